@@ -1,0 +1,82 @@
+# workq: what there is to do. `make` alone lists it.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# "static" needs nothing of the machine it runs on but its C library's files for name look-ups, which must
+# be those of the machine it was built on; "dynamic" needs librabbitmq and can be carried elsewhere.
+LINK ?= static
+
+BUILD_PACKAGES = librabbitmq-dev libssl-dev pkg-config
+BROKER_PACKAGES = rabbitmq-server
+TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps
+
+LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
+LINK_FLAGS_dynamic = --static-swift-stdlib
+RELEASE = .build/release/workq
+SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
+
+.DEFAULT_GOAL = help
+.PHONY: help deps deps-test demo build release test test-unit format lint completions install uninstall clean
+.NOTPARALLEL:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: deps release ## see work queues at work: RabbitMQ's tutorial, on a private broker, in a minute
+	@Tests/TestSupport/broker run Tests/Demo/demo
+
+test: deps-test lint release ## run every test, on private brokers
+	swift build --build-tests
+	WORKQ_BINARY=$(CURDIR)/$(RELEASE) Tests/TestSupport/broker run swift test --skip-build
+
+test-unit: ## run the tests that need no broker
+	swift test --filter 'AMQPTests|WorkQueueTests|CommandTests'
+
+build: ## build for debugging
+	swift build
+
+# The linker's warnings that static programs look names up through shared files are known and harmless.
+release: ## build the program that users run
+	swift build -c release --product workq $(LINK_FLAGS_$(LINK)) -Xlinker -s 2>&1 \
+	  | grep -v 'in statically linked applications requires at runtime\|is dangerous, better use' ; \
+	exit $${PIPESTATUS[0]}
+
+deps: ## install what building and the demo need (Debian, Ubuntu)
+	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES)
+
+deps-test: ## install what the tests need, too
+	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(TEST_PACKAGES)
+
+format: ## format the sources
+	swift format -i -r Sources Tests Package.swift
+
+lint: ## check format, imports, scripts and man pages
+	swift format lint --strict -r Sources Tests Package.swift
+	@! grep -rnE 'import Foundation( |$$)' Sources || { echo 'lint: Sources use FoundationEssentials only'; exit 1; }
+	@for script in $(SCRIPTS); do bash -n $$script || exit 1; done
+	@for page in $(wildcard man/*.[1-9]); do mandoc -Tlint -W warning $$page || exit 1; done
+
+completions: release ## make the shells' completions anew
+	$(RELEASE) --generate-completion-script bash > completions/workq.bash
+	$(RELEASE) --generate-completion-script zsh > completions/_workq
+	$(RELEASE) --generate-completion-script fish > completions/workq.fish
+
+install: ## install the release build below PREFIX (and DESTDIR)
+	install -Dm755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/workq
+	for page in $(notdir $(wildcard man/*.1)); do \
+	  install -Dm644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man1/$$page || exit 1; done
+	install -Dm644 completions/workq.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/workq
+	install -Dm644 completions/_workq $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_workq
+	install -Dm644 completions/workq.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/workq.fish
+
+uninstall: ## remove what install has installed
+	rm -f $(DESTDIR)$(PREFIX)/bin/workq
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard man/*.1)))
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/workq
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_workq
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/workq.fish
+
+clean: ## remove what was built
+	swift package clean
+
+SHELL = /bin/bash

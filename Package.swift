@@ -1,0 +1,47 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .strictMemorySafety(),
+]
+
+/// The tests may use Foundation and C calls as they are: they are not what users run.
+let testSettings: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "workq",
+  products: [.executable(name: "workq", targets: ["workq"])],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")],
+  targets: [
+    .systemLibrary(
+      name: "CRabbitMQ", pkgConfig: "librabbitmq",
+      providers: [.apt(["librabbitmq-dev"]), .brew(["rabbitmq-c"])]),
+    .target(name: "AMQP", dependencies: ["CRabbitMQ"], swiftSettings: settings),
+    .target(name: "WorkQueue", dependencies: ["AMQP"], swiftSettings: settings),
+    .executableTarget(
+      name: "workq",
+      dependencies: [
+        "AMQP", "WorkQueue", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    .target(
+      name: "TestSupport", path: "Tests/TestSupport", exclude: ["broker"], swiftSettings: testSettings),
+    .testTarget(name: "AMQPTests", dependencies: ["AMQP", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(name: "CommandTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "LiveTests", dependencies: ["AMQP", "TestSupport"], exclude: ["Tutorial"],
+      swiftSettings: testSettings),
+  ],
+  swiftLanguageModes: [.v6]
+)

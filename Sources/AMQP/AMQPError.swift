@@ -1,0 +1,51 @@
+/// What went wrong between us and the broker: which kind of thing, during what, and in whose words.
+package struct AMQPError: Error, Equatable, Sendable {
+  package enum Kind: Equatable, Sendable {
+    /// The text given as a broker's URL is not one.
+    case badAddress
+    /// The host name has no address.
+    case unresolvable
+    /// Nothing answered there in time, or what answered is no AMQP broker.
+    case unreachable
+    /// TLS could not be set up.
+    case tls
+    /// No answer in time on a connection that stands.
+    case timedOut
+    /// The connection was lost, or the broker closed it for a reason of its own (a shutdown).
+    case lost
+    /// The broker refuses this user, password, virtual host or operation (403, 530).
+    case accessRefused
+    /// No such queue or exchange (404).
+    case notFound
+    /// It exists with other properties, or the broker's conditions are not met (406).
+    case preconditionFailed
+    /// Another connection has it for itself (405).
+    case locked
+    /// The task or one of its properties is larger than the protocol or the broker allows.
+    case tooLarge
+    /// Something that neither of us should have said: a bug, here or there.
+    case protocolViolation
+  }
+
+  package let kind: Kind
+  /// What was being done, as a phrase: "connect", "declare queue 'task_queue'".
+  package let operation: String
+  /// Why it failed: the broker's own words where it gave any.
+  package let detail: String
+
+  package init(_ kind: Kind, _ operation: String, _ detail: String) {
+    self.kind = kind
+    self.operation = operation
+    self.detail = detail
+  }
+
+  /// Whether trying the same again later, on a new connection, may go better.
+  package var isTransient: Bool {
+    switch kind {
+    case .unresolvable, .unreachable, .timedOut, .lost: true
+    case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .tooLarge,
+      .protocolViolation:
+      false
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/// Where a broker is, and who we are there.
+package struct Address: Equatable, Sendable {
+  /// How TLS is to be used; a plain connection has none.
+  package struct TLS: Equatable, Sendable {
+    /// The trusted authorities (PEM); nil is the system's.
+    package var caFile: String?
+    package var certificateFile: String?
+    package var keyFile: String?
+    package var verifiesPeer = true
+
+    package init() {}
+  }
+
+  /// A name or an IP address, IPv6 without brackets.
+  package var host = "localhost"
+  package var port: UInt16 = 5672
+  package var vhost = "/"
+  package var username = "guest"
+  package var password = "guest"
+  package var tls: TLS?
+  /// What the URL asks for; zero turns heartbeats off, nil leaves it to others.
+  package var heartbeat: Duration?
+  package var connectTimeout: Duration?
+  package var channelMax: UInt16?
+
+  /// The broker of a machine that has just installed one.
+  package static let localDefault = Address()
+
+  /// "host:port/vhost", for people: never the user or the password, and nothing that moves a cursor.
+  package var location: String {
+    let name = host.contains(":") ? "[\(host)]" : host
+    let path = vhost == "/" ? "" : vhost
+    return String(
+      String.UnicodeScalarView(
+        "\(name):\(port)/\(path)".unicodeScalars.flatMap { scalar in
+          let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+          return isControl
+            ? Array("%\(scalar.value < 16 ? "0" : "")\(String(scalar.value, radix: 16))".unicodeScalars)
+            : [scalar]
+        }))
+  }
+}

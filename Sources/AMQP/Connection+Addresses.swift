@@ -1,0 +1,34 @@
+extension Connection {
+  /// Connects to the first of a cluster's nodes that will have us, in the order given.
+  ///
+  /// - Throws: what `init(to:_:)` throws of a single node; of several, the last one's error with what
+  ///   each of them said.
+  package static func open(
+    firstOf addresses: [Address], _ options: Options
+  ) throws(AMQPError) -> Connection {
+    var failures: [(address: Address, error: AMQPError)] = []
+    for address in addresses {
+      do throws(AMQPError) {
+        return try Connection(to: address, options.with(address))
+      } catch {
+        failures.append((address, error))
+      }
+    }
+    guard let last = failures.last else {
+      throw AMQPError(.badAddress, "connect", "no broker was named")
+    }
+    guard failures.count > 1 else { throw last.error }
+    let details = failures.map { "\($0.address.location): \($0.error.detail)" }
+    throw AMQPError(last.error.kind, last.error.operation, details.joined(separator: "; "))
+  }
+}
+
+extension Connection.Options {
+  /// What the address says of itself goes before what holds for all.
+  fileprivate func with(_ address: Address) -> Self {
+    var options = self
+    options.heartbeat = address.heartbeat ?? heartbeat
+    options.connectTimeout = address.connectTimeout ?? connectTimeout
+    return options
+  }
+}

@@ -1,0 +1,49 @@
+internal import CRabbitMQ
+
+extension Connection {
+  /// Starts to receive a queue's tasks (`basic.qos`, `basic.consume`); they arrive as events.
+  ///
+  /// - Parameters:
+  ///   - prefetch: how many unacknowledged tasks the broker may have handed us; 0 is no limit.
+  ///   - acknowledges: whether a task stays the broker's until we acknowledge it.
+  package mutating func consume(
+    queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool
+  ) throws(AMQPError) {
+    let operation = "consume from queue '\(queue)'"
+    try checkLength(queue, "the queue's name")
+    try openChannel()
+    defer { pool.recycle() }
+    unsafe amqp_basic_qos(state, Self.channel, 0, prefetch, 0)
+    try unsafe check(amqp_get_rpc_reply(state), operation)
+    unsafe amqp_basic_consume(
+      state, Self.channel, pool.bytes(queue), pool.bytes(consumer), 0, acknowledges ? 0 : 1, 0,
+      pool.table([:]))
+    try unsafe check(amqp_get_rpc_reply(state), operation)
+  }
+
+  /// Stops receiving (`basic.cancel`). Deliveries already on their way still come as events.
+  package mutating func cancel(consumer: String) throws(AMQPError) {
+    guard channelIsOpen else { return }
+    defer { pool.recycle() }
+    unsafe amqp_basic_cancel(state, Self.channel, pool.bytes(consumer))
+    try unsafe check(amqp_get_rpc_reply(state), "stop consuming")
+  }
+
+  /// Tells the broker that a task is done (`basic.ack`), or all delivered up to it.
+  ///
+  /// A tag of an earlier session is dropped: the broker has already given that task to someone else.
+  package mutating func acknowledge(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
+    guard channelIsOpen, tag.session == session else { return }
+    try sending("acknowledge a task") {
+      unsafe amqp_basic_ack(state, Self.channel, tag.number, multiple ? 1 : 0)
+    }
+  }
+
+  /// Gives a task back that was not started (`basic.nack` with requeue).
+  package mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
+    guard channelIsOpen, tag.session == session else { return }
+    try sending("hand a task back") {
+      unsafe amqp_basic_nack(state, Self.channel, tag.number, 0, 1)
+    }
+  }
+}

@@ -1,0 +1,210 @@
+internal import CRabbitMQ
+internal import Glibc
+internal import Synchronization
+
+/// Sessions are counted over all connections of the process, so that no two have the same number.
+private let sessions = Atomic<Int>(0)
+
+/// A connection to a broker with one channel on it: the only owner of the C library's state.
+///
+/// 1. It is made connected and logged in, or not at all; every step has a deadline.
+/// 2. `nextEvent(within:)` is its one reader; calls that ask the broker something leave what else came
+///    in meanwhile for it.
+/// 3. The channel is opened when first needed, and again after the broker closed it: `session` counts.
+/// 4. `close()` is the polite end; going out of scope is the impolite one. Either way the broker gives
+///    unacknowledged tasks to someone else.
+///
+/// rabbitmq-c's rule shapes everything above it: "a given amqp_connection_state_t object should not be
+/// used from more than one thread" (amqp.h), and heartbeats move only while one of its functions runs.
+@safe
+package struct Connection: ~Copyable {
+  package struct Options: Equatable, Sendable {
+    /// The name that the broker shows for this connection.
+    package var name = "workq"
+    /// For one attempt, from the name look-up to the end of the log-in.
+    package var connectTimeout = Duration.seconds(5)
+    /// What we ask for; zero turns it off. The smaller of this and the broker's wish is used.
+    package var heartbeat = Duration.seconds(30)
+    /// For each question to the broker and each send.
+    package var rpcTimeout = Duration.seconds(30)
+
+    package init() {}
+  }
+
+  static let channel: amqp_channel_t = 1
+  /// What RabbitMQ allows by default; larger bodies travel in pieces of this size less eight bytes.
+  static let frameMax: Int32 = 131_072
+
+  /// The version of rabbitmq-c that we run with.
+  package static var libraryVersion: String { unsafe String(cString: amqp_version()) }
+
+  package let address: Address
+  let options: Options
+  let state: amqp_connection_state_t
+  /// The interval that both sides agreed on; nil when there are no heartbeats.
+  package let heartbeat: Duration?
+  /// The broker's product and version, as it calls them: "RabbitMQ 3.10.8".
+  package let broker: String
+
+  /// The number of the present channel session; 0 is none yet.
+  package internal(set) var session = 0
+  var channelIsOpen = false
+  /// Publish tags are counted from 1 in each session.
+  var lastPublishTag: UInt64 = 0
+  var pool = Pool()
+  private var assembler = ContentAssembler()
+
+  /// Connects and logs in.
+  ///
+  /// - Throws: `unresolvable`, `unreachable`, `tls` or `accessRefused`.
+  package init(to address: Address, _ options: Options) throws(AMQPError) {
+    self.address = address
+    self.options = options
+    unsafe state = try Self.open(address, options)
+    let seconds = unsafe amqp_get_heartbeat(state)
+    heartbeat = seconds > 0 ? .seconds(Int(seconds)) : nil
+    let properties = unsafe amqp_get_server_properties(state).map { unsafe FieldTable($0.pointee) }
+    let words = ["product", "version"].compactMap { properties?[$0]?.text }
+    broker = words.joined(separator: " ")
+  }
+
+  deinit {
+    unsafe amqp_destroy_connection(state)
+  }
+
+  /// The socket, for poll(2).
+  package var descriptor: Int32 { unsafe amqp_get_sockfd(state) }
+
+  /// Says good-bye and hangs up, without waiting for the answer: the broker does the same work either
+  /// way, and nothing that it could say would change ours.
+  package consuming func close() {
+    var close = unsafe amqp_connection_close_t()
+    unsafe close.reply_code = UInt16(AMQP_REPLY_SUCCESS)
+    _ = unsafe try? send(AMQP_CONNECTION_CLOSE_METHOD, on: 0, &close, "close the connection")
+  }
+
+  /// The next thing that the broker says.
+  ///
+  /// Also sends and checks heartbeats, so it must be called at least every third of `heartbeat`; and it
+  /// must be called until it returns nil before a wait on `descriptor`, because the library holds
+  /// frames that poll(2) cannot see.
+  ///
+  /// - Returns: nil when nothing came within `timeout`, which is not an error.
+  /// - Throws: `lost`, or why the broker closed the connection. It is of no use afterwards.
+  package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
+    let deadline = timeout == .zero ? nil : Deadline.after(timeout)
+    while true {
+      unsafe amqp_maybe_release_buffers(state)
+      var frame = unsafe amqp_frame_t()
+      var wait = timeval(deadline?.remaining ?? timeout)
+      let status = unsafe amqp_simple_wait_frame_noblock(state, &frame, &wait)
+      if status == AMQP_STATUS_TIMEOUT.rawValue { return nil }
+      guard status == AMQP_STATUS_OK.rawValue else { throw AMQPError(status: status, "read from the broker") }
+      if let event = try unsafe handle(frame) { return event }
+    }
+  }
+
+  private mutating func handle(_ frame: amqp_frame_t) throws(AMQPError) -> Event? {
+    switch Int32(unsafe frame.frame_type) {
+    case AMQP_FRAME_METHOD:
+      return try unsafe handle(frame.payload.method)
+    case AMQP_FRAME_HEADER:
+      let header = unsafe frame.payload.properties
+      let properties = unsafe header.decoded.assumingMemoryBound(to: amqp_basic_properties_t.self)
+      return try unsafe assembler.header(
+        bodySize: header.body_size, Message.Properties(properties.pointee))
+    case AMQP_FRAME_BODY:
+      let fragment = unsafe frame.payload.body_fragment
+      return try unsafe assembler.body(UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len))
+    case AMQP_FRAME_HEARTBEAT:
+      return nil  // amqp_try_recv() queues them for us to drop
+    default:
+      throw AMQPError(.protocolViolation, "read from the broker", "it sent a frame of an unknown type")
+    }
+  }
+
+  private mutating func handle(_ method: amqp_method_t) throws(AMQPError) -> Event? {
+    switch try unsafe Incoming(method, session: session) {
+    case .event(let event): return event
+    case .content(let announcement):
+      try assembler.begin(announcement)
+      return nil
+    case .cancelled(let consumer, let wantsAnswer):
+      if wantsAnswer { try confirmCancel(consumer) }
+      return .cancelled(consumer: consumer)
+    case .channelClosed(let error):
+      try channelWasClosed()
+      return .channelClosed(error)
+    case .connectionClosed(let error):
+      var ok = amqp_connection_close_ok_t()
+      _ = try? send(AMQP_CONNECTION_CLOSE_OK_METHOD, on: 0, &ok, "confirm the close")
+      throw error
+    case .nothing: return nil
+    }
+  }
+}
+
+// MARK: The channel
+
+extension Connection {
+  /// Opens the channel if it is not open, without waiting for the broker's answer: what follows may be
+  /// sent at once, and a refusal arrives as an event or error like any other.
+  ///
+  /// - Parameter confirms: whether it is to be a publisher's channel (`confirm.select`).
+  mutating func openChannel(confirms: Bool = false) throws(AMQPError) {
+    guard !channelIsOpen else { return }
+    // What the library still holds from the session before would be taken for this one's.
+    while unsafe amqp_frames_enqueued(state) != 0 { _ = try nextEvent(within: .zero) }
+    assembler = ContentAssembler()
+    var open = unsafe amqp_channel_open_t()
+    try unsafe send(AMQP_CHANNEL_OPEN_METHOD, on: Self.channel, &open, "open a channel")
+    if confirms {
+      var select = amqp_confirm_select_t(nowait: 1)
+      try send(AMQP_CONFIRM_SELECT_METHOD, on: Self.channel, &select, "ask for confirms")
+    }
+    channelIsOpen = true
+    session = sessions.wrappingAdd(1, ordering: .relaxed).newValue
+    lastPublishTag = 0
+  }
+
+  /// Answers a `channel.close`; the next use of the channel opens it again.
+  mutating func channelWasClosed() throws(AMQPError) {
+    channelIsOpen = false
+    var ok = amqp_channel_close_ok_t()
+    try send(AMQP_CHANNEL_CLOSE_OK_METHOD, on: Self.channel, &ok, "confirm the channel's close")
+  }
+
+  private mutating func confirmCancel(_ consumer: String) throws(AMQPError) {
+    defer { pool.recycle() }
+    var ok = unsafe amqp_basic_cancel_ok_t(consumer_tag: pool.bytes(consumer))
+    try unsafe send(AMQP_BASIC_CANCEL_OK_METHOD, on: Self.channel, &ok, "confirm the cancel")
+  }
+
+  /// Sends one method, within the send's time limit.
+  borrowing func send<Method>(
+    _ id: amqp_method_number_t, on channel: amqp_channel_t, _ method: inout Method, _ operation: String
+  ) throws(AMQPError) {
+    try unsafe withUnsafeMutablePointer(to: &method) { method throws(AMQPError) in
+      try sending(operation) { unsafe amqp_send_method(state, channel, id, method) }
+    }
+  }
+
+  /// Runs a function of the library's that only sends, within the send's time limit.
+  borrowing func sending(_ operation: String, _ call: () -> Int32) throws(AMQPError) {
+    let (status, timedOut) = SendTimer.run(options.rpcTimeout, socket: descriptor, call)
+    if timedOut { throw AMQPError(.timedOut, operation, "the broker does not read what we send") }
+    guard status >= 0 else { throw AMQPError(status: status, operation) }
+  }
+
+  /// Turns the answer to a question into an error if it is one.
+  mutating func check(_ reply: amqp_rpc_reply_t, _ operation: String) throws(AMQPError) {
+    guard unsafe reply.reply_type != AMQP_RESPONSE_NORMAL else { return }
+    let error = unsafe AMQPError(reply: reply, operation)
+    if unsafe reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION
+      && reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD
+    {
+      try channelWasClosed()
+    }
+    throw error
+  }
+}

@@ -1,0 +1,52 @@
+internal import Glibc
+
+/// A moment on the monotonic clock by which something must have happened; clock changes do not move it.
+package struct Deadline: Comparable, Sendable {
+  private let nanoseconds: Int64
+
+  /// The present moment.
+  package static var now: Deadline {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return Deadline(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+  }
+
+  /// A moment that never comes.
+  package static let never = Deadline(nanoseconds: .max)
+
+  /// The moment `duration` from now; a duration too long to count in nanoseconds is `never`.
+  package static func after(_ duration: Duration) -> Deadline { .now + duration }
+
+  /// How long until then: zero when it has passed, nil when it never comes.
+  package var remaining: Duration? {
+    self == .never ? nil : .nanoseconds(max(0, nanoseconds - Deadline.now.nanoseconds))
+  }
+
+  package var hasPassed: Bool { self <= .now }
+
+  package static func < (left: Deadline, right: Deadline) -> Bool { left.nanoseconds < right.nanoseconds }
+
+  package static func + (deadline: Deadline, duration: Duration) -> Deadline {
+    let (seconds, attoseconds) = duration.components
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, again) = deadline.nanoseconds.addingReportingOverflow(scaled)
+    let (total, more) = sum.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflow || again || more ? .never : Deadline(nanoseconds: total)
+  }
+
+  /// The time from `earlier` to `later`.
+  package static func - (later: Deadline, earlier: Deadline) -> Duration {
+    .nanoseconds(later.nanoseconds - earlier.nanoseconds)
+  }
+}
+
+extension Deadline {
+  /// The time left in the form that poll(2) wants: rounded up, so that a wait never ends just before
+  /// the deadline and spins; -1 when there is none.
+  package var pollMilliseconds: Int32 {
+    guard let remaining else { return -1 }
+    let (seconds, attoseconds) = remaining.components
+    guard seconds < 1_000_000 else { return 1_000_000_000 }
+    return Int32(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+  }
+}

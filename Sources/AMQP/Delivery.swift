@@ -1,0 +1,39 @@
+/// A task as a queue handed it to us (`basic.deliver`).
+package struct Delivery: Equatable, Sendable {
+  /// Names a delivery on the channel session it came from; in a later session it means nothing, or
+  /// somebody else's delivery.
+  package struct Tag: Hashable, Sendable {
+    package let session: Int
+    package let number: UInt64
+
+    package init(session: Int, number: UInt64) {
+      self.session = session
+      self.number = number
+    }
+  }
+
+  package let tag: Tag
+  /// Whether it was handed out before, to us or to someone else; it may or may not have been worked on.
+  package let isRedelivered: Bool
+  package let exchange: String
+  package let routingKey: String
+  package let message: Message
+
+  package init(tag: Tag, isRedelivered: Bool, exchange: String, routingKey: String, message: Message) {
+    self.tag = tag
+    self.isRedelivered = isRedelivered
+    self.exchange = exchange
+    self.routingKey = routingKey
+    self.message = message
+  }
+}
+
+/// A mandatory message that no queue would take (`basic.return`).
+package struct ReturnedMessage: Equatable, Sendable {
+  /// 312 when no queue is bound there.
+  package let code: UInt16
+  package let reason: String
+  package let exchange: String
+  package let routingKey: String
+  package let message: Message
+}

@@ -1,0 +1,20 @@
+/// What a broker can say to us without being asked, as `Connection.nextEvent(within:)` reports it.
+///
+/// 1. To a publisher: `confirmed`, `returned`, `blocked`, `unblocked`.
+/// 2. To a worker: `delivered`, `cancelled`.
+/// 3. To both: `channelClosed`. The end of the connection is no event but an error.
+package enum Event: Equatable, Sendable {
+  /// The broker has taken responsibility (`basic.ack`), or refused to (`basic.nack`), for the message
+  /// with this publish tag, or for all up to it. A message that was returned before is confirmed, too.
+  case confirmed(tag: UInt64, multiple: Bool, accepted: Bool)
+  /// A mandatory message that was not routed; its confirm follows.
+  case returned(ReturnedMessage)
+  case delivered(Delivery)
+  /// The broker ended our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
+  case cancelled(consumer: String)
+  /// The broker closed the channel: all that was in flight on it is void. The next use opens another.
+  case channelClosed(AMQPError)
+  /// The broker has stopped reading what this connection publishes, for the reason it gives.
+  case blocked(reason: String)
+  case unblocked
+}

@@ -1,0 +1,38 @@
+/// A task to be sent: a body of any bytes, and what travels beside it.
+package struct Message: Equatable, Sendable {
+  package var body: [UInt8]
+  package var properties: Properties
+
+  package init(body: [UInt8], properties: Properties = Properties()) {
+    self.body = body
+    self.properties = properties
+  }
+
+  /// The properties of AMQP's basic class; nil is a property that was not given.
+  package struct Properties: Equatable, Sendable {
+    package enum DeliveryMode: UInt8, Sendable {
+      /// Kept in the broker's memory: gone when it restarts.
+      case transient = 1
+      /// Written to the broker's disk.
+      case persistent = 2
+    }
+
+    package var contentType: String?
+    package var contentEncoding: String?
+    package var headers: FieldTable?
+    package var deliveryMode: DeliveryMode?
+    package var priority: UInt8?
+    package var correlationID: String?
+    package var replyTo: String?
+    /// How long it may wait in a queue, in milliseconds, as the decimal text that AMQP wants.
+    package var expiration: String?
+    package var messageID: String?
+    /// Seconds since 1970.
+    package var timestamp: UInt64?
+    package var type: String?
+    package var userID: String?
+    package var appID: String?
+
+    package init() {}
+  }
+}

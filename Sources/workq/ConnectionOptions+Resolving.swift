@@ -1,0 +1,110 @@
+internal import AMQP
+internal import Glibc
+
+/// From what was typed, and the environment, to addresses and names.
+extension ConnectionOptions {
+  private static let variables = ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"]
+
+  /// The brokers to try, in order; says with `--verbose` which word decided.
+  func addresses(_ console: Console) throws -> [Address] {
+    var (addresses, source) = try givenAddresses()
+    for index in addresses.indices { try overrideParts(of: &addresses[index]) }
+    let locations = addresses.map(\.location).joined(separator: ", ")
+    console.detail("broker: \(locations) (from \(source))")
+    return addresses
+  }
+
+  /// How to connect, apart from where.
+  ///
+  /// - Parameter purpose: the subcommand, for the connection's name at the broker.
+  func settings(for purpose: String) -> Connection.Options {
+    var options = Connection.Options()
+    options.name = "workq \(purpose) (\(Self.processName))"
+    options.connectTimeout = connectTimeout
+    options.heartbeat = heartbeat
+    return options
+  }
+
+  /// This process among all: "host:pid".
+  static var processName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    unsafe gethostname(&name, name.count - 1)
+    let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    return "\(String(decoding: bytes, as: UTF8.self)):\(getpid())"
+  }
+
+  /// The queue of `--queue`, WORKQ_QUEUE, or the tutorial.
+  func queueName() throws -> String {
+    try Self.checkedName(queue ?? Environment["WORKQ_QUEUE"] ?? "task_queue")
+  }
+
+  /// The queues named, or the one of `queueName()`.
+  func queueNames(_ named: [String]) throws -> [String] {
+    named.isEmpty ? [try queueName()] : try named.map(Self.checkedName)
+  }
+
+  private static func checkedName(_ name: String) throws -> String {
+    guard !name.isEmpty else { throw Failure(.usage, "a queue's name is empty") }
+    guard name.utf8.count <= 255 else {
+      throw Failure(.usage, "a queue's name has \(name.utf8.count) bytes; 255 are the most that AMQP allows")
+    }
+    guard !RawArguments.isEscaped(name) else { throw Failure(.usage, "a queue's name is not valid UTF-8") }
+    return name
+  }
+
+  private func givenAddresses() throws -> ([Address], source: String) {
+    if !url.isEmpty { return (try url.flatMap { try Self.parse($0, "--url") }, "--url") }
+    for name in Self.variables {
+      if let text = Environment[name] { return (try Self.parse(text, name), name) }
+    }
+    return ([.localDefault], "the built-in default")
+  }
+
+  private static func parse(_ text: String, _ source: String) throws -> [Address] {
+    do throws(AMQPError) {
+      return try Address.list(text)
+    } catch {
+      throw Failure(.usage, "\(source): \(error.detail)")
+    }
+  }
+
+  private func overrideParts(of address: inout Address) throws {
+    if let host { address.host = host }
+    if let port { address.port = port }
+    if let vhost { address.vhost = vhost }
+    if let username {
+      guard passwordFile != nil else {
+        throw Failure(.usage, "--username needs --password-file: without it the password is not known")
+      }
+      address.username = username
+    }
+    if let passwordFile { address.password = try Self.firstLine(of: passwordFile) }
+    try overrideTLS(of: &address)
+  }
+
+  private func overrideTLS(of address: inout Address) throws {
+    guard cacert != nil || cert != nil || key != nil || insecure else { return }
+    guard var tls = address.tls else {
+      throw Failure(.usage, "--cacert, --cert, --key and --insecure need an amqps:// URL")
+    }
+    guard (cert == nil) == (key == nil) else { throw Failure(.usage, "--cert and --key go together") }
+    tls.caFile = cacert ?? tls.caFile
+    tls.certificateFile = cert ?? tls.certificateFile
+    tls.keyFile = key ?? tls.keyFile
+    if insecure { tls.verifiesPeer = false }
+    address.tls = tls
+  }
+
+  private static func firstLine(of path: String) throws -> String {
+    guard let file = unsafe fopen(path, "r") else {
+      throw Failure(.noInput, "cannot read '\(path)': \(unsafe String(cString: strerror(errno)))")
+    }
+    defer { unsafe fclose(file) }
+    var line = [CChar](repeating: 0, count: 4096)
+    guard unsafe fgets(&line, Int32(line.count), file) != nil else {
+      throw Failure(.noInput, "'\(path)' holds no password: its first line is missing")
+    }
+    let bytes = line.prefix { $0 != 0 && $0 != 10 && $0 != 13 }.map { UInt8(bitPattern: $0) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

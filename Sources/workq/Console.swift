@@ -1,0 +1,83 @@
+internal import Glibc
+internal import WorkQueue
+
+/// The program's two outputs: data on stdout, words for people on stderr. Nothing is buffered.
+struct Console {
+  enum ColorMode: String, CaseIterable {
+    case auto
+    case always
+    case never
+  }
+
+  enum Style: String {
+    case failure = "31;1"
+    case notice = "33"
+  }
+
+  var isQuiet = false
+  var isVerbose = false
+  var colorMode = ColorMode.auto
+
+  static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+  /// Writes a line of data.
+  func print(_ line: String) {
+    Self.write(Array("\(line)\n".utf8), to: STDOUT_FILENO)
+  }
+
+  /// Tells people of something that did not go as wished but is dealt with.
+  func notice(_ text: String) {
+    if !isQuiet { tell(text, .notice) }
+  }
+
+  /// Tells people who want to know.
+  func detail(_ text: String) {
+    if isVerbose { tell(text, nil) }
+  }
+
+  func failure(_ text: String) {
+    tell(text, .failure)
+  }
+
+  /// Puts a question to a person at a terminal.
+  ///
+  /// - Returns: whether the answer was yes.
+  func confirms(_ question: String) -> Bool {
+    Self.write(Array("\(question) [y/N] ".utf8), to: STDERR_FILENO)
+    return ["y", "yes"].contains(readLine()?.lowercased())
+  }
+
+  private func tell(_ text: String, _ style: Style?) {
+    var name = "workq:"
+    if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
+    Self.write(Array("\(name) \(text)\n".utf8), to: STDERR_FILENO)
+  }
+
+  private var showsColor: Bool {
+    switch colorMode {
+    case .always: true
+    case .never: false
+    case .auto: isatty(STDERR_FILENO) == 1 && Environment["NO_COLOR"] == nil
+    }
+  }
+
+  /// Writes all of the bytes, or ends the program: quietly when the reader has gone, and with the reason
+  /// when stdout cannot be written. A task that was being worked on goes back to its queue.
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count >= 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        unsafe poll(&entry, 1, -1)
+      } else if errno != EINTR {
+        guard descriptor == STDOUT_FILENO else { return }  // nobody is left to tell
+        if errno == EPIPE { Signals.die(by: SIGPIPE) }
+        Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(errno)))")
+        exit(ExitStatus.ioError.rawValue)
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+internal import AMQP
+
+/// The exit codes: sysexits(3), as RabbitMQ's own tools use them.
+enum ExitStatus: Int32 {
+  case ok = 0
+  case usage = 64
+  /// A task was refused for what it is.
+  case dataError = 65
+  case noInput = 66
+  /// The broker cannot be reached, or was lost.
+  case unavailable = 69
+  /// A bug, or a protocol surprise.
+  case software = 70
+  case ioError = 74
+  /// Trying again later may help.
+  case temporary = 75
+  case accessRefused = 77
+  /// The queue does not exist where it must, or exists with other properties.
+  case configuration = 78
+
+  init(_ kind: AMQPError.Kind) {
+    self =
+      switch kind {
+      case .badAddress: .usage
+      case .unresolvable, .unreachable, .tls, .lost: .unavailable
+      case .timedOut, .locked: .temporary
+      case .accessRefused: .accessRefused
+      case .notFound, .preconditionFailed: .configuration
+      case .tooLarge: .dataError
+      case .protocolViolation: .software
+      }
+  }
+}

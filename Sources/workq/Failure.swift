@@ -1,0 +1,32 @@
+internal import AMQP
+
+/// Why a command ends without success: an exit code, and one line for people.
+struct Failure: Error {
+  let status: ExitStatus
+  let message: String
+
+  init(_ status: ExitStatus, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
+  /// What went wrong at a broker: where, during what, in whose words, and what to try next.
+  init(_ error: AMQPError, at location: String) {
+    let hint = Self.hint(error).map { " (\($0))" } ?? ""
+    self.init(
+      ExitStatus(error.kind), "\(location): cannot \(error.operation): \(error.detail)\(hint)")
+  }
+
+  private static func hint(_ error: AMQPError) -> String? {
+    switch error.kind {
+    case .unreachable: "is RabbitMQ running there? --url or WORKQ_URL names another broker"
+    case .unresolvable: "check the host in --url or WORKQ_URL"
+    case .accessRefused: "check the user, the password and the virtual host"
+    case .notFound: "'workq declare' makes a queue; without --no-declare it is made when needed"
+    case .preconditionFailed: "use the queue as it is, or delete it and declare it anew"
+    case .lost, .timedOut: "try again later"
+    case .locked: "another connection has it for itself; try again later"
+    case .badAddress, .tls, .tooLarge, .protocolViolation: nil
+    }
+  }
+}

@@ -1,0 +1,77 @@
+internal import AMQP
+internal import ArgumentParser
+internal import Glibc
+
+@main
+struct Workq: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "workq",
+    abstract: "Work queues on RabbitMQ, from the shell.",
+    discussion: """
+      $ workq work                      take tasks and fake the work, a second per dot
+      $ workq publish First message.    send a task, from another terminal
+
+      A task that publish accepted is never lost: it is confirmed by the broker, kept on its disk, and \
+      given to another worker when one dies over it.
+      """,
+    version: "\(Version.current) (rabbitmq-c \(Connection.libraryVersion))",
+    subcommands: [Publish.self, Work.self, Declare.self, Purge.self])
+
+  static func main() {
+    StandardStreams.reserve()
+    var console = Console()
+    do {
+      var command = try parseAsRoot(RawArguments.text())
+      if let command = command as? any WorkqCommand { console = command.output.console }
+      try command.run()
+    } catch let failure as Failure {
+      console.failure(failure.message)
+      Glibc.exit(failure.status.rawValue)
+    } catch {
+      end(error, console)
+    }
+  }
+
+  /// Ends with what the parser has to say: help that was asked for, or what is wrong with the usage.
+  private static func end(_ error: any Error, _ console: Console) -> Never {
+    let code = exitCode(for: error)
+    guard code.isSuccess else {
+      let message = message(for: error)
+      let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
+      console.failure(lines.joined(separator: " "))
+      Glibc.exit(ExitStatus.usage.rawValue)
+    }
+    console.print(fullMessage(for: error))
+    Glibc.exit(ExitStatus.ok.rawValue)
+  }
+}
+
+/// What all subcommands have.
+protocol WorkqCommand: ParsableCommand {
+  var connection: ConnectionOptions { get }
+  var output: OutputOptions { get }
+}
+
+extension WorkqCommand {
+  /// Runs what speaks with one of the brokers; what goes wrong there is said with their addresses.
+  func speaking(with addresses: [Address], _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as AMQPError {
+      throw Failure(error, at: addresses.map(\.location).joined(separator: ", "))
+    }
+  }
+
+  /// Connects, asks what there is to ask, and says good-bye.
+  func withConnection(_ body: (inout Connection, Console) throws -> Void) throws {
+    let console = output.console
+    let addresses = try connection.addresses(console)
+    try speaking(with: addresses) {
+      var link = try Connection.open(
+        firstOf: addresses, connection.settings(for: Self._commandName))
+      console.detail("connected to \(link.broker) at \(link.address.location)")
+      try body(&link, console)
+      link.close()
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import Testing
+
+@testable import AMQP
+
+@Suite struct ContentAssemblerTests {
+  private let deliver = ContentAssembler.Announcement.deliver(
+    tag: Delivery.Tag(session: 1, number: 5), isRedelivered: true, exchange: "", routingKey: "q")
+
+  private func body(_ assembler: inout ContentAssembler, _ bytes: [UInt8]) throws(AMQPError) -> Event? {
+    // Array.withUnsafeBytes() does not carry a typed error.
+    let result = bytes.withUnsafeBytes { bytes in
+      Result { () throws(AMQPError) in try assembler.body(bytes) }
+    }
+    return try result.get()
+  }
+
+  @Test func `a content without a body is complete with its header`() throws {
+    var assembler = ContentAssembler()
+    try assembler.begin(deliver)
+    guard case .delivered(let delivery) = try assembler.header(bodySize: 0, .init()) else {
+      Issue.record("no delivery")
+      return
+    }
+    #expect(delivery.message.body == [])
+    #expect(delivery.tag.number == 5 && delivery.isRedelivered && delivery.routingKey == "q")
+  }
+
+  @Test func `a body may come in pieces`() throws {
+    var assembler = ContentAssembler()
+    try assembler.begin(.return(code: 312, reason: "NO_ROUTE", exchange: "", routingKey: "q"))
+    #expect(try assembler.header(bodySize: 5, .init()) == nil)
+    #expect(try body(&assembler, [1, 2]) == nil)
+    guard case .returned(let returned) = try body(&assembler, [3, 4, 5]) else {
+      Issue.record("no return")
+      return
+    }
+    #expect(returned.message.body == [1, 2, 3, 4, 5])
+    #expect(returned.code == 312 && returned.reason == "NO_ROUTE")
+  }
+
+  @Test func `frames out of order are a protocol error`() throws {
+    var assembler = ContentAssembler()
+    #expect(throws: AMQPError.self) { try assembler.header(bodySize: 1, .init()) }
+    #expect(throws: AMQPError.self) { try body(&assembler, [1]) }
+    try assembler.begin(deliver)
+    #expect(throws: AMQPError.self) { try body(&assembler, [1]) }
+    try assembler.begin(deliver)
+    #expect(throws: AMQPError.self) { try assembler.begin(deliver) }
+  }
+
+  @Test func `more body than announced is a protocol error`() throws {
+    var assembler = ContentAssembler()
+    try assembler.begin(deliver)
+    #expect(try assembler.header(bodySize: 2, .init()) == nil)
+    #expect(throws: AMQPError.self) { try body(&assembler, [1, 2, 3]) }
+  }
+
+  @Test func `a size that cannot be is believed only as far as bytes arrive`() throws {
+    var assembler = ContentAssembler()
+    try assembler.begin(deliver)
+    #expect(try assembler.header(bodySize: .max, .init()) == nil)
+    #expect(try body(&assembler, [1]) == nil)
+  }
+}

@@ -1,0 +1,55 @@
+import Testing
+
+@testable import AMQP
+
+/// Through the C structures and back.
+@Suite struct TableAndPropertiesTests {
+  @Test func `every type of value survives the way through C`() {
+    let table: FieldTable = [
+      "boolean": .boolean(true), "i8": .int8(-8), "u8": .uint8(8), "i16": .int16(-16), "u16": .uint16(16),
+      "i32": .int32(-32), "u32": .uint32(32), "i64": .int64(.min), "u64": .uint64(.max),
+      "float": .float(1.5), "double": .double(-2.25), "decimal": .decimal(scale: 2, value: 314),
+      "text": .text("Käse 🧀"), "empty": .text(""), "octets": .octets([0xff, 0]), "bytes": .bytes([1, 2]),
+      "array": .array([.text("a"), .int32(1), .array([]), .table(["k": .boolean(false)])]),
+      "time": .timestamp(1_700_000_000), "table": .table(["inner": .table([:])]), "void": .void,
+    ]
+    var pool = Pool()
+    #expect(FieldTable(pool.table(table)) == table)
+    pool.recycle()
+    #expect(FieldTable(pool.table(table)) == table)
+  }
+
+  @Test func `every property survives the way through C`() {
+    var properties = Message.Properties()
+    properties.contentType = "text/plain"
+    properties.contentEncoding = "gzip"
+    properties.headers = ["k": .text("v")]
+    properties.deliveryMode = .persistent
+    properties.priority = 9
+    properties.correlationID = "c"
+    properties.replyTo = "r"
+    properties.expiration = "60000"
+    properties.messageID = "m"
+    properties.timestamp = 1_700_000_000
+    properties.type = "t"
+    properties.userID = "guest"
+    properties.appID = "a"
+    var pool = Pool()
+    #expect(Message.Properties(pool.properties(properties)) == properties)
+    #expect(properties.shortStrings.map(\.name).count == 9)
+  }
+
+  @Test func `a property that was not given stays not given`() {
+    var pool = Pool()
+    #expect(Message.Properties(pool.properties(.init())) == Message.Properties())
+  }
+
+  @Test func `a table's value can be replaced, appended and removed`() {
+    var table: FieldTable = ["a": .int32(1), "b": .int32(2)]
+    table["a"] = .int32(3)
+    table["c"] = .int32(4)
+    table["b"] = nil
+    #expect(table == ["a": .int32(3), "c": .int32(4)])
+    #expect(table["b"] == nil)
+  }
+}

@@ -1,0 +1,53 @@
+import TestSupport
+import Testing
+
+@testable import workq
+
+@Suite struct ArgumentTests {
+  @Test(
+    arguments: [
+      ("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000), ("7", 7000),
+      ("0", 0), ("1.5s", 1500), ("0.25", 250), ("0.5ms", 0.5),
+    ] as [(String, Double)])
+  func `a duration has a unit, or counts seconds`(text: String, milliseconds: Double) {
+    #expect(Duration(argument: text) == .milliseconds(milliseconds))
+  }
+
+  @Test(arguments: [
+    "", "s", "ms", "-1", "-1s", "+1", "1 s", " 1", "1x", "1sm", "1e3", "0x10", "nan", "inf", "1.2.3", ".",
+    "99999999999999999999d", "١",
+  ])
+  func `anything else is no duration`(text: String) {
+    #expect(Duration(argument: text) == nil)
+  }
+
+  @Test func `bytes that are not UTF-8 survive the parser`() {
+    var random = SeededRandom(seed: 2)
+    for _ in 0..<2000 {
+      let bytes = (0..<Int.random(in: 0...12, using: &random)).map { _ in
+        UInt8.random(in: 1...255, using: &random)
+      }
+      #expect(RawArguments.bytes(of: RawArguments.text(of: bytes)) == bytes)
+    }
+    let private10FF = Array("\u{10ff41}\u{10ffff}".utf8)
+    #expect(RawArguments.bytes(of: RawArguments.text(of: private10FF)) == private10FF)
+    #expect(RawArguments.text(of: Array("plain Käse".utf8)) == "plain Käse")
+    #expect(RawArguments.isEscaped(RawArguments.text(of: [0xff])))
+  }
+
+  @Test(arguments: ["publish", "work", "declare", "purge"])
+  func `every subcommand can be parsed`(name: String) throws {
+    // Mistakes in the declaration of options show only here.
+    #expect(throws: Never.self) { try Workq.parseAsRoot([name]) }
+  }
+
+  @Test(arguments: [
+    ["publish", "--persistent", "--transient"], ["publish", "--confirm-timeout", "soon"],
+    ["work", "--prefetch", "-1"], ["work", "--prefetch", "65536"], ["work", "now"],
+    ["declare", "--check", "--transient"], ["declare", "--durable", "--transient"],
+    ["purge", "--quiet", "--verbose"], ["publis"], ["publish", "--colour", "never"],
+  ])
+  func `a usage error is found before anything is done`(words: [String]) {
+    #expect(throws: (any Error).self) { try Workq.parseAsRoot(words) }
+  }
+}

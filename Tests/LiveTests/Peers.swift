@@ -1,0 +1,50 @@
+import TestSupport
+
+/// Programs that we did not write, or that are not ours to test, at the other end.
+enum Peer {
+  static func python(_ script: String, _ arguments: String...) -> Program {
+    let path = "\(TestEnvironment.repository)/Tests/LiveTests/Tutorial/\(script).py"
+    var program = Program("/usr/bin/python3", [path] + arguments)
+    program.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    return program
+  }
+
+  /// One of Debian's amqp-tools.
+  static func amqp(_ tool: String, _ arguments: String..., at broker: Broker = .shared) -> Program {
+    Program("/usr/bin/amqp-\(tool)", ["--url", broker.url] + arguments)
+  }
+
+  static func declare(_ queue: String, _ arguments: String, durable: Bool = true) throws {
+    let result = try python("declare", queue, durable ? "durable" : "transient", arguments).run()
+    try checkSuccess(result)
+  }
+
+  static func delete(_ queue: String) throws {
+    try checkSuccess(python("declare", queue, "delete").run())
+  }
+
+  private static func checkSuccess(_ result: Program.Result) throws {
+    if result.status != 0 { throw PeerFailed(words: result.error) }
+  }
+
+  struct PeerFailed: Error {
+    let words: String
+  }
+}
+
+/// The waiting tasks of a queue, by `workq declare --check`.
+func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
+  let result = try Program.workq("declare", "--check", queue).at(broker).run()
+  let words = result.output.split(separator: " ")
+  guard result.status == 0, words.count > 2, let count = Int(words[1]) else {
+    throw Peer.PeerFailed(words: result.error + result.output)
+  }
+  return count
+}
+
+/// How many consumers a queue has.
+func consumers(of queue: String, at broker: Broker = .shared) throws -> Int {
+  let result = try Program.workq("declare", "--check", queue).at(broker).run()
+  let words = result.output.split(separator: " ")
+  return words.count > 4 ? Int(words[3]) ?? -1 : -1
+}

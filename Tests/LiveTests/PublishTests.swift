@@ -1,0 +1,175 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct PublishTests {
+  @Test func `a task is published silently and is there, byte for byte`() throws {
+    let queue = freshQueue()
+    let publish = try Program.workq("publish", "-q", queue, "First", "message.").run()
+    #expect(publish.status == 0)
+    #expect(publish.output == "" && publish.error == "")
+    let get = try Peer.amqp("get", "-q", queue).run()
+    #expect(get.status == 0 && get.output == "First message.")
+  }
+
+  @Test func `without words and without stdin it is the tutorial's greeting`() throws {
+    let queue = freshQueue()
+    #expect(try Program.workq("publish", "-q", queue).run().status == 0)
+    #expect(try Peer.amqp("get", "-q", queue).run().output == "Hello World!")
+  }
+
+  @Test func `on a terminal it says what it sent`() throws {
+    let queue = freshQueue()
+    let publish = try Program.workq("publish", "-q", queue, "it's", "a\nlist").inTerminal().run()
+    #expect(publish.output == #" [x] Sent "it's a\nlist""# + "\r\n")
+    #expect(publish.status == 0)
+    let quiet = try Program.workq("publish", "--quiet", "-q", queue, "x").inTerminal().run()
+    #expect(quiet.output == "" && quiet.status == 0)
+  }
+
+  @Test(arguments: [
+    [0], Array(0...255), Array("quotes ' and \" and\nlines\r\n".utf8), [0xff, 0xfe, 0x2e],
+    [UInt8](repeating: 0x61, count: 1_000_000), [UInt8](repeating: 0x62, count: 2 * (131_072 - 8)),
+  ])
+  func `stdin is one task, whatever its bytes`(body: [UInt8]) throws {
+    let queue = freshQueue()
+    #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+    #expect(try Peer.amqp("get", "-q", queue).run().outputBytes == body)
+  }
+
+  @Test func `empty stdin publishes nothing and says so`() throws {
+    let queue = freshQueue()
+    let publish = try Program.workq("publish", "-q", queue).run(input: [])
+    #expect(publish.status == 65)
+    #expect(
+      publish.error.hasPrefix("workq: stdin is empty") && publish.error.split(separator: "\n").count == 1)
+    #expect(try Program.workq("declare", "--check", queue).run().status == 78)
+  }
+
+  @Test func `with words stdin is not touched, and may be closed`() throws {
+    let queue = freshQueue()
+    let shell = Program(
+      "/bin/sh", ["-c", "exec \"$0\" publish -q \"$1\" word <&- >&- 2>&-", TestEnvironment.binary, queue])
+    #expect(try shell.run().status == 0)
+    #expect(try Peer.amqp("get", "-q", queue).run().output == "word")
+  }
+
+  @Test func `words that are not UTF-8 arrive as they are`() throws {
+    let queue = freshQueue()
+    let script = "exec \"$0\" publish -q \"$1\" \"$(printf 'K\\344se\\377')\" x"
+    #expect(try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run().status == 0)
+    #expect(
+      try Peer.amqp("get", "-q", queue).run().outputBytes == [0x4b, 0xe4, 0x73, 0x65, 0xff, 0x20, 0x78])
+  }
+
+  @Test func `a while-read loop publishes every line`() throws {
+    let queue = freshQueue()
+    let script =
+      "printf 'one\\ntwo\\nthree\\n' | while read -r line; do \"$0\" publish -q \"$1\" \"$line\"; done"
+    let loop = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
+    #expect(loop.status == 0 && loop.error == "")
+    #expect(try waiting(in: queue) == 3)
+  }
+
+  @Test func `with cron's bare environment it works the same`() throws {
+    let queue = freshQueue()
+    let script =
+      "exec env -i AMQP_URL=\"$2\" /bin/sh -c 'exec \"$0\" publish -q \"$1\" nightly' \"$0\" \"$1\""
+    let cron = Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue, Broker.shared.url])
+    let result = try cron.run()
+    #expect(result.status == 0 && result.error == "")
+    #expect(try Peer.amqp("get", "-q", queue).run().output == "nightly")
+  }
+
+  @Test func `a missing queue is declared durable, and the task is in it`() throws {
+    let queue = freshQueue()
+    let publish = try Program.workq("publish", "-v", "-q", queue, "x").run()
+    #expect(publish.status == 0 && publish.error.contains("does not exist: declaring it"))
+    #expect(try Program.workq("declare", "--durable", queue).run().status == 0)
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `with --no-declare a missing queue is 78, and stays missing`() throws {
+    let queue = freshQueue()
+    let publish = try Program.workq("publish", "--no-declare", "-q", queue, "x").run()
+    #expect(publish.status == 78)
+    #expect(publish.error.contains("queue '\(queue)' does not exist: not published"))
+    #expect(try Program.workq("declare", "--check", queue).run().status == 78)
+  }
+
+  @Test(arguments: [
+    #"{"x-queue-type": "quorum"}"#, #"{"x-message-ttl": 600000, "x-max-length": 5}"#,
+    #"{"x-max-priority": 3}"#,
+  ])
+  func `an existing queue is used as it is`(arguments: String) throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, arguments)
+    let publish = try Program.workq("publish", "-q", queue, "x").run()
+    #expect(publish.status == 0 && publish.error == "")
+    try waitUntil("the task is in '\(queue)'") { try waiting(in: queue) == 1 }
+  }
+
+  @Test func `a queue that is full and refuses more is 65`() throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, #"{"x-max-length": 1, "x-overflow": "reject-publish"}"#)
+    #expect(try Program.workq("publish", "-q", queue, "fits").run().status == 0)
+    let second = try Program.workq("publish", "-q", queue, "does not").run()
+    #expect(second.status == 65)
+    #expect(second.error.contains("refused the task: the queue is full"))
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `a task is persistent, with an id and a time, unless told otherwise`() throws {
+    let queue = freshQueue()
+    let json = try Program.workq("publish", "--json", "-q", queue, "one").run()
+    #expect(try Program.workq("publish", "--transient", "-q", queue, "two").run().status == 0)
+    let result = try #require(
+      try JSONSerialization.jsonObject(with: Data(json.outputBytes)) as? [String: Any])
+    #expect(result["status"] as? String == "published" && result["queue"] as? String == queue)
+    #expect(result["bytes"] as? Int == 3)
+    let id = try #require(result["message_id"] as? String)
+    #expect(UUID(uuidString: id) != nil)
+    let worker = try Peer.python("worker", queue, "classic").start()
+    try worker.waitForOutput("Done", count: 2)
+    #expect(worker.output.contains("Done mode=2 id=\(id)") && worker.output.contains("Done mode=1"))
+  }
+
+  /// The pipelined way: three waits of the log-in, and one for the confirm.
+  @Test func `a publish waits for the broker four times`() throws {
+    let queue = freshQueue()
+    #expect(try Program.workq("declare", queue).run().status == 0)
+    let trace = FileManager.default.temporaryDirectory.appending(path: "trace-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: trace) }
+    let arguments = ["-o", trace.path, "-e", "trace=network,poll,ppoll", TestEnvironment.binary]
+    let strace = Program("/usr/bin/strace", arguments + ["publish", "-q", queue, "counted"])
+    try #require(try strace.run().status == 0)
+    let lines = try String(contentsOf: trace, encoding: .utf8).split(separator: "\n")
+    // From the protocol header on: a wait is a poll for input that was sent something since the last.
+    let start = try #require(lines.firstIndex { $0.contains("\"AMQP") })
+    var (waits, hasSent) = (0, false)
+    for line in lines[start...] {
+      if line.hasPrefix("send") { hasSent = true }
+      if line.hasPrefix("poll") && line.contains("POLLIN") && hasSent {
+        (waits, hasSent) = (waits + 1, false)
+      }
+    }
+    #expect(waits == 4, "\(lines[start...].joined(separator: "\n"))")
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `a broker that takes nothing in is told of, and given up on`() throws {
+    let broker = try Broker.start()
+    let queue = freshQueue()
+    #expect(try Program.workq("declare", queue).at(broker).run().status == 0)
+    try broker.control("set_vm_memory_high_watermark", "0.000001")
+    let publish = Program.workq("publish", "--confirm-timeout", "2s", "-q", queue).at(broker)
+    let small = try publish.run(input: [0x61], limit: 20)
+    #expect(small.status == 75, "\(small.error)")
+    #expect(small.error.contains("the broker takes no tasks for now: low on memory"))
+    let large = try publish.run(input: [UInt8](repeating: 0x61, count: 30_000_000), limit: 20)
+    #expect(large.status == 75, "\(large.error)")
+    try broker.control("set_vm_memory_high_watermark", "0.4")
+    try waitUntil("the alarm is over") { try publish.run(input: [0x62], limit: 20).status == 0 }
+    try broker.stop()
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+/// What `make test` tells the tests.
+public enum TestEnvironment {
+  /// The release binary.
+  public static var binary: String { value("WORKQ_BINARY") }
+  /// The directory of the repository.
+  public static let repository = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path
+
+  static func value(_ name: String) -> String {
+    guard let value = ProcessInfo.processInfo.environment[name] else {
+      fatalError("\(name) is not set: run these tests with 'make test', which starts a private broker")
+    }
+    return value
+  }
+}
+
+/// A private RabbitMQ, kept in a directory of its own by the script `broker`.
+public struct Broker: Sendable {
+  public let directory: String
+  public let url: String
+
+  /// The one that all tests share, each with queues of its own.
+  public static let shared = Broker(
+    directory: TestEnvironment.value("WORKQ_TEST_BROKER"), url: TestEnvironment.value("AMQP_URL"))
+
+  /// Starts a broker for one test, which may stop it; whatever is left is ended with the test run.
+  public static func start() throws -> Broker {
+    let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
+    try script(["start", directory])
+    let url = try script(["url", directory]).trimmingCharacters(in: .whitespacesAndNewlines)
+    return Broker(directory: directory, url: url)
+  }
+
+  public func stop() throws { try Self.script(["stop", directory]) }
+
+  /// Starts it again, with the same data and port.
+  public func restart() throws { try Self.script(["start", directory]) }
+
+  /// The same broker by another address.
+  public func with(url: String) -> Broker { Broker(directory: directory, url: url) }
+
+  /// The host's port, out of the URL.
+  public var port: Int { URLComponents(string: url)?.port ?? 0 }
+
+  /// Runs rabbitmqctl.
+  @discardableResult
+  public func control(_ arguments: String...) throws -> String {
+    try Self.script(["ctl", directory] + arguments)
+  }
+
+  @discardableResult
+  private static func script(_ arguments: [String]) throws -> String {
+    let path = "\(TestEnvironment.repository)/Tests/TestSupport/broker"
+    let result = try Program(path, arguments).run(limit: 180)
+    guard result.status == 0 else {
+      throw BrokerFailed(words: "broker \(arguments.joined(separator: " ")): \(result.output)\(result.error)")
+    }
+    return result.output
+  }
+
+  struct BrokerFailed: Error, CustomStringConvertible {
+    let words: String
+    var description: String { words }
+  }
+}
+
+/// A queue's name that no other test has.
+public func freshQueue(_ purpose: String = #function) -> String {
+  let letters = purpose.prefix { $0 != "(" }.map { $0.isLetter && $0.isASCII ? $0 : "-" }
+  return "test-\(String(letters).prefix(40))-\(UUID().uuidString.prefix(8))"
+}

@@ -1,0 +1,98 @@
+import AMQP
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+@Suite struct AckLedgerTests {
+  private func tag(_ number: UInt64, session: Int = 7) -> Delivery.Tag {
+    Delivery.Tag(session: session, number: number)
+  }
+
+  private func ledger(opened count: UInt64) -> AckLedger {
+    var ledger = AckLedger(session: 7)
+    for number in 1...count { ledger.opened(tag(number)) }
+    return ledger
+  }
+
+  @Test func `neighbours that finished together are acknowledged by one ack`() {
+    var ledger = ledger(opened: 3)
+    for number in 1...3 as ClosedRange<UInt64> { #expect(ledger.finished(tag(number))) }
+    #expect(ledger.flush() == [.init(tag: tag(3), multiple: true)])
+    #expect(ledger.flush() == [])
+  }
+
+  @Test func `a single task is acknowledged singly`() {
+    var ledger = ledger(opened: 1)
+    #expect(ledger.finished(tag(1)))
+    #expect(ledger.flush() == [.init(tag: tag(1), multiple: false)])
+  }
+
+  @Test func `what follows an unfinished task is acknowledged singly`() {
+    var ledger = ledger(opened: 4)
+    for number in [1, 3, 4] as [UInt64] { #expect(ledger.finished(tag(number))) }
+    #expect(
+      ledger.flush() == [
+        .init(tag: tag(1), multiple: false), .init(tag: tag(3), multiple: false),
+        .init(tag: tag(4), multiple: false),
+      ])
+    #expect(ledger.finished(tag(2)))
+    #expect(ledger.flush() == [.init(tag: tag(2), multiple: false)])
+  }
+
+  @Test func `a task of another session is void, and so is one finished twice`() {
+    var ledger = ledger(opened: 2)
+    #expect(!ledger.finished(tag(1, session: 6)))
+    #expect(ledger.finished(tag(1)))
+    #expect(!ledger.finished(tag(1)))
+    #expect(ledger.flush() == [.init(tag: tag(1), multiple: false)])
+    #expect(!ledger.finished(tag(1)))
+    #expect(!ledger.finished(tag(3)))
+  }
+
+  @Test func `a task that was handed back is not acknowledged`() {
+    var ledger = ledger(opened: 3)
+    ledger.handedBack(tag(2))
+    #expect(ledger.finished(tag(1)))
+    #expect(ledger.finished(tag(3)))
+    // Tag 2 is settled already: "all up to 3" no longer reaches it at the broker.
+    #expect(ledger.flush() == [.init(tag: tag(3), multiple: true)])
+    #expect(!ledger.finished(tag(2)))
+  }
+
+  /// A broker that only knows what it was told, against random orders of completion.
+  @Test(arguments: 0..<200 as Range<UInt64>)
+  func `whatever the order, the broker hears of every finished task and of no other`(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    var ledger = AckLedger(session: 7)
+    var (delivered, open, finished, handedBack) = (UInt64(0), [UInt64](), Set<UInt64>(), Set<UInt64>())
+    var outstanding = Set<UInt64>()
+    for _ in 0..<300 {
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0, 1:
+        delivered += 1
+        ledger.opened(tag(delivered))
+        open.append(delivered)
+        outstanding.insert(delivered)
+      case 2 where !open.isEmpty:
+        let number = open.remove(at: .random(in: open.indices, using: &random))
+        #expect(ledger.finished(tag(number)))
+        finished.insert(number)
+      case 3 where !open.isEmpty:
+        let number = open.remove(at: .random(in: open.indices, using: &random))
+        ledger.handedBack(tag(number))
+        outstanding.remove(number)
+        handedBack.insert(number)
+      case 4:
+        for ack in ledger.flush() {
+          let covered = outstanding.filter { ack.multiple ? $0 <= ack.tag.number : $0 == ack.tag.number }
+          #expect(!covered.isEmpty, "an ack of nothing is a protocol error")
+          #expect(covered.isSubset(of: finished), "an ack for unfinished work")
+          outstanding.subtract(covered)
+        }
+        #expect(outstanding == Set(open), "something finished was left unacknowledged")
+      default: break
+      }
+    }
+  }
+}

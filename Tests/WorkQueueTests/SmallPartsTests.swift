@@ -1,0 +1,58 @@
+import Testing
+
+@testable import WorkQueue
+
+@Suite struct FakeWorkTests {
+  @Test(arguments: [
+    ("", 0), ("no dots", 0), ("First message.", 1), ("Fifth message.....", 5), (".a.b.", 3),
+  ])
+  func `each dot takes its time`(body: String, dots: Int) {
+    #expect(FakeWork.duration(of: Array(body.utf8), dot: .seconds(1)) == .seconds(dots))
+    #expect(FakeWork.duration(of: Array(body.utf8), dot: .milliseconds(300)) == .milliseconds(300 * dots))
+  }
+
+  @Test func `bytes that are not UTF-8 have dots, too`() {
+    #expect(FakeWork.duration(of: [0xff, 0x2e, 0, 0x2e], dot: .seconds(1)) == .seconds(2))
+  }
+}
+
+@Suite struct BackoffTests {
+  @Test func `it doubles from half a second to half a minute`() {
+    var backoff = Backoff()
+    let delays = (0..<9).map { _ in backoff.delay(1) }
+    #expect(delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30].map { .seconds($0) })
+    backoff.reset()
+    #expect(backoff.delay(1) == .milliseconds(500))
+  }
+
+  @Test func `chance takes up to half of it away`() {
+    for _ in 0..<1000 {
+      var backoff = Backoff()
+      let delay = backoff.delay()
+      #expect(delay >= .milliseconds(250) && delay <= .milliseconds(500))
+    }
+  }
+}
+
+@Suite struct FifoTests {
+  @Test func `what went in first comes out first, over any number of rounds`() {
+    var fifo = Fifo<Int>()
+    var (next, expected) = (0, 0)
+    for round in 1...200 {
+      for _ in 0..<round * 7 % 50 {
+        fifo.append(next)
+        next += 1
+      }
+      for _ in 0..<min(fifo.count, round * 11 % 60) {
+        #expect(fifo.popFirst() == expected)
+        expected += 1
+      }
+      #expect(fifo.count == next - expected)
+    }
+    while let element = fifo.popFirst() {
+      #expect(element == expected)
+      expected += 1
+    }
+    #expect(expected == next && fifo.isEmpty)
+  }
+}
