@@ -4,8 +4,11 @@ extension Connection {
   /// Starts to receive a queue's tasks (`basic.qos`, `basic.consume`); they arrive as events.
   ///
   /// - Parameters:
+  ///   - queue: whose tasks.
+  ///   - consumer: the consumer's tag, as the broker shows it.
   ///   - prefetch: how many unacknowledged tasks the broker may have handed us; 0 is no limit.
   ///   - acknowledges: whether a task stays the broker's until we acknowledge it.
+  /// - Throws: `notFound`, `locked`, or what ends a connection.
   package mutating func consume(
     queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool
   ) throws(AMQPError) {
@@ -21,7 +24,7 @@ extension Connection {
     try unsafe check(amqp_get_rpc_reply(state), operation)
   }
 
-  /// Stops receiving (`basic.cancel`). Deliveries already on their way still come as events.
+  /// Stops receiving (`basic.cancel`); deliveries already on their way still come as events.
   package mutating func cancel(consumer: String) throws(AMQPError) {
     guard channelIsOpen else { return }
     defer { pool.recycle() }

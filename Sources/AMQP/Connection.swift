@@ -23,7 +23,7 @@ package struct Connection: ~Copyable {
     package var name = "workq"
     /// For one attempt, from the name look-up to the end of the log-in.
     package var connectTimeout = Duration.seconds(5)
-    /// What we ask for; zero turns it off. The smaller of this and the broker's wish is used.
+    /// What we ask for, zero turning it off; the smaller of this and the broker's wish is used.
     package var heartbeat = Duration.seconds(30)
     /// For each question to the broker and each send.
     package var rpcTimeout = Duration.seconds(30)
@@ -150,7 +150,7 @@ extension Connection {
   /// Opens the channel if it is not open, without waiting for the broker's answer: what follows may be
   /// sent at once, and a refusal arrives as an event or error like any other.
   ///
-  /// - Parameter confirms: whether it is to be a publisher's channel (`confirm.select`).
+  /// With `confirms` it is a publisher's channel (`confirm.select`).
   mutating func openChannel(confirms: Bool = false) throws(AMQPError) {
     guard !channelIsOpen else { return }
     // What the library still holds from the session before would be taken for this one's.

@@ -11,7 +11,7 @@ enum Incoming {
   /// An answer to what was sent without waiting for one.
   case nothing
 
-  /// - Parameter session: the channel session that a delivery's tag belongs to.
+  /// Reads a method; `session` is the channel session that a delivery's tag belongs to.
   init(_ method: amqp_method_t, session: Int) throws(AMQPError) {
     func decoded<Method>(_ type: Method.Type) -> Method {
       unsafe method.decoded.assumingMemoryBound(to: type).pointee

@@ -14,14 +14,12 @@ extension ConnectionOptions {
     return addresses
   }
 
-  /// How to connect, apart from where.
-  ///
-  /// - Parameter purpose: the subcommand, for the connection's name at the broker.
+  /// How to connect, apart from where; `purpose` is the subcommand, for the connection's name at the broker.
   func settings(for purpose: String) -> Connection.Options {
     var options = Connection.Options()
     options.name = "workq \(purpose) (\(Self.processName))"
-    options.connectTimeout = connectTimeout
-    options.heartbeat = heartbeat
+    options.connectTimeout = connectTimeout.duration
+    options.heartbeat = heartbeat.duration
     return options
   }
 

@@ -48,11 +48,11 @@ struct ConnectionOptions: ParsableArguments {
   var insecure = false
 
   @Option(help: ArgumentHelp("Give up an attempt to connect and log in after this.", valueName: "duration"))
-  var connectTimeout = Duration.seconds(5)
+  var connectTimeout = TimeSpan(.seconds(5))
 
   @Option(
     help: ArgumentHelp("Exchange heartbeats with the broker this often; 0 is never.", valueName: "duration"))
-  var heartbeat = Duration.seconds(30)
+  var heartbeat = TimeSpan(.seconds(30))
 
   @Option(
     name: .shortAndLong,

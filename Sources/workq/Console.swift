@@ -1,7 +1,7 @@
 internal import Glibc
 internal import WorkQueue
 
-/// The program's two outputs: data on stdout, words for people on stderr. Nothing is buffered.
+/// The program's two outputs, unbuffered: data on stdout, words for people on stderr.
 struct Console {
   enum ColorMode: String, CaseIterable {
     case auto
@@ -61,8 +61,10 @@ struct Console {
     }
   }
 
-  /// Writes all of the bytes, or ends the program: quietly when the reader has gone, and with the reason
-  /// when stdout cannot be written. A task that was being worked on goes back to its queue.
+  /// Writes all of the bytes, or ends the program.
+  ///
+  /// Quietly when the reader has gone, and with the reason when stdout cannot be written. A task that was
+  /// being worked on goes back to its queue.
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
     var rest = bytes[...]
     while !rest.isEmpty {

@@ -40,7 +40,7 @@ struct Publish: WorkqCommand {
   var doesNotDeclare = false
 
   @Option(help: ArgumentHelp("Wait so long for the broker to confirm the task.", valueName: "duration"))
-  var confirmTimeout = Duration.seconds(30)
+  var confirmTimeout = TimeSpan(.seconds(30))
 
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
@@ -52,7 +52,7 @@ struct Publish: WorkqCommand {
     let addresses = try connection.addresses(console)
     var options = Publisher.Options(addresses: addresses, connection: connection.settings(for: "publish"))
     options.declares = !doesNotDeclare
-    options.confirmTimeout = confirmTimeout
+    options.confirmTimeout = confirmTimeout.duration
     try speaking(with: addresses) {
       var publisher = try Publisher(options) { tell($0, console) }
       try check(publisher.publish(message, toQueue: queue), queue, publisher.address.location)
@@ -111,14 +111,14 @@ struct Publish: WorkqCommand {
   private struct Result: Encodable {
     let status = "published"
     let queue: String
-    let message_id: String?
+    let messageID: String?
     let bytes: Int
   }
 
   private func report(_ message: Message, _ queue: String, _ console: Console) {
     if output.json {
       let id = message.properties.messageID
-      console.print(JSON.line(Result(queue: queue, message_id: id, bytes: message.body.count)))
+      console.print(JSON.line(Result(queue: queue, messageID: id, bytes: message.body.count)))
     } else if Console.outputIsTerminal && !output.quiet {
       console.print(" [x] Sent \(Quoted.bytes(message.body))")
     }

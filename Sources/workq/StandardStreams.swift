@@ -2,8 +2,10 @@ internal import Glibc
 
 /// stdin, stdout and stderr, which a caller may have closed.
 enum StandardStreams {
-  /// Keeps the first three descriptors taken, so that no socket becomes one of them and no line of text
-  /// is written into it. Reading or writing what was closed still fails.
+  /// Keeps the first three descriptors taken.
+  ///
+  /// So no socket becomes one of them, and no line of text is written into it. Reading or writing what was
+  /// closed still fails.
   static func reserve() {
     for (descriptor, useless) in [
       (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY),

@@ -26,7 +26,7 @@ struct Work: WorkqCommand {
   var doesNotAcknowledge = false
 
   @Option(help: ArgumentHelp("Work so long for each dot.", valueName: "duration"))
-  var dot = Duration.seconds(1)
+  var dot = TimeSpan(.seconds(1))
 
   @Flag(
     name: .customLong("no-declare"), help: "Fail with 78 when the queue is missing; do not make it.")
@@ -47,7 +47,7 @@ struct Work: WorkqCommand {
     options.declares = !doesNotDeclare
     options.prefetch = prefetch
     options.acknowledges = !doesNotAcknowledge
-    options.dot = dot
+    options.dot = dot.duration
     try speaking(with: addresses) {
       var worker = Worker(options) { report.tell($0) }
       if case .killed(let signal) = try worker.run() { Signals.die(by: signal) }

@@ -36,8 +36,8 @@ struct WorkReport {
       console.notice("consuming from '\(queue)' again")
     case .stopping(let running, let handedBack):
       let rest = handedBack > 0 ? "; gave back \(tasks(handedBack)) not begun" : ""
-      let last = running > 0 ? "finishing \(tasks(running)), again CTRL+C leaves at once" : "leaving"
-      console.notice("stopping: \(last)\(rest)")
+      let last = running > 0 ? ": finishing \(tasks(running)), again CTRL+C leaves at once" : ""
+      console.notice("stopping\(last)\(rest)")
     case .abandoned(let running, let acknowledges):
       let fate = acknowledges ? "go back to the queue" : "are lost (--no-ack)"
       console.notice(running > 0 ? "left at once: unfinished tasks (\(running)) \(fate)" : "left at once")
@@ -56,20 +56,20 @@ struct WorkReport {
 }
 
 extension WorkReport {
-  /// An event as JSON; keys that do not apply are left out.
+  /// An event as JSON, its keys in snake case; those that do not apply are left out.
   private struct Line: Encodable {
     let time = Date.now.ISO8601Format()
     let queue: String
     var event = ""
-    var message_id: String?
+    var messageID: String?
     var redelivered: Bool?
     var body: String?
-    var body_base64: String?
+    var bodyBase64: String?
     var seconds: Double?
     var error: String?
-    var retry_in_seconds: Double?
+    var retryInSeconds: Double?
     var tasks: Int?
-    var handed_back: Int?
+    var handedBack: Int?
     var broker: String?
 
     init(_ event: WorkerEvent, queue: String) {
@@ -78,30 +78,30 @@ extension WorkReport {
       case .waiting(_, let address): (self.event, broker) = ("waiting", address.location)
       case .received(let delivery):
         self.event = "received"
-        message_id = delivery.message.properties.messageID
+        messageID = delivery.message.properties.messageID
         redelivered = delivery.isRedelivered
-        (body, body_base64) = JSON.body(delivery.message.body)
+        (body, bodyBase64) = JSON.body(delivery.message.body)
       case .done(let delivery, let duration): finished("done", delivery, duration)
       case .doneInVain(let delivery, let duration): finished("done_in_vain", delivery, duration)
       case .lost(let error, let running, let retry):
         (self.event, self.error, tasks) = ("lost", error.detail, running)
-        retry_in_seconds = retry / .seconds(1)
+        retryInSeconds = retry / .seconds(1)
       case .unreachable(let error, let retry):
         (self.event, self.error) = ("unreachable", error.detail)
-        retry_in_seconds = retry / .seconds(1)
+        retryInSeconds = retry / .seconds(1)
       case .reconnected(_, let address): (self.event, broker) = ("reconnected", address.location)
       case .cancelled: self.event = "cancelled"
       case .channelClosed(let error, let running):
         (self.event, self.error, tasks) = ("channel_closed", error.detail, running)
       case .resumed: self.event = "resumed"
       case .stopping(let running, let count):
-        (self.event, tasks, handed_back) = ("stopping", running, count)
+        (self.event, tasks, handedBack) = ("stopping", running, count)
       case .abandoned(let running, _): (self.event, tasks) = ("abandoned", running)
       }
     }
 
     private mutating func finished(_ name: String, _ delivery: Delivery, _ duration: Duration) {
-      (event, message_id, seconds) = (name, delivery.message.properties.messageID, duration / .seconds(1))
+      (event, messageID, seconds) = (name, delivery.message.properties.messageID, duration / .seconds(1))
     }
   }
 }

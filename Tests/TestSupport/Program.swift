@@ -40,11 +40,9 @@ public struct Program {
     return program
   }
 
-  /// Runs the program to its end.
+  /// Runs the program to its end, or kills it and throws after `limit` seconds.
   ///
-  /// - Parameters:
-  ///   - input: what it finds on stdin; nil is /dev/null.
-  ///   - limit: seconds after which it is killed, and the test fails.
+  /// `input` is what it finds on stdin; nil is /dev/null.
   public func run(input: [UInt8]? = nil, limit: Double = 60) throws -> Result {
     let running = try start(input: input)
     return try running.end(within: limit)

@@ -17,47 +17,47 @@ import Testing
 
   @Test func `neighbours that finished together are acknowledged by one ack`() {
     var ledger = ledger(opened: 3)
-    for number in 1...3 as ClosedRange<UInt64> { #expect(ledger.finished(tag(number))) }
+    for number in 1...3 as ClosedRange<UInt64> { #expect(ledger.finished(tag(number)) == true) }
     #expect(ledger.flush() == [.init(tag: tag(3), multiple: true)])
     #expect(ledger.flush() == [])
   }
 
   @Test func `a single task is acknowledged singly`() {
     var ledger = ledger(opened: 1)
-    #expect(ledger.finished(tag(1)))
+    #expect(ledger.finished(tag(1)) == true)
     #expect(ledger.flush() == [.init(tag: tag(1), multiple: false)])
   }
 
   @Test func `what follows an unfinished task is acknowledged singly`() {
     var ledger = ledger(opened: 4)
-    for number in [1, 3, 4] as [UInt64] { #expect(ledger.finished(tag(number))) }
+    for number in [1, 3, 4] as [UInt64] { #expect(ledger.finished(tag(number)) == true) }
     #expect(
       ledger.flush() == [
         .init(tag: tag(1), multiple: false), .init(tag: tag(3), multiple: false),
         .init(tag: tag(4), multiple: false),
       ])
-    #expect(ledger.finished(tag(2)))
+    #expect(ledger.finished(tag(2)) == true)
     #expect(ledger.flush() == [.init(tag: tag(2), multiple: false)])
   }
 
   @Test func `a task of another session is void, and so is one finished twice`() {
     var ledger = ledger(opened: 2)
-    #expect(!ledger.finished(tag(1, session: 6)))
-    #expect(ledger.finished(tag(1)))
-    #expect(!ledger.finished(tag(1)))
+    #expect(ledger.finished(tag(1, session: 6)) == false)
+    #expect(ledger.finished(tag(1)) == true)
+    #expect(ledger.finished(tag(1)) == false)
     #expect(ledger.flush() == [.init(tag: tag(1), multiple: false)])
-    #expect(!ledger.finished(tag(1)))
-    #expect(!ledger.finished(tag(3)))
+    #expect(ledger.finished(tag(1)) == false)
+    #expect(ledger.finished(tag(3)) == false)
   }
 
   @Test func `a task that was handed back is not acknowledged`() {
     var ledger = ledger(opened: 3)
     ledger.handedBack(tag(2))
-    #expect(ledger.finished(tag(1)))
-    #expect(ledger.finished(tag(3)))
+    #expect(ledger.finished(tag(1)) == true)
+    #expect(ledger.finished(tag(3)) == true)
     // Tag 2 is settled already: "all up to 3" no longer reaches it at the broker.
     #expect(ledger.flush() == [.init(tag: tag(3), multiple: true)])
-    #expect(!ledger.finished(tag(2)))
+    #expect(ledger.finished(tag(2)) == false)
   }
 
   /// A broker that only knows what it was told, against random orders of completion.
@@ -76,7 +76,7 @@ import Testing
         outstanding.insert(delivered)
       case 2 where !open.isEmpty:
         let number = open.remove(at: .random(in: open.indices, using: &random))
-        #expect(ledger.finished(tag(number)))
+        #expect(ledger.finished(tag(number)) == true)
         finished.insert(number)
       case 3 where !open.isEmpty:
         let number = open.remove(at: .random(in: open.indices, using: &random))

@@ -35,10 +35,7 @@ package struct Publisher: ~Copyable {
   private let options: Options
   private let report: (PublisherEvent) -> Void
 
-  /// Connects.
-  ///
-  /// - Parameter report: told of what happens on the way.
-  /// - Throws: why none of the brokers would have us.
+  /// Connects, or throws why none of the brokers would have us; `report` is told of what happens.
   package init(_ options: Options, report: @escaping (PublisherEvent) -> Void) throws(AMQPError) {
     self.options = options
     self.report = report

@@ -28,7 +28,7 @@ struct AckLedger {
     self.session = session
   }
 
-  /// A delivery has come. Tag numbers count up from 1 in each session.
+  /// A delivery has come; tag numbers count up from 1 in each session.
   mutating func opened(_ tag: Delivery.Tag) {
     guard tag.session == session else { return }
     states.append(.open)

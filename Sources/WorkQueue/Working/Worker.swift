@@ -54,7 +54,7 @@ package struct Worker: ~Copyable {
   private var running: Job?
   private var isStopping = false
 
-  /// - Parameter report: told of all that happens, as it happens.
+  /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
     self.options = options
     self.report = report
