@@ -38,7 +38,12 @@ let package = Package(
     .testTarget(name: "AMQPTests", dependencies: ["AMQP", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
-    .testTarget(name: "CommandTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "workq", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: testSettings),
     .testTarget(
       name: "LiveTests", dependencies: ["AMQP", "TestSupport"], exclude: ["Tutorial"],
       swiftSettings: testSettings),
