@@ -1,14 +1,20 @@
 extension Connection {
   /// Connects to the first of a cluster's nodes that will have us, in the order given.
   ///
+  /// With `isOptimistic` the first that can be reached is taken, on a plain connection, and the log-in is
+  /// still going on.
+  ///
   /// - Throws: what `init(to:_:)` throws of a single node; of several, the last one's error with what
   ///   each of them said.
   package static func open(
-    firstOf addresses: [Address], _ options: Options
+    firstOf addresses: [Address], _ options: Options, isOptimistic: Bool = false
   ) throws(AMQPError) -> Connection {
     var failures: [(address: Address, error: AMQPError)] = []
     for address in addresses {
       do throws(AMQPError) {
+        if isOptimistic && address.tls == nil {
+          return try Connection(optimisticallyTo: address, options.with(address))
+        }
         return try Connection(to: address, options.with(address))
       } catch {
         failures.append((address, error))

@@ -5,6 +5,22 @@ internal import Glibc
 extension Connection {
   static func open(_ address: Address, _ options: Options) throws(AMQPError) -> amqp_connection_state_t {
     let deadline = Deadline.after(options.connectTimeout)
+    let state = unsafe try connect(address, by: deadline)
+    do throws(AMQPError) {
+      try unsafe logIn(state, address, options, by: deadline)
+      var limit = timeval(options.rpcTimeout)
+      unsafe amqp_set_rpc_timeout(state, &limit)
+    } catch {
+      unsafe amqp_destroy_connection(state)
+      throw error
+    }
+    return unsafe state
+  }
+
+  /// A connection on which nothing has been said yet; of TLS, the handshake is done.
+  static func connect(
+    _ address: Address, by deadline: Deadline
+  ) throws(AMQPError) -> amqp_connection_state_t {
     guard let state = unsafe amqp_new_connection() else {
       throw AMQPError(.protocolViolation, "connect", "out of memory")
     }
@@ -18,9 +34,6 @@ extension Connection {
         let descriptor = try Socket.connect(host: address.host, port: address.port, by: deadline)
         unsafe amqp_tcp_socket_set_sockfd(socket, descriptor)
       }
-      try unsafe logIn(state, address, options, by: deadline)
-      var limit = timeval(options.rpcTimeout)
-      unsafe amqp_set_rpc_timeout(state, &limit)
     } catch {
       unsafe amqp_destroy_connection(state)
       throw error
@@ -28,19 +41,26 @@ extension Connection {
     return unsafe state
   }
 
+  /// What we tell the broker of ourselves.
+  static func clientProperties(_ options: Options) -> FieldTable {
+    [
+      "product": .text("workq"),
+      "connection_name": .text(options.name),
+      // Without these the broker says nothing when it refuses a password, cancels a consumer or stops
+      // reading.
+      "capabilities": .table([
+        "authentication_failure_close": .boolean(true), "consumer_cancel_notify": .boolean(true),
+        "connection.blocked": .boolean(true), "basic.nack": .boolean(true),
+        "publisher_confirms": .boolean(true),
+      ]),
+    ]
+  }
+
   private static func logIn(
     _ state: amqp_connection_state_t, _ address: Address, _ options: Options, by deadline: Deadline
   ) throws(AMQPError) {
     var pool = Pool()
-    var properties = unsafe pool.table([
-      "product": .text("workq"),
-      "connection_name": .text(options.name),
-      // Without these two the broker says nothing when it cancels a consumer or stops reading.
-      "capabilities": .table([
-        "consumer_cancel_notify": .boolean(true), "connection.blocked": .boolean(true),
-        "basic.nack": .boolean(true), "publisher_confirms": .boolean(true),
-      ]),
-    ])
+    var properties = unsafe pool.table(clientProperties(options))
     var limit = timeval(max(deadline.remaining ?? .seconds(3600), .milliseconds(1)))
     unsafe amqp_set_handshake_timeout(state, &limit)
     let heartbeat = Int32(clamping: options.heartbeat.wholeSeconds)

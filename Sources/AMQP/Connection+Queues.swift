@@ -32,7 +32,7 @@ extension Connection {
     _ queue: Queue, isPassive: Bool, _ operation: String
   ) throws(AMQPError) -> Queue.Status {
     try checkLength(queue.name, "the queue's name")
-    try openChannel()
+    try prepareToAsk(operation)
     defer { pool.recycle() }
     let ok = unsafe amqp_queue_declare(
       state, Self.channel, pool.bytes(queue.name), isPassive ? 1 : 0, queue.isDurable ? 1 : 0, 0, 0,
@@ -51,7 +51,7 @@ extension Connection {
   package mutating func purge(queue name: String) throws(AMQPError) -> UInt32 {
     let operation = "purge queue '\(name)'"
     try checkLength(name, "the queue's name")
-    try openChannel()
+    try prepareToAsk(operation)
     defer { pool.recycle() }
     guard let ok = unsafe amqp_queue_purge(state, Self.channel, pool.bytes(name)) else {
       try unsafe check(amqp_get_rpc_reply(state), operation)

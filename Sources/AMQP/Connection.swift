@@ -11,7 +11,8 @@ private let sessions = Atomic<Int>(0)
 /// 2. `nextEvent(within:)` is its one reader; calls that ask the broker something leave what else came
 ///    in meanwhile for it.
 /// 3. The channel is opened when first needed, and again after the broker closed it: `session` counts.
-/// 4. `close()` is the polite end; going out of scope is the impolite one. Either way the broker gives
+/// 4. A publisher's frames on a plain connection go through `outgoing`, so that no send waits.
+/// 5. `close()` is the polite end; going out of scope is the impolite one. Either way the broker gives
 ///    unacknowledged tasks to someone else.
 ///
 /// rabbitmq-c's rule shapes everything above it: "a given amqp_connection_state_t object should not be
@@ -44,15 +45,21 @@ package struct Connection: ~Copyable {
   /// The interval that both sides agreed on; nil when there are no heartbeats.
   package let heartbeat: Duration?
   /// The broker's product and version, as it calls them: "RabbitMQ 3.10.8".
-  package let broker: String
+  package internal(set) var broker = ""
+  /// Whether the log-in is complete; an optimistic one is still going on at first.
+  package internal(set) var isOpen: Bool
+  let openBy: Deadline
 
   /// The number of the present channel session; 0 is none yet.
   package internal(set) var session = 0
   var channelIsOpen = false
+  private var channelConfirms = false
   /// Publish tags are counted from 1 in each session.
   var lastPublishTag: UInt64 = 0
   var pool = Pool()
   private var assembler = ContentAssembler()
+  /// A publisher's frames that have not left, and its heartbeats: `nil` where the library sends.
+  var direct: DirectSending?
 
   /// Connects and logs in.
   ///
@@ -63,9 +70,30 @@ package struct Connection: ~Copyable {
     unsafe state = try Self.open(address, options)
     let seconds = unsafe amqp_get_heartbeat(state)
     heartbeat = seconds > 0 ? .seconds(Int(seconds)) : nil
-    let properties = unsafe amqp_get_server_properties(state).map { unsafe FieldTable($0.pointee) }
-    let words = ["product", "version"].compactMap { properties?[$0]?.text }
-    broker = words.joined(separator: " ")
+    (isOpen, openBy) = (true, .never)
+    if let properties = unsafe amqp_get_server_properties(state) {
+      unsafe broker = FieldTable(properties.pointee).productAndVersion
+    }
+  }
+
+  /// Connects, and sends what it takes to log in without waiting for any of the broker's answers.
+  ///
+  /// What is published next leaves by the same send, so that all is done in one round trip. The answers
+  /// come by `nextEvent(within:)`: `isOpen` tells when they were good. Whatever else comes is worth an
+  /// attempt step by step, which knows more about what went wrong.
+  ///
+  /// - Throws: `unresolvable` or `unreachable`, or `tls`, which cannot be hurried.
+  package init(optimisticallyTo address: Address, _ options: Options) throws(AMQPError) {
+    guard address.tls == nil else { throw AMQPError(.tls, "connect", "TLS goes step by step") }
+    let deadline = Deadline.after(options.connectTimeout)
+    let outgoing = try Self.optimisticLogIn(address, options)
+    unsafe state = try Self.connect(address, by: deadline)
+    self.address = address
+    self.options = options
+    openBy = deadline
+    heartbeat = options.heartbeat > .zero ? .seconds(options.heartbeat.wholeSeconds) : nil
+    isOpen = false
+    direct = DirectSending(outgoing: outgoing, heartbeats: Heartbeats(every: heartbeat))
   }
 
   deinit {
@@ -80,7 +108,9 @@ package struct Connection: ~Copyable {
   package consuming func close() {
     var close = unsafe amqp_connection_close_t()
     unsafe close.reply_code = UInt16(AMQP_REPLY_SUCCESS)
-    _ = unsafe try? send(AMQP_CONNECTION_CLOSE_METHOD, on: 0, &close, "close the connection")
+    unsafe try? send(AMQP_CONNECTION_CLOSE_METHOD, on: 0, &close, "close the connection")
+    let socket = descriptor
+    _ = direct?.outgoing.flush(to: socket)
   }
 
   /// The next thing that the broker says.
@@ -94,12 +124,18 @@ package struct Connection: ~Copyable {
   package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
     let deadline = timeout == .zero ? nil : Deadline.after(timeout)
     while true {
+      if direct != nil { try sendDirectly() }
       unsafe amqp_maybe_release_buffers(state)
       var frame = unsafe amqp_frame_t()
-      var wait = timeval(deadline?.remaining ?? timeout)
+      var wait = timeval(direct != nil ? .zero : deadline?.remaining ?? timeout)
       let status = unsafe amqp_simple_wait_frame_noblock(state, &frame, &wait)
-      if status == AMQP_STATUS_TIMEOUT.rawValue { return nil }
+      if status == AMQP_STATUS_TIMEOUT.rawValue {
+        guard direct != nil, let deadline, !deadline.hasPassed else { return nil }
+        try waitDirectly(until: deadline)
+        continue
+      }
       guard status == AMQP_STATUS_OK.rawValue else { throw AMQPError(status: status, "read from the broker") }
+      direct?.heartbeats?.heard()
       if let event = try unsafe handle(frame) { return event }
     }
   }
@@ -137,8 +173,15 @@ package struct Connection: ~Copyable {
       return .channelClosed(error)
     case .connectionClosed(let error):
       var ok = amqp_connection_close_ok_t()
-      _ = try? send(AMQP_CONNECTION_CLOSE_OK_METHOD, on: 0, &ok, "confirm the close")
+      try? send(AMQP_CONNECTION_CLOSE_OK_METHOD, on: 0, &ok, "confirm the close")
       throw error
+    case .started(let properties):
+      broker = properties.productAndVersion
+      try brokerStarted()
+      return nil
+    case .opened:
+      isOpen = true
+      return nil
     case .nothing: return nil
     }
   }
@@ -149,22 +192,31 @@ package struct Connection: ~Copyable {
 extension Connection {
   /// Opens the channel if it is not open, without waiting for the broker's answer: what follows may be
   /// sent at once, and a refusal arrives as an event or error like any other.
-  ///
-  /// With `confirms` it is a publisher's channel (`confirm.select`).
-  mutating func openChannel(confirms: Bool = false) throws(AMQPError) {
+  mutating func openChannel() throws(AMQPError) {
     guard !channelIsOpen else { return }
     // What the library still holds from the session before would be taken for this one's.
     while unsafe amqp_frames_enqueued(state) != 0 { _ = try nextEvent(within: .zero) }
     assembler = ContentAssembler()
     var open = unsafe amqp_channel_open_t()
     try unsafe send(AMQP_CHANNEL_OPEN_METHOD, on: Self.channel, &open, "open a channel")
-    if confirms {
-      var select = amqp_confirm_select_t(nowait: 1)
-      try send(AMQP_CONFIRM_SELECT_METHOD, on: Self.channel, &select, "ask for confirms")
-    }
     channelIsOpen = true
+    channelConfirms = false
     session = sessions.wrappingAdd(1, ordering: .relaxed).newValue
+  }
+
+  /// Makes the channel a publisher's (`confirm.select`), if it is none yet.
+  mutating func selectConfirms() throws(AMQPError) {
+    guard !channelConfirms else { return }
+    var select = amqp_confirm_select_t(nowait: 1)
+    try send(AMQP_CONFIRM_SELECT_METHOD, on: Self.channel, &select, "ask for confirms")
+    channelConfirms = true
     lastPublishTag = 0
+  }
+
+  /// Makes the channel ready for a question that the library sends and waits for.
+  mutating func prepareToAsk(_ operation: String) throws(AMQPError) {
+    try openChannel()
+    try finishSending(operation)
   }
 
   /// Answers a `channel.close`; the next use of the channel opens it again.
@@ -181,10 +233,11 @@ extension Connection {
   }
 
   /// Sends one method, within the send's time limit.
-  borrowing func send<Method>(
+  mutating func send<Method>(
     _ id: amqp_method_number_t, on channel: amqp_channel_t, _ method: inout Method, _ operation: String
   ) throws(AMQPError) {
     try unsafe withUnsafeMutablePointer(to: &method) { method throws(AMQPError) in
+      if direct != nil { return try unsafe appendDirectly(id, on: channel, method, operation) }
       try sending(operation) { unsafe amqp_send_method(state, channel, id, method) }
     }
   }

@@ -1,0 +1,184 @@
+internal import CRabbitMQ
+internal import Glibc
+
+/// Frames on their way to a plain socket.
+///
+/// 1. They are encoded one behind the other, so that many leave by one send(2); rabbitmq-c takes three for
+///    each message.
+/// 2. What the kernel does not take stays here: no send ever waits, not even for a broker that has
+///    stopped reading.
+/// 3. Large bodies are not copied.
+struct Outgoing {
+  /// Bodies from this size on travel from where they are.
+  private static let largestCopy = 16_384
+  /// What is encoded for one message, in all but a few cases.
+  private static let usualRoom = 4096
+
+  /// Older than `small`; what was sent of them is gone.
+  private var segments: [ArraySlice<UInt8>] = []
+  /// Small frames back to back, of which the first `smallSent` bytes have left.
+  private var small: [UInt8] = []
+  private var smallSent = 0
+  private var scratch = [UInt8](repeating: 0, count: Self.usualRoom)
+  /// Bytes that the kernel has not taken.
+  private(set) var count = 0
+  /// The errno that ended sending; what has been read until then may say more.
+  private(set) var failure: Int32 = 0
+
+  var isEmpty: Bool { count == 0 }
+
+  // MARK: Frames
+
+  mutating func append(_ bytes: some Collection<UInt8>) {
+    small.append(contentsOf: bytes)
+    count += bytes.count
+  }
+
+  /// A number as AMQP writes it: its highest byte first.
+  private mutating func append(number: some FixedWidthInteger) {
+    unsafe withUnsafeBytes(of: number.bigEndian) { unsafe small.append(contentsOf: $0) }
+    count += number.bitWidth / 8
+  }
+
+  /// A method frame; `method` points to the library's structure for `id`.
+  mutating func append(
+    _ id: amqp_method_number_t, on channel: UInt16, _ method: UnsafeMutableRawPointer, _ operation: String
+  ) throws(AMQPError) {
+    let payload = unsafe try encode(operation) { unsafe amqp_encode_method(id, method, $0) }
+    beginFrame(UInt8(AMQP_FRAME_METHOD), channel, size: 4 + payload)
+    append(number: id)
+    endFrame(payload)
+  }
+
+  /// A message: its method, its header, and its body in as many frames as it takes; all of it or nothing.
+  mutating func append(
+    _ method: inout amqp_basic_publish_t, _ properties: inout amqp_basic_properties_t, _ body: [UInt8],
+    on channel: UInt16, frameMax: Int
+  ) throws(AMQPError) {
+    let (before, countBefore) = (small.count, count)
+    do throws(AMQPError) {
+      try unsafe append(AMQP_BASIC_PUBLISH_METHOD, on: channel, &method, "publish")
+      try unsafe appendHeader(&properties, bodySize: body.count, on: channel)
+    } catch {
+      small.removeLast(small.count - before)
+      count = countBefore
+      throw error
+    }
+    let piece = frameMax - 8
+    var start = 0
+    while start < body.count {
+      let end = min(start + piece, body.count)
+      beginFrame(UInt8(AMQP_FRAME_BODY), channel, size: end - start)
+      append(body: body[start..<end])
+      append(number: UInt8(AMQP_FRAME_END))
+      start = end
+    }
+  }
+
+  private mutating func appendHeader(
+    _ properties: inout amqp_basic_properties_t, bodySize: Int, on channel: UInt16
+  ) throws(AMQPError) {
+    let payload = try unsafe withUnsafeMutablePointer(to: &properties) { properties throws(AMQPError) in
+      unsafe try encode("publish") {
+        unsafe amqp_encode_properties(UInt16(AMQP_BASIC_CLASS), properties, $0)
+      }
+    }
+    beginFrame(UInt8(AMQP_FRAME_HEADER), channel, size: 12 + payload)
+    append(number: UInt16(AMQP_BASIC_CLASS))
+    append(number: UInt16(0))
+    append(number: UInt64(bodySize))
+    endFrame(payload)
+  }
+
+  /// An empty frame that says that we are alive.
+  mutating func appendHeartbeat() {
+    beginFrame(UInt8(AMQP_FRAME_HEARTBEAT), 0, size: 0)
+    append(number: UInt8(AMQP_FRAME_END))
+  }
+
+  private mutating func beginFrame(_ type: UInt8, _ channel: UInt16, size: Int) {
+    append(number: type)
+    append(number: channel)
+    append(number: UInt32(size))
+  }
+
+  private mutating func endFrame(_ encoded: Int) {
+    append(scratch[..<encoded])
+    append(number: UInt8(AMQP_FRAME_END))
+  }
+
+  private mutating func append(body: ArraySlice<UInt8>) {
+    guard body.count >= Self.largestCopy else { return append(body) }
+    closeSmall()
+    segments.append(body)
+    count += body.count
+  }
+
+  /// Runs one of the library's encoders on the scratch memory; on more of it, when it does not suffice.
+  private mutating func encode(
+    _ operation: String, _ encoder: (amqp_bytes_t) -> Int32
+  ) throws(AMQPError) -> Int {
+    var status: Int32 = 0
+    for room in [Self.usualRoom, Int(Connection.frameMax) - 32] {
+      if scratch.count < room { scratch = [UInt8](repeating: 0, count: room) }
+      status = unsafe scratch.withUnsafeMutableBytes {
+        unsafe encoder(amqp_bytes_t(len: $0.count, bytes: $0.baseAddress))
+      }
+      if status >= 0 { return Int(status) }
+    }
+    throw AMQPError(.tooLarge, operation, "the headers are larger than a frame")
+  }
+
+  // MARK: Sending
+
+  /// Hands the kernel what it takes.
+  ///
+  /// - Returns: whether it took anything.
+  mutating func flush(to socket: Int32) -> Bool {
+    let before = count
+    var sentSegments = 0
+    for index in segments.indices {
+      let sent = send(segments[index], to: socket, hasMore: true)
+      segments[index] = segments[index].dropFirst(sent)
+      guard segments[index].isEmpty else { break }
+      sentSegments += 1
+    }
+    segments.removeFirst(sentSegments)
+    if segments.isEmpty {
+      smallSent += send(small[smallSent...], to: socket)
+      if smallSent == small.count {
+        small.removeAll(keepingCapacity: true)
+        smallSent = 0
+      }
+    }
+    return count < before
+  }
+
+  /// Sends the beginning of the bytes, as long as it may be.
+  ///
+  /// - Returns: how many the kernel took.
+  private mutating func send(_ bytes: ArraySlice<UInt8>, to socket: Int32, hasMore: Bool = false) -> Int {
+    let flags = Int32(MSG_NOSIGNAL | (hasMore ? MSG_MORE : 0))
+    var sent = 0
+    while sent < bytes.count, failure == 0 {
+      let result = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.send(socket, $0.baseAddress.map { unsafe $0 + sent }, $0.count - sent, flags)
+      }
+      if result >= 0 {
+        sent += result
+      } else if errno == EAGAIN {
+        break
+      } else if errno != EINTR {
+        failure = errno
+      }
+    }
+    count -= sent
+    return sent
+  }
+
+  private mutating func closeSmall() {
+    if smallSent < small.count { segments.append(small[smallSent...]) }
+    small = []
+    smallSent = 0
+  }
+}

@@ -1,0 +1,35 @@
+package import AMQP
+
+/// A message and where it goes.
+package struct Envelope: Equatable, Sendable {
+  package var message: Message
+  /// The exchange's name; the empty one hands the message to the queue that the routing key names.
+  package var exchange: String
+  package var routingKey: String
+
+  package init(_ message: Message, exchange: String = "", routingKey: String) {
+    self.message = message
+    self.exchange = exchange
+    self.routingKey = routingKey
+  }
+
+  /// What it is good for as a measure of memory and of time on the way, in bytes.
+  var size: Int { message.body.count + 256 }
+
+  /// Whether the broker handed this envelope back.
+  func isReturned(as returned: ReturnedMessage) -> Bool {
+    returned.message.properties.messageID == message.properties.messageID
+      && returned.routingKey == routingKey && returned.exchange == exchange
+      && returned.message.body == message.body && returned.message.properties == message.properties
+  }
+}
+
+/// How the broker answered for one envelope.
+package enum Verdict: Equatable, Sendable {
+  /// A queue has it, and the broker has taken responsibility.
+  case confirmed
+  /// No queue would take it, for the broker's reason.
+  case unroutable(reason: String)
+  /// The broker will not have it: the queue is full and told to refuse, or something about the task.
+  case refused(reason: String)
+}

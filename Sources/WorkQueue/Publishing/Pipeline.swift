@@ -1,0 +1,190 @@
+package import AMQP
+
+/// Sends envelopes so that each one's fate becomes known, with many on their way at a time.
+///
+/// 1. Every envelope is mandatory and confirmed. It has a ticket, which comes back with the verdict.
+/// 2. The log-in and the first envelopes leave together, in one round trip. When the broker answers that
+///    with anything but a welcome, all of it is done again step by step.
+/// 3. When the broker closes the channel over one of several envelopes, they are sent again one by one,
+///    so that the verdict meets the one that it is meant for.
+/// 4. It never waits, but in `next(within:)` and the questions about queues.
+package struct Pipeline: ~Copyable {
+  /// More than this on the way gains nothing, and makes a report of what is unknown longer.
+  private static let largestWindow = 1000
+  private static let mostBytes = 8 << 20
+
+  /// What the broker has said.
+  package enum Notice: Equatable, Sendable {
+    case settled(ticket: Int, Verdict)
+    /// Without confirms: no queue would take it.
+    case returned(Envelope, reason: String)
+    /// It has stopped reading, for the reason given.
+    case blocked(reason: String)
+    case unblocked
+  }
+
+  private let addresses: [Address]
+  private let options: Connection.Options
+  private let confirms: Bool
+  private var connection: Connection
+  private var window = ConfirmWindow()
+  /// To be sent again one by one.
+  private var suspects = Fifo<(ticket: Int, envelope: Envelope)>()
+  private var notices = Fifo<Notice>()
+  private var nextTicket = 0
+
+  /// Connects to the first of the brokers that answers.
+  ///
+  /// Without `confirms` nothing is ever settled: what comes back is all that is said.
+  ///
+  /// - Throws: why none of them would have us.
+  package init(
+    firstOf addresses: [Address], _ options: Connection.Options, confirms: Bool = true
+  ) throws(AMQPError) {
+    self.addresses = addresses
+    self.options = options
+    self.confirms = confirms
+    connection = try Connection.open(firstOf: addresses, options, isOptimistic: true)
+  }
+
+  package var descriptor: Int32 { connection.descriptor }
+  package var hasUnsent: Bool { connection.hasUnsent }
+  /// How often `next(within:)` must be called.
+  package var careInterval: Duration? { connection.careInterval }
+  package var address: Address { connection.address }
+  /// The broker's product and version; empty while it has not said a word.
+  package var broker: String { connection.broker }
+  /// How many envelopes are on their way.
+  package var unconfirmed: Int { window.count + suspects.count }
+
+  /// Whether another envelope should be sent now.
+  package var hasRoom: Bool {
+    suspects.isEmpty && window.count < Self.largestWindow && window.bytes < Self.mostBytes
+      && connection.unsentBytes < Self.mostBytes
+  }
+
+  /// Since when the broker owes us something: a confirm, or to read what we send; nil when it does not.
+  package var waitingSince: Deadline? {
+    if let oldest = window.oldest { return max(oldest, connection.lastProgress ?? oldest) }
+    return connection.hasUnsent ? connection.lastProgress : nil
+  }
+
+  /// Puts an envelope on its way; it leaves with the next `next(within:)`, together with others.
+  ///
+  /// - Returns: its ticket. Tickets count from 0.
+  /// - Throws: `tooLarge`, before anything is sent.
+  package mutating func send(_ envelope: Envelope) throws(AMQPError) -> Int {
+    let ticket = nextTicket
+    if suspects.isEmpty {
+      try put(envelope, ticket)
+    } else {
+      suspects.append((ticket, envelope))
+    }
+    nextTicket += 1
+    return ticket
+  }
+
+  /// The next thing that the broker says of what was sent.
+  ///
+  /// - Returns: nil when there was nothing within `timeout`.
+  /// - Throws: what ends the connection. What was on its way is still here, for `reconnect()`.
+  package mutating func next(within timeout: Duration) throws(AMQPError) -> Notice? {
+    let deadline = Deadline.after(timeout)
+    while true {
+      if let notice = notices.popFirst() { return notice }
+      if window.isEmpty, let suspect = suspects.popFirst() { try put(suspect.envelope, suspect.ticket) }
+      guard let event = try nextEvent(within: timeout == .zero ? .zero : deadline.remaining ?? timeout)
+      else { return nil }
+      try handle(event)
+    }
+  }
+
+  /// Connects anew, step by step, and sends again all that was on its way.
+  package mutating func reconnect() throws(AMQPError) {
+    connection = try Connection.open(firstOf: addresses, options)
+    let (again, later) = (window.removeAll(), suspects)
+    for entry in again { try put(entry.envelope, entry.ticket) }
+    suspects = later
+  }
+
+  package consuming func close() {
+    connection.close()
+  }
+
+  // MARK: Questions
+
+  /// Looks a queue up: nil when there is none of that name.
+  package mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
+    try finishLogIn()
+    return try connection.status(ofQueue: name)
+  }
+
+  /// Makes a durable queue of this name if there is none.
+  package mutating func ensure(queue name: String) throws(AMQPError) {
+    try finishLogIn()
+    try connection.ensure(queue: name)
+  }
+
+  /// Makes a queue, or finds that it exists with just these properties.
+  @discardableResult
+  package mutating func declare(_ queue: Queue) throws(AMQPError) -> Queue.Status {
+    try finishLogIn()
+    return try connection.declare(queue)
+  }
+
+  private mutating func finishLogIn() throws(AMQPError) {
+    while !connection.isOpen {
+      if let event = try nextEvent(within: options.connectTimeout) { try handle(event) }
+    }
+  }
+
+  // MARK: The connection
+
+  private mutating func put(_ envelope: Envelope, _ ticket: Int) throws(AMQPError) {
+    let tag = try connection.publish(
+      envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: confirms)
+    if confirms { window.sent(envelope, ticket: ticket, tag: tag) }
+  }
+
+  private mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
+    do throws(AMQPError) {
+      return try connection.nextEvent(within: timeout)
+    } catch {
+      guard !connection.isOpen, error.kind != .unreachable else { throw error }
+      try reconnect()
+      return nil
+    }
+  }
+
+  private mutating func handle(_ event: Event) throws(AMQPError) {
+    switch event {
+    case .confirmed(let tag, let multiple, let accepted):
+      for (entry, verdict) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
+        notices.append(.settled(ticket: entry.ticket, verdict))
+      }
+    case .returned(let message) where confirms: window.returned(message)
+    case .returned(let message):
+      let envelope = Envelope(message.message, exchange: message.exchange, routingKey: message.routingKey)
+      notices.append(.returned(envelope, reason: message.reason))
+    case .channelClosed(let error): try channelClosed(error)
+    case .blocked(let reason): notices.append(.blocked(reason: reason))
+    case .unblocked: notices.append(.unblocked)
+    case .delivered, .cancelled: break
+    }
+  }
+
+  /// The channel was closed over one of those on their way: finds out which.
+  private mutating func channelClosed(_ error: AMQPError) throws(AMQPError) {
+    guard error.kind == .preconditionFailed, !window.isEmpty else { throw error }
+    let all = window.removeAll()
+    if all.count == 1 {
+      notices.append(.settled(ticket: all[0].ticket, .refused(reason: error.detail)))
+    } else {
+      // Those that wait to be sent one by one already came after these.
+      var first = Fifo<(ticket: Int, envelope: Envelope)>()
+      for entry in all { first.append((entry.ticket, entry.envelope)) }
+      while let suspect = suspects.popFirst() { first.append(suspect) }
+      suspects = first
+    }
+  }
+}
