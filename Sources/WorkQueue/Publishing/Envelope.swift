@@ -6,11 +6,14 @@ package struct Envelope: Equatable, Sendable {
   /// The exchange's name; the empty one hands the message to the queue that the routing key names.
   package var exchange: String
   package var routingKey: String
+  /// How long the broker is to hold it back before its queue gets it.
+  package var delay: Duration?
 
-  package init(_ message: Message, exchange: String = "", routingKey: String) {
+  package init(_ message: Message, exchange: String = "", routingKey: String, delay: Duration? = nil) {
     self.message = message
     self.exchange = exchange
     self.routingKey = routingKey
+    self.delay = delay
   }
 
   /// What it is good for as a measure of memory and of time on the way, in bytes.
