@@ -21,6 +21,8 @@ package struct AMQPError: Error, Equatable, Sendable {
     case preconditionFailed
     /// Another connection has it for itself (405).
     case locked
+    /// No queue would take a task (312).
+    case unroutable
     /// The task or one of its properties is larger than the protocol or the broker allows.
     case tooLarge
     /// Something that neither of us should have said: a bug, here or there.
@@ -43,8 +45,8 @@ package struct AMQPError: Error, Equatable, Sendable {
   package var isTransient: Bool {
     switch kind {
     case .unresolvable, .unreachable, .timedOut, .lost: true
-    case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .tooLarge,
-      .protocolViolation:
+    case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unroutable,
+      .tooLarge, .protocolViolation:
       false
     }
   }

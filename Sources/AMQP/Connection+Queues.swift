@@ -60,9 +60,7 @@ extension Connection {
     return unsafe ok.pointee.message_count
   }
 
-  /// AMQP's short strings have one byte for their length; the library sends a broken frame otherwise.
   func checkLength(_ text: String, _ what: String) throws(AMQPError) {
-    let count = text.utf8.count
-    guard count <= 255 else { throw AMQPError(.tooLarge, "send", "\(what) has \(count) bytes, 255 at most") }
+    try AMQPError.checkLength(text, what)
   }
 }

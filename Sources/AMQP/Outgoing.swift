@@ -75,7 +75,8 @@ struct Outgoing {
     }
   }
 
-  private mutating func appendHeader(
+  /// The header frame that comes before a body.
+  mutating func appendHeader(
     _ properties: inout amqp_basic_properties_t, bodySize: Int, on channel: UInt16
   ) throws(AMQPError) {
     let payload = try unsafe withUnsafeMutablePointer(to: &properties) { properties throws(AMQPError) in

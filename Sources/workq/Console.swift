@@ -39,6 +39,13 @@ struct Console {
     tell(text, .failure)
   }
 
+  static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// Replaces the terminal's present line on stderr.
+  static func draw(_ text: String) {
+    write(Array("\r\(text)\u{1b}[K".utf8), to: STDERR_FILENO)
+  }
+
   /// Puts a question to a person at a terminal.
   ///
   /// - Returns: whether the answer was yes.
@@ -66,20 +73,10 @@ struct Console {
   /// Quietly when the reader has gone, and with the reason when stdout cannot be written. A task that was
   /// being worked on goes back to its queue.
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count >= 0 {
-        rest = rest.dropFirst(count)
-      } else if errno == EAGAIN {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        unsafe poll(&entry, 1, -1)
-      } else if errno != EINTR {
-        guard descriptor == STDOUT_FILENO else { return }  // nobody is left to tell
-        if errno == EPIPE { Signals.die(by: SIGPIPE) }
-        Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(errno)))")
-        exit(ExitStatus.ioError.rawValue)
-      }
-    }
+    let code = StandardStreams.write(bytes, to: descriptor)
+    guard code != 0, descriptor == STDOUT_FILENO else { return }  // of stderr nobody is left to tell
+    if code == EPIPE { Signals.die(by: SIGPIPE) }
+    Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(code)))")
+    exit(ExitStatus.ioError.rawValue)
   }
 }

@@ -3,6 +3,8 @@ internal import AMQP
 /// The exit codes: sysexits(3), as RabbitMQ's own tools use them.
 enum ExitStatus: Int32 {
   case ok = 0
+  /// Some tasks of a batch were published, and some were not.
+  case partial = 3
   case usage = 64
   /// A task was refused for what it is.
   case dataError = 65
@@ -11,6 +13,8 @@ enum ExitStatus: Int32 {
   case unavailable = 69
   /// A bug, or a protocol surprise.
   case software = 70
+  /// The spool or another output file cannot be written.
+  case cannotCreate = 73
   case ioError = 74
   /// Trying again later may help.
   case temporary = 75
@@ -26,7 +30,7 @@ enum ExitStatus: Int32 {
       case .timedOut, .locked: .temporary
       case .accessRefused: .accessRefused
       case .notFound, .preconditionFailed: .configuration
-      case .tooLarge: .dataError
+      case .unroutable, .tooLarge: .dataError
       case .protocolViolation: .software
       }
   }

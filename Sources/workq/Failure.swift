@@ -26,6 +26,7 @@ struct Failure: Error {
     case .preconditionFailed: "use the queue as it is, or delete it and declare it anew"
     case .lost, .timedOut: "try again later"
     case .locked: "another connection has it for itself; try again later"
+    case .unroutable: "check the exchange's bindings and the routing key"
     case .badAddress, .tls, .tooLarge, .protocolViolation: nil
     }
   }

@@ -1,29 +1,16 @@
 internal import AMQP
 internal import ArgumentParser
-internal import FoundationEssentials
-internal import Glibc
 internal import WorkQueue
 
 struct Publish: WorkqCommand {
-  enum Durability: String, EnumerableFlag {
-    case persistent
-    case transient
-
-    static func help(for value: Self) -> ArgumentHelp? {
-      switch value {
-      case .persistent: "Have the broker keep the task on its disk."
-      case .transient: "Let the task be lost when the broker restarts."
-      }
-    }
-  }
-
   static let configuration = CommandConfiguration(
-    abstract: "Send a task to the queue.",
+    abstract: "Send tasks to the queue.",
     discussion: """
       $ workq publish resize cat.jpg            the words are the task
       $ workq publish -q mail < letter.eml      a file or pipe is the task, byte for byte
+      $ find . -print0 | workq publish --null   many tasks
 
-      The task has been published when the exit code is 0: the broker has confirmed that a queue has it. \
+      Tasks have been published when the exit code is 0: the broker has confirmed that a queue has them. \
       A missing queue is made; an existing one is used as it is.
       """)
 
@@ -33,69 +20,111 @@ struct Publish: WorkqCommand {
       valueName: "word"))
   var words: [String] = []
 
-  @Flag(exclusivity: .exclusive)
-  var durability = Durability.persistent
-
-  @Flag(name: .customLong("no-declare"), help: "Fail with 78 when the queue is missing; do not make it.")
-  var doesNotDeclare = false
-
-  @Option(help: ArgumentHelp("Wait so long for the broker to confirm the task.", valueName: "duration"))
-  var confirmTimeout = TimeSpan(.seconds(30))
-
+  @OptionGroup(title: "Input options") var input: InputOptions
+  @OptionGroup(title: "Properties") var properties: PropertyOptions
+  @OptionGroup(title: "Delivery options") var delivery: DeliveryOptions
+  @Flag(help: "Write the id of each published task to stdout.")
+  var printID = false
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
+  func validate() throws {
+    guard words.isEmpty || !input.splits && input.file.isEmpty else {
+      throw ValidationError("A task is given by words, or by an input option, not by both.")
+    }
+    guard delivery.exchange == nil || connection.queue == nil else {
+      throw ValidationError("--queue and --exchange exclude each other.")
+    }
+    if let delay = properties.delay, delay.duration > .zero, delivery.exchange != nil {
+      throw ValidationError("--delay leads to a queue: it does not go with --exchange.")
+    }
+    if printID && output.json { throw ValidationError("--json prints the ids, too: leave --print-id out.") }
+  }
+
   func run() throws {
-    let queue = try connection.queueName()
-    let message = Message(body: try body(), properties: properties())
     let console = output.console
+    let queue = try connection.queueName()
+    let template = try template(queue)
+    var source = try source(template, console)
     let addresses = try connection.addresses(console)
-    var options = Publisher.Options(addresses: addresses, connection: connection.settings(for: "publish"))
-    options.declares = !doesNotDeclare
-    options.confirmTimeout = confirmTimeout.duration
-    try speaking(with: addresses) {
-      var publisher = try Publisher(options) { tell($0, console) }
-      try check(publisher.publish(message, toQueue: queue), queue, publisher.address.location)
-      publisher.close()
+    let location = addresses.map(\.location).joined(separator: ", ")
+    let clearsLine = source.progress != nil
+    var publisher = Publisher(publisherOptions(addresses)) {
+      if clearsLine { Console.draw("") }
+      Self.tell($0, console)
     }
-    report(message, queue, console)
+    if try mayPublish(&publisher, queue, location, console) {
+      do throws(AMQPError) {
+        try publisher.publish(&source)
+        publisher.close()
+      } catch {
+        source.ended(by: error)
+      }
+    }
+    try source.finish()
+    try PublishConclusion(source.tally, location: location, isBatch: isBatch).report(console, source.progress)
   }
 
-  private func body() throws -> [UInt8] {
+  /// Whether there may be more than one task.
+  private var isBatch: Bool { input.splits || input.file.count > 1 }
+
+  private func template(_ queue: String) throws -> TaskTemplate {
+    var template = TaskTemplate(properties: try properties.properties(), routingKey: queue)
+    if let exchange = delivery.exchange {
+      (template.exchange, template.routingKey) = (exchange, delivery.routingKey ?? "")
+    }
+    template.delay = properties.delay.map(\.duration)
+    return template
+  }
+
+  private func source(_ template: TaskTemplate, _ console: Console) throws -> PublishInput {
+    try input.checkFiles()
+    var options = PublishInput.Options(inputs: try inputs(), delimiter: input.separator)
+    options.isJSON = input.jsonl
+    options.isBatch = isBatch
+    let announcement = Announcement(
+      console: console, isJSON: output.json, printsID: printID,
+      showsTasks: Console.outputIsTerminal && !output.quiet)
+    let showsProgress = isBatch && Console.errorIsTerminal && !output.quiet && !output.json
+    return PublishInput(
+      options, template, announcement, failures: try input.failedRecords(),
+      progress: showsProgress ? Progress(totalBytes: input.totalBytes) : nil)
+  }
+
+  private func inputs() throws -> [RecordReader.Input] {
     if !words.isEmpty {
-      return Array(words.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")]))
+      return [.record(Array(words.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")])))]
     }
-    guard StandardStreams.inputHasData else { return Array("Hello World!".utf8) }
-    let bytes = try StandardStreams.readInput()
-    guard !bytes.isEmpty else {
-      throw Failure(.dataError, "stdin is empty: nothing was published (a task can be given as words)")
-    }
-    return bytes
+    guard !input.splits && input.file.isEmpty else { return input.inputs }
+    guard StandardStreams.inputHasData else { return [.record(Array("Hello World!".utf8))] }
+    // All of it before the broker is bothered: it may be empty, or take its time.
+    return [.record(try StandardStreams.readInput())]
   }
 
-  private func properties() -> Message.Properties {
-    var properties = Message.Properties()
-    properties.deliveryMode = durability == .persistent ? .persistent : .transient
-    properties.messageID = UUID().uuidString.lowercased()
-    properties.timestamp = UInt64(time(nil))
-    return properties
+  private func publisherOptions(_ addresses: [Address]) -> Publisher.Options {
+    var options = Publisher.Options(addresses: addresses, connection: connection.settings(for: "publish"))
+    options.declares = !delivery.doesNotDeclare
+    options.confirms = !delivery.doesNotConfirm
+    options.confirmTimeout = delivery.confirmTimeout.duration
+    options.retryFor = delivery.retryFor.duration
+    return options
   }
 
-  private func check(_ outcome: Publisher.Outcome, _ queue: String, _ location: String) throws {
-    switch outcome {
-    case .confirmed: return
-    case .unroutable where doesNotDeclare:
-      throw Failure(
-        .configuration,
-        "\(location): queue '\(queue)' does not exist: not published (without --no-declare it is made)")
-    case .unroutable(let reason):
-      throw Failure(.dataError, "\(location): no queue takes the task: \(reason): not published")
-    case .refused(let reason):
-      throw Failure(.dataError, "\(location): queue '\(queue)' refused the task: \(reason)")
+  /// Whether `--unless-waiting` has nothing against it.
+  private func mayPublish(
+    _ publisher: inout Publisher, _ queue: String, _ location: String, _ console: Console
+  ) throws -> Bool {
+    guard let limit = delivery.unlessWaiting else { return true }
+    do throws(AMQPError) {
+      guard let waiting = try publisher.waiting(in: queue), waiting >= limit else { return true }
+      console.detail("\(waiting) tasks wait in '\(queue)' already: nothing is published")
+      return false
+    } catch {
+      throw Failure(error, at: location)
     }
   }
 
-  private func tell(_ event: PublisherEvent, _ console: Console) {
+  private static func tell(_ event: PublisherEvent, _ console: Console) {
     switch event {
     case .connected(let broker, let address):
       console.detail("connected to \(broker) at \(address.location)")
@@ -105,22 +134,10 @@ struct Publish: WorkqCommand {
       console.notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
     case .unblocked:
       console.notice("the broker takes tasks again")
-    }
-  }
-
-  private struct Result: Encodable {
-    let status = "published"
-    let queue: String
-    let messageID: String?
-    let bytes: Int
-  }
-
-  private func report(_ message: Message, _ queue: String, _ console: Console) {
-    if output.json {
-      let id = message.properties.messageID
-      console.print(JSON.line(Result(queue: queue, messageID: id, bytes: message.body.count)))
-    } else if Console.outputIsTerminal && !output.quiet {
-      console.print(" [x] Sent \(Quoted.bytes(message.body))")
+    case .lost(let error, let onTheirWay, let retry):
+      let again = onTheirWay > 0 ? "; what was not confirmed (\(onTheirWay)) is sent again" : ""
+      console.notice(
+        "cannot \(error.operation): \(error.detail); trying again in \(retry.spoken)\(again)")
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import WorkQueue
 
 /// stdin, stdout and stderr, which a caller may have closed.
 enum StandardStreams {
@@ -23,23 +24,46 @@ enum StandardStreams {
     return input.st_rdev != null.st_rdev || input.st_mode & S_IFMT != S_IFCHR
   }
 
-  /// All of stdin, byte for byte.
+  /// All of stdin, byte for byte; of a task that is all of it.
   static func readInput() throws(Failure) -> [UInt8] {
-    var bytes: [UInt8] = []
-    let size = 65_536
+    var reader = RecordReader([.standardInput], delimiter: [])
     while true {
-      var failure: Int32 = 0
-      let chunk = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-        let result = unsafe read(STDIN_FILENO, buffer.baseAddress, size)
-        failure = result < 0 ? errno : 0
-        count = max(result, 0)
+      switch reader.next() {
+      case .record(let bytes):
+        guard !bytes.isEmpty else {
+          throw Failure(.dataError, "stdin is empty: nothing was published (a task can be given as words)")
+        }
+        return bytes
+      case .unreadable(_, let reason): throw Failure(.ioError, "cannot read stdin: \(reason)")
+      case .wait(let descriptor): RecordReader.wait(for: descriptor)
+      case .end: return []
       }
-      if failure == EINTR { continue }
-      guard failure == 0 else {
-        throw Failure(.ioError, "cannot read stdin: \(unsafe String(cString: strerror(failure)))")
-      }
-      if chunk.isEmpty { return bytes }
-      bytes += chunk
     }
+  }
+
+  /// Writes all of the bytes, however slowly they are taken.
+  ///
+  /// - Returns: the errno that ended it; 0 when all is written.
+  static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count >= 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        unsafe poll(&entry, 1, -1)
+      } else if errno != EINTR {
+        return errno
+      }
+    }
+    return 0
+  }
+
+  /// The bytes that are still to be read of stdin, where it is a file.
+  static var inputSize: Int? {
+    var status = stat()
+    guard unsafe fstat(STDIN_FILENO, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return max(0, Int(status.st_size) - Int(lseek(STDIN_FILENO, 0, SEEK_CUR)))
   }
 }

@@ -31,7 +31,8 @@ package struct Pipeline: ~Copyable {
   /// To be sent again one by one.
   private var suspects = Fifo<(ticket: Int, envelope: Envelope)>()
   private var notices = Fifo<Notice>()
-  private var nextTicket = 0
+  /// The ticket that the next envelope will get.
+  package private(set) var nextTicket = 0
 
   /// Connects to the first of the brokers that answers.
   ///
@@ -87,7 +88,7 @@ package struct Pipeline: ~Copyable {
   /// The next thing that the broker says of what was sent.
   ///
   /// - Returns: nil when there was nothing within `timeout`.
-  /// - Throws: what ends the connection. What was on its way is still here, for `reconnect()`.
+  /// - Throws: what ends the connection; the fate of what was on its way is unknown then.
   package mutating func next(within timeout: Duration) throws(AMQPError) -> Notice? {
     let deadline = Deadline.after(timeout)
     while true {
@@ -100,7 +101,7 @@ package struct Pipeline: ~Copyable {
   }
 
   /// Connects anew, step by step, and sends again all that was on its way.
-  package mutating func reconnect() throws(AMQPError) {
+  private mutating func reconnect() throws(AMQPError) {
     connection = try Connection.open(firstOf: addresses, options)
     let (again, later) = (window.removeAll(), suspects)
     for entry in again { try put(entry.envelope, entry.ticket) }

@@ -1,7 +1,11 @@
 /// A first-in, first-out queue; both ends cost the same however long it is.
 struct Fifo<Element> {
-  private var elements: [Element?] = []
+  private var elements: [Element?]
   private var head = 0
+
+  init(_ elements: [Element] = []) {
+    self.elements = elements
+  }
 
   var count: Int { elements.count - head }
   var isEmpty: Bool { count == 0 }

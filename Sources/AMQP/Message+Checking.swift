@@ -1,0 +1,28 @@
+internal import CRabbitMQ
+
+extension Message.Properties {
+  /// Finds out before anything is sent whether the properties can be sent at all.
+  ///
+  /// - Throws: `tooLarge`, which names the one that is too long, or the headers when all of them together
+  ///   do not fit into a frame.
+  package func check() throws(AMQPError) {
+    for (name, value) in shortStrings {
+      try AMQPError.checkLength(value, "the \(name)")
+    }
+    for entry in headers?.entries ?? [] {
+      try AMQPError.checkLength(entry.name, "the name of a header")
+    }
+    guard headers != nil else { return }
+    var pool = Pool()
+    var (outgoing, properties) = unsafe (Outgoing(), pool.properties(self))
+    try unsafe outgoing.appendHeader(&properties, bodySize: 0, on: 1)
+  }
+}
+
+extension AMQPError {
+  /// AMQP's short strings have one byte for their length; the library sends a broken frame otherwise.
+  static func checkLength(_ text: String, _ what: String) throws(AMQPError) {
+    let count = text.utf8.count
+    guard count <= 255 else { throw AMQPError(.tooLarge, "send", "\(what) has \(count) bytes, 255 at most") }
+  }
+}

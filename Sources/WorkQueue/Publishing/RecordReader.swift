@@ -1,0 +1,126 @@
+internal import AMQP
+internal import Glibc
+
+/// Reads records from files one after the other, without ever waiting for them.
+package struct RecordReader: ~Copyable {
+  package enum Input: Equatable, Sendable {
+    case standardInput
+    case file(path: String)
+    /// A record that is here already.
+    case record([UInt8])
+
+    /// For a message: "stdin", or the path in quotes.
+    package var name: String {
+      switch self {
+      case .standardInput: "stdin"
+      case .file(let path): "'\(path)'"
+      case .record: "the command line"
+      }
+    }
+  }
+
+  package enum Reading: Equatable {
+    case record([UInt8])
+    /// Nothing yet: this descriptor becomes readable when there is.
+    case wait(descriptor: Int32)
+    case end
+    /// This input cannot be read, in the system's words; the next call goes on with the next one.
+    case unreadable(Input, reason: String)
+  }
+
+  private static let chunk = 65_536
+
+  private var inputs: Fifo<Input>
+  /// Where one record ends; empty: each input is one record.
+  private let delimiter: [UInt8]
+  private var current: (input: Input, descriptor: Int32)?
+  private var splitter: RecordSplitter
+  /// How many bytes have been read of all inputs.
+  package private(set) var bytesRead = 0
+
+  package init(_ inputs: [Input], delimiter: [UInt8]) {
+    self.inputs = Fifo(inputs)
+    self.delimiter = delimiter
+    splitter = RecordSplitter(delimiter: delimiter)
+  }
+
+  deinit {
+    if let current, current.input != .standardInput { close(current.descriptor) }
+  }
+
+  package mutating func next() -> Reading {
+    while true {
+      if let record = splitter.next() { return .record(record) }
+      guard let current else {
+        guard let input = inputs.popFirst() else { return .end }
+        if let reading = open(input) { return reading }
+        continue
+      }
+      guard isReadable(current.descriptor) else { return .wait(descriptor: current.descriptor) }
+      switch read(current.descriptor) {
+      case .success(true): continue
+      case .success(false):
+        finish()
+        // A whole input is a record even when it is empty.
+        if let rest = splitter.rest() ?? (delimiter.isEmpty ? [] : nil) { return .record(rest) }
+      case .failure(let failure):
+        finish()
+        _ = splitter.rest()
+        return .unreadable(current.input, reason: failure.reason)
+      }
+    }
+  }
+
+  /// Waits until a descriptor that `next()` named becomes readable.
+  package static func wait(for descriptor: Int32) {
+    Poll.wait(for: [descriptor], until: .never)
+  }
+
+  private mutating func open(_ input: Input) -> Reading? {
+    switch input {
+    case .record(let bytes): return .record(bytes)
+    case .standardInput: current = (input, STDIN_FILENO)
+    case .file(let path):
+      let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { return .unreadable(input, reason: SystemFailure().reason) }
+      current = (input, descriptor)
+    }
+    return nil
+  }
+
+  private mutating func finish() {
+    if let current, current.input != .standardInput { close(current.descriptor) }
+    current = nil
+  }
+
+  private func isReadable(_ descriptor: Int32) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&entry, 1, 0) != 0
+  }
+
+  /// Reads a piece.
+  ///
+  /// - Returns: false at the end of the input.
+  private mutating func read(_ descriptor: Int32) -> Result<Bool, SystemFailure> {
+    unsafe withUnsafeTemporaryAllocation(byteCount: Self.chunk, alignment: 16) { memory in
+      while true {
+        let count = unsafe Glibc.read(descriptor, memory.baseAddress, Self.chunk)
+        if count < 0 && errno == EINTR { continue }
+        if count < 0 { return .failure(SystemFailure()) }
+        unsafe splitter.append(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+        bytesRead += count
+        return .success(count > 0)
+      }
+    }
+  }
+}
+
+/// Why a system call failed, in the system's words.
+struct SystemFailure: Error, Equatable {
+  let reason: String
+
+  /// Of the last call, by errno.
+  init() {
+    reason = unsafe String(cString: strerror(errno))
+  }
+}

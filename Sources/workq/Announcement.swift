@@ -1,0 +1,51 @@
+internal import AMQP
+internal import WorkQueue
+
+/// What is said of each task on stdout: nothing, unless it is asked for or somebody watches.
+struct Announcement {
+  let console: Console
+  let isJSON: Bool
+  let printsID: Bool
+  /// Whether single tasks are shown as the tutorial shows them.
+  let showsTasks: Bool
+
+  private struct Line: Encodable {
+    let status: String
+    let record: Int?
+    let queue: String?
+    let exchange: String?
+    let routingKey: String?
+    let messageID: String?
+    let bytes: Int
+    let reason: String?
+  }
+
+  /// Whether anything is said of published tasks.
+  func isUsed(isBatch: Bool) -> Bool { isJSON || printsID || showsTasks && !isBatch }
+
+  func published(_ task: PublishTask, isBatch: Bool) {
+    if isJSON {
+      tell("published", task, isBatch: isBatch)
+    } else if printsID {
+      console.print(task.envelope.message.properties.messageID ?? "")
+    } else if showsTasks && !isBatch {
+      console.print(" [x] Sent \(Quoted.bytes(task.envelope.message.body))")
+    }
+  }
+
+  func failed(_ task: PublishTask, _ failure: PublishFailure) {
+    tell("failed", task, isBatch: true, failure.reason)
+  }
+
+  private func tell(_ status: String, _ task: PublishTask, isBatch: Bool, _ reason: String? = nil) {
+    let envelope = task.envelope
+    let isQueue = envelope.exchange.isEmpty
+    console.print(
+      JSON.line(
+        Line(
+          status: status, record: isBatch ? task.number : nil, queue: isQueue ? envelope.routingKey : nil,
+          exchange: isQueue ? nil : envelope.exchange, routingKey: isQueue ? nil : envelope.routingKey,
+          messageID: envelope.message.properties.messageID, bytes: envelope.message.body.count,
+          reason: reason)))
+  }
+}

@@ -1,0 +1,49 @@
+internal import ArgumentParser
+
+/// Where tasks go, and how sure of it we want to be.
+struct DeliveryOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Publish to this exchange instead of straight to the queue.", valueName: "name"))
+  var exchange: String?
+
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The routing key, with --exchange.", valueName: "key"))
+  var routingKey: String?
+
+  @Flag(name: .customLong("no-declare"), help: "Fail with 78 when the queue is missing; do not make it.")
+  var doesNotDeclare = false
+
+  @Flag(
+    name: .customLong("no-confirm"),
+    help: "Do not wait until the broker has taken responsibility: a crash of it may lose tasks.")
+  var doesNotConfirm = false
+
+  @Option(
+    help: ArgumentHelp("Wait so long for the broker to confirm a task, then exit with 75.", valueName: "duration"))
+  var confirmTimeout = TimeSpan(.seconds(30))
+
+  @Option(
+    help: ArgumentHelp("Keep trying so long while the broker is away; 0 is not at all.", valueName: "duration"))
+  var retryFor = TimeSpan(.zero)
+
+  @Option(
+    help: ArgumentHelp("Publish nothing, and exit with 0, when n or more tasks wait already.", valueName: "n"))
+  var unlessWaiting: UInt32?
+
+  func validate() throws {
+    if let exchange, exchange.utf8.count > 255 { throw ValidationError("--exchange is longer than 255 bytes.") }
+    if let routingKey {
+      guard exchange != nil else { throw ValidationError("--routing-key goes with --exchange; see --queue.") }
+      guard routingKey.utf8.count <= 255 else {
+        throw ValidationError("--routing-key is longer than 255 bytes.")
+      }
+    }
+    for text in [exchange, routingKey] {
+      if let text, RawArguments.isEscaped(text) { throw ValidationError("A name is not valid UTF-8.") }
+    }
+    if unlessWaiting != nil && exchange != nil {
+      throw ValidationError("--unless-waiting looks at the queue, which --exchange does not name.")
+    }
+  }
+}

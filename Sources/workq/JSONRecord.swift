@@ -1,0 +1,161 @@
+internal import AMQP
+internal import FoundationEssentials
+internal import WorkQueue
+
+/// One line of `--jsonl`: a body, and any of publish's properties by its long name.
+///
+/// `workq peek --json` writes such lines, so what it shows can be published again.
+struct JSONRecord {
+  /// Why a line is no task, for people.
+  struct Invalid: Error, Equatable {
+    let reason: String
+  }
+
+  /// Reads one line; what it does not say is as in the template.
+  static func envelope(_ line: [UInt8], _ template: TaskTemplate) throws(Invalid) -> Envelope {
+    let object: [String: JSONValue]
+    do {
+      object = try JSONDecoder().decode([String: JSONValue].self, from: Data(line))
+    } catch {
+      throw Invalid(reason: "it is no JSON object")
+    }
+    var (template, body) = (template, [UInt8]?.none)
+    for (name, value) in object {
+      let key = name.replacing("_", with: "-")
+      if key == "body" || key == "body-base64" {
+        guard body == nil else { throw Invalid(reason: "it has both body and body_base64") }
+        body = try Self.body(value, isBase64: key != "body")
+      } else {
+        try set(key, value, in: &template)
+      }
+    }
+    guard let body else { throw Invalid(reason: "it has neither body nor body_base64") }
+    do throws(AMQPError) {
+      try template.properties.check()
+    } catch {
+      throw Invalid(reason: error.detail)
+    }
+    return template.envelope(body)
+  }
+
+  private static func body(_ value: JSONValue, isBase64: Bool) throws(Invalid) -> [UInt8] {
+    guard case .text(let text) = value else { throw Invalid(reason: "its body is no string") }
+    guard isBase64 else { return Array(text.utf8) }
+    guard let data = Data(base64Encoded: text) else { throw Invalid(reason: "its body_base64 is not base64") }
+    return Array(data)
+  }
+
+  private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid) {
+    switch (key, value) {
+    case (_, .null): break
+    case ("headers", .object(let headers)), ("header", .object(let headers)):
+      var table = template.properties.headers ?? FieldTable()
+      for entry in FieldTable(headers).entries { table[entry.name] = entry.value }
+      template.properties.headers = table
+    case ("persistent", .boolean(let isOn)):
+      template.properties.deliveryMode = isOn ? .persistent : .transient
+    case ("transient", .boolean(let isOn)):
+      template.properties.deliveryMode = isOn ? .transient : .persistent
+    case ("priority", .integer(let number)) where (0...255).contains(number):
+      template.properties.priority = UInt8(number)
+    case ("timestamp", .integer(let number)) where number >= 0: template.properties.timestamp = UInt64(number)
+    case ("ttl", _): template.properties.expiration = "\(try timeSpan(key, value).duration.milliseconds)"
+    case ("delay", _): template.delay = try delay(value)
+    case (_, .text(let text)): try set(key, text, in: &template)
+    default: throw unsuitable(key)
+    }
+  }
+
+  private static func set(_ key: String, _ text: String, in template: inout TaskTemplate) throws(Invalid) {
+    switch key {
+    case "queue": (template.exchange, template.routingKey) = ("", text)
+    case "exchange": template.exchange = text
+    case "routing-key": template.routingKey = text
+    case "content-type": template.properties.contentType = text
+    case "content-encoding": template.properties.contentEncoding = text
+    case "message-id": template.properties.messageID = text
+    case "correlation-id": template.properties.correlationID = text
+    case "reply-to": template.properties.replyTo = text
+    case "type": template.properties.type = text
+    case "app-id": template.properties.appID = text
+    case "user-id": template.properties.userID = text
+    default: throw unsuitable(key)
+    }
+  }
+
+  private static func timeSpan(_ key: String, _ value: JSONValue) throws(Invalid) -> TimeSpan {
+    let span: TimeSpan? =
+      switch value {
+      case .text(let text): TimeSpan(argument: text)
+      case .integer(let number) where number >= 0: TimeSpan(argument: "\(number)")
+      case .number(let number) where number >= 0: TimeSpan(argument: "\(number)")
+      default: nil
+      }
+    guard let span else { throw Invalid(reason: "its \(key) is no duration") }
+    return span
+  }
+
+  private static func delay(_ value: JSONValue) throws(Invalid) -> Duration {
+    let span = try timeSpan("delay", value)
+    guard span.duration <= DelayQueue.longest else {
+      throw Invalid(reason: "its delay is longer than \(DelayQueue.longestInDays) days")
+    }
+    return span.duration
+  }
+
+  private static func unsuitable(_ key: String) -> Invalid {
+    let name = Quoted.bytes(Array(key.prefix(40).utf8))
+    return Invalid(reason: "\(name) is no property of a task, or its value is not of its type")
+  }
+}
+
+/// What JSON can hold.
+enum JSONValue: Decodable, Equatable {
+  case null
+  case boolean(Bool)
+  case integer(Int64)
+  case number(Double)
+  case text(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let it = try? container.decode(Bool.self) {
+      self = .boolean(it)
+    } else if let it = try? container.decode(Int64.self) {
+      self = .integer(it)
+    } else if let it = try? container.decode(Double.self) {
+      self = .number(it)
+    } else if let it = try? container.decode(String.self) {
+      self = .text(it)
+    } else if let it = try? container.decode([JSONValue].self) {
+      self = .array(it)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+
+  /// The same value in a table of headers.
+  var field: FieldValue {
+    switch self {
+    case .null: .void
+    case .boolean(let it): .boolean(it)
+    case .integer(let it): .int64(it)
+    case .number(let it): .double(it)
+    case .text(let it): .text(it)
+    case .array(let it): .array(it.map(\.field))
+    case .object(let it): .table(FieldTable(it))
+    }
+  }
+}
+
+extension FieldTable {
+  /// The same names and values, in the order of the names.
+  init(_ object: [String: JSONValue]) {
+    self.init()
+    for (name, value) in object.sorted(by: { $0.key < $1.key }) { self[name] = value.field }
+  }
+}

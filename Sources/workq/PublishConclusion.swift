@@ -1,0 +1,60 @@
+internal import AMQP
+internal import WorkQueue
+
+/// What a publish ends with: an exit code, and one line when not all went well.
+struct PublishConclusion {
+  private let tally: Tally
+  private let location: String
+  private let isBatch: Bool
+
+  init(_ tally: Tally, location: String, isBatch: Bool) {
+    self.tally = tally
+    self.location = location
+    self.isBatch = isBatch
+  }
+
+  /// - Throws: the failure, if there is one.
+  func report(_ console: Console, _ progress: Progress?) throws(Failure) {
+    if let failure { throw failure }
+    if let progress { console.notice(progress.summary(published: tally.published)) }
+  }
+
+  var failure: Failure? {
+    guard tally.end != nil || tally.failed > 0 || tally.unreadable != nil else { return nil }
+    guard isBatch else { return single }
+    let words = [counts, why, tally.failed > 0 ? tally.failures : nil, unread].compactMap { $0 }
+    return Failure(tally.published > 0 ? .partial : status, words.joined(separator: ": "))
+  }
+
+  /// What went wrong with the only task.
+  private var single: Failure? {
+    if let end = tally.end { return Failure(end, at: location) }
+    if let unreadable = tally.unreadable { return Failure(unreadable.status, unreadable.message) }
+    guard let failure = tally.first else { return nil }
+    let advice = failure.kind == .noQueue ? " (without --no-declare it is made)" : ""
+    return Failure(status, "\(location): not published: \(failure.reason)\(advice)")
+  }
+
+  private var status: ExitStatus {
+    if let end = tally.end { return ExitStatus(end.kind) }
+    switch tally.first?.kind {
+    case .refused: return .dataError
+    case .noQueue: return .configuration
+    case .connection(let kind): return ExitStatus(kind)
+    case nil: return tally.unreadable?.status ?? .ok
+    }
+  }
+
+  private var counts: String {
+    "\(location): \(tally.published) published, \(tally.failed) not"
+  }
+
+  private var why: String? {
+    if let end = tally.end { return "cannot \(end.operation): \(end.detail)" }
+    return tally.unreadable?.message
+  }
+
+  private var unread: String? {
+    tally.firstUnread.map { "record \($0) and what follows was not read" }
+  }
+}

@@ -1,0 +1,122 @@
+internal import AMQP
+internal import Glibc
+internal import WorkQueue
+
+/// Publish's tasks, from what was typed to what became of them.
+///
+/// 1. Records become tasks by the template, or as JSON says; a bad one fails, and the rest goes on.
+/// 2. It counts, and says of each task what the options ask for: its id, a line, its JSON.
+/// 3. What failed is written to the file of `--failed-to`, ready to be published again.
+struct PublishInput: ~Copyable, TaskSource {
+  struct Options {
+    var inputs: [RecordReader.Input]
+    var delimiter: [UInt8] = []
+    var isJSON = false
+    /// Whether there may be more than one task.
+    var isBatch = false
+  }
+
+  private let options: Options
+  private let template: TaskTemplate
+  private let announce: Announcement
+  private var reader: RecordReader
+  private var number = 0
+  /// Records as they came, by number, while their fate is open; only for `failures`.
+  private var raw: [Int: [UInt8]] = [:]
+  private var failures: FailedRecords?
+  private(set) var tally = Tally()
+  var progress: Progress?
+
+  init(
+    _ options: Options, _ template: TaskTemplate, _ announce: Announcement,
+    failures: consuming FailedRecords?, progress: Progress?
+  ) {
+    self.options = options
+    self.template = template
+    self.announce = announce
+    self.failures = failures
+    self.progress = progress
+    reader = RecordReader(options.inputs, delimiter: options.delimiter)
+  }
+
+  mutating func next() -> Supply {
+    while true {
+      switch reader.next() {
+      case .end: return .end
+      case .wait(let descriptor): return .wait(descriptor: descriptor)
+      case .unreadable(let input, let reason): tally.unreadable(input, reason)
+      case .record(let bytes):
+        number += 1
+        if let task = task(bytes) { return .task(task) }
+      }
+    }
+  }
+
+  private mutating func task(_ bytes: [UInt8]) -> PublishTask? {
+    if failures != nil { raw[number] = bytes }
+    guard options.isJSON else { return PublishTask(number: number, template.envelope(bytes)) }
+    do throws(JSONRecord.Invalid) {
+      return PublishTask(number: number, try JSONRecord.envelope(bytes, template))
+    } catch {
+      failed(number, PublishFailure(.refused, error.reason))
+      return nil
+    }
+  }
+
+  mutating func settled(_ task: PublishTask, _ fate: Fate) {
+    switch fate {
+    case .published:
+      tally.published += 1
+      raw[task.number] = nil
+      if announce.isUsed(isBatch: options.isBatch) { progress?.clear() }
+      announce.published(task, isBatch: options.isBatch)
+    case .failed(let failure):
+      if announce.isJSON { announce.failed(task, failure) }
+      failed(task.number, failure)
+    }
+    progress?.update(published: tally.published, bytesRead: reader.bytesRead)
+  }
+
+  private mutating func failed(_ number: Int, _ failure: PublishFailure) {
+    tally.failed(number, failure)
+    guard let record = raw.removeValue(forKey: number) else { return }
+    failures?.write(record)
+  }
+
+  /// Something ended the run before the input did: with `--failed-to`, the rest of it has failed, too.
+  mutating func ended(by error: AMQPError) {
+    tally.end = error
+    guard failures != nil else {
+      tally.firstUnread = number + 1
+      return
+    }
+    let failure = PublishFailure(.connection(error.kind), error.detail)
+    while true {
+      switch next() {
+      case .task(let task): settled(task, .failed(failure))
+      case .wait(let descriptor): RecordReader.wait(for: descriptor)
+      case .end: return
+      }
+    }
+  }
+
+  /// Everything that is still to come, in pieces; for the spool.
+  mutating func rest(atMost count: Int) -> [PublishTask] {
+    var tasks: [PublishTask] = []
+    while tasks.count < count {
+      switch next() {
+      case .task(let task): tasks.append(task)
+      case .wait where !tasks.isEmpty: return tasks
+      case .wait(let descriptor): RecordReader.wait(for: descriptor)
+      case .end: return tasks
+      }
+    }
+    return tasks
+  }
+
+  /// Ends the file of failed records.
+  mutating func finish() throws(Failure) {
+    progress?.clear()
+    try failures.take()?.close()
+  }
+}
