@@ -20,19 +20,24 @@ struct DeliveryOptions: ParsableArguments {
   var doesNotConfirm = false
 
   @Option(
-    help: ArgumentHelp("Wait so long for the broker to confirm a task, then exit with 75.", valueName: "duration"))
+    help: ArgumentHelp(
+      "Wait so long for the broker to confirm a task, then exit with 75.", valueName: "duration"))
   var confirmTimeout = TimeSpan(.seconds(30))
 
   @Option(
-    help: ArgumentHelp("Keep trying so long while the broker is away; 0 is not at all.", valueName: "duration"))
+    help: ArgumentHelp(
+      "Keep trying so long while the broker is away; 0 is not at all.", valueName: "duration"))
   var retryFor = TimeSpan(.zero)
 
   @Option(
-    help: ArgumentHelp("Publish nothing, and exit with 0, when n or more tasks wait already.", valueName: "n"))
+    help: ArgumentHelp("Publish nothing, and exit with 0, when n or more tasks wait already.", valueName: "n")
+  )
   var unlessWaiting: UInt32?
 
   func validate() throws {
-    if let exchange, exchange.utf8.count > 255 { throw ValidationError("--exchange is longer than 255 bytes.") }
+    if let exchange, exchange.utf8.count > 255 {
+      throw ValidationError("--exchange is longer than 255 bytes.")
+    }
     if let routingKey {
       guard exchange != nil else { throw ValidationError("--routing-key goes with --exchange; see --queue.") }
       guard routingKey.utf8.count <= 255 else {

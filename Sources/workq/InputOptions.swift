@@ -7,13 +7,15 @@ struct InputOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Read one task from each line.")
   var lines = false
 
-  @Flag(name: [.customShort("0"), .long], help: "Read tasks that end with a NUL, as find -print0 writes them.")
+  @Flag(
+    name: [.customShort("0"), .long], help: "Read tasks that end with a NUL, as find -print0 writes them.")
   var null = false
 
   @Option(
     name: [.customShort("D"), .long],
     help: ArgumentHelp(
-      "Read tasks that end with this text; it may hold \\n, \\t, \\r, \\0, \\\\ and \\xHH.", valueName: "text"))
+      "Read tasks that end with this text; it may hold \\n, \\t, \\r, \\0, \\\\ and \\xHH.", valueName: "text"
+    ))
   var delimiter: String?
 
   @Flag(
@@ -86,7 +88,9 @@ struct InputOptions: ParsableArguments {
     var total = 0
     for path in file {
       var status = stat()
-      guard path != "-", unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+      guard path != "-", unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        return nil
+      }
       total += Int(status.st_size)
     }
     return total

@@ -45,7 +45,8 @@ struct JSONRecord {
     return Array(data)
   }
 
-  private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid) {
+  private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid)
+  {
     switch (key, value) {
     case (_, .null): break
     case ("headers", .object(let headers)), ("header", .object(let headers)):

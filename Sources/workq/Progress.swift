@@ -29,7 +29,7 @@ struct Progress {
     Console.draw("")
   }
 
-  /// "12,345 published, 4,321/s, 56 %, 3 s left"
+  /// The line: "12,345 published, 4,321/s, 56 %, 3 s left".
   func line(published: Int, bytesRead: Int, elapsed: Duration) -> String {
     let seconds = elapsed / .seconds(1)
     var parts = ["\(Self.grouped(published)) published"]
@@ -44,7 +44,7 @@ struct Progress {
     return parts.joined(separator: ", ")
   }
 
-  /// "published 100,000 tasks in 6.3 s (15,873/s)"
+  /// What is said at the end: "published 100,000 tasks in 6.3 s (15,873/s)".
   func summary(published: Int) -> String {
     let elapsed = Deadline.now - started
     let rate = Self.grouped(Int(Double(published) / max(elapsed / .seconds(1), 0.001)))

@@ -57,7 +57,8 @@ struct PropertyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The program that sends it.", valueName: "name"))
   var appID: String?
 
-  @Option(help: ArgumentHelp("The user that sends it: the broker takes only the one logged in.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The user that sends it: the broker takes only the one logged in.", valueName: "name"))
   var userID: String?
 
   func validate() throws {

@@ -48,10 +48,12 @@ struct Tally {
     unreadable = ("cannot read \(input.name): \(reason)", status)
   }
 
-  /// "records 2, 5-6 (the queue is full); record 9 (it is no JSON object)"
+  /// For a message: "records 2, 5-6 (the queue is full); record 9 (it is no JSON object)".
   var failures: String {
     groups.map { group in
-      let shown = group.ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+      let shown = group.ranges.map {
+        $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
+      }
       let rest = group.count - group.ranges.reduce(0) { $0 + $1.count }
       let more = rest > 0 ? " and \(rest) more" : ""
       let noun = group.count == 1 ? "record" : "records"

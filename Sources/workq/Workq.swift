@@ -21,7 +21,12 @@ struct Workq: ParsableCommand {
     StandardStreams.reserve()
     var console = Console()
     do {
-      var command = try parseAsRoot(RawArguments.text())
+      let arguments = RawArguments.text()
+      if let publish = PlainPublish.command(arguments) {
+        console = publish.output.console
+        return try publish.run()
+      }
+      var command = try parseAsRoot(arguments)
       if let command = command as? any WorkqCommand { console = command.output.console }
       try command.run()
     } catch let failure as Failure {

@@ -135,7 +135,9 @@ package struct Publisher: ~Copyable {
     Poll.wait(for: readable, writable: pipeline?.hasUnsent == true ? socket : -1, until: due)
   }
 
-  private mutating func handle(_ notice: Pipeline.Notice, _ source: inout some TaskSource & ~Copyable) throws(AMQPError) {
+  private mutating func handle(_ notice: Pipeline.Notice, _ source: inout some TaskSource & ~Copyable)
+    throws(AMQPError)
+  {
     switch notice {
     case .settled(let ticket, let verdict):
       retryUntil = nil
@@ -182,7 +184,7 @@ extension Publisher {
       } else {
         source.settled(task, .published)
       }
-    } catch where error.kind == .tooLarge {
+    } catch  where error.kind == .tooLarge {
       source.settled(task, .failed(PublishFailure(.refused, error.detail)))
     }
   }
@@ -296,7 +298,9 @@ extension Publisher {
 
   private mutating func giveUp(on source: inout some TaskSource & ~Copyable, _ error: AMQPError) {
     let failure = PublishFailure(.connection(error.kind), error.detail)
-    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) { source.settled(sent.task, .failed(failure)) }
+    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) {
+      source.settled(sent.task, .failed(failure))
+    }
     onTheirWay = [:]
     while let task = again.popFirst() { source.settled(task, .failed(failure)) }
     pipeline = nil

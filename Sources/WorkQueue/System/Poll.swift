@@ -3,8 +3,8 @@ internal import Glibc
 
 /// The one place where a loop waits.
 enum Poll {
-  /// Waits until one of the descriptors can be read, or `writable` be written, a signal arrives, or
-  /// `deadline` comes. A negative descriptor is none.
+  /// Waits until one of the descriptors can be read, or `writable` written, a signal arrives, or `deadline`
+  /// comes; a negative descriptor is none.
   ///
   /// Who calls looks at everything anyway, so it is not told which of these it was.
   static func wait(for descriptors: [Int32], writable: Int32 = -1, until deadline: Deadline) {
