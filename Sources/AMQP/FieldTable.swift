@@ -3,6 +3,11 @@ package struct FieldTable: Equatable, Sendable, ExpressibleByDictionaryLiteral {
   package struct Entry: Equatable, Sendable {
     package var name: String
     package var value: FieldValue
+
+    package init(name: String, value: FieldValue) {
+      self.name = name
+      self.value = value
+    }
   }
 
   package var entries: [Entry]

@@ -1,0 +1,228 @@
+internal import Glibc
+
+/// The system calls that a spool makes, all in one place, so that a test can stand before each of them.
+struct Disk {
+  struct Call: Equatable {
+    enum Name {
+      case access, list, lock, makeDirectory, open, read, remove, rename, resolve, status, sync, write
+    }
+
+    let name: Name
+    let path: String
+    /// The new name of what is renamed.
+    var target: String?
+  }
+
+  enum Interference {
+    /// The call fails with this errno, without effect.
+    case failure(Int32)
+    /// A read or write is asked to do no more than this.
+    case atMost(Int)
+  }
+
+  /// Is asked before each call; only tests have anything to say.
+  var intercept: (Call) -> Interference? = { _ in nil }
+
+  /// Nanoseconds since 1970.
+  var clock: () -> UInt64 = {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  /// A file that is closed when its owner is done with it, whatever happened.
+  struct OpenFile: ~Copyable {
+    let path: String
+    fileprivate let descriptor: Int32
+
+    deinit { close(descriptor) }
+  }
+
+  // MARK: Files
+
+  /// Opens a file; one that it makes is its owner's alone.
+  func open(
+    _ path: String, _ flags: Int32, otherwise kind: SpoolError.Kind = .unwritable
+  ) throws(SpoolError) -> OpenFile {
+    let flags = flags | O_CLOEXEC | O_NOFOLLOW
+    let descriptor = try run(Call(name: .open, path: path), otherwise: kind) { _ in
+      Int(unsafe Glibc.open(path, flags, 0o600))
+    }
+    return OpenFile(path: path, descriptor: Int32(descriptor))
+  }
+
+  /// Writes all of it, in as many pieces as the kernel wants.
+  func write(_ bytes: [UInt8], to file: borrowing OpenFile) throws(SpoolError) {
+    let descriptor = file.descriptor
+    var written = 0
+    while written < bytes.count {
+      written += try run(Call(name: .write, path: file.path)) { limit in
+        unsafe bytes.withUnsafeBytes {
+          let rest = unsafe UnsafeRawBufferPointer(rebasing: $0[written...])
+          return unsafe Glibc.write(descriptor, rest.baseAddress, min(rest.count, limit))
+        }
+      }
+    }
+  }
+
+  /// Reads so many bytes; fewer only where the file ends.
+  func read(_ count: Int, from file: borrowing OpenFile) throws(SpoolError) -> [UInt8] {
+    let descriptor = file.descriptor
+    var bytes = [UInt8](repeating: 0, count: count)
+    var filled = 0
+    while filled < count {
+      let result = try run(Call(name: .read, path: file.path), otherwise: .unreadable) { limit in
+        unsafe bytes.withUnsafeMutableBytes {
+          let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: $0[filled...])
+          return unsafe Glibc.read(descriptor, rest.baseAddress, min(rest.count, limit))
+        }
+      }
+      if result == 0 { return Array(bytes[..<filled]) }
+      filled += result
+    }
+    return bytes
+  }
+
+  /// Waits until what was written to it has reached the disk.
+  func sync(_ file: borrowing OpenFile) throws(SpoolError) {
+    let descriptor = file.descriptor
+    _ = try run(Call(name: .sync, path: file.path)) { _ in Int(fsync(descriptor)) }
+  }
+
+  /// Takes the lock of a file if nobody has it; it is given back when the file is closed.
+  func lock(_ file: borrowing OpenFile) throws(SpoolError) -> Bool {
+    let descriptor = file.descriptor
+    do throws(SpoolError) {
+      _ = try run(Call(name: .lock, path: file.path)) { _ in Int(flock(descriptor, LOCK_EX | LOCK_NB)) }
+      return true
+    } catch  where error.code == EWOULDBLOCK {
+      return false
+    }
+  }
+
+  /// The size, if it is a file as others, and how many names it has.
+  func status(_ file: borrowing OpenFile) throws(SpoolError) -> (size: Int?, names: Int) {
+    let descriptor = file.descriptor
+    var status = stat()
+    _ = try run(Call(name: .status, path: file.path), otherwise: .unreadable) { _ in
+      Int(unsafe fstat(descriptor, &status))
+    }
+    return (status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil, Int(status.st_nlink))
+  }
+
+  // MARK: Names
+
+  func rename(_ path: String, to target: String) throws(SpoolError) {
+    _ = try run(Call(name: .rename, path: path, target: target)) { _ in
+      Int(unsafe Glibc.rename(path, target))
+    }
+  }
+
+  func remove(_ path: String) throws(SpoolError) {
+    _ = try run(Call(name: .remove, path: path)) { _ in Int(unsafe unlink(path)) }
+  }
+
+  /// Whether there is something of that name.
+  func exists(_ path: String) throws(SpoolError) -> Bool {
+    do throws(SpoolError) {
+      try access(path, F_OK)
+      return true
+    } catch  where error.code == ENOENT {
+      return false
+    }
+  }
+
+  // MARK: Directories
+
+  /// Makes a directory, and those above it, for its owner alone; one that exists stays as it is.
+  func makeDirectories(_ path: String) throws(SpoolError) {
+    do throws(SpoolError) {
+      try makeDirectory(path)
+    } catch  where error.code == ENOENT {
+      guard let parent = Self.parent(of: path) else { throw error }
+      try makeDirectories(parent)
+      try makeDirectory(path)
+    }
+  }
+
+  private func makeDirectory(_ path: String) throws(SpoolError) {
+    do throws(SpoolError) {
+      _ = try run(Call(name: .makeDirectory, path: path)) { _ in Int(unsafe mkdir(path, 0o700)) }
+    } catch  where error.code == EEXIST {}
+  }
+
+  /// The directory above, by the path's words; nil when it has only one.
+  static func parent(of path: String) -> String? {
+    guard let end = path.lastIndex(where: { $0 != "/" }),
+      let slash = path[...end].lastIndex(of: "/")
+    else { return nil }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// The path without symbolic links and dots.
+  func resolve(_ path: String) throws(SpoolError) -> String {
+    var resolved = path
+    _ = try run(Call(name: .resolve, path: path)) { _ in
+      guard let result = unsafe realpath(path, nil) else { return -1 }
+      unsafe resolved = String(cString: result)
+      unsafe free(result)
+      return 0
+    }
+    return resolved
+  }
+
+  /// Throws what stands against making, finding and removing files there.
+  func checkIsWritable(directory: String) throws(SpoolError) {
+    try access(directory, R_OK | W_OK | X_OK)
+  }
+
+  private func access(_ path: String, _ mode: Int32) throws(SpoolError) {
+    _ = try run(Call(name: .access, path: path)) { _ in
+      Int(unsafe faccessat(AT_FDCWD, path, mode, AT_EACCESS))
+    }
+  }
+
+  /// Waits until the names in a directory have reached the disk.
+  func sync(directory: String) throws(SpoolError) {
+    try sync(try open(directory, O_RDONLY | O_DIRECTORY))
+  }
+
+  /// The names in a directory, in no order.
+  func list(_ directory: String) throws(SpoolError) -> [String] {
+    var names: [String] = []
+    _ = try run(Call(name: .list, path: directory), otherwise: .unreadable) { _ in
+      guard let stream = unsafe opendir(directory) else { return -1 }
+      defer { unsafe closedir(stream) }
+      names = []
+      while true {
+        errno = 0
+        guard let entry = unsafe readdir(stream) else { return errno == 0 ? 0 : -1 }
+        unsafe names.append(
+          withUnsafeBytes(of: &entry.pointee.d_name) { name in
+            unsafe String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+          })
+      }
+    }
+    return names
+  }
+
+  /// Makes a call, again when a signal interrupts it; `body` returns a number below 0 when errno says why.
+  private func run(
+    _ call: Call, otherwise kind: SpoolError.Kind = .unwritable, _ body: (_ limit: Int) -> Int
+  ) throws(SpoolError) -> Int {
+    while true {
+      var (limit, code) = (Int.max, Int32(0))
+      switch intercept(call) {
+      case .failure(let given): code = given
+      case .atMost(let given): limit = given
+      case nil: break
+      }
+      if code == 0 {
+        let result = body(limit)
+        if result >= 0 { return result }
+        code = errno
+      }
+      guard code == EINTR else { throw SpoolError(code: code, kind, call.path) }
+    }
+  }
+}

@@ -1,0 +1,241 @@
+package import AMQP
+internal import Glibc
+
+/// A directory that keeps tasks for a broker that is away.
+///
+/// 1. What `add` has returned for is there after any crash, of this process or of the whole machine.
+/// 2. What was not written to its end is never seen: files get their names only when they are on the disk.
+/// 3. A file's name tells its age, and later files have greater names, whatever the clock does.
+/// 4. Adding needs no lock. Who takes tasks out holds the lock from listing them to removing them.
+/// 5. A crash while tasks are taken out loses none; what was removed last may be there again, whole.
+package struct Spool: ~Copyable {
+  private static let longestWait = Duration.milliseconds(100)
+
+  private let directory: String
+  private let disk: Disk
+  private let lockFile: Disk.OpenFile
+  private var isLocked = false
+
+  /// Makes the directory if there is none.
+  ///
+  /// - Throws: `unwritable` or `full`.
+  package init(directory: String) throws(SpoolError) {
+    try self.init(directory: directory, disk: Disk())
+  }
+
+  init(directory: String, disk: Disk) throws(SpoolError) {
+    self.directory = directory
+    self.disk = disk
+    lockFile = try Self.prepare(directory, disk)
+  }
+
+  /// Takes the spool's lock, which is held until the end of this value or of the process.
+  ///
+  /// - Returns: false when somebody else held it until the deadline.
+  package mutating func lock(until deadline: Deadline) throws(SpoolError) -> Bool {
+    var wait = Duration.milliseconds(1)
+    while try !disk.lock(lockFile) {
+      guard !deadline.hasPassed else { return false }
+      Poll.wait(for: [], until: min(deadline, .after(wait)))
+      wait = min(wait * 2, Self.longestWait)
+    }
+    isLocked = true
+    return true
+  }
+
+  /// Keeps tasks, in a new segment behind all others; they are on the disk when this returns.
+  ///
+  /// - Throws: `unwritable` or `full`; then none of them is kept.
+  package func add(_ envelopes: [Envelope]) throws(SpoolError) {
+    guard !envelopes.isEmpty else { return }
+    let pieces = try encode(envelopes)
+    var number = try nextNumber()
+    while true {
+      let segment = SpoolName.segment(number)
+      if let draft = try claim(segment) { return try store(pieces, in: draft, as: segment, isNew: true) }
+      number = try following(number)
+    }
+  }
+
+  /// The names of the segments, oldest first.
+  ///
+  /// Under the lock it also removes what writers that died have left.
+  package func segments() throws(SpoolError) -> [String] {
+    let names = try disk.list(directory)
+    if isLocked {
+      for name in names where SpoolName.isTemporary(name) { try removeIfAbandoned(path(name)) }
+    }
+    return names.filter { SpoolName.isSegment($0) }.sorted()
+  }
+
+  /// The tasks of a segment, in the order in which they were added.
+  ///
+  /// - Throws: `corrupt` when not every byte is as it was written; `unreadable`.
+  package func read(_ segment: String) throws(SpoolError) -> [Envelope] {
+    // What somebody else put there may be a FIFO, which must not make us wait.
+    let file = try disk.open(path(segment), O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
+    guard let size = try disk.status(file).size else {
+      throw SpoolError(.corrupt, file.path, "it is not a regular file")
+    }
+    return try SpoolFile.decode(file.path, size: size) { count throws(SpoolError) in
+      try disk.read(count, from: file)
+    }
+  }
+
+  /// Forgets a segment whose tasks have all been taken care of.
+  package func remove(_ segment: String) throws(SpoolError) {
+    try disk.remove(path(segment))
+  }
+
+  /// Keeps only `rest` of a segment, in the same place of the order; there is never less on the disk.
+  package func replace(_ segment: String, with rest: [Envelope]) throws(SpoolError) {
+    guard !rest.isEmpty else { return try remove(segment) }
+    let pieces = try encode(rest)
+    let draft = try disk.open(path(SpoolName.rest(of: segment)), O_WRONLY | O_CREAT | O_TRUNC)
+    try store(pieces, in: draft, as: segment, isNew: false)
+  }
+
+  /// Gives a corrupt segment a name under which it is out of the way, for people to look at.
+  ///
+  /// - Returns: its path.
+  package func setAside(_ segment: String) throws(SpoolError) -> String {
+    let target = path(SpoolName.setAside(segment))
+    try disk.rename(path(segment), to: target)
+    return target
+  }
+
+  private func path(_ name: String) -> String { "\(directory)/\(name)" }
+}
+
+// MARK: Writing
+
+extension Spool {
+  private func encode(_ envelopes: [Envelope]) throws(SpoolError) -> [[UInt8]] {
+    guard let pieces = SpoolFile.encode(envelopes) else {
+      throw SpoolError(
+        .unwritable, directory, "a task's headers are nested more than \(TableCoding.deepest) deep")
+    }
+    return pieces
+  }
+
+  /// The time, or what comes after the greatest number that the directory has seen, if that is later.
+  private func nextNumber() throws(SpoolError) -> UInt64 {
+    let newest = try disk.list(directory).compactMap { SpoolName.number(of: $0) }.max()
+    guard let newest else { return disk.clock() }
+    return max(disk.clock(), try following(newest))
+  }
+
+  private func following(_ number: UInt64) throws(SpoolError) -> UInt64 {
+    guard number < .max else { throw SpoolError(.unwritable, directory, "it has a file of the last name") }
+    return number + 1
+  }
+
+  /// A new file to write a segment to; nobody else gets the segment's name while it exists.
+  ///
+  /// - Returns: nil when somebody else has the name.
+  private func claim(_ segment: String) throws(SpoolError) -> Disk.OpenFile? {
+    let draft: Disk.OpenFile
+    do throws(SpoolError) {
+      draft = try disk.open(path(SpoolName.draft(of: segment)), O_WRONLY | O_CREAT | O_EXCL)
+    } catch  where error.code == EEXIST {
+      return nil
+    }
+    do throws(SpoolError) {
+      // Its lock says that its writer lives. Who saw it without one, a moment ago, may have removed it.
+      guard try disk.lock(draft), try disk.status(draft).names > 0 else { return nil }
+      guard try disk.exists(path(segment)) else { return draft }
+    } catch {
+      try? disk.remove(draft.path)
+      throw error
+    }
+    try disk.remove(draft.path)
+    return nil
+  }
+
+  /// Writes to a draft, and gives it the segment's name when it is on the disk.
+  private func store(
+    _ pieces: [[UInt8]], in draft: borrowing Disk.OpenFile, as segment: String, isNew: Bool
+  ) throws(SpoolError) {
+    var leftover: String? = draft.path
+    do throws(SpoolError) {
+      for piece in pieces { try disk.write(piece, to: draft) }
+      try disk.sync(draft)
+      try disk.rename(draft.path, to: path(segment))
+      // The tasks of an older segment stay, in one form or the other; those of a new one were not kept.
+      leftover = isNew ? path(segment) : nil
+      try disk.sync(directory: directory)
+    } catch {
+      // What cannot be removed, either, is found abandoned later; the first error is the one that counts.
+      if let leftover { try? disk.remove(leftover) }
+      throw error
+    }
+  }
+
+  private func removeIfAbandoned(_ path: String) throws(SpoolError) {
+    do throws(SpoolError) {
+      let file = try disk.open(path, O_WRONLY)
+      if try disk.lock(file) { try disk.remove(path) }
+    } catch  where error.code == ENOENT {
+      // Its writer lives, and has just completed it.
+    }
+  }
+}
+
+// MARK: The directory
+
+extension Spool {
+  /// The directory's name for a broker: "host_port_vhost", with all but letters, digits, "." and "-" as
+  /// "%" and two digits, so that no two brokers share one.
+  package static func directoryName(for address: Address) -> String {
+    let name = "\(escaped(address.host.lowercased()))_\(address.port)_\(escaped(address.vhost))"
+    // File systems take 255 bytes at most.
+    return name.count <= 255 ? name : split(name)
+  }
+
+  private static func split(_ name: String) -> String {
+    var (parts, rest) = ([String](), name[...])
+    while !rest.isEmpty {
+      parts.append(String(rest.prefix(200)))
+      rest = rest.dropFirst(200)
+    }
+    return parts.joined(separator: "/+")
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.utf8.map { byte in
+      switch Unicode.Scalar(byte) {
+      case "a"..."z", "A"..."Z", "0"..."9", ".", "-": String(Unicode.Scalar(byte))
+      default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }
+    }.joined()
+  }
+
+  /// Makes what is missing, and opens the lock's file.
+  private static func prepare(_ directory: String, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
+    guard !directory.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
+    let path = "\(directory)/\(SpoolName.lock)"
+    do throws(SpoolError) {
+      let file = try disk.open(path, O_RDWR)
+      try disk.checkIsWritable(directory: directory)
+      return file
+    } catch  where error.code == ENOENT {
+      try disk.makeDirectories(directory)
+      try disk.checkIsWritable(directory: directory)
+      // Only then the lock's file is made: where there is one, the directory itself is on the disk.
+      try syncAncestors(of: directory, disk)
+      return try disk.open(path, O_RDWR | O_CREAT)
+    }
+  }
+
+  private static func syncAncestors(of directory: String, _ disk: Disk) throws(SpoolError) {
+    var path = try disk.resolve(directory)
+    while let parent = Disk.parent(of: path) {
+      do throws(SpoolError) {
+        try disk.sync(directory: parent)
+      } catch  where error.code == EACCES || error.code == EINVAL {
+        // Somebody else's, or of a file system that has nothing on a disk: it was there before us.
+      }
+      path = parent
+    }
+  }
+}
