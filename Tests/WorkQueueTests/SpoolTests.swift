@@ -1,0 +1,204 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+@Suite struct SpoolTests {
+  private let scratch: Scratch
+  private var directory: String { "\(scratch.path)/spool" }
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  private func task(_ text: String) -> Envelope {
+    Envelope(Message(body: Array(text.utf8)), routingKey: "q")
+  }
+
+  private func texts(_ spool: borrowing Spool) throws -> [[String]] {
+    try spool.segments().map { segment in
+      try spool.read(segment).map { String(decoding: $0.message.body, as: UTF8.self) }
+    }
+  }
+
+  private func kind(_ body: () throws(SpoolError) -> Void) -> SpoolError.Kind? {
+    do throws(SpoolError) {
+      try body()
+      return nil
+    } catch {
+      return error.kind
+    }
+  }
+
+  // MARK: Keeping and giving back
+
+  @Test func `tasks come back in their order, from one process to the next`() throws {
+    let first = try Spool(directory: directory)
+    try first.add([task("1"), task("2")])
+    try first.add([task("3")])
+    try first.add([])
+    let second = try Spool(directory: directory)
+    #expect(try texts(second) == [["1", "2"], ["3"]])
+  }
+
+  @Test func `a segment that is removed is gone, and one that is replaced keeps its place`() throws {
+    let spool = try Spool(directory: directory)
+    for name in ["a", "b", "c", "d"] { try spool.add([task(name), task(name + name)]) }
+    let segments = try spool.segments()
+    try spool.remove(segments[0])
+    try spool.replace(segments[1], with: [task("bb")])
+    try spool.replace(segments[2], with: [])
+    #expect(try texts(spool) == [["bb"], ["d", "dd"]])
+    #expect(try scratch.names() == [segments[1], segments[3], "lock"])
+  }
+
+  @Test func `a task of many megabytes comes back`() throws {
+    let spool = try Spool(directory: directory)
+    let body = (0..<20_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+    try spool.add([Envelope(Message(body: body), routingKey: "q")])
+    let segment = try #require(try spool.segments().first)
+    let isSame = try spool.read(segment).first?.message.body == body
+    #expect(isSame)
+  }
+
+  @Test func `directories and files are their owner's alone`() throws {
+    let spool = try Spool(directory: "\(scratch.path)/state/workq/spool/")
+    try spool.add([task("secret")])
+    for name in ["state", "state/workq", "state/workq/spool"] { #expect(try scratch.mode(name) == 0o700) }
+    for name in try scratch.names(in: "state/workq/spool") {
+      #expect(try scratch.mode("state/workq/spool/\(name)") == 0o600)
+    }
+  }
+
+  @Test func `a directory that exists is used as it is`() throws {
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o750])
+    try scratch.write([1], to: "spool/somebody's file")
+    try scratch.write([1], to: "spool/1.tasks")
+    let spool = try Spool(directory: directory)
+    try spool.add([task("1")])
+    #expect(try texts(spool) == [["1"]])
+    #expect(try scratch.mode("spool") == 0o750)
+    #expect(try scratch.names().contains("somebody's file"))
+  }
+
+  // MARK: Order
+
+  @Test func `a clock that goes back does not change the order`() throws {
+    var disk = Disk()
+    let times: [UInt64] = [5_000, 4_000, 0, 6_000, 6_000, 1, .max - 3, 7]
+    for (index, time) in times.enumerated() {
+      disk.clock = { time }
+      let spool = try Spool(directory: directory, disk: disk)
+      try spool.add([task("\(index)")])
+    }
+    let spool = try Spool(directory: directory)
+    #expect(try texts(spool) == times.indices.map { ["\($0)"] })
+    #expect(
+      try spool.segments().map { SpoolName.number(of: $0) } == [
+        5_000, 5_001, 5_002, 6_000, 6_001, 6_002, .max - 3, .max - 2,
+      ])
+  }
+
+  @Test func `a segment that was set aside or is being written counts as seen`() throws {
+    var disk = Disk()
+    disk.clock = { 10 }
+    let spool = try Spool(directory: directory, disk: disk)
+    for name in [SpoolName.setAside(SpoolName.segment(20)), SpoolName.draft(of: SpoolName.segment(30))] {
+      try scratch.write([], to: "spool/\(name)")
+      try spool.add([task("x")])
+    }
+    #expect(try spool.segments() == [SpoolName.segment(21), SpoolName.segment(31)])
+  }
+
+  @Test func `a file of the last name of all is an error, not an overflow`() throws {
+    let spool = try Spool(directory: directory)
+    try scratch.write([], to: "spool/\(SpoolName.segment(.max))")
+    let kind = kind { () throws(SpoolError) in try spool.add([task("x")]) }
+    #expect(kind == .unwritable)
+  }
+
+  @Test(arguments: [
+    "", "lock", "1.tasks", "0000000000000000000a.tasks", "00000000000000000001.tasks.tmp",
+    "00000000000000000001.tasks.corrupt", "99999999999999999999.tasks", "00000000000000000001.task",
+    "+0000000000000000001.tasks", "０0000000000000000001.tasks",
+  ])
+  func `other names are no segments`(name: String) {
+    #expect(!SpoolName.isSegment(name))
+  }
+
+  // MARK: Damage
+
+  @Test func `what is damaged is set aside by name, and the rest goes on`() throws {
+    let spool = try Spool(directory: directory)
+    for name in ["a", "b", "c"] { try spool.add([task(name)]) }
+    let segments = try spool.segments()
+    var bytes = try scratch.bytes("spool/\(segments[1])")
+    bytes[bytes.count - 1] ^= 1
+    try scratch.write(bytes, to: "spool/\(segments[1])")
+    let kind = kind { () throws(SpoolError) in _ = try spool.read(segments[1]) }
+    #expect(kind == .corrupt)
+    let path = try spool.setAside(segments[1])
+    #expect(path == "\(directory)/\(segments[1]).corrupt")
+    #expect(try scratch.bytes("spool/\(segments[1]).corrupt") == bytes)
+    #expect(try texts(spool) == [["a"], ["c"]])
+  }
+
+  @Test func `an empty file, a directory and a pipe are corrupt, and nothing waits for them`() throws {
+    let spool = try Spool(directory: directory)
+    let names = (1...3).map { SpoolName.segment($0) }
+    try scratch.write([], to: "spool/\(names[0])")
+    try #require(mkdir("\(directory)/\(names[1])", 0o700) == 0)
+    try #require(mkfifo("\(directory)/\(names[2])", 0o600) == 0)
+    #expect(try spool.segments() == names)
+    for name in names {
+      let kind = kind { () throws(SpoolError) in _ = try spool.read(name) }
+      #expect(kind == .corrupt)
+      _ = try spool.setAside(name)
+    }
+    #expect(try spool.segments() == [])
+  }
+
+  @Test func `a segment that is gone is unreadable, and cannot be removed`() throws {
+    let spool = try Spool(directory: directory)
+    let name = SpoolName.segment(1)
+    #expect(kind { () throws(SpoolError) in _ = try spool.read(name) } == .unreadable)
+    #expect(kind { () throws(SpoolError) in try spool.remove(name) } == .unwritable)
+    #expect(kind { () throws(SpoolError) in _ = try spool.setAside(name) } == .unwritable)
+  }
+
+  @Test func `headers nested without end are refused, and nothing is written`() throws {
+    let spool = try Spool(directory: directory)
+    var deep = task("x")
+    deep.message.properties.headers = ["h": (0..<1000).reduce(.void) { value, _ in .array([value]) }]
+    let kind = kind { () throws(SpoolError) in try spool.add([task("y"), deep]) }
+    #expect(kind == .unwritable)
+    #expect(try scratch.names() == ["lock"])
+  }
+
+  // MARK: Names for brokers
+
+  @Test func `each broker has its own directory name`() {
+    func name(_ host: String, _ port: UInt16 = 5672, _ vhost: String = "/") -> String {
+      var address = Address.localDefault
+      (address.host, address.port, address.vhost) = (host, port, vhost)
+      address.password = "geheim"
+      return Spool.directoryName(for: address)
+    }
+    #expect(name("localhost") == "localhost_5672_%2f")
+    #expect(name("Rabbit.Example.ORG", 5671, "Prod-1") == "rabbit.example.org_5671_Prod-1")
+    #expect(name("::1", 1, "a_b/..") == "%3a%3a1_1_a%5fb%2f..")
+    #expect(name("h", 1, "") == "h_1_")
+    #expect(name("h_1", 1, "v") != name("h", 1, "1_v"))
+    #expect(name("h", 1, "%2f") != name("h", 1, "/"))
+    #expect(name("h", 1, "ä") != name("h", 1, "a\u{308}"))
+    let long = (
+      name("h", 1, String(repeating: "/", count: 255)), name("h", 1, String(repeating: "/", count: 254))
+    )
+    #expect(long.0 != long.1)
+    for part in long.0.split(separator: "/") { #expect(part.count <= 255 && part != "." && part != "..") }
+    #expect(long.0.replacing("/+", with: "") == "h_1_" + String(repeating: "%2f", count: 255))
+  }
+}
