@@ -1,0 +1,127 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+/// The process dies before each single system call, and every task is accounted for.
+@Suite struct SpoolCrashTests {
+  /// What a run was told before it died.
+  private struct Ledger: Equatable {
+    /// Whose `add` returned.
+    var kept: [String] = []
+    /// What was being added or had been.
+    var tried: [[String]] = []
+    /// Those that were taken out, or were about to be: the broker has them.
+    var sent: Set<String> = []
+  }
+
+  private static func task(_ text: String) -> Envelope {
+    Envelope(Message(body: Array(text.utf8)), exchange: "x", routingKey: text)
+  }
+
+  private static func texts(_ envelopes: [Envelope]) -> [String] {
+    envelopes.map { String(decoding: $0.message.body, as: UTF8.self) }
+  }
+
+  private static func add(_ texts: [String], to spool: borrowing Spool, _ ledger: inout Ledger) throws {
+    ledger.tried.append(texts)
+    try spool.add(texts.map(task))
+    ledger.kept += texts
+  }
+
+  /// All that a spool does, by two processes one after the other.
+  private static func run(_ directory: String, _ disk: Disk, _ ledger: inout Ledger) throws {
+    let first = try Spool(directory: directory, disk: disk)
+    try add(["1", "2", "3"], to: first, &ledger)
+    try add(["4"], to: first, &ledger)
+    var second = try Spool(directory: directory, disk: disk)
+    guard try second.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
+    let segments = try second.segments()
+    guard try texts(second.read(segments[0])) == ["1", "2", "3"] else { throw POSIXError(.EBADMSG) }
+    ledger.sent.insert("1")
+    try second.replace(segments[0], with: [task("2"), task("3")])
+    ledger.sent.formUnion(["2", "3"])
+    try second.remove(segments[0])
+    try add(["5", "6"], to: second, &ledger)
+    ledger.sent.insert("4")
+    try second.remove(segments[1])
+    try add(["7"], to: second, &ledger)
+  }
+
+  /// What the next process finds.
+  private static func survivors(_ directory: String) throws -> [[String]] {
+    var spool = try Spool(directory: directory)
+    guard try spool.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
+    let segments = try spool.segments()
+    let found = try segments.map { texts(try spool.read($0)) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: directory)
+    #expect(Set(names) == Set(segments + ["lock"]), "something is left lying about")
+    return found
+  }
+
+  private static func check(_ found: [[String]], _ ledger: Ledger, _ comment: Comment) {
+    let all = found.flatMap { $0 }
+    #expect(Set(ledger.kept).subtracting(ledger.sent).isSubset(of: all), "lost: \(comment)")
+    #expect(Set(all).count == all.count, "twice: \(comment)")
+    #expect(all == all.sorted(), "out of order: \(comment)")
+    for segment in found {
+      #expect(
+        ledger.tried.contains { $0.suffix(segment.count) == segment[...] }, "half of it: \(comment)")
+      #expect(
+        ledger.tried.contains(segment) || ledger.sent.contains("1"), "taken apart: \(comment)")
+    }
+  }
+
+  private static let callsOfARun: [Disk.Call] = {
+    guard let scratch = try? Scratch(), let disk = try? FailingDisk(attic: "\(scratch.path)/attic") else {
+      return []
+    }
+    var ledger = Ledger()
+    try? run("\(scratch.path)/state/workq/spool", disk.disk, &ledger)
+    return disk.calls
+  }()
+
+  @Test func `a run that does not die makes every kind of call, and leaves just what it should`() throws {
+    let scratch = try Scratch()
+    var ledger = Ledger()
+    try Self.run("\(scratch.path)/spool", Disk(), &ledger)
+    #expect(try Self.survivors("\(scratch.path)/spool") == [["5", "6"], ["7"]])
+    let names = Set(Self.callsOfARun.map { "\($0.name)" })
+    #expect(names.count == 12, "\(names)")
+  }
+
+  @Test func `a process that is killed before any one call loses nothing`() throws {
+    for death in Self.callsOfARun.indices {
+      let scratch = try Scratch()
+      let disk = try FailingDisk(attic: "\(scratch.path)/attic", deathAt: death)
+      var ledger = Ledger()
+      #expect(throws: SpoolError.self) {
+        try Self.run("\(scratch.path)/state/workq/spool", disk.disk, &ledger)
+      }
+      let comment: Comment = "killed before call \(death), \(Self.callsOfARun[death])"
+      Self.check(try Self.survivors("\(scratch.path)/state/workq/spool"), ledger, comment)
+    }
+  }
+
+  @Test(arguments: FailingDisk.Unsynced.allCases)
+  func `a machine that loses power before any one call loses nothing`(
+    unsynced: FailingDisk.Unsynced
+  ) throws {
+    for death in 0...Self.callsOfARun.count {
+      var (mask, masks) = (0, 1)
+      while mask < masks {
+        let scratch = try Scratch()
+        let disk = try FailingDisk(attic: "\(scratch.path)/attic", deathAt: death)
+        var ledger = Ledger()
+        try? Self.run("\(scratch.path)/state/workq/spool", disk.disk, &ledger)
+        masks = 1 << disk.unsyncedNames
+        try disk.failPower(losingNames: mask, unsynced)
+        let comment: Comment = "power failed before call \(death), losing changes \(String(mask, radix: 2))"
+        Self.check(try Self.survivors("\(scratch.path)/state/workq/spool"), ledger, comment)
+        mask += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,300 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+/// Calls that fail, disks that are full or closed, and other processes.
+@Suite struct SpoolTroubleTests {
+  private let scratch: Scratch
+  private var directory: String { "\(scratch.path)/spool" }
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  private func task(_ text: String) -> Envelope {
+    Envelope(Message(body: Array(text.utf8)), routingKey: "q")
+  }
+
+  private func texts(_ spool: borrowing Spool) throws -> [String] {
+    try spool.segments().flatMap { segment in
+      try spool.read(segment).map { String(decoding: $0.message.body, as: UTF8.self) }
+    }
+  }
+
+  private func failure(_ body: () throws(SpoolError) -> Void) -> SpoolError? {
+    do throws(SpoolError) {
+      try body()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  // MARK: Calls
+
+  @Test(arguments: [
+    (ENOSPC, SpoolError.Kind.full), (EDQUOT, .full), (EIO, .unwritable), (EACCES, .unwritable),
+  ])
+  func `whichever call fails, adding fails, and leaves nothing behind`(
+    code: Int32, kind: SpoolError.Kind
+  ) throws {
+    let spool = try Spool(directory: directory)
+    try spool.add([task("old")])
+    let before = try scratch.names()
+    var (fails, hasFailed) = (0, true)
+    while hasFailed {
+      var calls = 0
+      var disk = Disk()
+      disk.intercept = { _ in
+        calls += 1
+        return calls == fails + 1 ? .failure(code) : nil
+      }
+      let error = failure { () throws(SpoolError) in
+        try Spool(directory: directory, disk: disk).add([task("new")])
+      }
+      hasFailed = calls > fails
+      fails += 1
+      guard hasFailed else { continue }
+      #expect(
+        error?.kind == kind || error?.kind == .unreadable, "call \(fails): \(String(describing: error))")
+      #expect(error?.path.hasPrefix(directory) == true)
+      #expect(error?.detail == String(cString: strerror(code)))
+      #expect(try scratch.names() == before, "call \(fails)")
+    }
+    #expect(fails > 10)
+    #expect(try texts(spool) == ["old", "new"])
+  }
+
+  @Test func `whichever call fails, replacing keeps what was there or what should be`() throws {
+    var (fails, hasFailed) = (0, true)
+    while hasFailed {
+      let scratch = try Scratch()
+      let spool = try Spool(directory: "\(scratch.path)/spool")
+      try spool.add([task("1"), task("2")])
+      let segment = try #require(try spool.segments().first)
+      var calls = -2  // The first two open it.
+      var disk = Disk()
+      disk.intercept = { _ in
+        calls += 1
+        return calls == fails + 1 ? .failure(EIO) : nil
+      }
+      let other = try Spool(directory: "\(scratch.path)/spool", disk: disk)
+      let error = failure { () throws(SpoolError) in try other.replace(segment, with: [task("2")]) }
+      hasFailed = calls > fails
+      fails += 1
+      #expect((error != nil) == hasFailed)
+      #expect([["1", "2"], ["2"]].contains(try texts(spool)))
+      #expect(try scratch.names() == [segment, "lock"])
+    }
+    #expect(fails > 5)
+  }
+
+  @Test func `signals and short reads and writes change nothing`() throws {
+    var random = SeededRandom(seed: 3)
+    let envelopes = (0..<20).map { _ in Envelope.random(using: &random, bodyUpTo: 100_000) }
+    var (isRepeated, interruptions) = (false, 0)
+    var disk = Disk()
+    disk.intercept = { call in
+      isRepeated.toggle()
+      if isRepeated {
+        interruptions += 1
+        return .failure(EINTR)
+      }
+      return .atMost(call.name == .write ? 1000 : 777)
+    }
+    var spool = try Spool(directory: directory, disk: disk)
+    let isLocked = try spool.lock(until: .now)
+    #expect(isLocked)
+    try spool.add(envelopes)
+    let segment = try #require(try spool.segments().first)
+    #expect(try spool.read(segment) == envelopes)
+    #expect(interruptions > 100)
+  }
+
+  // MARK: Directories
+
+  @Test func `a file in the directory's place, or no name at all, is an error that says so`() throws {
+    try scratch.write([], to: "spool")
+    for path in [directory, "\(directory)/below"] {
+      let error = failure { () throws(SpoolError) in _ = try Spool(directory: path) }
+      #expect(error?.kind == .unwritable)
+      #expect(error?.detail == String(cString: strerror(ENOTDIR)))
+    }
+    let error = failure { () throws(SpoolError) in _ = try Spool(directory: "") }
+    #expect(error?.kind == .unwritable)
+  }
+
+  @Test(.enabled(if: geteuid() != 0, "root may write anywhere; the read-only disk stands in for it"))
+  func `a directory without permission is refused at once`() throws {
+    _ = try Spool(directory: directory)
+    chmod(directory, 0o500)
+    defer { chmod(directory, 0o700) }
+    let there = failure { () throws(SpoolError) in _ = try Spool(directory: directory) }
+    #expect(there?.kind == .unwritable)
+    let below = failure { () throws(SpoolError) in _ = try Spool(directory: "\(directory)/below") }
+    #expect(below?.kind == .unwritable)
+  }
+
+  @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
+  func `a disk that is read-only is refused at once`() throws {
+    let disk = try SmallDisk(at: "\(scratch.path)/disk")
+    _ = try Spool(directory: "\(disk.path)/spool")
+    try disk.remount("ro")
+    for path in ["\(disk.path)/spool", "\(disk.path)/other"] {
+      let error = failure { () throws(SpoolError) in _ = try Spool(directory: path) }
+      #expect(error?.kind == .unwritable)
+      #expect(error?.detail == String(cString: strerror(EROFS)))
+    }
+  }
+
+  @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
+  func `a full disk is an error, and what was kept before stays`() throws {
+    let disk = try SmallDisk(at: "\(scratch.path)/disk")
+    let spool = try Spool(directory: "\(disk.path)/spool")
+    try spool.add([task("first")])
+    let large = task(String(repeating: "x", count: 1 << 20))
+    let error = failure { () throws(SpoolError) in try spool.add([task("second"), large]) }
+    #expect(error?.kind == .full)
+    #expect(try scratch.names(in: "disk/spool").count == 2)
+    try spool.add([task("third")])
+    #expect(try texts(spool) == ["first", "third"])
+  }
+
+  // MARK: Others
+
+  @Test func `the lock is one process's at a time`() throws {
+    var spool = try Spool(directory: directory)
+    let other = try Program(
+      "/usr/bin/flock", ["-F", "\(directory)/lock", "sh", "-c", "echo held; exec sleep 600"]
+    ).start()
+    try other.waitForOutput("held")
+    let isFree = try spool.lock(until: .now)
+    #expect(!isFree)
+    try spool.add([task("meanwhile")])
+    #expect(try texts(spool) == ["meanwhile"])
+    other.signal(SIGKILL)
+    let isOurs = try spool.lock(until: .after(.seconds(60)))
+    #expect(isOurs)
+    let attempt = try Program("/usr/bin/flock", ["-n", "\(directory)/lock", "true"]).run()
+    #expect(attempt.status == 1)
+  }
+
+  @Test func `who waits for the lock gets it when it is free`() throws {
+    let other = try LockHolder(directory)
+    var attempts = 0
+    var disk = Disk()
+    disk.intercept = { call in
+      guard call.name == .lock else { return nil }
+      attempts += 1
+      if attempts == 5 { other.release() }
+      return nil
+    }
+    var spool = try Spool(directory: directory, disk: disk)
+    let isLocked = try spool.lock(until: .after(.seconds(60)))
+    #expect(isLocked)
+    #expect(attempts == 5)
+  }
+
+  @Test func `the lock is free again when the spool is done with`() throws {
+    do {
+      var spool = try Spool(directory: directory)
+      _ = try spool.lock(until: .now)
+    }
+    var next = try Spool(directory: directory)
+    let isLocked = try next.lock(until: .now)
+    #expect(isLocked)
+  }
+
+  @Test func `drafts of the dead are removed under the lock, and those of the living never`() throws {
+    var spool = try Spool(directory: directory)
+    let dead = SpoolName.draft(of: SpoolName.segment(7))
+    try scratch.write([1, 2, 3], to: "spool/\(dead)")
+    #expect(try spool.segments() == [])
+    #expect(try scratch.names() == [dead, "lock"])
+    _ = try spool.lock(until: .now)
+    let living = SpoolName.draft(of: SpoolName.segment(8))
+    try scratch.write([], to: "spool/\(living)")
+    let writer = try Program(
+      "/usr/bin/flock", ["-F", "\(directory)/\(living)", "sh", "-c", "echo held; exec sleep 600"]
+    ).start()
+    try writer.waitForOutput("held")
+    #expect(try spool.segments() == [])
+    #expect(try scratch.names() == [living, "lock"])
+  }
+
+  /// Both writers have the same clock, so that they want the same names.
+  @Test func `two writers and a cleaner do not disturb each other, wherever they meet`() throws {
+    var (meeting, hasMet) = (0, true)
+    while hasMet {
+      let scratch = try Scratch()
+      let path = "\(scratch.path)/spool"
+      var plain = Disk()
+      plain.clock = { 1_000 }
+      var disk = plain
+      var calls = -2  // The first two open the directory.
+      _ = try Spool(directory: path)
+      disk.intercept = { _ in
+        calls += 1
+        guard calls == meeting + 1 else { return nil }
+        do {
+          try Spool(directory: path, disk: plain).add([task("other")])
+          var cleaner = try Spool(directory: path)
+          _ = try cleaner.lock(until: .now)
+          _ = try cleaner.segments()
+        } catch {
+          Issue.record(error)
+        }
+        return nil
+      }
+      try Spool(directory: path, disk: disk).add([task("one")])
+      hasMet = calls > meeting
+      let spool = try Spool(directory: path)
+      #expect(try texts(spool).sorted() == (hasMet ? ["one", "other"] : ["one"]), "met at call \(meeting)")
+      meeting += 1
+    }
+    #expect(meeting > 8)
+  }
+}
+
+/// Holds a spool's lock until it is told to let go.
+private final class LockHolder {
+  private var spool: Spool?
+
+  init(_ directory: String) throws {
+    var spool = try Spool(directory: directory)
+    _ = try spool.lock(until: .now)
+    self.spool = consume spool
+  }
+
+  func release() { spool = nil }
+}
+
+/// A disk of 256 kB in memory, which goes with this value.
+private final class SmallDisk {
+  static let isPossible: Bool = {
+    guard geteuid() == 0, let scratch = try? Scratch() else { return false }
+    return (try? SmallDisk(at: "\(scratch.path)/disk")) != nil
+  }()
+
+  let path: String
+
+  init(at path: String) throws {
+    self.path = path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try Self.mount(["-t", "tmpfs", "-o", "size=256k,mode=700", "workq-test", path])
+  }
+
+  deinit { umount2(path, Int32(MNT_DETACH)) }
+
+  func remount(_ option: String) throws {
+    try Self.mount(["-o", "remount,\(option)", path])
+  }
+
+  private static func mount(_ arguments: [String]) throws {
+    let result = try Program("/bin/mount", arguments).run()
+    guard result.status == 0 else { throw POSIXError(.EPERM) }
+  }
+}
