@@ -1,12 +1,16 @@
 import Foundation
 
 /// A directory of a test's own, which goes when the test ends.
+///
+/// In memory where it can be: thousands of syncs would wear a disk out, and the patience of who waits.
 final class Scratch {
   let path: String
 
   init() throws {
-    let temporary = FileManager.default.temporaryDirectory.resolvingSymlinksInPath()
-    path = temporary.appending(path: "workq-spool-\(UUID().uuidString)").path
+    let files = FileManager.default
+    let memory = "/dev/shm"
+    let parent = files.isWritableFile(atPath: memory) ? URL(filePath: memory) : files.temporaryDirectory
+    path = parent.resolvingSymlinksInPath().appending(path: "workq-test-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 

@@ -54,6 +54,15 @@ import Testing
     #expect(try scratch.names() == [segments[1], segments[3], "lock"])
   }
 
+  @Test func `what an earlier attempt to replace has left does not show through`() throws {
+    let spool = try Spool(directory: directory)
+    try spool.add([task("1"), task("2")])
+    let segment = try #require(try spool.segments().first)
+    try scratch.write([UInt8](repeating: 1, count: 10_000), to: "spool/\(SpoolName.rest(of: segment))")
+    try spool.replace(segment, with: [task("2")])
+    #expect(try texts(spool) == [["2"]])
+  }
+
   @Test func `a task of megabytes comes back`() throws {
     let spool = try Spool(directory: directory)
     let body = (0..<2_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
