@@ -34,7 +34,8 @@ let package = Package(
       swiftSettings: settings),
 
     .target(
-      name: "TestSupport", path: "Tests/TestSupport", exclude: ["broker"], swiftSettings: testSettings),
+      name: "TestSupport", path: "Tests/TestSupport", exclude: ["broker", "install-packages"],
+      swiftSettings: testSettings),
     .testTarget(name: "AMQPTests", dependencies: ["AMQP", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),

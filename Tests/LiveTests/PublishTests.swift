@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite struct PublishTests {
+@Suite(.ownThreads) struct PublishTests {
   @Test func `a task is published silently and is there, byte for byte`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-q", queue, "First", "message.").run()

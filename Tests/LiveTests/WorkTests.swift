@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite struct WorkTests {
+@Suite(.ownThreads) struct WorkTests {
   private func publish(_ tasks: String..., to queue: String) throws {
     for task in tasks {
       #expect(try Program.workq("publish", "-q", queue, task).run().status == 0)

@@ -5,6 +5,8 @@ public struct Program {
   public var path: String
   public var arguments: [String]
   public var environment = ProcessInfo.processInfo.environment
+  /// Whether it runs in a terminal that `RunningProgram.type(_:)` reaches.
+  private(set) var isTerminal = false
 
   public init(_ path: String, _ arguments: [String]) {
     self.path = path
@@ -37,6 +39,7 @@ public struct Program {
     let words = ([path] + arguments).map { "'" + $0.replacing("'", with: #"'\''"#) + "'" }
     var program = Program("/usr/bin/script", ["-qefc", "exec " + words.joined(separator: " "), "/dev/null"])
     program.environment = environment
+    program.isTerminal = true
     return program
   }
 
@@ -61,95 +64,6 @@ public struct Program {
     public let error: String
     public var output: String { String(decoding: outputBytes, as: UTF8.self) }
     public var outputLines: [String] { output.split(separator: "\n").map(String.init) }
-  }
-}
-
-/// A program that runs; whoever starts one ends it, also when the test fails (`defer`).
-public final class RunningProgram {
-  private let process = Process()
-  private let directory: URL
-  private let description: String
-  private let typed = Pipe()
-
-  init(_ program: Program, input: [UInt8]?) throws {
-    description = ([program.path] + program.arguments).joined(separator: " ")
-    directory = FileManager.default.temporaryDirectory.appending(path: "workq-test-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    process.executableURL = URL(filePath: program.path)
-    process.arguments = program.arguments
-    process.environment = program.environment
-    process.standardOutput = try file("output")
-    process.standardError = try file("error")
-    if let input {
-      let path = directory.appending(path: "input")
-      try Data(input).write(to: path)
-      process.standardInput = try FileHandle(forReadingFrom: path)
-    } else if program.path.hasSuffix("/script") {
-      process.standardInput = typed
-    } else {
-      process.standardInput = FileHandle.nullDevice
-    }
-    try process.run()
-  }
-
-  deinit {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    process.waitUntilExit()
-    try? FileManager.default.removeItem(at: directory)
-  }
-
-  public var pid: Int32 { process.processIdentifier }
-  public var isRunning: Bool { process.isRunning }
-  public var output: String { String(decoding: bytes("output"), as: UTF8.self) }
-  public var error: String { String(decoding: bytes("error"), as: UTF8.self) }
-
-  public func signal(_ number: Int32) {
-    kill(pid, number)
-  }
-
-  /// Types at a program that runs `inTerminal()`.
-  public func type(_ text: String) throws {
-    try typed.fileHandleForWriting.write(contentsOf: Data(text.utf8))
-  }
-
-  /// Waits until stdout has so many occurrences of a text.
-  public func waitForOutput(
-    _ text: String, count: Int = 1, within limit: Double = 30
-  ) throws {
-    try waitUntil("\(description) prints '\(text)' (so far: \(output)\(error))", within: limit) {
-      output.ranges(of: text).count >= count
-    }
-  }
-
-  public func waitForError(_ text: String, within limit: Double = 30) throws {
-    try waitUntil("\(description) says '\(text)' (so far: \(output)\(error))", within: limit) {
-      error.contains(text)
-    }
-  }
-
-  /// Waits for the program's own end.
-  public func end(within limit: Double = 30) throws -> Program.Result {
-    do {
-      try waitUntil("\(description) ends (so far: \(output)\(error))", within: limit) { !process.isRunning }
-    } catch {
-      kill(pid, SIGKILL)
-      process.waitUntilExit()
-      throw error
-    }
-    process.waitUntilExit()
-    let wasKilled = process.terminationReason == .uncaughtSignal
-    return Program.Result(
-      status: process.terminationStatus + (wasKilled ? 128 : 0), outputBytes: bytes("output"), error: error)
-  }
-
-  private func file(_ name: String) throws -> FileHandle {
-    let path = directory.appending(path: name)
-    try Data().write(to: path)
-    return try FileHandle(forWritingTo: path)
-  }
-
-  private func bytes(_ name: String) -> [UInt8] {
-    (try? Data(contentsOf: directory.appending(path: name))).map { Array($0) } ?? []
   }
 }
 
