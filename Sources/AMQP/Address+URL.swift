@@ -16,10 +16,14 @@ extension Address {
     self.init()
     if scheme == "amqps" { (tls, port) = (TLS(), 5671) }
     guard !rest.contains(UInt8(ascii: "#")) else { throw Self.bad("it holds a '#'; write %23") }
-    let (base, query) = rest.split(atFirst: "?")
-    // The user and the password come before the last "@": in what follows it, "@" must be escaped.
-    let (userInfo, location) = base.split(atLast: "@")
-    let (authority, path) = location.split(atFirst: "/")
+    // The user and the password come before the last "@". One that might be a parameter's is refused
+    // rather than guessed at: half a password would be taken for a parameter, and shown in an error.
+    let (userInfo, location) = rest.split(atLast: "@")
+    if let userInfo, userInfo.contains(UInt8(ascii: "?")) {
+      throw Self.bad("it holds a '?' before a '@'; write %3f in a password, %40 in a parameter")
+    }
+    let (base, query) = location.split(atFirst: "?")
+    let (authority, path) = base.split(atFirst: "/")
     if let userInfo { try readUserInfo(userInfo) }
     try readAuthority(authority)
     if let path { try readPath(path) }
@@ -74,6 +78,9 @@ extension Address {
   }
 
   private mutating func readAuthority(_ bytes: ArraySlice<UInt8>) throws(AMQPError) {
+    guard !bytes.contains(UInt8(ascii: ",")) else {
+      throw Self.bad("its host holds a ','; in a list, each URL begins with amqp:// or amqps://")
+    }
     var (name, number) = bytes.split(atFirst: ":")
     if bytes.first == UInt8(ascii: "[") {
       let (address, rest) = bytes.dropFirst().split(atFirst: "]")

@@ -37,6 +37,10 @@ import Testing
       }
     ),
     ("amqp://u:a/b,c%40@h", address { ($0.username, $0.password) = ("u", "a/b,c@") }),
+    (
+      "amqp://u:a%3fb@h?heartbeat=1",
+      address { ($0.username, $0.password, $0.heartbeat) = ("u", "a?b", .seconds(1)) }
+    ),
     ("amqp://u%3a:%25%c3%a9@h", address { ($0.username, $0.password) = ("u:", "%é") }),
     ("amqp://h?heartbeat=10", address { $0.heartbeat = .seconds(10) }),
     (
@@ -89,6 +93,8 @@ import Testing
     ("amqps://h?keyfile=x", "go together"), ("amqps://h?verify=no", "verify_peer"),
     ("amqp://h?auth_mechanism=external", "auth_mechanism"),
     ("amqps://h?server_name_indication=other", "cannot differ"),
+    ("amqp://u:p?w@h", "'?' before a '@'"), ("amqp://h?x=a@b", "'?' before a '@'"),
+    ("amqp://one,two", "each URL begins"), ("amqp://one:1,two:2", "each URL begins"),
   ]
 
   @Test(arguments: bad)

@@ -39,13 +39,18 @@ import Testing
   }
 
   @Test func `frames out of order are a protocol error`() throws {
-    var assembler = ContentAssembler()
-    #expect(throws: AMQPError.self) { try assembler.header(bodySize: 1, .init()) }
-    #expect(throws: AMQPError.self) { try body(&assembler, [1]) }
-    try assembler.begin(deliver)
-    #expect(throws: AMQPError.self) { try body(&assembler, [1]) }
-    try assembler.begin(deliver)
-    #expect(throws: AMQPError.self) { try assembler.begin(deliver) }
+    var idle = ContentAssembler()
+    #expect(throws: AMQPError.self) { try idle.header(bodySize: 1, .init()) }
+    #expect(throws: AMQPError.self) { try body(&idle, [1]) }
+    var announced = ContentAssembler()
+    try announced.begin(deliver)
+    #expect(throws: AMQPError.self) { try body(&announced, [1]) }
+    #expect(throws: AMQPError.self) { try announced.begin(deliver) }
+    var receiving = ContentAssembler()
+    try receiving.begin(deliver)
+    #expect(try receiving.header(bodySize: 2, .init()) == nil)
+    #expect(throws: AMQPError.self) { try receiving.header(bodySize: 2, .init()) }
+    #expect(throws: AMQPError.self) { try receiving.begin(deliver) }
   }
 
   @Test func `more body than announced is a protocol error`() throws {

@@ -231,10 +231,12 @@ import Testing
 
   @Test func `a worker whose stdout goes away ends, and its task goes back`() throws {
     let queue = freshQueue()
-    try publish("one", "two", "three", to: queue)
+    // The first takes long enough for head(1) to be gone when its end is to be printed.
+    try publish("one..", "two", "three", to: queue)
     let script = "\"$0\" work -q \"$1\" | head -n 2"
     let result = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
-    #expect(result.outputLines == [" [*] Waiting for messages. To exit press CTRL+C", " [x] Received 'one'"])
+    #expect(
+      result.outputLines == [" [*] Waiting for messages. To exit press CTRL+C", " [x] Received 'one..'"])
     #expect(result.error == "")
     try waitUntil("no consumer is left") { try consumers(of: queue) == 0 }
     #expect(try waiting(in: queue) >= 2)
