@@ -23,7 +23,7 @@ extension AMQPError {
     case AMQP_STATUS_SSL_CONNECTION_FAILED:
       self.init(.tls, operation, "the TLS handshake failed; is this a TLS port (usually 5671)?")
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
-      self.init(.unreachable, operation, "what answers there speaks another protocol than AMQP 0-9-1")
+      self.init(.noBroker, operation, "what answers there speaks another protocol than AMQP 0-9-1")
     case AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD:
       self.init(.accessRefused, operation, "the broker does not offer the PLAIN log-in")
     case AMQP_STATUS_TABLE_TOO_BIG:

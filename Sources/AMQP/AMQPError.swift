@@ -5,8 +5,10 @@ package struct AMQPError: Error, Equatable, Sendable {
     case badAddress
     /// The host name has no address.
     case unresolvable
-    /// Nothing answered there in time, or what answered is no AMQP broker.
+    /// Nothing answered there in time.
     case unreachable
+    /// What answered there is no AMQP broker, or not ready to be one yet.
+    case noBroker
     /// TLS could not be set up.
     case tls
     /// No answer in time on a connection that stands.
@@ -44,7 +46,7 @@ package struct AMQPError: Error, Equatable, Sendable {
   /// Whether trying the same again later, on a new connection, may go better.
   package var isTransient: Bool {
     switch kind {
-    case .unresolvable, .unreachable, .timedOut, .lost: true
+    case .unresolvable, .unreachable, .noBroker, .timedOut, .lost: true
     case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unroutable,
       .tooLarge, .protocolViolation:
       false

@@ -25,7 +25,7 @@ extension Connection {
     }
     guard failures.count > 1 else { throw last.error }
     let details = failures.map { "\($0.address.location): \($0.error.detail)" }
-    throw AMQPError(last.error.kind, last.error.operation, details.joined(separator: "; "))
+    throw AMQPError(last.error.kind, "connect to any of them", details.joined(separator: "; "))
   }
 }
 

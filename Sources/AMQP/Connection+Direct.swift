@@ -44,7 +44,7 @@ extension Connection {
   /// Hands the kernel what it takes, and sees to the heartbeats.
   mutating func sendDirectly() throws(AMQPError) {
     guard isOpen || !openBy.hasPassed else {
-      throw AMQPError(.unreachable, "log in", "no answer in time; is this an AMQP port (usually 5672)?")
+      throw AMQPError(.noBroker, "log in", "no answer in time")
     }
     if direct?.heartbeats?.isDue == true, !hasUnsent { direct?.outgoing.appendHeartbeat() }
     let socket = descriptor

@@ -72,9 +72,9 @@ extension Connection {
     // A peer that hangs up or talks nonsense at this point is most likely no broker, or wants TLS.
     switch error.kind {
     case .lost, .protocolViolation:
-      throw AMQPError(.unreachable, "log in", "\(error.detail); is this an AMQP port (usually 5672)?")
+      throw AMQPError(.noBroker, "log in", error.detail)
     case .timedOut:
-      throw AMQPError(.unreachable, "log in", "no answer in time; is this an AMQP port (usually 5672)?")
+      throw AMQPError(.noBroker, "log in", "no answer in time")
     default: throw error
     }
   }

@@ -63,7 +63,7 @@ package struct Connection: ~Copyable {
 
   /// Connects and logs in.
   ///
-  /// - Throws: `unresolvable`, `unreachable`, `tls` or `accessRefused`.
+  /// - Throws: `unresolvable`, `unreachable`, `noBroker`, `tls` or `accessRefused`.
   package init(to address: Address, _ options: Options) throws(AMQPError) {
     self.address = address
     self.options = options

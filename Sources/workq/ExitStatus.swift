@@ -26,7 +26,7 @@ enum ExitStatus: Int32 {
     self =
       switch kind {
       case .badAddress: .usage
-      case .unresolvable, .unreachable, .tls, .lost: .unavailable
+      case .unresolvable, .unreachable, .noBroker, .tls, .lost: .unavailable
       case .timedOut, .locked: .temporary
       case .accessRefused: .accessRefused
       case .notFound, .preconditionFailed: .configuration

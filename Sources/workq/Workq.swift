@@ -8,8 +8,8 @@ struct Workq: ParsableCommand {
     commandName: "workq",
     abstract: "Work queues on RabbitMQ, from the shell.",
     discussion: """
-      $ workq work                      take tasks and fake the work, a second per dot
-      $ workq publish First message.    send a task, from another terminal
+      $ workq work                    take tasks and fake the work: a second per dot
+      $ workq publish First message.  send a task, from another terminal
 
       A task that publish accepted is never lost: it is confirmed by the broker, kept on its disk, and \
       given to another worker when one dies over it.
@@ -41,9 +41,10 @@ struct Workq: ParsableCommand {
   private static func end(_ error: any Error, _ console: Console) -> Never {
     let code = exitCode(for: error)
     guard code.isSuccess else {
-      let message = message(for: error)
-      let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
-      console.failure(lines.joined(separator: " "))
+      let words = message(for: error).split(separator: "\n").joined(separator: " ")
+      // The full message ends with: See 'workq publish --help' for more information.
+      let help = fullMessage(for: error).split(separator: "\n").last?.split(separator: "'").dropFirst().first
+      console.failure("\(words) (see '\(help ?? "workq --help")')")
       Glibc.exit(ExitStatus.usage.rawValue)
     }
     console.print(fullMessage(for: error))

@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func `only what another attempt may mend is transient`() {
-    let transient: [AMQPError.Kind] = [.unresolvable, .unreachable, .timedOut, .lost]
+    let transient: [AMQPError.Kind] = [.unresolvable, .unreachable, .noBroker, .timedOut, .lost]
     let final: [AMQPError.Kind] = [
       .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .tooLarge,
       .protocolViolation,

@@ -151,7 +151,7 @@ package struct Pipeline: ~Copyable {
     do throws(AMQPError) {
       return try connection.nextEvent(within: timeout)
     } catch {
-      guard !connection.isOpen, error.kind != .unreachable else { throw error }
+      guard !connection.isOpen, error.kind != .noBroker else { throw error }
       try reconnect()
       return nil
     }
