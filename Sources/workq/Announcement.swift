@@ -33,6 +33,17 @@ struct Announcement {
     }
   }
 
+  /// The broker could not take it now.
+  func kept(_ task: PublishTask, isBatch: Bool) {
+    if isJSON {
+      tell("spooled", task, isBatch: isBatch)
+    } else if printsID {
+      console.print(task.envelope.message.properties.messageID ?? "")
+    } else if showsTasks && !isBatch {
+      console.print(" [ ] Kept \(Quoted.bytes(task.envelope.message.body)) until the broker is back")
+    }
+  }
+
   func failed(_ task: PublishTask, _ failure: PublishFailure) {
     tell("failed", task, isBatch: true, failure.reason)
   }

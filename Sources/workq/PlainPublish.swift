@@ -41,6 +41,7 @@ extension Publish {
     publish.properties = .withoutOptions
     publish.delivery = .withoutOptions
     publish.printID = false
+    publish.spool = .withoutOptions
     publish.connection = .withoutOptions
     publish.output = .withoutOptions
     return publish
@@ -75,6 +76,14 @@ extension DeliveryOptions {
     (options.doesNotDeclare, options.doesNotConfirm) = (false, false)
     (options.confirmTimeout, options.retryFor) = (TimeSpan(.seconds(30)), TimeSpan(.zero))
     options.unlessWaiting = nil
+    return options
+  }
+}
+
+extension SpoolOptions {
+  fileprivate static var withoutOptions: SpoolOptions {
+    var options = SpoolOptions()
+    (options.isOn, options.directory, options.flushSpool) = (false, nil, false)
     return options
   }
 }

@@ -25,12 +25,16 @@ struct Publish: WorkqCommand {
   @OptionGroup(title: "Delivery options") var delivery: DeliveryOptions
   @Flag(help: "Write the id of each published task to stdout.")
   var printID = false
+  @OptionGroup(title: "Spool options") var spool: SpoolOptions
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func validate() throws {
     guard words.isEmpty || !input.splits && input.file.isEmpty else {
       throw ValidationError("A task is given by words, or by an input option, not by both.")
+    }
+    guard !spool.flushSpool || words.isEmpty && !input.splits && input.file.isEmpty else {
+      throw ValidationError("--flush-spool only sends what is kept: no task goes with it.")
     }
     guard delivery.exchange == nil || connection.queue == nil else {
       throw ValidationError("--queue and --exchange exclude each other.")
@@ -53,16 +57,45 @@ struct Publish: WorkqCommand {
       if clearsLine { Console.draw("") }
       Self.tell($0, console)
     }
-    if try mayPublish(&publisher, queue, location, console) {
-      do throws(AMQPError) {
-        try publisher.publish(&source)
-        publisher.close()
-      } catch {
-        source.ended(by: error)
-      }
+    if spool.flushSpool {
+      try flush(&publisher, addresses, console)
+    } else if try mayPublish(&publisher, queue, location, console) {
+      try publish(&source, &publisher, addresses, console)
     }
+    publisher.close()
     try source.finish()
     try PublishConclusion(source.tally, location: location, isBatch: isBatch).report(console, source.progress)
+  }
+
+  private func publish(
+    _ source: inout PublishInput, _ publisher: inout Publisher, _ addresses: [Address], _ console: Console
+  ) throws {
+    if spool.isUsed {
+      var spooled = try spooled(addresses, console)
+      return try spooled.run(&publisher, &source)
+    }
+    do throws(AMQPError) {
+      try publisher.publish(&source)
+    } catch {
+      source.ended(by: error)
+    }
+  }
+
+  private func flush(_ publisher: inout Publisher, _ addresses: [Address], _ console: Console) throws {
+    var spooled = try spooled(addresses, console)
+    try spooled.flushOnly(&publisher)
+    if let error = spooled.away {
+      throw Failure(error, at: addresses.map(\.location).joined(separator: ", "))
+    }
+    if spooled.hasSetAside {
+      throw Failure(.dataError, "not all that was kept could be published: see above")
+    }
+  }
+
+  private func spooled(_ addresses: [Address], _ console: Console) throws(Failure) -> SpooledPublish {
+    // Whoever holds the lock waits no longer than this for the broker, if its options are the same.
+    let patience = connection.connectTimeout.duration + delivery.confirmTimeout.duration
+    return try SpooledPublish(directory: spool.path(for: addresses[0]), lockTimeout: patience, console)
   }
 
   /// Whether there may be more than one task.
@@ -82,6 +115,7 @@ struct Publish: WorkqCommand {
     var options = PublishInput.Options(inputs: try inputs(), delimiter: input.separator)
     options.isJSON = input.jsonl
     options.isBatch = isBatch
+    options.isSpooled = spool.isUsed
     let announcement = Announcement(
       console: console, isJSON: output.json, printsID: printID,
       showsTasks: Console.outputIsTerminal && !output.quiet)
@@ -92,6 +126,7 @@ struct Publish: WorkqCommand {
   }
 
   private func inputs() throws -> [RecordReader.Input] {
+    if spool.flushSpool { return [] }
     if !words.isEmpty {
       return [.record(Array(words.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")])))]
     }
@@ -120,6 +155,7 @@ struct Publish: WorkqCommand {
       console.detail("\(waiting) tasks wait in '\(queue)' already: nothing is published")
       return false
     } catch {
+      if spool.isUsed && error.kind.mayPass { return true }
       throw Failure(error, at: location)
     }
   }

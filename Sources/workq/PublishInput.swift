@@ -14,6 +14,8 @@ struct PublishInput: ~Copyable, TaskSource {
     var isJSON = false
     /// Whether there may be more than one task.
     var isBatch = false
+    /// Whether what the broker cannot take now is kept for later.
+    var isSpooled = false
   }
 
   private let options: Options
@@ -24,6 +26,10 @@ struct PublishInput: ~Copyable, TaskSource {
   /// Records as they came, by number, while their fate is open; only for `failures`.
   private var raw: [Int: [UInt8]] = [:]
   private var failures: FailedRecords?
+  /// To be kept for later.
+  private var later: [PublishTask] = []
+  /// Whether all of the input has been read.
+  private(set) var isAtEnd = false
   private(set) var tally = Tally()
   var progress: Progress?
 
@@ -42,7 +48,9 @@ struct PublishInput: ~Copyable, TaskSource {
   mutating func next() -> Supply {
     while true {
       switch reader.next() {
-      case .end: return .end
+      case .end:
+        isAtEnd = true
+        return .end
       case .wait(let descriptor): return .wait(descriptor: descriptor)
       case .unreadable(let input, let reason): tally.unreadable(input, reason)
       case .record(let bytes):
@@ -70,6 +78,7 @@ struct PublishInput: ~Copyable, TaskSource {
       raw[task.number] = nil
       if announce.isUsed(isBatch: options.isBatch) { progress?.clear() }
       announce.published(task, isBatch: options.isBatch)
+    case .failed(let failure) where options.isSpooled && failure.mayPass: later.append(task)
     case .failed(let failure):
       if announce.isJSON { announce.failed(task, failure) }
       failed(task.number, failure)
@@ -100,18 +109,27 @@ struct PublishInput: ~Copyable, TaskSource {
     }
   }
 
-  /// Everything that is still to come, in pieces; for the spool.
-  mutating func rest(atMost count: Int) -> [PublishTask] {
-    var tasks: [PublishTask] = []
-    while tasks.count < count {
+  /// What could not be published, and what comes in until the deadline; for the spool.
+  mutating func rest(atMost count: Int, until deadline: Deadline) -> [PublishTask] {
+    defer { later = [] }
+    while later.count < count {
       switch next() {
-      case .task(let task): tasks.append(task)
-      case .wait where !tasks.isEmpty: return tasks
-      case .wait(let descriptor): RecordReader.wait(for: descriptor)
-      case .end: return tasks
+      case .task(let task): later.append(task)
+      case .wait where !later.isEmpty || deadline.hasPassed: return later
+      case .wait(let descriptor): RecordReader.wait(for: descriptor, until: deadline)
+      case .end: return later
       }
     }
-    return tasks
+    return later
+  }
+
+  /// These tasks are on the disk: for whoever called us they are accepted.
+  mutating func kept(_ tasks: [PublishTask]) {
+    for task in tasks {
+      tally.kept += 1
+      raw[task.number] = nil
+      announce.kept(task, isBatch: options.isBatch)
+    }
   }
 
   /// Ends the file of failed records.

@@ -15,6 +15,8 @@ struct Tally {
   private static let mostRanges = 10
 
   var published = 0
+  /// Kept on disk for later.
+  var kept = 0
   private(set) var failed = 0
   private(set) var groups: [Group] = []
   private(set) var unreadable: (message: String, status: ExitStatus)?

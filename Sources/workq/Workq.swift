@@ -26,7 +26,7 @@ struct Workq: ParsableCommand {
         console = publish.output.console
         return try publish.run()
       }
-      var command = try parseAsRoot(arguments)
+      var command = try parseAsRoot(SpoolOptions.expanded(arguments))
       if let command = command as? any WorkqCommand { console = command.output.console }
       try command.run()
     } catch let failure as Failure {

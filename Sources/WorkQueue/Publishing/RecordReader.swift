@@ -1,4 +1,4 @@
-internal import AMQP
+package import AMQP
 internal import Glibc
 
 /// Reads records from files one after the other, without ever waiting for them.
@@ -72,8 +72,8 @@ package struct RecordReader: ~Copyable {
   }
 
   /// Waits until a descriptor that `next()` named becomes readable.
-  package static func wait(for descriptor: Int32) {
-    Poll.wait(for: [descriptor], until: .never)
+  package static func wait(for descriptor: Int32, until deadline: Deadline = .never) {
+    Poll.wait(for: [descriptor], until: deadline)
   }
 
   private mutating func open(_ input: Input) -> Reading? {

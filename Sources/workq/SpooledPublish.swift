@@ -1,0 +1,169 @@
+internal import AMQP
+internal import WorkQueue
+
+/// A publish that keeps on disk what the broker cannot take now.
+///
+/// 1. It sends first what is kept already, oldest first, under the spool's lock; so does every other.
+/// 2. What would fail with 69 or 75 is kept instead. What is refused for good is not.
+/// 3. A kept task that is refused, and a file that is damaged, are set aside and named.
+/// 4. While input goes on, the broker is tried again from time to time.
+struct SpooledPublish: ~Copyable {
+  private static let retryInterval = Duration.seconds(30)
+  private static let largestSegment = 1000
+
+  private var spool: Spool
+  private let directory: String
+  private let console: Console
+  private let lockTimeout: Duration
+  /// Whether something was set aside, and named.
+  private(set) var hasSetAside = false
+  /// Why the broker could not take what is kept now.
+  private(set) var away: AMQPError?
+
+  init(directory: String, lockTimeout: Duration, _ console: Console) throws(Failure) {
+    self.directory = directory
+    self.lockTimeout = lockTimeout
+    self.console = console
+    do throws(SpoolError) {
+      spool = try Spool(directory: directory)
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  /// Publishes or keeps all that the source has.
+  mutating func run(_ publisher: inout Publisher, _ source: inout PublishInput) throws(Failure) {
+    do throws(SpoolError) {
+      guard try spool.lock(until: .after(lockTimeout)) else {
+        console.detail("another publish holds the spool '\(directory)': keeping the tasks for later")
+        return try keep(&source, until: .never)
+      }
+      while true {
+        try flush(&publisher)
+        if away == nil { publish(&publisher, &source) }
+        guard let error = away else { return }
+        guard error.kind.mayPass else { return source.ended(by: error) }
+        console.detail("keeping tasks in '\(directory)': cannot \(error.operation): \(error.detail)")
+        try keep(&source, until: .after(Self.retryInterval))
+        if source.isAtEnd { return }
+      }
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  /// Sends what is kept.
+  mutating func flushOnly(_ publisher: inout Publisher) throws(Failure) {
+    let isLocked: Bool
+    do throws(SpoolError) {
+      isLocked = try spool.lock(until: .after(lockTimeout))
+      if isLocked { try flush(&publisher) }
+    } catch {
+      throw Failure(error)
+    }
+    guard isLocked else { throw Failure(.temporary, "another publish holds the spool '\(directory)'") }
+  }
+
+  // MARK: Steps
+
+  private mutating func publish(_ publisher: inout Publisher, _ source: inout PublishInput) {
+    do throws(AMQPError) {
+      try publisher.publish(&source)
+    } catch {
+      away = error
+    }
+  }
+
+  private func keep(_ source: inout PublishInput, until deadline: Deadline) throws(SpoolError) {
+    repeat {
+      let tasks = source.rest(atMost: Self.largestSegment, until: deadline)
+      try spool.add(tasks.map(\.envelope))
+      source.kept(tasks)
+    } while !source.isAtEnd && !deadline.hasPassed
+  }
+
+  private mutating func flush(_ publisher: inout Publisher) throws(SpoolError) {
+    away = nil
+    for segment in try spool.segments() {
+      let envelopes: [Envelope]
+      do throws(SpoolError) {
+        envelopes = try spool.read(segment)
+      } catch  where error.kind == .corrupt {
+        putAside(try spool.setAside(segment), error.detail)
+        continue
+      }
+      var source = SegmentSource(envelopes)
+      do throws(AMQPError) {
+        try publisher.publish(&source)
+      } catch {
+        away = error
+      }
+      try settle(segment, source)
+      guard away == nil else { return }
+    }
+  }
+
+  /// Takes out of the spool what was published; what was refused is set aside when nothing else is left.
+  private mutating func settle(_ segment: String, _ source: SegmentSource) throws(SpoolError) {
+    let rest = source.rest
+    if rest.count < source.envelopes.count { try spool.replace(segment, with: rest) }
+    guard let refusal = source.refusal, away == nil, !rest.isEmpty else { return }
+    putAside(try spool.setAside(segment), "the broker refuses what is in it: \(refusal.reason)")
+  }
+
+  private mutating func putAside(_ path: String, _ reason: String) {
+    hasSetAside = true
+    console.notice("'\(path)' is set aside: \(reason)")
+  }
+}
+
+/// The tasks of one of the spool's segments.
+struct SegmentSource: TaskSource {
+  let envelopes: [Envelope]
+  private var taken = 0
+  private var isPublished: [Bool]
+  /// Why the first of those that were refused was.
+  private(set) var refusal: PublishFailure?
+
+  init(_ envelopes: [Envelope]) {
+    self.envelopes = envelopes
+    isPublished = Array(repeating: false, count: envelopes.count)
+  }
+
+  /// What is still to be published.
+  var rest: [Envelope] { zip(envelopes, isPublished).filter { !$0.1 }.map(\.0) }
+
+  mutating func next() -> Supply {
+    guard taken < envelopes.count else { return .end }
+    defer { taken += 1 }
+    return .task(PublishTask(number: taken, envelopes[taken]))
+  }
+
+  mutating func settled(_ task: PublishTask, _ fate: Fate) {
+    switch fate {
+    case .published: isPublished[task.number] = true
+    case .failed(let failure):
+      if !failure.mayPass { refusal = refusal ?? failure }
+    }
+  }
+}
+
+extension AMQPError.Kind {
+  /// Whether a later attempt may go better: what would end a publish with 69 or 75.
+  var mayPass: Bool { [.unavailable, .temporary].contains(ExitStatus(self)) }
+}
+
+extension PublishFailure {
+  /// Whether a later attempt may go better.
+  var mayPass: Bool {
+    guard case .connection(let kind) = kind else { return false }
+    return kind.mayPass
+  }
+}
+
+extension Failure {
+  /// The spool cannot be used.
+  init(_ error: SpoolError) {
+    self.init(.cannotCreate, "cannot use the spool: '\(error.path)': \(error.detail)")
+  }
+}
