@@ -27,25 +27,25 @@ package struct Publisher: ~Copyable {
     }
   }
 
-  private struct Sent {
+  struct Sent {
     let task: PublishTask
     /// How often it has come back for want of a queue.
     let returns: Int
   }
 
-  private let options: Options
-  private let report: (PublisherEvent) -> Void
-  private var pipeline: Pipeline?
+  let options: Options
+  let report: (PublisherEvent) -> Void
+  var pipeline: Pipeline?
   /// By their tickets on the present pipeline.
-  private var onTheirWay: [Int: Sent] = [:]
+  var onTheirWay: [Int: Sent] = [:]
   /// To be sent again: the connection was lost over them.
-  private var again = Fifo<PublishTask>()
-  private var made = MadeQueues()
-  private var backoff = Backoff()
+  var again = Fifo<PublishTask>()
+  var made = MadeQueues()
+  var backoff = Backoff()
   /// Until when a broker that is away is tried again.
-  private var retryUntil: Deadline?
-  private var blockedReason: String?
-  private var hasGreeted = false
+  var retryUntil: Deadline?
+  var blockedReason: String?
+  var hasGreeted = false
 
   /// `report` is told of what happens on the way.
   package init(_ options: Options, report: @escaping (PublisherEvent) -> Void) {
@@ -135,7 +135,7 @@ package struct Publisher: ~Copyable {
     Poll.wait(for: readable, writable: pipeline?.hasUnsent == true ? socket : -1, until: due)
   }
 
-  private mutating func handle(_ notice: Pipeline.Notice, _ source: inout some TaskSource & ~Copyable)
+  mutating func handle(_ notice: Pipeline.Notice, _ source: inout some TaskSource & ~Copyable)
     throws(AMQPError)
   {
     switch notice {
@@ -161,171 +161,6 @@ package struct Publisher: ~Copyable {
     hasGreeted = true
     if let address = pipeline?.address { report(.connected(broker: broker, address: address)) }
   }
-}
-
-// MARK: Tasks
-
-extension Publisher {
-  private mutating func send(
-    _ task: PublishTask, returns: Int = 0, _ source: inout some TaskSource & ~Copyable
-  ) throws(AMQPError) {
-    var envelope = task.envelope
-    if let delay = envelope.delay {
-      let queue = DelayQueue(for: envelope.routingKey, delay: delay)
-      guard try prepare(queue) else {
-        return source.settled(task, .failed(Self.noQueue(queue.workQueue)))
-      }
-      envelope.routingKey = queue.name
-    }
-    do throws(AMQPError) {
-      guard let ticket = try pipeline?.send(envelope) else { return again.append(task) }
-      if options.confirms {
-        onTheirWay[ticket] = Sent(task: task, returns: returns)
-      } else {
-        source.settled(task, .published)
-      }
-    } catch  where error.kind == .tooLarge {
-      source.settled(task, .failed(PublishFailure(.refused, error.detail)))
-    }
-  }
-
-  private mutating func settle(
-    _ sent: Sent, _ ticket: Int, _ verdict: Verdict, _ source: inout some TaskSource & ~Copyable
-  ) throws(AMQPError) {
-    let envelope = sent.task.envelope
-    switch verdict {
-    case .confirmed: source.settled(sent.task, .published)
-    case .refused(let reason): source.settled(sent.task, .failed(PublishFailure(.refused, reason)))
-    case .unroutable(let reason) where !envelope.exchange.isEmpty || sent.returns > 2:
-      source.settled(sent.task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
-    case .unroutable where !options.declares && envelope.delay == nil:
-      source.settled(sent.task, .failed(Self.noQueue(envelope.routingKey)))
-    case .unroutable:
-      if envelope.delay == nil {
-        try make(envelope.routingKey, becauseOf: ticket)
-      } else {
-        made.forgetLeases()
-      }
-      try send(sent.task, returns: sent.returns + 1, &source)
-    }
-  }
-
-  /// Makes a queue for want of which a task came back, unless that was done after the task was sent.
-  private mutating func make(_ queue: String, becauseOf ticket: Int) throws(AMQPError) {
-    guard made.isMissing(queue, at: ticket) else { return }
-    report(.declaring(queue: queue))
-    try pipeline?.ensure(queue: queue)
-    made.made(queue, before: pipeline?.nextTicket ?? 0)
-  }
-
-  /// Makes sure that a delay queue lives long enough for another task, and has where to send it to.
-  ///
-  /// - Returns: false when the work queue is missing, and is not to be made.
-  private mutating func prepare(_ queue: DelayQueue) throws(AMQPError) -> Bool {
-    guard !made.hasLease(on: queue.name) else { return true }
-    if options.declares {
-      try pipeline?.ensure(queue: queue.workQueue)
-    } else if try pipeline?.status(ofQueue: queue.workQueue) == nil {
-      return false
-    }
-    try pipeline?.declare(queue.queue)
-    made.leased(queue.name)
-    return true
-  }
-
-  private static func noQueue(_ name: String) -> PublishFailure {
-    PublishFailure(.noQueue, "queue '\(name)' does not exist")
-  }
-}
-
-// MARK: Without confirms
-
-extension Publisher {
-  /// A task that nobody waits for came back.
-  private mutating func handBack(_ envelope: Envelope, _ reason: String) throws(AMQPError) {
-    guard envelope.exchange.isEmpty else {
-      throw AMQPError(.unroutable, "publish", "no queue takes it: \(reason)")
-    }
-    guard options.declares else {
-      throw AMQPError(.notFound, "publish", "queue '\(envelope.routingKey)' does not exist")
-    }
-    report(.declaring(queue: envelope.routingKey))
-    try pipeline?.ensure(queue: envelope.routingKey)
-    _ = try pipeline?.send(envelope)
-  }
-
-  /// Asks the broker something, which it answers when it has read all that was sent before.
-  ///
-  /// - Returns: whether nothing came back that must be sent again.
-  private mutating func isRead(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
-    _ = try pipeline?.status(ofQueue: "workq.none")
-    var isQuiet = true
-    while let notice = try pipeline?.next(within: .zero) {
-      try handle(notice, &source)
-      isQuiet = false
-    }
-    return isQuiet
-  }
-}
-
-// MARK: The connection
-
-extension Publisher {
-  private mutating func connect() throws(AMQPError) {
-    guard pipeline == nil else { return }
-    var settings = options.connection
-    settings.rpcTimeout = options.confirmTimeout
-    pipeline = try Pipeline(firstOf: options.addresses, settings, confirms: options.confirms)
-    made = MadeQueues()
-  }
-
-  /// Waits for the next attempt, if there is to be one.
-  ///
-  /// - Throws: the error, when there is none.
-  private mutating func retry(after error: AMQPError) throws(AMQPError) {
-    guard error.isTransient, options.retryFor > .zero else { throw error }
-    let until = retryUntil ?? .after(options.retryFor)
-    retryUntil = until
-    guard !until.hasPassed else { throw error }
-    let delay = min(backoff.delay(), until.remaining ?? .zero)
-    report(.lost(error, onTheirWay: onTheirWay.count, retry: delay))
-    pipeline = nil
-    blockedReason = nil
-    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) { again.append(sent.task) }
-    onTheirWay = [:]
-    Poll.wait(for: [], until: .after(delay))
-  }
-
-  private mutating func giveUp(on source: inout some TaskSource & ~Copyable, _ error: AMQPError) {
-    let failure = PublishFailure(.connection(error.kind), error.detail)
-    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) {
-      source.settled(sent.task, .failed(failure))
-    }
-    onTheirWay = [:]
-    while let task = again.popFirst() { source.settled(task, .failed(failure)) }
-    pipeline = nil
-  }
-
-  private var timedOut: AMQPError {
-    let reason = blockedReason.map { "the broker takes no tasks: \($0)" }
-    return AMQPError(.timedOut, "publish", reason ?? "the broker has not confirmed the task in time")
-  }
-}
-
-/// Which queues a publisher has seen to on its present connection.
-struct MadeQueues {
-  /// The first ticket after the queue was made.
-  private var boundaries: [String: Int] = [:]
-  private var leases: [String: Deadline] = [:]
-
-  /// Whether the queue was missing when this ticket's task was sent, as far as we know.
-  func isMissing(_ queue: String, at ticket: Int) -> Bool { ticket >= boundaries[queue] ?? 0 }
-  mutating func made(_ queue: String, before ticket: Int) { boundaries[queue] = ticket }
-
-  /// Whether the delay queue was declared so lately that another task is safe in it.
-  func hasLease(on queue: String) -> Bool { leases[queue].map { !$0.hasPassed } ?? false }
-  mutating func leased(_ queue: String) { leases[queue] = .after(DelayQueue.lease) }
-  mutating func forgetLeases() { leases = [:] }
 }
 
 /// What a publisher has to say on its way.

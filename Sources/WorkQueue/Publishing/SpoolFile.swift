@@ -36,10 +36,7 @@ enum SpoolFile {
 
   /// The envelopes in a file.
   ///
-  /// - Parameters:
-  ///   - size: the file's, which bounds what is read.
-  ///   - read: returns so many of the file's next bytes, fewer at its end.
-  /// - Throws: `corrupt`; what `read` throws.
+  /// The file's `size` bounds what is read; `read` returns so many of the file's next bytes, fewer at its end.
   static func decode(
     _ path: String, size: Int, read: (Int) throws(SpoolError) -> [UInt8]
   ) throws(SpoolError) -> [Envelope] {

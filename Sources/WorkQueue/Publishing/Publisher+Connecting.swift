@@ -1,0 +1,45 @@
+internal import AMQP
+
+// MARK: The connection
+
+extension Publisher {
+  mutating func connect() throws(AMQPError) {
+    guard pipeline == nil else { return }
+    var settings = options.connection
+    settings.rpcTimeout = options.confirmTimeout
+    pipeline = try Pipeline(firstOf: options.addresses, settings, confirms: options.confirms)
+    made = MadeQueues()
+  }
+
+  /// Waits for the next attempt, if there is to be one.
+  ///
+  /// - Throws: the error, when there is none.
+  mutating func retry(after error: AMQPError) throws(AMQPError) {
+    guard error.isTransient, options.retryFor > .zero else { throw error }
+    let until = retryUntil ?? .after(options.retryFor)
+    retryUntil = until
+    guard !until.hasPassed else { throw error }
+    let delay = min(backoff.delay(), until.remaining ?? .zero)
+    report(.lost(error, onTheirWay: onTheirWay.count, retry: delay))
+    pipeline = nil
+    blockedReason = nil
+    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) { again.append(sent.task) }
+    onTheirWay = [:]
+    Poll.wait(for: [], until: .after(delay))
+  }
+
+  mutating func giveUp(on source: inout some TaskSource & ~Copyable, _ error: AMQPError) {
+    let failure = PublishFailure(.connection(error.kind), error.detail)
+    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) {
+      source.settled(sent.task, .failed(failure))
+    }
+    onTheirWay = [:]
+    while let task = again.popFirst() { source.settled(task, .failed(failure)) }
+    pipeline = nil
+  }
+
+  var timedOut: AMQPError {
+    let reason = blockedReason.map { "the broker takes no tasks: \($0)" }
+    return AMQPError(.timedOut, "publish", reason ?? "the broker has not confirmed the task in time")
+  }
+}

@@ -1,0 +1,122 @@
+internal import AMQP
+
+// MARK: Tasks
+
+extension Publisher {
+  mutating func send(
+    _ task: PublishTask, returns: Int = 0, _ source: inout some TaskSource & ~Copyable
+  ) throws(AMQPError) {
+    var envelope = task.envelope
+    if let delay = envelope.delay {
+      let queue = DelayQueue(for: envelope.routingKey, delay: delay)
+      guard try prepare(queue) else {
+        return source.settled(task, .failed(Self.noQueue(queue.workQueue)))
+      }
+      envelope.routingKey = queue.name
+    }
+    do throws(AMQPError) {
+      guard let ticket = try pipeline?.send(envelope) else { return again.append(task) }
+      if options.confirms {
+        onTheirWay[ticket] = Sent(task: task, returns: returns)
+      } else {
+        source.settled(task, .published)
+      }
+    } catch  where error.kind == .tooLarge {
+      source.settled(task, .failed(PublishFailure(.refused, error.detail)))
+    }
+  }
+
+  mutating func settle(
+    _ sent: Sent, _ ticket: Int, _ verdict: Verdict, _ source: inout some TaskSource & ~Copyable
+  ) throws(AMQPError) {
+    let envelope = sent.task.envelope
+    switch verdict {
+    case .confirmed: source.settled(sent.task, .published)
+    case .refused(let reason): source.settled(sent.task, .failed(PublishFailure(.refused, reason)))
+    case .unroutable(let reason) where !envelope.exchange.isEmpty || sent.returns > 2:
+      source.settled(sent.task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
+    case .unroutable where !options.declares && envelope.delay == nil:
+      source.settled(sent.task, .failed(Self.noQueue(envelope.routingKey)))
+    case .unroutable:
+      if envelope.delay == nil {
+        try make(envelope.routingKey, becauseOf: ticket)
+      } else {
+        made.forgetLeases()
+      }
+      try send(sent.task, returns: sent.returns + 1, &source)
+    }
+  }
+
+  /// Makes a queue for want of which a task came back, unless that was done after the task was sent.
+  private mutating func make(_ queue: String, becauseOf ticket: Int) throws(AMQPError) {
+    guard made.isMissing(queue, at: ticket) else { return }
+    report(.declaring(queue: queue))
+    try pipeline?.ensure(queue: queue)
+    made.made(queue, before: pipeline?.nextTicket ?? 0)
+  }
+
+  /// Makes sure that a delay queue lives long enough for another task, and has where to send it to.
+  ///
+  /// - Returns: false when the work queue is missing, and is not to be made.
+  private mutating func prepare(_ queue: DelayQueue) throws(AMQPError) -> Bool {
+    guard !made.hasLease(on: queue.name) else { return true }
+    if options.declares {
+      try pipeline?.ensure(queue: queue.workQueue)
+    } else if try pipeline?.status(ofQueue: queue.workQueue) == nil {
+      return false
+    }
+    try pipeline?.declare(queue.queue)
+    made.leased(queue.name)
+    return true
+  }
+
+  private static func noQueue(_ name: String) -> PublishFailure {
+    PublishFailure(.noQueue, "queue '\(name)' does not exist")
+  }
+}
+
+// MARK: Without confirms
+
+extension Publisher {
+  /// A task that nobody waits for came back.
+  mutating func handBack(_ envelope: Envelope, _ reason: String) throws(AMQPError) {
+    guard envelope.exchange.isEmpty else {
+      throw AMQPError(.unroutable, "publish", "no queue takes it: \(reason)")
+    }
+    guard options.declares else {
+      throw AMQPError(.notFound, "publish", "queue '\(envelope.routingKey)' does not exist")
+    }
+    report(.declaring(queue: envelope.routingKey))
+    try pipeline?.ensure(queue: envelope.routingKey)
+    _ = try pipeline?.send(envelope)
+  }
+
+  /// Asks the broker something, which it answers when it has read all that was sent before.
+  ///
+  /// - Returns: whether nothing came back that must be sent again.
+  mutating func isRead(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
+    _ = try pipeline?.status(ofQueue: "workq.none")
+    var isQuiet = true
+    while let notice = try pipeline?.next(within: .zero) {
+      try handle(notice, &source)
+      isQuiet = false
+    }
+    return isQuiet
+  }
+}
+
+/// Which queues a publisher has seen to on its present connection.
+struct MadeQueues {
+  /// The first ticket after the queue was made.
+  private var boundaries: [String: Int] = [:]
+  private var leases: [String: Deadline] = [:]
+
+  /// Whether the queue was missing when this ticket's task was sent, as far as we know.
+  func isMissing(_ queue: String, at ticket: Int) -> Bool { ticket >= boundaries[queue] ?? 0 }
+  mutating func made(_ queue: String, before ticket: Int) { boundaries[queue] = ticket }
+
+  /// Whether the delay queue was declared so lately that another task is safe in it.
+  func hasLease(on queue: String) -> Bool { leases[queue].map { !$0.hasPassed } ?? false }
+  mutating func leased(_ queue: String) { leases[queue] = .after(DelayQueue.lease) }
+  mutating func forgetLeases() { leases = [:] }
+}
