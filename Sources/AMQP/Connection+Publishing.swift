@@ -12,7 +12,7 @@ extension Connection {
   ) throws(AMQPError) -> UInt64 {
     try checkLength(exchange, "the exchange's name")
     try checkLength(routingKey, "the routing key")
-    for (name, value) in message.properties.shortStrings { try checkLength(value, "the \(name)") }
+    try message.properties.checkLengths()
     startSendingDirectly()
     try openChannel()
     if confirms { try selectConfirms() }

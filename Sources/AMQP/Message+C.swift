@@ -22,13 +22,19 @@ extension Message.Properties {
     appID = unsafe given(AMQP_BASIC_APP_ID_FLAG, c.app_id.text)
   }
 
-  /// The properties that AMQP writes as short strings: at most 255 bytes each.
-  var shortStrings: [(name: String, value: String)] {
-    [
-      ("content-type", contentType), ("content-encoding", contentEncoding),
-      ("correlation-id", correlationID), ("reply-to", replyTo), ("expiration", expiration),
-      ("message-id", messageID), ("type", type), ("user-id", userID), ("app-id", appID),
-    ].compactMap { name, value in value.map { (name, $0) } }
+  /// Refuses a property that is too long for what AMQP writes it as: a short string, of 255 bytes at most.
+  ///
+  /// It runs for every task that is published, so it makes no list of them.
+  func checkLengths() throws(AMQPError) {
+    try AMQPError.checkLength(contentType, "the content-type")
+    try AMQPError.checkLength(contentEncoding, "the content-encoding")
+    try AMQPError.checkLength(correlationID, "the correlation-id")
+    try AMQPError.checkLength(replyTo, "the reply-to")
+    try AMQPError.checkLength(expiration, "the expiration")
+    try AMQPError.checkLength(messageID, "the message-id")
+    try AMQPError.checkLength(type, "the type")
+    try AMQPError.checkLength(userID, "the user-id")
+    try AMQPError.checkLength(appID, "the app-id")
   }
 }
 

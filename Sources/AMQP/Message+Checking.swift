@@ -6,9 +6,7 @@ extension Message.Properties {
   /// - Throws: `tooLarge`, which names the one that is too long, or the headers when all of them together
   ///   do not fit into a frame.
   package func check() throws(AMQPError) {
-    for (name, value) in shortStrings {
-      try AMQPError.checkLength(value, "the \(name)")
-    }
+    try checkLengths()
     for entry in headers?.entries ?? [] {
       try AMQPError.checkLength(entry.name, "the name of a header")
     }
@@ -21,8 +19,8 @@ extension Message.Properties {
 
 extension AMQPError {
   /// AMQP's short strings have one byte for their length; the library sends a broken frame otherwise.
-  static func checkLength(_ text: String, _ what: String) throws(AMQPError) {
-    let count = text.utf8.count
-    guard count <= 255 else { throw AMQPError(.tooLarge, "send", "\(what) has \(count) bytes, 255 at most") }
+  static func checkLength(_ text: String?, _ what: @autoclosure () -> String) throws(AMQPError) {
+    guard let count = text?.utf8.count, count > 255 else { return }
+    throw AMQPError(.tooLarge, "send", "\(what()) has \(count) bytes, 255 at most")
   }
 }

@@ -39,7 +39,21 @@ import Testing
     var pool = Pool()
     let copy = Message.Properties(pool.properties(properties))
     #expect(copy == properties)
-    #expect(properties.shortStrings.map(\.name).count == 9)
+  }
+
+  @Test func `a property of 255 bytes can be sent, and a longer one is refused`() throws {
+    let all: [WritableKeyPath<Message.Properties, String?>] = [
+      \.contentType, \.contentEncoding, \.correlationID, \.replyTo, \.expiration, \.messageID, \.type,
+      \.userID,
+      \.appID,
+    ]
+    for property in all {
+      var properties = Message.Properties()
+      properties[keyPath: property] = String(repeating: "x", count: 255)
+      try properties.check()
+      properties[keyPath: property] = String(repeating: "x", count: 256)
+      #expect(throws: AMQPError.self) { try properties.check() }
+    }
   }
 
   @Test func `a property that was not given stays not given`() {
