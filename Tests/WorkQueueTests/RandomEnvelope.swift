@@ -35,10 +35,16 @@ extension Envelope {
     (0..<Int.random(in: 0...limit, using: &random)).map { _ in .random(in: 0...255, using: &random) }
   }
 
+  private static func pick<Element>(
+    _ elements: [Element], using random: inout some RandomNumberGenerator
+  ) -> Element {
+    elements[.random(in: elements.indices, using: &random)]
+  }
+
   private static func text(using random: inout some RandomNumberGenerator) -> String {
     let letters = Array("aZ0 .\n\0é\u{301}🧀ﷺ")
     return String(
-      (0..<Int.random(in: 0...12, using: &random)).map { _ in letters.randomElement(using: &random)! })
+      (0..<Int.random(in: 0...12, using: &random)).map { _ in pick(letters, using: &random) })
   }
 
   private static func table(using random: inout some RandomNumberGenerator, depth: Int) -> FieldTable {
@@ -59,8 +65,8 @@ extension Envelope {
     case 6: .uint32(.random(in: .min ... .max, using: &random))
     case 7: .int64(.random(in: .min ... .max, using: &random))
     case 8: .uint64(.random(in: .min ... .max, using: &random))
-    case 9: .float([0, 1.5, -.infinity, .leastNonzeroMagnitude].randomElement(using: &random)!)
-    case 10: .double([0, .pi, .infinity, -.greatestFiniteMagnitude].randomElement(using: &random)!)
+    case 9: .float(pick([0, 1.5, -.infinity, .leastNonzeroMagnitude], using: &random))
+    case 10: .double(pick([0, .pi, .infinity, -.greatestFiniteMagnitude], using: &random))
     case 11:
       .decimal(
         scale: .random(in: 0...255, using: &random), value: .random(in: .min ... .max, using: &random))

@@ -17,7 +17,9 @@ import Testing
 
   private func decode(_ bytes: [UInt8], size: Int? = nil) throws(SpoolError) -> [Envelope] {
     var rest = bytes[...]
-    return try SpoolFile.decode("f", size: size ?? bytes.count) { count in
+    let size = size ?? bytes.count
+    return try SpoolFile.decode("f", size: size) { count in
+      #expect(count <= max(size, 43), "it believes a length that it found")
       defer { rest = rest.dropFirst(count) }
       return Array(rest.prefix(count))
     }
@@ -134,6 +136,7 @@ import Testing
     #expect(header.count == size.count)
     #expect(isCorrupt(size + [UInt8](repeating: 0xff, count: 16)))
     #expect(isCorrupt(size + [UInt8](repeating: 0, count: 16)))
+    #expect(isCorrupt(size + [UInt8](repeating: 0, count: 12) + [0x7f, 0xff, 0xff, 0xff]))
     #expect(isCorrupt(Array("workq spool 2, bytes: 00000000000000000000\n".utf8)))
   }
 
@@ -144,7 +147,22 @@ import Testing
     for _ in 0..<Int.random(in: 1...4, using: &random) {
       bytes[.random(in: bytes.indices, using: &random)] = .random(in: 0...255, using: &random)
     }
-    if let table = try? TableCoding.decode(bytes) { #expect(TableCoding.canEncode(table)) }
+    if let table = try? TableCoding.decode(bytes) { #expect(TableCoding.encode(table) == bytes) }
+  }
+
+  @Test func `a table that says more, less or other things than an envelope's is refused`() {
+    let table = Self.small[0].table
+    #expect(Envelope(table, body: Self.small[0].message.body) == Self.small[0])
+    let changes: [(String, FieldValue?)] = [
+      ("surprise", .void), ("exchange", nil), ("routing_key", .octets([0xff])), ("priority", .int8(1)),
+      ("delivery_mode", .uint8(3)), ("delay", .array([.int64(1)])), ("headers", .text("")),
+      ("message_id", .octets([0xff])), ("timestamp", .uint64(1)),
+    ]
+    for (name, value) in changes {
+      var changed = table
+      changed[name] = value
+      #expect(Envelope(changed, body: []) == nil, "\(name)")
+    }
   }
 
   @Test func `headers that are nested too deep are refused before they are written`() throws {

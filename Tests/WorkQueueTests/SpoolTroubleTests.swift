@@ -5,7 +5,7 @@ import Testing
 
 @testable import WorkQueue
 
-/// Calls that fail, disks that are full or closed, and other processes.
+/// Calls that fail, and disks that are full or closed.
 @Suite struct SpoolTroubleTests {
   private let scratch: Scratch
   private var directory: String { "\(scratch.path)/spool" }
@@ -127,6 +127,26 @@ import Testing
     #expect(error?.kind == .unwritable)
   }
 
+  @Test(arguments: [(EACCES, true), (EINVAL, true), (EIO, false)])
+  func `a directory above that cannot be synced does not matter, unless the disk fails`(
+    code: Int32, works: Bool
+  ) throws {
+    var disk = Disk()
+    var hasFailed = false
+    disk.intercept = { call in
+      guard call.name == .sync, call.path == "/" else { return nil }
+      hasFailed = true
+      return .failure(code)
+    }
+    let error = failure { () throws(SpoolError) in _ = try Spool(directory: directory, disk: disk) }
+    #expect((error == nil) == works)
+    #expect(hasFailed)
+    // Who comes next syncs it again, if it is not known to be safe.
+    hasFailed = false
+    _ = failure { () throws(SpoolError) in _ = try Spool(directory: directory, disk: disk) }
+    #expect(hasFailed == !works)
+  }
+
   @Test(.enabled(if: geteuid() != 0, "root may write anywhere; the read-only disk stands in for it"))
   func `a directory without permission is refused at once`() throws {
     _ = try Spool(directory: directory)
@@ -161,140 +181,5 @@ import Testing
     #expect(try scratch.names(in: "disk/spool").count == 2)
     try spool.add([task("third")])
     #expect(try texts(spool) == ["first", "third"])
-  }
-
-  // MARK: Others
-
-  @Test func `the lock is one process's at a time`() throws {
-    var spool = try Spool(directory: directory)
-    let other = try Program(
-      "/usr/bin/flock", ["-F", "\(directory)/lock", "sh", "-c", "echo held; exec sleep 600"]
-    ).start()
-    try other.waitForOutput("held")
-    let isFree = try spool.lock(until: .now)
-    #expect(!isFree)
-    try spool.add([task("meanwhile")])
-    #expect(try texts(spool) == ["meanwhile"])
-    other.signal(SIGKILL)
-    let isOurs = try spool.lock(until: .after(.seconds(60)))
-    #expect(isOurs)
-    let attempt = try Program("/usr/bin/flock", ["-n", "\(directory)/lock", "true"]).run()
-    #expect(attempt.status == 1)
-  }
-
-  @Test func `who waits for the lock gets it when it is free`() throws {
-    let other = try LockHolder(directory)
-    var attempts = 0
-    var disk = Disk()
-    disk.intercept = { call in
-      guard call.name == .lock else { return nil }
-      attempts += 1
-      if attempts == 5 { other.release() }
-      return nil
-    }
-    var spool = try Spool(directory: directory, disk: disk)
-    let isLocked = try spool.lock(until: .after(.seconds(60)))
-    #expect(isLocked)
-    #expect(attempts == 5)
-  }
-
-  @Test func `the lock is free again when the spool is done with`() throws {
-    do {
-      var spool = try Spool(directory: directory)
-      _ = try spool.lock(until: .now)
-    }
-    var next = try Spool(directory: directory)
-    let isLocked = try next.lock(until: .now)
-    #expect(isLocked)
-  }
-
-  @Test func `drafts of the dead are removed under the lock, and those of the living never`() throws {
-    var spool = try Spool(directory: directory)
-    let dead = SpoolName.draft(of: SpoolName.segment(7))
-    try scratch.write([1, 2, 3], to: "spool/\(dead)")
-    #expect(try spool.segments() == [])
-    #expect(try scratch.names() == [dead, "lock"])
-    _ = try spool.lock(until: .now)
-    let living = SpoolName.draft(of: SpoolName.segment(8))
-    try scratch.write([], to: "spool/\(living)")
-    let writer = try Program(
-      "/usr/bin/flock", ["-F", "\(directory)/\(living)", "sh", "-c", "echo held; exec sleep 600"]
-    ).start()
-    try writer.waitForOutput("held")
-    #expect(try spool.segments() == [])
-    #expect(try scratch.names() == [living, "lock"])
-  }
-
-  /// Both writers have the same clock, so that they want the same names.
-  @Test func `two writers and a cleaner do not disturb each other, wherever they meet`() throws {
-    var (meeting, hasMet) = (0, true)
-    while hasMet {
-      let scratch = try Scratch()
-      let path = "\(scratch.path)/spool"
-      var plain = Disk()
-      plain.clock = { 1_000 }
-      var disk = plain
-      var calls = -2  // The first two open the directory.
-      _ = try Spool(directory: path)
-      disk.intercept = { _ in
-        calls += 1
-        guard calls == meeting + 1 else { return nil }
-        do {
-          try Spool(directory: path, disk: plain).add([task("other")])
-          var cleaner = try Spool(directory: path)
-          _ = try cleaner.lock(until: .now)
-          _ = try cleaner.segments()
-        } catch {
-          Issue.record(error)
-        }
-        return nil
-      }
-      try Spool(directory: path, disk: disk).add([task("one")])
-      hasMet = calls > meeting
-      let spool = try Spool(directory: path)
-      #expect(try texts(spool).sorted() == (hasMet ? ["one", "other"] : ["one"]), "met at call \(meeting)")
-      meeting += 1
-    }
-    #expect(meeting > 8)
-  }
-}
-
-/// Holds a spool's lock until it is told to let go.
-private final class LockHolder {
-  private var spool: Spool?
-
-  init(_ directory: String) throws {
-    var spool = try Spool(directory: directory)
-    _ = try spool.lock(until: .now)
-    self.spool = consume spool
-  }
-
-  func release() { spool = nil }
-}
-
-/// A disk of 256 kB in memory, which goes with this value.
-private final class SmallDisk {
-  static let isPossible: Bool = {
-    guard geteuid() == 0, let scratch = try? Scratch() else { return false }
-    return (try? SmallDisk(at: "\(scratch.path)/disk")) != nil
-  }()
-
-  let path: String
-
-  init(at path: String) throws {
-    self.path = path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    try Self.mount(["-t", "tmpfs", "-o", "size=256k,mode=700", "workq-test", path])
-  }
-
-  deinit { umount2(path, Int32(MNT_DETACH)) }
-
-  func remount(_ option: String) throws {
-    try Self.mount(["-o", "remount,\(option)", path])
-  }
-
-  private static func mount(_ arguments: [String]) throws {
-    let result = try Program("/bin/mount", arguments).run()
-    guard result.status == 0 else { throw POSIXError(.EPERM) }
   }
 }

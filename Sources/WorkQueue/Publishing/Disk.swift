@@ -95,7 +95,7 @@ struct Disk {
     do throws(SpoolError) {
       _ = try run(Call(name: .lock, path: file.path)) { _ in Int(flock(descriptor, LOCK_EX | LOCK_NB)) }
       return true
-    } catch  where error.code == EWOULDBLOCK {
+    } catch let error where error.code == EWOULDBLOCK {
       return false
     }
   }
@@ -127,7 +127,7 @@ struct Disk {
     do throws(SpoolError) {
       try access(path, F_OK)
       return true
-    } catch  where error.code == ENOENT {
+    } catch let error where error.code == ENOENT {
       return false
     }
   }
@@ -138,7 +138,7 @@ struct Disk {
   func makeDirectories(_ path: String) throws(SpoolError) {
     do throws(SpoolError) {
       try makeDirectory(path)
-    } catch  where error.code == ENOENT {
+    } catch let error where error.code == ENOENT {
       guard let parent = Self.parent(of: path) else { throw error }
       try makeDirectories(parent)
       try makeDirectory(path)
@@ -148,7 +148,7 @@ struct Disk {
   private func makeDirectory(_ path: String) throws(SpoolError) {
     do throws(SpoolError) {
       _ = try run(Call(name: .makeDirectory, path: path)) { _ in Int(unsafe mkdir(path, 0o700)) }
-    } catch  where error.code == EEXIST {}
+    } catch let error where error.code == EEXIST {}
   }
 
   /// The directory above, by the path's words; nil when it has only one.

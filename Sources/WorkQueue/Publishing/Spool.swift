@@ -137,7 +137,7 @@ extension Spool {
     let draft: Disk.OpenFile
     do throws(SpoolError) {
       draft = try disk.open(path(SpoolName.draft(of: segment)), O_WRONLY | O_CREAT | O_EXCL)
-    } catch  where error.code == EEXIST {
+    } catch let error where error.code == EEXIST {
       return nil
     }
     do throws(SpoolError) {
@@ -175,7 +175,7 @@ extension Spool {
     do throws(SpoolError) {
       let file = try disk.open(path, O_WRONLY)
       if try disk.lock(file) { try disk.remove(path) }
-    } catch  where error.code == ENOENT {
+    } catch let error where error.code == ENOENT {
       // Its writer lives, and has just completed it.
     }
   }
@@ -218,7 +218,7 @@ extension Spool {
       let file = try disk.open(path, O_RDWR)
       try disk.checkIsWritable(directory: directory)
       return file
-    } catch  where error.code == ENOENT {
+    } catch let error where error.code == ENOENT {
       try disk.makeDirectories(directory)
       try disk.checkIsWritable(directory: directory)
       // Only then the lock's file is made: where there is one, the directory itself is on the disk.
@@ -232,7 +232,7 @@ extension Spool {
     while let parent = Disk.parent(of: path) {
       do throws(SpoolError) {
         try disk.sync(directory: parent)
-      } catch  where error.code == EACCES || error.code == EINVAL {
+      } catch let error where error.code == EACCES || error.code == EINVAL {
         // Somebody else's, or of a file system that has nothing on a disk: it was there before us.
       }
       path = parent

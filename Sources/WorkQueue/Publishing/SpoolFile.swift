@@ -34,9 +34,10 @@ enum SpoolFile {
     return [header(size: size)] + pieces + [small]
   }
 
-  /// The envelopes in a file.
+  /// Takes the envelopes out of a file of `size` bytes; more are never asked for.
   ///
-  /// The file's `size` bounds what is read; `read` returns so many of the file's next bytes, fewer at its end.
+  /// `read` returns so many of the file's next bytes, fewer at its end. Throws `corrupt`, and what `read`
+  /// throws.
   static func decode(
     _ path: String, size: Int, read: (Int) throws(SpoolError) -> [UInt8]
   ) throws(SpoolError) -> [Envelope] {

@@ -29,6 +29,7 @@ enum TableCoding {
     return bytes
   }
 
+  /// The table that is encoded by just these bytes.
   static func decode(_ bytes: [UInt8]) throws(Malformed) -> FieldTable {
     var reader = TableReader(bytes)
     let table = try reader.table(depth: 0)

@@ -35,7 +35,7 @@ struct TableReader {
 
   private mutating func value(depth: Int) throws(Malformed) -> FieldValue {
     switch Unicode.Scalar(try number() as UInt8) {
-    case "t": .boolean(try number() as UInt8 != 0)
+    case "t": .boolean(try boolean())
     case "b": .int8(try number())
     case "B": .uint8(try number())
     case "s": .int16(try number())
@@ -54,6 +54,14 @@ struct TableReader {
     case "T": .timestamp(try number())
     case "F": .table(try table(depth: depth))
     case "V": .void
+    default: throw Malformed()
+    }
+  }
+
+  private mutating func boolean() throws(Malformed) -> Bool {
+    switch try number() as UInt8 {
+    case 0: false
+    case 1: true
     default: throw Malformed()
     }
   }

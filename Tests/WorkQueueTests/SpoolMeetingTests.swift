@@ -1,0 +1,159 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+/// Several processes at one spool.
+@Suite struct SpoolMeetingTests {
+  private let scratch: Scratch
+  private var directory: String { "\(scratch.path)/spool" }
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  private func task(_ text: String) -> Envelope {
+    Envelope(Message(body: Array(text.utf8)), routingKey: "q")
+  }
+
+  private func texts(_ spool: borrowing Spool) throws -> [String] {
+    try spool.segments().flatMap { segment in
+      try spool.read(segment).map { String(decoding: $0.message.body, as: UTF8.self) }
+    }
+  }
+
+  @Test func `the lock is one process's at a time`() throws {
+    var spool = try Spool(directory: directory)
+    let other = try Program(
+      "/usr/bin/flock", ["-F", "\(directory)/lock", "sh", "-c", "echo held; exec sleep 600"]
+    ).start()
+    try other.waitForOutput("held")
+    let isFree = try spool.lock(until: .now)
+    #expect(!isFree)
+    try spool.add([task("meanwhile")])
+    #expect(try texts(spool) == ["meanwhile"])
+    other.signal(SIGKILL)
+    let isOurs = try spool.lock(until: .after(.seconds(60)))
+    #expect(isOurs)
+    let attempt = try Program("/usr/bin/flock", ["-n", "\(directory)/lock", "true"]).run()
+    #expect(attempt.status == 1)
+  }
+
+  @Test func `who waits for the lock gets it when it is free`() throws {
+    let other = try LockHolder(directory)
+    var attempts = 0
+    var disk = Disk()
+    disk.intercept = { call in
+      guard call.name == .lock else { return nil }
+      attempts += 1
+      if attempts == 5 { other.release() }
+      return nil
+    }
+    var spool = try Spool(directory: directory, disk: disk)
+    let isLocked = try spool.lock(until: .after(.seconds(60)))
+    #expect(isLocked)
+    #expect(attempts == 5)
+  }
+
+  @Test func `the lock is free again when the spool is done with`() throws {
+    do {
+      var spool = try Spool(directory: directory)
+      _ = try spool.lock(until: .now)
+    }
+    var next = try Spool(directory: directory)
+    let isLocked = try next.lock(until: .now)
+    #expect(isLocked)
+  }
+
+  @Test func `drafts of the dead are removed under the lock, and those of the living never`() throws {
+    var spool = try Spool(directory: directory)
+    let dead = SpoolName.draft(of: SpoolName.segment(7))
+    try scratch.write([1, 2, 3], to: "spool/\(dead)")
+    #expect(try spool.segments() == [])
+    #expect(try scratch.names() == [dead, "lock"])
+    _ = try spool.lock(until: .now)
+    let living = SpoolName.draft(of: SpoolName.segment(8))
+    try scratch.write([], to: "spool/\(living)")
+    let writer = try Program(
+      "/usr/bin/flock", ["-F", "\(directory)/\(living)", "sh", "-c", "echo held; exec sleep 600"]
+    ).start()
+    try writer.waitForOutput("held")
+    #expect(try spool.segments() == [])
+    #expect(try scratch.names() == [living, "lock"])
+  }
+
+  @Test func `a draft that is completed just when the cleaner comes is no error`() throws {
+    let draft = "\(directory)/\(SpoolName.draft(of: SpoolName.segment(7)))"
+    var disk = Disk()
+    disk.intercept = { call in
+      if call.name == .open && call.path == draft { unlink(draft) }
+      return nil
+    }
+    var spool = try Spool(directory: directory, disk: disk)
+    _ = try spool.lock(until: .now)
+    try scratch.write([], to: "spool/\(SpoolName.draft(of: SpoolName.segment(7)))")
+    #expect(try spool.segments() == [])
+    #expect(try scratch.names() == ["lock"])
+  }
+
+  /// Both writers have the same clock, so that they want the same names.
+  @Test(arguments: [false, true])
+  func `two writers and a cleaner do not disturb each other, wherever they meet`(dies: Bool) throws {
+    var (meeting, hasMet) = (0, true)
+    while hasMet {
+      let scratch = try Scratch()
+      let path = "\(scratch.path)/spool"
+      var plain = Disk()
+      plain.clock = { 1_000 }
+      var disk = plain
+      var calls = -2  // The first two open the directory.
+      _ = try Spool(directory: path)
+      disk.intercept = { _ in
+        calls += 1
+        if calls == meeting + 1 { meet(path, plain, dies: dies) }
+        return nil
+      }
+      try Spool(directory: path, disk: disk).add([task("one")])
+      hasMet = calls > meeting
+      let spool = try Spool(directory: path)
+      #expect(
+        try texts(spool).sorted() == (hasMet && !dies ? ["more of it", "one", "other"] : ["one"]),
+        "met at \(meeting)")
+      meeting += 1
+    }
+    #expect(meeting > 8)
+  }
+
+  /// Another process adds, or dies before it is done; if it adds, a third one cleans up.
+  private func meet(_ path: String, _ disk: Disk, dies: Bool) {
+    var disk = disk
+    var isDead = false
+    disk.intercept = { call in
+      isDead = isDead || dies && call.name == .rename
+      return isDead ? .failure(EIO) : nil
+    }
+    do throws(SpoolError) {
+      try Spool(directory: path, disk: disk).add([task("other"), task("more of it")])
+      var cleaner = try Spool(directory: path)
+      _ = try cleaner.lock(until: .now)
+      _ = try cleaner.segments()
+    } catch {
+      if !dies { Issue.record(error) }
+    }
+  }
+}
+
+/// Holds a spool's lock until it is told to let go.
+private final class LockHolder {
+  private var spool: Spool?
+
+  init(_ directory: String) throws {
+    var spool = try Spool(directory: directory)
+    _ = try spool.lock(until: .now)
+    self.spool = consume spool
+  }
+
+  func release() { spool = nil }
+}
