@@ -1,0 +1,194 @@
+import TestSupport
+import Testing
+
+/// Each way to fail: its exit code, and its one line.
+@Suite(.ownThreads) struct ErrorTests {
+  /// Runs `workq publish` against a URL, and checks what every failure has in common.
+  ///
+  /// - Returns: the exit code, and the message without "workq: " and the end of the line.
+  private func publish(_ options: String..., to url: String) throws -> (status: Int32, message: String) {
+    var program = Program.workq(["publish"] + options + ["task"])
+    program.environment["AMQP_URL"] = url
+    let result = try program.run(limit: 20)
+    #expect(result.output == "")
+    #expect(result.error.hasPrefix("workq: ") && result.error.hasSuffix("\n"))
+    #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+    return (result.status, String(result.error.dropFirst("workq: ".count).dropLast()))
+  }
+
+  private var port: Int { Broker.shared.port }
+
+  @Test func `nobody listens`() throws {
+    let (status, message) = try publish(to: "amqp://127.0.0.1:1")
+    #expect(status == 69)
+    #expect(
+      message == """
+        127.0.0.1:1/: cannot connect: Connection refused \
+        (is RabbitMQ running there? --url or WORKQ_URL names another broker)
+        """)
+  }
+
+  @Test(arguments: [
+    ("c.sendall(b'SSH-2.0-OpenSSH\\r\\n'); c.recv(99)", "invalid AMQP data"),
+    ("c.recv(99); c.close()", "the connection broke"),
+    ("c.recv(99)", "no answer in time"),
+  ])
+  func `what listens there is no broker`(behaviour: String, words: String) throws {
+    let script = """
+      import socket
+      s = socket.create_server(("127.0.0.1", 0))
+      print(s.getsockname()[1], flush=True)
+      connections = []
+      while True:
+          c, _ = s.accept()
+          connections.append(c)
+          \(behaviour)
+      """
+    let listener = try Program("/usr/bin/python3", ["-c", script]).start()
+    try listener.waitForOutput("\n")
+    let port = listener.output.dropLast()
+    let (status, message) = try publish("--connect-timeout", "1s", to: "amqp://127.0.0.1:\(port)")
+    #expect(status == 69)
+    #expect(
+      message == """
+        127.0.0.1:\(port)/: cannot log in: \(words) \
+        (is this an AMQP port, usually 5672? --url or WORKQ_URL names another broker)
+        """)
+  }
+
+  @Test func `TLS is spoken to a port without it`() throws {
+    let (status, message) = try publish(to: "amqps://127.0.0.1:\(port)")
+    #expect(status == 69)
+    #expect(
+      message == """
+        127.0.0.1:\(port)/: cannot connect: the TLS handshake failed; is this a TLS port (usually 5671)?
+        """)
+  }
+
+  @Test func `the password is wrong`() throws {
+    let (status, message) = try publish(to: "amqp://guest:hunter2@127.0.0.1:\(port)")
+    #expect(status == 77)
+    #expect(
+      message == """
+        127.0.0.1:\(port)/: cannot log in: ACCESS_REFUSED - Login was refused using authentication \
+        mechanism PLAIN. For details see the broker logfile. (check the user, the password, the virtual \
+        host, and what the user may do there)
+        """)
+  }
+
+  @Test func `the virtual host is missing`() throws {
+    let (status, message) = try publish(to: "amqp://127.0.0.1:\(port)/nope")
+    #expect(status == 77)
+    #expect(message.hasPrefix("127.0.0.1:\(port)/nope: cannot log in: NOT_ALLOWED - vhost nope not found ("))
+  }
+
+  @Test func `the user may not do this`() throws {
+    try Broker.shared.control("add_user", "reader", "hunter2")
+    try Broker.shared.control("set_permissions", "reader", "^$", "^$", ".*")
+    let url = "amqp://reader:hunter2@127.0.0.1:\(port)"
+    let queue = freshQueue()
+    let (status, message) = try publish("-q", queue, to: url)
+    #expect(status == 77)
+    #expect(message.hasPrefix("127.0.0.1:\(port)/: "))
+    #expect(message.contains("ACCESS_REFUSED - "))
+    #expect(!message.contains("hunter2"))
+  }
+
+  @Test(arguments: [
+    ("http://h", "it begins neither with amqp:// nor with amqps://"),
+    ("amqp://guest:hunter2@h:x", "its port is no number from 1 to 65535"),
+    ("amqp://guest:hunter2@h?wait=1", "its parameter 'wait' is unknown"),
+    ("amqp://guest@h", "it has a user name without a password"),
+  ])
+  func `the URL is none`(url: String, reason: String) throws {
+    let (status, message) = try publish(to: url)
+    #expect(status == 64)
+    #expect(message == "AMQP_URL: not a broker's URL: \(reason)")
+  }
+
+  @Test func `the host has no address`() throws {
+    let (status, message) = try publish(to: "amqp://no-such-host.invalid")
+    #expect(status == 69)
+    // Without a network, no name server says that there is no such name.
+    let start = "no-such-host.invalid:5672/: cannot look up 'no-such-host.invalid': "
+    #expect(message.hasPrefix(start) && message.hasSuffix(" (check the host in --url or WORKQ_URL)"))
+  }
+
+  @Test func `several brokers, and none will have us`() throws {
+    let (status, message) = try publish(to: "amqp://127.0.0.1:1,amqp://127.0.0.1:2/v")
+    #expect(status == 69)
+    #expect(
+      message.hasPrefix(
+        """
+        127.0.0.1:1/, 127.0.0.1:2/v: cannot connect to any of them: 127.0.0.1:1/: Connection refused; \
+        127.0.0.1:2/v: Connection refused (
+        """))
+  }
+
+  @Test func `several brokers, and one will do`() throws {
+    let queue = freshQueue()
+    let publish = Program.workq("publish", "-u", "amqp://127.0.0.1:1,\(Broker.shared.url)", "-q", queue, "x")
+    let result = try publish.run()
+    #expect(result.status == 0 && result.error == "")
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `no queue takes the task`() throws {
+    let (status, message) = try publish("-e", "amq.direct", "-r", "nowhere", to: Broker.shared.url)
+    #expect(status == 65)
+    #expect(message.hasPrefix("127.0.0.1:\(port)/: ") && message.contains("NO_ROUTE"))
+  }
+
+  @Test(arguments: [
+    (["publis"], "Unexpected argument 'publis' (see 'workq --help')"),
+    (["work", "now"], "Unexpected argument 'now' (see 'workq work --help')"),
+    (
+      ["work", "--prefetch", "many"],
+      "The value 'many' is invalid for '--prefetch <n>' (see 'workq work --help')"
+    ),
+    (["purge", "task_queue"], "purge removes tasks for good: "),
+    (["publish", "-q", "", "x"], "a queue's name is empty"),
+  ])
+  func `a usage error names the help to read`(words: [String], start: String) throws {
+    let result = try Program.workq(words).run()
+    #expect(result.status == 64 && result.output == "")
+    #expect(result.error.hasPrefix("workq: \(start)"), "\(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1)
+  }
+
+  /// Every command, talkative, failing and succeeding: not a word of the password.
+  @Test(arguments: [
+    ["publish", "x"], ["publish", "--json", "x"], ["work"], ["declare"], ["declare", "--check"],
+    ["purge", "--force"],
+  ])
+  func `the password is in no output`(words: [String]) throws {
+    let places = [
+      "127.0.0.1:1", "127.0.0.1:\(port)", "127.0.0.1:\(port)/nope", "127.0.0.1:x", "h?hunter=2",
+      "no-such-host.invalid", "127.0.0.1:1,amqp://guest:hunter2@127.0.0.1:2",
+    ]
+    for place in places {
+      var program = Program.workq(words + ["--verbose", "-q", freshQueue()])
+      program.environment["AMQP_URL"] = "amqp://guest:hunter2@\(place)"
+      let result = try program.run(limit: 20)
+      #expect(result.status != 0)
+      #expect(!(result.error + result.output).contains("hunter2"), "\(result.error)")
+    }
+  }
+
+  @Test func `a password file keeps the password out of the URL, the environment and the arguments`() throws {
+    try Broker.shared.control("add_user", "clerk", "hunter2 with blanks")
+    try Broker.shared.control("set_permissions", "clerk", ".*", ".*", ".*")
+    let file = try TemporaryFile("hunter2 with blanks\n")
+    let arguments = ["--username", "clerk", "--password-file", file.path]
+    let queue = freshQueue()
+    let good = try Program.workq(["publish", "-v", "-q", queue, "x"] + arguments).run()
+    #expect(good.status == 0 && !good.error.contains("hunter2"))
+    #expect(try waiting(in: queue) == 1)
+    let missing = try Program.workq(["publish", "x", "--username", "clerk"]).run()
+    #expect(missing.status == 64 && missing.error.contains("--username needs --password-file"))
+    let unreadable = ["--username", "clerk", "--password-file", "/nonexistent"]
+    let noFile = try Program.workq(["publish", "x"] + unreadable).run()
+    #expect(noFile.status == 66)
+    #expect(noFile.error == "workq: cannot read '/nonexistent': No such file or directory\n")
+  }
+}

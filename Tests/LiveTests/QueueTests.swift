@@ -1,0 +1,108 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `workq declare` and `workq purge`.
+@Suite(.ownThreads) struct QueueTests {
+  private func publish(_ count: Int, to queue: String) throws {
+    for number in 0..<count {
+      #expect(try Program.workq("publish", "-q", queue, "task \(number)").run().status == 0)
+    }
+  }
+
+  @Test func `declare makes a queue that is missing, durable, and says what is in it`() throws {
+    let queue = freshQueue()
+    let declare = try Program.workq("declare", queue).run()
+    #expect(declare.status == 0 && declare.error == "")
+    #expect(declare.output == "\(queue): 0 waiting, 0 consumers\n")
+    #expect(try Program.workq("declare", "--durable", queue).run().status == 0)
+    try publish(2, to: queue)
+    #expect(try Program.workq("declare", queue).run().output == "\(queue): 2 waiting, 0 consumers\n")
+  }
+
+  @Test func `declare without a name takes the queue of --queue, or of WORKQ_QUEUE`() throws {
+    let queue = freshQueue()
+    #expect(try Program.workq("declare", "-q", queue).run().output.hasPrefix("\(queue): "))
+    var program = Program.workq("declare", "--check")
+    program.environment["WORKQ_QUEUE"] = queue
+    #expect(try program.run().output.hasPrefix("\(queue): "))
+  }
+
+  @Test func `declare leaves an existing queue as it is`() throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, #"{"x-queue-type": "quorum", "x-max-length": 7}"#)
+    let declare = try Program.workq("declare", queue).run()
+    #expect(declare.status == 0 && declare.output == "\(queue): 0 waiting, 0 consumers\n")
+  }
+
+  @Test func `declare --check makes nothing, and is 78 when one of the queues is missing`() throws {
+    let (here, missing) = (freshQueue(), freshQueue())
+    #expect(try Program.workq("declare", here).run().status == 0)
+    for _ in 0..<2 {
+      let check = try Program.workq("declare", "--check", here, missing).run()
+      #expect(check.status == 78 && check.output == "\(here): 0 waiting, 0 consumers\n")
+      #expect(check.error == "workq: 127.0.0.1:\(Broker.shared.port)/: no such queue: '\(missing)'\n")
+    }
+  }
+
+  @Test func `declare --json is one object per queue`() throws {
+    let (first, second) = (freshQueue(), freshQueue())
+    #expect(try Program.workq("declare", first).run().status == 0)
+    let declare = try Program.workq("declare", "--json", first, second).run()
+    let objects = try declare.outputLines.map { line in
+      try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+    #expect(objects.map { $0["queue"] as? String } == [first, second])
+    #expect(objects.map { $0["waiting"] as? Int } == [0, 0])
+    #expect(objects.map { $0["consumers"] as? Int } == [0, 0])
+    #expect(objects.map { $0["created"] as? Bool } == [false, true])
+  }
+
+  /// The 406, explained: which property, what was asked for, what the broker has.
+  @Test func `a queue with other properties is explained, and is 78`() throws {
+    let queue = freshQueue()
+    #expect(try Program.workq("declare", queue).run().status == 0)
+    let declare = try Program.workq("declare", "--transient", queue).run()
+    #expect(declare.status == 78 && declare.output == "")
+    #expect(declare.error.contains("queue '\(queue)' exists with other properties"))
+    #expect(declare.error.firstMatch(of: /property +asked for +the broker has/) != nil)
+    #expect(declare.error.firstMatch(of: /durable +false +true/) != nil, "\(declare.error)")
+  }
+
+  @Test func `purge --force removes the waiting tasks and says how many`() throws {
+    let queue = freshQueue()
+    try publish(3, to: queue)
+    let purge = try Program.workq("purge", "--force", queue).run()
+    #expect(purge.status == 0 && purge.error == "" && purge.output == "\(queue): 3 removed\n")
+    #expect(try waiting(in: queue) == 0)
+  }
+
+  @Test func `purge without --force asks nobody and removes nothing where there is no terminal`() throws {
+    let queue = freshQueue()
+    try publish(1, to: queue)
+    let purge = try Program.workq("purge", queue).run(input: Array("y\n".utf8))
+    #expect(purge.status == 64 && purge.output == "" && purge.error.contains("--force"))
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test(arguments: [("y\n", 0), ("yes\n", 0), ("n\n", 2), ("\n", 2), ("yup\n", 2), ("\u{4}", 2)])
+  func `at a terminal purge asks first, naming queue, broker and count`(answer: String, left: Int) throws {
+    let queue = freshQueue()
+    try publish(2, to: queue)
+    let purge = try Program.workq("purge", queue).inTerminal().start()
+    let place = "'\(queue)' at 127.0.0.1:\(Broker.shared.port)/"
+    try purge.waitForOutput("Remove the 2 waiting tasks of \(place)? [y/N] ")
+    #expect(try waiting(in: queue) == 2)
+    try purge.type(answer)
+    let result = try purge.end()
+    #expect(result.output.contains("\(queue): 2 removed") == (left == 0))
+    #expect(try waiting(in: queue) == left)
+  }
+
+  @Test func `purge of a missing queue is 78`() throws {
+    let queue = freshQueue()
+    let purge = try Program.workq("purge", "--force", queue).run()
+    #expect(purge.status == 78 && purge.output == "")
+    #expect(purge.error.contains("NOT_FOUND - no queue '\(queue)'"))
+  }
+}
