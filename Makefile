@@ -8,15 +8,18 @@ LINK ?= static
 
 BUILD_PACKAGES = librabbitmq-dev libssl-dev pkg-config
 BROKER_PACKAGES = rabbitmq-server
-TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps
+TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish
 
 LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
+TARGET = $(DESTDIR)$(PREFIX)
+MAN_PAGES = $(notdir $(wildcard man/*.1))
 SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-test demo build release test test-unit format lint completions install uninstall clean
+.PHONY: help deps deps-test demo build release test test-unit record-help format lint completions install \
+  uninstall clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -31,6 +34,9 @@ test: deps-test lint release ## run every test, on private brokers
 
 test-unit: ## run the tests that need no broker
 	swift test --filter 'AMQPTests|WorkQueueTests|CommandTests'
+
+record-help: release ## write anew what the tests take for the right help
+	RECORD=1 WORKQ_BINARY=$(CURDIR)/$(RELEASE) swift test --filter HelpTests
 
 build: ## build for debugging
 	swift build
@@ -62,19 +68,19 @@ completions: release ## make the shells' completions anew
 	$(RELEASE) --generate-completion-script fish > completions/workq.fish
 
 install: ## install the release build below PREFIX (and DESTDIR)
-	install -Dm755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/workq
-	for page in $(notdir $(wildcard man/*.1)); do \
-	  install -Dm644 man/$$page $(DESTDIR)$(PREFIX)/share/man/man1/$$page || exit 1; done
-	install -Dm644 completions/workq.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/workq
-	install -Dm644 completions/_workq $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_workq
-	install -Dm644 completions/workq.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/workq.fish
+	@test -x $(RELEASE) || { echo "nothing to install yet: 'make release' first"; exit 1; }
+	install -Dm755 $(RELEASE) "$(TARGET)/bin/workq"
+	for page in $(MAN_PAGES); do install -Dm644 man/$$page "$(TARGET)/share/man/man1/$$page" || exit 1; done
+	install -Dm644 completions/workq.bash "$(TARGET)/share/bash-completion/completions/workq"
+	install -Dm644 completions/_workq "$(TARGET)/share/zsh/site-functions/_workq"
+	install -Dm644 completions/workq.fish "$(TARGET)/share/fish/vendor_completions.d/workq.fish"
 
 uninstall: ## remove what install has installed
-	rm -f $(DESTDIR)$(PREFIX)/bin/workq
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard man/*.1)))
-	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/workq
-	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_workq
-	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/workq.fish
+	rm -f "$(TARGET)/bin/workq"
+	for page in $(MAN_PAGES); do rm -f "$(TARGET)/share/man/man1/$$page" || exit 1; done
+	rm -f "$(TARGET)/share/bash-completion/completions/workq"
+	rm -f "$(TARGET)/share/zsh/site-functions/_workq"
+	rm -f "$(TARGET)/share/fish/vendor_completions.d/workq.fish"
 
 clean: ## remove what was built
 	swift package clean

@@ -46,7 +46,7 @@ let package = Package(
       ],
       swiftSettings: testSettings),
     .testTarget(
-      name: "LiveTests", dependencies: ["AMQP", "TestSupport"], exclude: ["Tutorial"],
+      name: "LiveTests", dependencies: ["AMQP", "TestSupport"], exclude: ["Help", "Tutorial"],
       swiftSettings: testSettings),
   ],
   swiftLanguageModes: [.v6]

@@ -30,7 +30,7 @@ import Testing
 
   @Test(arguments: [
     ("c.sendall(b'SSH-2.0-OpenSSH\\r\\n'); c.recv(99)", "invalid AMQP data"),
-    ("c.recv(99); c.close()", "the connection broke"),
+    ("c.recv(99); c.close()", "the other side closed the connection"),
     ("c.recv(99)", "no answer in time"),
   ])
   func `what listens there is no broker`(behaviour: String, words: String) throws {
