@@ -18,7 +18,7 @@ MAN_PAGES = $(notdir $(wildcard man/*.1))
 SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-test demo build release test test-unit record-help format lint completions install \
+.PHONY: help deps deps-test demo broker build release test test-unit record-help format lint completions install \
   uninstall clean
 .NOTPARALLEL:
 
@@ -26,7 +26,15 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: deps release ## see work queues at work: RabbitMQ's tutorial, on a private broker, in a minute
+	@echo "starting a private RabbitMQ, which takes some ten seconds ..."
 	@Tests/TestSupport/broker run Tests/Demo/demo
+
+broker: deps release ## run a private broker to play with, until Ctrl-C
+	@echo "starting a private RabbitMQ, which takes some ten seconds ..."
+	@Tests/TestSupport/broker run sh -c 'echo "in other terminals:"; echo "  cd $(CURDIR)"; \
+	  echo "  export WORKQ_URL=$$AMQP_URL"; echo "  $(RELEASE) work"; \
+	  echo "  $(RELEASE) publish First message."; echo "Ctrl-C here ends the broker, and all that is in it"; \
+	  exec sleep infinity'
 
 test: deps-test lint release ## run every test, on private brokers
 	swift build --build-tests

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 
 /// Programs that we did not write, or that are not ours to test, at the other end.
@@ -34,17 +35,19 @@ enum Peer {
 
 /// The waiting tasks of a queue, by `workq declare --check`.
 func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
-  let result = try Program.workq("declare", "--check", queue).at(broker).run()
-  let words = result.output.split(separator: " ")
-  guard result.status == 0, words.count > 2, let count = Int(words[1]) else {
-    throw Peer.PeerFailed(words: result.error + result.output)
-  }
-  return count
+  try status(of: queue, at: broker, "waiting")
 }
 
 /// How many consumers a queue has.
 func consumers(of queue: String, at broker: Broker = .shared) throws -> Int {
-  let result = try Program.workq("declare", "--check", queue).at(broker).run()
-  let words = result.output.split(separator: " ")
-  return words.count > 4 ? Int(words[3]) ?? -1 : -1
+  try status(of: queue, at: broker, "consumers")
+}
+
+private func status(of queue: String, at broker: Broker, _ key: String) throws -> Int {
+  let result = try Program.workq("declare", "--check", "--json", queue).at(broker).run()
+  let object = result.status == 0 ? try JSONSerialization.jsonObject(with: Data(result.outputBytes)) : nil
+  guard let count = (object as? [String: Any])?[key] as? Int else {
+    throw Peer.PeerFailed(words: result.error + result.output)
+  }
+  return count
 }
