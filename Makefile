@@ -9,6 +9,7 @@ LINK ?= static
 BUILD_PACKAGES = librabbitmq-dev libssl-dev pkg-config
 BROKER_PACKAGES = rabbitmq-server
 TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish
+BENCH_PACKAGES = amqp-tools gcc libc6-dev python3 python3-pika gnuplot-nox time
 
 LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
 LINK_FLAGS_dynamic = --static-swift-stdlib
@@ -18,8 +19,8 @@ MAN_PAGES = $(notdir $(wildcard man/*.1))
 SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-test demo broker build release test test-unit record-help format lint completions install \
-  uninstall clean
+.PHONY: help deps deps-test deps-bench demo broker bench build release test test-unit record-help format lint \
+  completions install uninstall clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -46,6 +47,9 @@ test-unit: ## run the tests that need no broker
 record-help: release ## write anew what the tests take for the right help
 	RECORD=1 WORKQ_BINARY=$(CURDIR)/$(RELEASE) swift test --filter HelpTests
 
+bench: deps-bench release ## measure against C, amqp-tools and pika, on a private broker (ROUNDS=, ONLY=, SCALE=)
+	@Tests/TestSupport/broker run Tests/Benchmarks/bench
+
 build: ## build for debugging
 	swift build
 
@@ -60,6 +64,9 @@ deps: ## install what building and the demo need (Debian, Ubuntu)
 
 deps-test: ## install what the tests need, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(TEST_PACKAGES)
+
+deps-bench: ## install what the benchmark needs, too
+	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(BENCH_PACKAGES)
 
 format: ## format the sources
 	swift format -i -r Sources Tests Package.swift

@@ -1,0 +1,196 @@
+"""What `workq work` is measured at."""
+
+import time
+from pathlib import Path
+
+from contest import Claim, Contest
+from stage import BUILD, Failed, Queue, amqp, limit, lines, pika, run, running, workq
+
+
+def contests(scaled):
+    """By key; each is made, with its queues, when its turn has come."""
+    return {
+        "tasks-1": lambda: fake_tasks(1, scaled(5_000)),
+        "tasks-100": lambda: fake_tasks(100, scaled(20_000)),
+        "tasks-1000": lambda: fake_tasks(1000, scaled(40_000)),
+        "cat": lambda: cat(scaled(1_000)),
+        "true": lambda: spawning(scaled(2_000)),
+        "jobs": lambda: jobs(scaled(32)),
+        "worker-memory": lambda: memory(scaled(100_000), scaled(1_000_000)),
+        "idle": lambda: idling(scaled(60)),
+    }
+
+
+def seconds(queue, command_for, count, **options):
+    """How long a program takes for so many tasks; all have to be acknowledged."""
+    queue.fill(count)
+    result = run(command_for(count), **options)
+    queue.has(0)
+    return result.seconds
+
+
+def seconds_per_task(queue, command_for, count, **options):
+    """The same without what it takes to start and to stop: a run for one task is taken off."""
+    first = seconds(queue, command_for, 1, **options)
+    return (seconds(queue, command_for, count, **options) - first) / (count - 1)
+
+
+def fake_tasks(prefetch, count):
+    """Tasks that are done at once, so that only the worker's own work is left."""
+    queue = Queue("fake")
+
+    def rate(command_for, tasks=count):
+        return lambda: 1 / seconds_per_task(queue, command_for, tasks)
+
+    def ours(*options):
+        return lambda tasks: workq(
+            "work", "-q", queue.name, "--prefetch", prefetch, "--count", tasks, *options
+        )
+
+    contestants = {
+        "workq": rate(ours()),
+        "quiet": rate(ours("--quiet")),
+        "limit": rate(lambda tasks: limit("limit-work", queue.name, tasks, prefetch)),
+    }
+    target = {1: 0.95, 100: 1.4, 1000: 1.7}[prefetch]
+    claims = [
+        Claim(f"tasks, prefetch {prefetch} / C limit acking each", "workq", "limit", at_least=target, unit="/s"),
+        Claim("  … workq --quiet / C limit acking each", "quiet", "limit", unit="/s"),
+    ]
+    if prefetch > 1:
+        contestants["batch"] = rate(
+            lambda tasks: limit("limit-work", queue.name, tasks, prefetch, prefetch // 2)
+        )
+        claims.append(Claim("  … workq / C limit acking half of them at once", "workq", "batch", unit="/s"))
+    if prefetch < 1000:
+        contestants["pika"] = rate(lambda tasks: pika("worker", queue.name, "classic", prefetch, tasks), count // 2)
+        target = {1: 2.5, 100: 10}[prefetch]
+        claims.append(Claim(f"tasks, prefetch {prefetch} / pika's worker.py", "workq", "pika", at_least=target, unit="/s"))
+    # With one task under way the processors fall asleep between any two: such rates vary much.
+    return Contest(contestants, claims, times=3 if prefetch == 1 else 1)
+
+
+def cat(count):
+    queue = Queue("cat")
+    output = BUILD / "output"
+
+    def rate(command_for):
+        def turn():
+            rate = 1 / seconds_per_task(queue, command_for, count, stdout=output)
+            if output.stat().st_size != count * 16:
+                raise Failed(f"{output.stat().st_size} bytes came out of cat, not {count * 16}")
+            return rate
+
+        return turn
+
+    return Contest(
+        {
+            "workq": rate(lambda tasks: workq("work", "-q", queue.name, "--count", tasks, "--", "cat")),
+            "amqp": rate(lambda tasks: amqp("consume", "-q", queue.name, "-c", tasks, "cat")),
+            "fair": rate(lambda tasks: amqp("consume", "-q", queue.name, "-p", 1, "-c", tasks, "cat")),
+        },
+        [
+            Claim("work -- cat / amqp-consume cat", "workq", "amqp", at_least=1.2, unit="/s"),
+            Claim("  … work -- cat / amqp-consume -p 1 cat", "workq", "fair", unit="/s"),
+        ],
+    )
+
+
+def spawning(count):
+    queue = Queue("true")
+
+    def ours():
+        return 1000 * seconds_per_task(
+            queue,
+            lambda tasks: workq("work", "-q", queue.name, "--count", tasks, "--", "/bin/true"),
+            count,
+        )
+
+    return Contest(
+        {
+            "workq": ours,
+            "spawn": lambda: run(limit("limit-spawn", count, "/bin/true")).seconds / count * 1000,
+        },
+        [
+            Claim(
+                "a task of work -- /bin/true − posix_spawn, waitpid",
+                "workq", "spawn", at_most=0.25, compare="difference",
+            )
+        ],
+    )  # fmt: skip
+
+
+def jobs(count):
+    queue = Queue("jobs")
+
+    def rate(jobs, tasks):
+        command = workq("work", "-q", queue.name, "-j", jobs, "--count", tasks, "--", "sleep", "0.1")
+        return lambda: tasks / seconds(queue, lambda _: command, tasks)
+
+    return Contest(
+        {"one": rate(1, count), "many": rate(16, count * 16)},
+        [Claim("work -j 16 -- sleep 0.1 / -j 1", "many", "one", at_least=15, unit="/s")],
+        times=0.5,
+        warms_up=False,
+    )
+
+
+def memory(few, many):
+    """The memory's high-water mark before the first task, and after few and many of them."""
+    queue = Queue("worker-memory")
+
+    def peak(pid):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def work_on(count, pid):
+        run(limit("limit-publish", queue.name, 1000), stdin=lines(count, 16), patience=1800)
+        queue.has(0, consumers=1, patience=600)
+        return peak(pid)
+
+    def turn():
+        queue.empty()
+        with running(workq("work", "-q", queue.name, "--prefetch", 100)) as pid:
+            queue.has(0, consumers=1)
+            idle = peak(pid)
+            figures = {"idle": idle, "few": work_on(few, pid), "many": work_on(many - few, pid)}
+            time.sleep(1)  # for the last 100 to be acknowledged: else they come back, and it fails
+        queue.has(0)
+        return figures
+
+    return Contest(
+        {"workq": turn},
+        [
+            Claim("memory of an idle worker", "workq.idle", at_most=12, unit="MB"),
+            Claim(f"memory of a worker after {many:,} tasks, peak", "workq.many", at_most=12, unit="MB"),
+            Claim(f"memory after {many:,} tasks / after {few:,}", "workq.many", "workq.few", at_most=1.1, unit="MB"),
+        ],
+        times=0.1,
+        warms_up=False,
+    )
+
+
+def idling(duration):
+    queue = Queue("idle")
+
+    def cpu(pid):
+        threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
+
+    def turn():
+        queue.empty()
+        with running(workq("work", "-q", queue.name)) as pid:
+            queue.has(0, consumers=1)
+            before = cpu(pid)
+            time.sleep(duration)
+            used = cpu(pid) - before
+            queue.has(0, consumers=1)
+        queue.has(0)
+        return used
+
+    return Contest(
+        {"workq": turn},
+        [Claim(f"processor time of an idle worker in {duration} s", "workq", at_most=20)],
+        times=0.1,
+        warms_up=False,
+    )
