@@ -13,7 +13,8 @@ static uint64_t window, sent, confirmed; // `confirmed`: all messages up to this
 static bool *is_confirmed;               // by number, for those after `confirmed`
 
 static void confirm(const amqp_basic_ack_t *ack) {
-  if (ack->delivery_tag <= confirmed || ack->delivery_tag > sent) fail("confirm", "of a message not in flight");
+  if (ack->delivery_tag <= confirmed || ack->delivery_tag > sent)
+    fail("confirm", "of a message not in flight");
   uint64_t first = ack->multiple ? confirmed + 1 : ack->delivery_tag;
   for (uint64_t number = first; number <= ack->delivery_tag; number++) is_confirmed[number % window] = true;
   while (confirmed < sent && is_confirmed[(confirmed + 1) % window])

@@ -22,7 +22,8 @@ static void make_anew(amqp_connection_state_t broker, const char *queue) {
 }
 
 static void wait_for(
-    amqp_connection_state_t broker, const char *queue, uint32_t messages, uint32_t consumers, double patience) {
+    amqp_connection_state_t broker, const char *queue, uint32_t messages, uint32_t consumers,
+    double patience) {
   const struct timespec pause = {0, 1000000};
   double deadline = now() + patience;
   while (1) {

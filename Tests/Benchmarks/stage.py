@@ -172,4 +172,4 @@ class Queue:
 
     def has(self, messages, consumers=0, patience=10):
         """Waits until it has just these; unacknowledged messages are back when no consumer is left."""
-        run(limit("queue", "wait", self.name, messages, consumers, patience), patience=patience + 30)
+        return run(limit("queue", "wait", self.name, messages, consumers, patience), patience=patience + 30)

@@ -32,7 +32,13 @@ def seconds(queue, command_for, count, **options):
 def seconds_per_task(queue, command_for, count, **options):
     """The same without what it takes to start and to stop: a run for one task is taken off."""
     first = seconds(queue, command_for, 1, **options)
-    return (seconds(queue, command_for, count, **options) - first) / (count - 1)
+    rest = seconds(queue, command_for, count, **options) - first
+    if rest <= 0:
+        raise Failed(f"{count} tasks are too few to measure")
+    return rest / (count - 1)
+
+
+FAKE_TARGETS = {1: (0.95, 2.5), 100: (1.4, 10), 1000: (1.7, None)}  # against C, against pika
 
 
 def fake_tasks(prefetch, count):
@@ -47,25 +53,25 @@ def fake_tasks(prefetch, count):
             "work", "-q", queue.name, "--prefetch", prefetch, "--count", tasks, *options
         )
 
-    contestants = {
-        "workq": rate(ours()),
-        "quiet": rate(ours("--quiet")),
-        "limit": rate(lambda tasks: limit("limit-work", queue.name, tasks, prefetch)),
-    }
-    target = {1: 0.95, 100: 1.4, 1000: 1.7}[prefetch]
+    def limits(batch):
+        return lambda tasks: limit("limit-work", queue.name, tasks, prefetch, batch)
+
+    contestants = {"workq": rate(ours()), "quiet": rate(ours("--quiet")), "limit": rate(limits(1))}
+    what = f"tasks, prefetch {prefetch}"
+    target, target_for_pika = FAKE_TARGETS[prefetch]
     claims = [
-        Claim(f"tasks, prefetch {prefetch} / C limit acking each", "workq", "limit", at_least=target, unit="/s"),
+        Claim(f"{what} / C limit acking each", "workq", "limit", at_least=target, unit="/s"),
         Claim("  … workq --quiet / C limit acking each", "quiet", "limit", unit="/s"),
     ]
     if prefetch > 1:
-        contestants["batch"] = rate(
-            lambda tasks: limit("limit-work", queue.name, tasks, prefetch, prefetch // 2)
-        )
+        contestants["batch"] = rate(limits(prefetch // 2))
         claims.append(Claim("  … workq / C limit acking half of them at once", "workq", "batch", unit="/s"))
-    if prefetch < 1000:
-        contestants["pika"] = rate(lambda tasks: pika("worker", queue.name, "classic", prefetch, tasks), count // 2)
-        target = {1: 2.5, 100: 10}[prefetch]
-        claims.append(Claim(f"tasks, prefetch {prefetch} / pika's worker.py", "workq", "pika", at_least=target, unit="/s"))
+    if target_for_pika:
+        by_pika = rate(lambda tasks: pika("worker", queue.name, "classic", prefetch, tasks), count // 2)
+        contestants["pika"] = by_pika
+        claims.append(
+            Claim(f"{what} / pika's worker.py", "workq", "pika", at_least=target_for_pika, unit="/s")
+        )
     # With one task under way the processors fall asleep between any two: such rates vary much.
     return Contest(contestants, claims, times=3 if prefetch == 1 else 1)
 
