@@ -48,7 +48,7 @@ def suffix(row):
 def number(value):
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}"
+    return f"{value:.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3}f}"
 
 
 def circumstances():
