@@ -113,7 +113,7 @@ def draw(results, path):
         "data": data,
         "image": path,
         "rows": len(rows),
-        "about": f"commit {results['commit']} of {results['date'][:10]}, at least {results['rounds']} turns each; "
+        "about": f"commit {results['commit']} of {results['date'][:10]}, {results['rounds']} rounds; "
         f"RabbitMQ {versions['RabbitMQ']}, rabbitmq-c {versions['rabbitmq-c']}, pika {versions['pika']}",
         "machine": f"{machine['processors']} × {machine['processor']}, {machine['kernel']}",
     }

@@ -11,7 +11,7 @@ set lmargin 56
 set rmargin 4
 set tmargin at screen 1 - 84.0 / height
 set logscale x 2
-set xrange [0.1:40]
+set xrange [0.1:70]
 set yrange [rows - 0.4 : -0.6]
 set xtics ("0.1×" 0.1, "0.25×" 0.25, "0.5×" 0.5, "target" 1, "2×" 2, "4×" 4, "≥ 10×" 10)
 set xlabel 'times better than the target'
