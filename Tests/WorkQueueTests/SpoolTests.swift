@@ -93,6 +93,19 @@ import Testing
     #expect(try scratch.names().contains("somebody's file"))
   }
 
+  @Test func `a directory may be a symbolic link, a segment may not`() throws {
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(scratch.path)/link", withDestinationPath: directory)
+    let spool = try Spool(directory: "\(scratch.path)/link")
+    try spool.add([task("1")])
+    #expect(try texts(spool) == [["1"]])
+    let name = SpoolName.segment(1)
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(directory)/\(name)", withDestinationPath: "\(directory)/\(try spool.segments()[0])")
+    #expect(kind { () throws(SpoolError) in _ = try spool.read(name) } == .corrupt)
+  }
+
   // MARK: Order
 
   @Test func `a clock that goes back does not change the order`() throws {

@@ -40,11 +40,11 @@ struct Disk {
 
   // MARK: Files
 
-  /// Opens a file; one that it makes is its owner's alone.
+  /// Opens a file, no symbolic link to one; one that it makes is its owner's alone.
   func open(
     _ path: String, _ flags: Int32, otherwise kind: SpoolError.Kind = .unwritable
   ) throws(SpoolError) -> OpenFile {
-    let flags = flags | O_CLOEXEC | O_NOFOLLOW
+    let flags = flags | O_CLOEXEC | (flags & O_DIRECTORY == 0 ? O_NOFOLLOW : 0)
     let descriptor = try run(Call(name: .open, path: path), otherwise: kind) { _ in
       Int(unsafe Glibc.open(path, flags, 0o600))
     }

@@ -72,11 +72,15 @@ package struct Spool: ~Copyable {
   ///
   /// - Throws: `corrupt` when not every byte is as it was written; `unreadable`.
   package func read(_ segment: String) throws(SpoolError) -> [Envelope] {
-    // What somebody else put there may be a FIFO, which must not make us wait.
-    let file = try disk.open(path(segment), O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
-    guard let size = try disk.status(file).size else {
-      throw SpoolError(.corrupt, file.path, "it is not a regular file")
+    let notAFile = SpoolError(.corrupt, path(segment), "it is not a regular file")
+    let file: Disk.OpenFile
+    do throws(SpoolError) {
+      // What somebody else put there may be a FIFO, which must not make us wait.
+      file = try disk.open(path(segment), O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
+    } catch let error where error.code == ELOOP || error.code == ENXIO {
+      throw notAFile  // a symbolic link, or a socket
     }
+    guard let size = try disk.status(file).size else { throw notAFile }
     return try SpoolFile.decode(file.path, size: size) { count throws(SpoolError) in
       try disk.read(count, from: file)
     }
