@@ -31,7 +31,7 @@ import Testing
       let text = try Self.help(words)
       if Self.records { try Data(text.utf8).write(to: file) }
       let committed = try? String(contentsOf: file, encoding: .utf8)
-      #expect(text == committed, "if this is meant: make record-help")
+      #expect(text == committed, "this has changed; if that is meant: make record-help")
       for line in text.split(separator: "\n") { #expect(line.count <= 80, "\(name): \(line)") }
     }
     let files = try FileManager.default.contentsOfDirectory(atPath: Self.directory)

@@ -38,13 +38,14 @@ func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
   try status(of: queue, at: broker, "waiting")
 }
 
-/// How many consumers a queue has.
+/// How many consumers a queue has; one that does not exist has none.
 func consumers(of queue: String, at broker: Broker = .shared) throws -> Int {
-  try status(of: queue, at: broker, "consumers")
+  try status(of: queue, at: broker, "consumers", ifMissing: 0)
 }
 
-private func status(of queue: String, at broker: Broker, _ key: String) throws -> Int {
+private func status(of queue: String, at broker: Broker, _ key: String, ifMissing: Int? = nil) throws -> Int {
   let result = try Program.workq("declare", "--check", "--json", queue).at(broker).run()
+  if result.status == 78, let ifMissing { return ifMissing }
   let object = result.status == 0 ? try JSONSerialization.jsonObject(with: Data(result.outputBytes)) : nil
   guard let count = (object as? [String: Any])?[key] as? Int else {
     throw Peer.PeerFailed(words: result.error + result.output)

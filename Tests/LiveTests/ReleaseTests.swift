@@ -27,7 +27,8 @@ import Testing
     let generated = try Program.workq("--generate-completion-script", shell).run()
     #expect(generated.status == 0)
     let committed = try String(contentsOfFile: path, encoding: .utf8)
-    #expect(generated.output == committed, "make completions")
+    let isCommitted = generated.output == committed
+    #expect(isCommitted, "these have changed: make completions")
     let read = try Program("/usr/bin/\(shell)", ["-n", path]).run()
     #expect(read.status == 0 && read.error == "", "\(read.error)")
   }
