@@ -186,9 +186,9 @@ _workq() {
 
 _workq_publish() {
     repeating_flags=()
-    non_repeating_flags=(--lines -l -0 --null --jsonl --persistent --transient --no-declare --no-confirm --print-id -k --insecure --verbose -v --quiet --json --version -h --help)
+    non_repeating_flags=(--lines -l -0 --null --jsonl --persistent --transient --no-declare --no-confirm --print-id --spool --flush-spool -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--file -f -H --header -u --url --uri)
-    non_repeating_options=(-D --delimiter --failed-to --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id --exchange -e --routing-key -r --confirm-timeout --retry-for --unless-waiting --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(-D --delimiter --failed-to --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id --exchange -e --routing-key -r --confirm-timeout --retry-for --unless-waiting --spool-directory --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
@@ -253,6 +253,10 @@ _workq_publish() {
         return
         ;;
     '--unless-waiting')
+        return
+        ;;
+    '--spool-directory')
+        __workq_add_completions -d
         return
         ;;
     '-u'|'--url'|'--uri')

@@ -23,7 +23,7 @@ function __workq_parse_tokens -S
         __workq_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'publish'
-            __workq_parse_subcommand -r 1 'l/lines' '0/null' 'D/delimiter=' 'jsonl' 'f/file=+' 'failed-to=' 'persistent' 'transient' 'H/header=+' 'priority=' 'ttl=' 'delay=' 'C/content-type=' 'content-encoding=' 'message-id=' 'correlation-id=' 'reply-to=' 'type=' 'app-id=' 'user-id=' 'e/exchange=' 'r/routing-key=' 'no-declare' 'no-confirm' 'confirm-timeout=' 'retry-for=' 'unless-waiting=' 'print-id' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand -r 1 'l/lines' '0/null' 'D/delimiter=' 'jsonl' 'f/file=+' 'failed-to=' 'persistent' 'transient' 'H/header=+' 'priority=' 'ttl=' 'delay=' 'C/content-type=' 'content-encoding=' 'message-id=' 'correlation-id=' 'reply-to=' 'type=' 'app-id=' 'user-id=' 'e/exchange=' 'r/routing-key=' 'no-declare' 'no-confirm' 'confirm-timeout=' 'retry-for=' 'unless-waiting=' 'print-id' 'spool' 'spool-directory=' 'flush-spool' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'work'
             __workq_parse_subcommand 0 'prefetch=' 'A/no-ack' 'dot=' 'no-declare' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'declare'
@@ -120,6 +120,9 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" retry-for' -l 'retry-for' -d 'Keep trying so long while the broker is away; 0 is not at all.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" unless-waiting' -l 'unless-waiting' -d 'Publish nothing, and exit with 0, when n or more tasks wait already.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" print-id' -l 'print-id' -d 'Write the id of each published task to stdout.'
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" spool' -l 'spool' -d 'Keep tasks on disk while the broker is away, and send what is kept first. --spool=DIR keeps it there.'
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" spool-directory' -l 'spool-directory' -d 'The same as --spool=DIR.' -rfa '(__workq_complete_directories)'
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" flush-spool' -l 'flush-spool' -d 'Only send what is kept.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
