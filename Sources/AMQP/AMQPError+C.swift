@@ -58,6 +58,7 @@ extension AMQPError {
       case AMQP_NOT_FOUND: .notFound
       case AMQP_RESOURCE_LOCKED: .locked
       case AMQP_PRECONDITION_FAILED: .preconditionFailed
+      case AMQP_NOT_IMPLEMENTED: .unsupported
       case AMQP_CONTENT_TOO_LARGE: .tooLarge
       default: .protocolViolation
       }

@@ -25,6 +25,8 @@ package struct AMQPError: Error, Equatable, Sendable {
     case locked
     /// No queue would take a task (312).
     case unroutable
+    /// The broker cannot do this with a queue of that type (540).
+    case unsupported
     /// The task or one of its properties is larger than the protocol or the broker allows.
     case tooLarge
     /// Something that neither of us should have said: a bug, here or there.
@@ -47,8 +49,8 @@ package struct AMQPError: Error, Equatable, Sendable {
   package var isTransient: Bool {
     switch kind {
     case .unresolvable, .unreachable, .noBroker, .timedOut, .lost: true
-    case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unroutable,
-      .tooLarge, .protocolViolation:
+    case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
+      .unroutable, .tooLarge, .protocolViolation:
       false
     }
   }

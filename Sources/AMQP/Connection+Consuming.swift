@@ -49,4 +49,23 @@ extension Connection {
       unsafe amqp_basic_nack(state, Self.channel, tag.number, 0, 1)
     }
   }
+
+  /// Gives back all that this session was handed and has not acknowledged, in one go: so each comes back to
+  /// its place in the queue, in order.
+  package mutating func handBackAll() throws(AMQPError) {
+    guard channelIsOpen else { return }
+    try sending("hand tasks back") { unsafe amqp_basic_nack(state, Self.channel, 0, 1, 1) }
+  }
+
+  /// Asks for one waiting task (`basic.get`) and does not wait for the answer, which comes as `got`.
+  ///
+  /// Several may be asked for one after the other; the answers come in that order. The task stays the
+  /// broker's until we acknowledge it.
+  package mutating func ask(queue: String) throws(AMQPError) {
+    try checkLength(queue, "the queue's name")
+    try openChannel()
+    defer { pool.recycle() }
+    var get = unsafe amqp_basic_get_t(ticket: 0, queue: pool.bytes(queue), no_ack: 0)
+    try unsafe send(AMQP_BASIC_GET_METHOD, on: Self.channel, &get, "get a task of queue '\(queue)'")
+  }
 }

@@ -35,8 +35,8 @@ extension Connection {
     try prepareToAsk(operation)
     defer { pool.recycle() }
     let ok = unsafe amqp_queue_declare(
-      state, Self.channel, pool.bytes(queue.name), isPassive ? 1 : 0, queue.isDurable ? 1 : 0, 0, 0,
-      pool.table(queue.arguments))
+      state, Self.channel, pool.bytes(queue.name), isPassive ? 1 : 0, queue.isDurable ? 1 : 0, 0,
+      queue.isAutoDelete ? 1 : 0, pool.table(queue.arguments))
     guard let ok = unsafe ok else {
       try unsafe check(amqp_get_rpc_reply(state), operation)
       throw AMQPError(.protocolViolation, operation, "no answer and no error")
@@ -58,6 +58,42 @@ extension Connection {
       throw AMQPError(.protocolViolation, operation, "no answer and no error")
     }
     return unsafe ok.pointee.message_count
+  }
+
+  /// Removes a queue and the tasks in it (`queue.delete`), those that workers hold among them.
+  ///
+  /// - Returns: how many tasks waited in it; a missing queue is none.
+  /// - Throws: `preconditionFailed` when it is in use, or not empty, and that was a condition;
+  ///   `unsupported` when its type knows no such condition.
+  package mutating func delete(
+    queue name: String, ifUnused: Bool = false, ifEmpty: Bool = false
+  ) throws(AMQPError) -> UInt32 {
+    let operation = "delete queue '\(name)'"
+    try checkLength(name, "the queue's name")
+    try prepareToAsk(operation)
+    defer { pool.recycle() }
+    let ok = unsafe amqp_queue_delete(
+      state, Self.channel, pool.bytes(name), ifUnused ? 1 : 0, ifEmpty ? 1 : 0)
+    guard let ok = unsafe ok else {
+      try unsafe check(amqp_get_rpc_reply(state), operation)
+      throw AMQPError(.protocolViolation, operation, "no answer and no error")
+    }
+    return unsafe ok.pointee.message_count
+  }
+
+  /// Has an exchange route messages with this key to a queue (`queue.bind`).
+  package mutating func bind(
+    queue name: String, exchange: String, routingKey: String
+  ) throws(AMQPError) {
+    try checkLength(name, "the queue's name")
+    try checkLength(exchange, "the exchange's name")
+    try checkLength(routingKey, "the routing key")
+    let operation = "bind queue '\(name)' to exchange '\(exchange)'"
+    try prepareToAsk(operation)
+    defer { pool.recycle() }
+    unsafe amqp_queue_bind(
+      state, Self.channel, pool.bytes(name), pool.bytes(exchange), pool.bytes(routingKey), pool.table([:]))
+    try unsafe check(amqp_get_rpc_reply(state), operation)
   }
 
   func checkLength(_ text: String, _ what: String) throws(AMQPError) {

@@ -5,6 +5,7 @@ struct ContentAssembler {
   /// The method that announced the content.
   enum Announcement {
     case deliver(tag: Delivery.Tag, isRedelivered: Bool, exchange: String, routingKey: String)
+    case get(tag: Delivery.Tag, isRedelivered: Bool, exchange: String, routingKey: String)
     case `return`(code: UInt16, reason: String, exchange: String, routingKey: String)
   }
 
@@ -55,6 +56,11 @@ struct ContentAssembler {
     switch announcement {
     case .deliver(let tag, let isRedelivered, let exchange, let routingKey):
       return .delivered(
+        Delivery(
+          tag: tag, isRedelivered: isRedelivered, exchange: exchange, routingKey: routingKey,
+          message: message))
+    case .get(let tag, let isRedelivered, let exchange, let routingKey):
+      return .got(
         Delivery(
           tag: tag, isRedelivered: isRedelivered, exchange: exchange, routingKey: routingKey,
           message: message))

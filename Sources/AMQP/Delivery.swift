@@ -1,4 +1,4 @@
-/// A task as a queue handed it to us (`basic.deliver`).
+/// A task as a queue handed it to us (`basic.deliver`, `basic.get-ok`).
 package struct Delivery: Equatable, Sendable {
   /// Names a delivery on the channel session it came from; in a later session it means nothing, or
   /// somebody else's delivery.

@@ -1,7 +1,7 @@
 /// What a broker can say to us without being asked, as `Connection.nextEvent(within:)` reports it.
 ///
 /// 1. To a publisher: `confirmed`, `returned`, `blocked`, `unblocked`.
-/// 2. To a worker: `delivered`, `cancelled`.
+/// 2. To a worker: `delivered`, `cancelled`; to one that asked for a task: `got`.
 /// 3. To both: `channelClosed`. The end of the connection is no event but an error.
 package enum Event: Equatable, Sendable {
   /// The broker has taken responsibility (`basic.ack`), or refused to (`basic.nack`), for the message
@@ -10,6 +10,8 @@ package enum Event: Equatable, Sendable {
   /// A mandatory message that was not routed; its confirm follows.
   case returned(ReturnedMessage)
   case delivered(Delivery)
+  /// The answer to a `basic.get`; nil when no task waits.
+  case got(Delivery?)
   /// The broker ended our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
   case cancelled(consumer: String)
   /// The broker closed the channel: all that was in flight on it is void. The next use opens another.

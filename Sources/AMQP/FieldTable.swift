@@ -67,4 +67,24 @@ package indirect enum FieldValue: Equatable, Sendable {
     guard case .text(let text) = self else { return nil }
     return text
   }
+
+  /// The value as people type it; nil for what they do not: bytes, lists, tables.
+  package var plain: String? {
+    switch self {
+    case .boolean(let it): "\(it)"
+    case .int8(let it): "\(it)"
+    case .uint8(let it): "\(it)"
+    case .int16(let it): "\(it)"
+    case .uint16(let it): "\(it)"
+    case .int32(let it): "\(it)"
+    case .uint32(let it): "\(it)"
+    case .int64(let it): "\(it)"
+    case .uint64(let it): "\(it)"
+    case .float(let it): "\(it)"
+    case .double(let it): "\(it)"
+    case .text(let it): it
+    case .timestamp(let it): "\(it)"
+    case .decimal, .octets, .bytes, .array, .table, .void: nil
+    }
+  }
 }

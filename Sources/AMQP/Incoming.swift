@@ -33,6 +33,15 @@ enum Incoming {
           tag: Delivery.Tag(session: session, number: deliver.delivery_tag),
           isRedelivered: deliver.redelivered != 0, exchange: deliver.exchange.text,
           routingKey: deliver.routing_key.text))
+    case AMQP_BASIC_GET_OK_METHOD:
+      let got = unsafe decoded(amqp_basic_get_ok_t.self)
+      self = unsafe .content(
+        .get(
+          tag: Delivery.Tag(session: session, number: got.delivery_tag),
+          isRedelivered: got.redelivered != 0, exchange: got.exchange.text,
+          routingKey: got.routing_key.text))
+    case AMQP_BASIC_GET_EMPTY_METHOD:
+      self = .event(.got(nil))
     case AMQP_BASIC_RETURN_METHOD:
       let back = unsafe decoded(amqp_basic_return_t.self)
       self = unsafe .content(

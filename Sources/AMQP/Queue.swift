@@ -3,6 +3,8 @@ package struct Queue: Equatable, Sendable {
   package var name: String
   /// Whether the queue itself survives a restart of the broker.
   package var isDurable = true
+  /// Whether it goes with the last of its consumers.
+  package var isAutoDelete = false
   /// The `x-` arguments: type, limits, dead letters.
   package var arguments = FieldTable()
 

@@ -20,9 +20,17 @@ struct Console {
 
   static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
+  /// Whether stdout is a terminal whose cursor can be moved.
+  static var outputIsScreen: Bool { outputIsTerminal && ![nil, "dumb"].contains(Environment["TERM"]) }
+
   /// Writes a line of data.
   func print(_ line: String) {
     Self.write(Array("\(line)\n".utf8), to: STDOUT_FILENO)
+  }
+
+  /// Writes data as it is.
+  func print(bytes: [UInt8]) {
+    Self.write(bytes, to: STDOUT_FILENO)
   }
 
   /// Tells people of something that did not go as wished but is dealt with.
@@ -60,11 +68,14 @@ struct Console {
     Self.write(Array("\(name) \(text)\n".utf8), to: STDERR_FILENO)
   }
 
-  private var showsColor: Bool {
+  private var showsColor: Bool { showsColor(on: STDERR_FILENO) }
+  var showsColorOnOutput: Bool { showsColor(on: STDOUT_FILENO) }
+
+  private func showsColor(on descriptor: Int32) -> Bool {
     switch colorMode {
     case .always: true
     case .never: false
-    case .auto: isatty(STDERR_FILENO) == 1 && Environment["NO_COLOR"] == nil
+    case .auto: isatty(descriptor) == 1 && Environment["NO_COLOR"] == nil
     }
   }
 

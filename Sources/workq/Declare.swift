@@ -1,53 +1,50 @@
 internal import AMQP
 internal import ArgumentParser
+internal import WorkQueue
 
 struct Declare: WorkqCommand {
-  enum Durability: String, EnumerableFlag {
-    case durable
-    case transient
-
-    static func name(for value: Self) -> NameSpecification {
-      value == .durable ? [.customShort("d"), .long] : .long
-    }
-
-    static func help(for value: Self) -> ArgumentHelp? {
-      switch value {
-      case .durable: "Insist that the queue survives a restart of the broker (a new one does anyway)."
-      case .transient: "Insist that it does not."
-      }
-    }
-  }
-
   static let configuration = CommandConfiguration(
     abstract: "Make sure that queues exist.",
     discussion: """
-      $ workq declare                  task_queue exists afterwards, whatever its properties
-      $ workq declare --check mail     only look: exit code 0 or 78
+      $ workq declare                task_queue exists afterwards
+      $ workq declare mail --type quorum --dead-letter
+                                     with mail.failed, for dead letters
+      $ workq declare errors --bind logs:error.#
+      $ workq declare --check mail   only look: exit code 0 or 78
 
-      Prints each queue with its waiting tasks and its consumers.
+      Prints each queue with its waiting tasks and its consumers. A missing queue is made durable. Without \
+      options about what it is like, an existing one is left as it is; with such options it must be just \
+      that, or the exit code is 78 and a table says in what it differs. \
+      A queue can only be deleted and made anew (workq purge --delete), not changed; what an administrator's \
+      policy can set (TTL, lengths, dead letters) need not be declared at all.
       """)
 
   @Argument(help: ArgumentHelp("The queues; none: the one of --queue.", valueName: "queue"))
   var queues: [String] = []
 
-  @Flag(exclusivity: .exclusive)
-  var durability: Durability?
-
   @Flag(name: .customLong("check"), help: "Declare nothing; exit with 78 when a queue is missing.")
   var onlyChecks = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Have this exchange route messages with this key there, too.", valueName: "exchange:key"))
+  var bind: [Binding] = []
+
+  @OptionGroup(title: "What the queue is like") var properties: QueueOptions
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func validate() throws {
-    guard durability == nil || !onlyChecks else {
-      throw ValidationError("--check looks whether a queue exists, not at its properties.")
+    guard onlyChecks else { return }
+    guard properties.queue(named: "") == nil, bind.isEmpty else {
+      throw ValidationError("--check looks whether a queue exists, not at its properties or bindings.")
     }
   }
 
   func run() throws {
     let names = try connection.queueNames(queues)
     try withConnection { link, console in
+      advise(names, link.broker, console)
       var missing: [String] = []
       for name in names {
         if let (status, isNew) = try declare(name, &link) {
@@ -63,24 +60,49 @@ struct Declare: WorkqCommand {
     }
   }
 
-  /// Declares one queue as the options say.
+  private func advise(_ names: [String], _ broker: String, _ console: Console) {
+    guard let version = BrokerVersion(broker: broker) else { return }
+    guard let queue = names.first.flatMap({ properties.queue(named: $0) }) else { return }
+    for note in DeclareAdvice.notes(for: queue, on: version) { console.notice(note) }
+  }
+
+  /// Declares one queue as the options say, with its bindings and its dead-letter queue.
   ///
   /// - Returns: nil when it is missing, and that was the question.
   private func declare(_ name: String, _ link: inout Connection) throws -> (Queue.Status, isNew: Bool)? {
     let found = try link.status(ofQueue: name)
-    if let durability {
-      var queue = Queue(name: name)
-      queue.isDurable = durability == .durable
-      do throws(AMQPError) {
-        return (try link.declare(queue), found == nil)
-      } catch {
-        throw Failure(mismatch: error, queue: name, at: link.address.location)
-      }
+    if onlyChecks { return found.map { ($0, false) } }
+    if let queue = properties.queue(named: name) {
+      try declare(queue, &link)
+    } else if found == nil {
+      try link.ensure(queue: name)
     }
-    if let found { return (found, false) }
-    if onlyChecks { return nil }
-    try link.ensure(queue: name)
-    return try link.status(ofQueue: name).map { ($0, true) }
+    if let deadLetter = properties.deadLetter { try link.ensure(queue: deadLetter.queue(for: name)) }
+    for binding in bind { try self.bind(name, binding, &link) }
+    return try (found ?? link.status(ofQueue: name)).map { ($0, found == nil) }
+  }
+
+  private func declare(_ queue: Queue, _ link: inout Connection) throws {
+    do throws(AMQPError) {
+      _ = try link.declare(queue)
+    } catch {
+      let location = link.address.location
+      if let (mismatches, actual) = try link.mismatches(of: queue, after: error) {
+        throw Failure(mismatches: mismatches, actual: actual, at: location)
+      }
+      throw Failure(refused: error, at: location)
+    }
+  }
+
+  private func bind(_ name: String, _ binding: Binding, _ link: inout Connection) throws {
+    do throws(AMQPError) {
+      try link.bind(queue: name, exchange: binding.exchange, routingKey: binding.key)
+    } catch {
+      guard error.kind == .notFound else { throw error }
+      throw Failure(
+        .configuration,
+        "\(link.address.location): cannot \(error.operation): \(error.detail) (it must be there already)")
+    }
   }
 
   private struct Result: Encodable {
@@ -102,28 +124,18 @@ struct Declare: WorkqCommand {
   }
 }
 
-extension Failure {
-  /// Explains a queue that exists with other properties: which, what was asked for, what the broker has.
-  fileprivate init(mismatch error: AMQPError, queue: String, at location: String) {
-    guard let mismatch = PropertyMismatch(error) else {
-      self.init(error, at: location)
-      return
+extension Declare {
+  /// An exchange and a routing key, as they are typed: "logs:error.#"; the key of "logs:" is empty.
+  struct Binding: ExpressibleByArgument, Equatable {
+    let exchange: String
+    let key: String
+
+    init?(argument: String) {
+      guard let colon = argument.firstIndex(of: ":"), colon > argument.startIndex,
+        !RawArguments.isEscaped(argument)
+      else { return nil }
+      exchange = String(argument[..<colon])
+      key = String(argument[argument.index(after: colon)...])
     }
-    let rows = [
-      ("property", "asked for", "the broker has"), (mismatch.property, mismatch.asked, mismatch.actual),
-    ]
-    let widths = (rows.map(\.0.count).max() ?? 0, rows.map(\.1.count).max() ?? 0)
-    let table = rows.map { row in
-      let first = row.0 + String(repeating: " ", count: widths.0 - row.0.count)
-      let second = row.1 + String(repeating: " ", count: widths.1 - row.1.count)
-      return "  \(first)  \(second)  \(row.2)"
-    }
-    self.init(
-      .configuration,
-      """
-      \(location): queue '\(queue)' exists with other properties:
-      \(table.joined(separator: "\n"))
-      Use it as it is with 'workq declare \(queue)', or delete it first.
-      """)
   }
 }

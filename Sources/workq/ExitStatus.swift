@@ -29,7 +29,7 @@ enum ExitStatus: Int32 {
       case .unresolvable, .unreachable, .noBroker, .tls, .lost: .unavailable
       case .timedOut, .locked: .temporary
       case .accessRefused: .accessRefused
-      case .notFound, .preconditionFailed: .configuration
+      case .notFound, .preconditionFailed, .unsupported: .configuration
       case .unroutable, .tooLarge: .dataError
       case .protocolViolation: .software
       }

@@ -23,11 +23,12 @@ struct Failure: Error {
     case .noBroker: "is this an AMQP port, usually 5672? --url or WORKQ_URL names another broker"
     case .unresolvable: "check the host in --url or WORKQ_URL"
     case .accessRefused: "check the user, the password, the virtual host, and what the user may do there"
-    case .notFound: "'workq declare' makes queues, not exchanges"
+    case .notFound: "check the name; 'workq declare' makes queues, not exchanges"
     case .preconditionFailed: "use the queue as it is, or delete it and declare it anew"
     case .lost, .timedOut: "try again later"
     case .locked: "another connection has it for itself; try again later"
     case .unroutable: "check the exchange's bindings and the routing key"
+    case .unsupported: "queues of its type do not have this"
     case .badAddress, .tls, .tooLarge, .protocolViolation: nil
     }
   }

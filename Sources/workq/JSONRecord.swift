@@ -48,7 +48,7 @@ struct JSONRecord {
   private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid)
   {
     switch (key, value) {
-    case (_, .null): break
+    case (_, .null), ("delivery", .object): break  // what peek says of where the task lay
     case ("headers", .object(let headers)), ("header", .object(let headers)):
       var table = template.properties.headers ?? FieldTable()
       for entry in FieldTable(headers).entries { table[entry.name] = entry.value }

@@ -10,6 +10,25 @@ enum Quoted {
     return quote(text.unicodeScalars) { !isPrintable($0) }
   }
 
+  /// Text as it is, but for what could move a terminal's cursor.
+  static func plain(_ text: String) -> String {
+    guard !text.unicodeScalars.allSatisfy(isPrintable) else { return text }
+    return String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.flatMap { scalar in
+          isPrintable(scalar) ? [scalar] : Array(escape(scalar).unicodeScalars)
+        }))
+  }
+
+  /// A word that a shell reads back as `text`.
+  static func shellWord(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+      (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+        || "_-./:=@%+,".utf8.contains(byte)
+    }
+    return isPlain && !text.isEmpty ? text : "'\(text.replacing("'", with: #"'\''"#))'"
+  }
+
   private static func quote(
     _ scalars: some Collection<Unicode.Scalar>, escaping mustEscape: (Unicode.Scalar) -> Bool
   ) -> String {

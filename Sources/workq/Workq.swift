@@ -15,7 +15,9 @@ struct Workq: ParsableCommand {
       given to another worker when one dies over it.
       """,
     version: "\(Version.current) (rabbitmq-c \(Connection.libraryVersion))",
-    subcommands: [Publish.self, Work.self, Declare.self, Purge.self])
+    subcommands: [
+      Publish.self, Work.self, Status.self, Peek.self, Move.self, Declare.self, Purge.self,
+    ])
 
   static func main() {
     StandardStreams.reserve()

@@ -120,8 +120,8 @@ package struct Worker: ~Copyable {
       report(.channelClosed(error, running: running == nil ? 0 : 1))
       dropWaiting()
       try resume()
-    case .confirmed, .returned, .blocked, .unblocked:
-      break  // a publisher's; the broker never blocks a connection that does not publish
+    case .confirmed, .returned, .blocked, .unblocked, .got:
+      break  // a publisher's, or not asked for; the broker never blocks a connection that does not publish
     }
   }
 

@@ -1,0 +1,58 @@
+package import AMQP
+
+extension Mover {
+  package struct Options: Equatable, Sendable {
+    package var addresses: [Address]
+    package var connection: Connection.Options
+    package var source: String
+    package var target: String
+    /// How many tasks at most; nil is all that wait at the start.
+    package var limit: Int?
+    /// What a task's headers must hold for it to be moved.
+    package var matches: [HeaderMatch] = []
+    /// Whether a task remembers how often it was tried.
+    package var keepsAttempts = false
+    /// How long the broker may leave us without an answer.
+    package var patience = Duration.seconds(30)
+
+    package init(addresses: [Address], connection: Connection.Options, source: String, target: String) {
+      self.addresses = addresses
+      self.connection = connection
+      self.source = source
+      self.target = target
+    }
+  }
+
+  package enum Ending: Equatable, Sendable {
+    /// All that was to be moved was moved.
+    case complete
+    /// The target would not have a task, for the broker's reason.
+    case refused(reason: String)
+    /// Stopped by a signal, with everything settled or given back.
+    case stopped(signal: Int32)
+    /// Stopped by a second signal, with tasks on their way.
+    case killed(signal: Int32)
+  }
+
+  /// What has become of the tasks.
+  package struct Balance: Equatable, Sendable {
+    /// In the target only.
+    package let moved: Int
+    /// Looked at, and left where they are.
+    package let left: Int
+    /// On their way: if it ended now, they might be in both queues.
+    package let uncertain: Int
+    /// Whether those that were left have had a delivery counted (a quorum queue's).
+    package let countsDeliveries: Bool
+  }
+}
+
+/// What a mover has to say on its way.
+package enum MoverEvent: Equatable, Sendable {
+  case moved(Int, of: Int)
+  /// The broker takes nothing in for now; we wait for `patience` at the most.
+  case blocked(reason: String, patience: Duration)
+  case unblocked
+  /// A signal came; so many tasks are still on their way.
+  case stopping(onTheirWay: Int)
+}

@@ -1,0 +1,119 @@
+package import AMQP
+internal import Glibc
+
+/// Looks at queues again and again, until a signal ends it.
+///
+/// A lost connection is made again with back-off: what watches an incident should not end with it.
+package struct Watch: ~Copyable {
+  package struct Options: Equatable, Sendable {
+    package var addresses: [Address]
+    package var connection: Connection.Options
+    package var families: [QueueFamily]
+    /// From one look to the next.
+    package var interval: Duration
+
+    package init(
+      addresses: [Address], connection: Connection.Options, families: [QueueFamily], interval: Duration
+    ) {
+      self.addresses = addresses
+      self.connection = connection
+      self.families = families
+      self.interval = interval
+    }
+  }
+
+  private let options: Options
+  private let report: (WatchEvent) -> Void
+  private var connection: Connection?
+  private var survey: Survey
+  private var backoff = Backoff()
+  private let start = Deadline.now
+  private var next = Deadline.now
+
+  /// `report` is told of all that is seen, as it is seen.
+  package init(_ options: Options, report: @escaping (WatchEvent) -> Void) {
+    self.options = options
+    self.report = report
+    survey = Survey(of: options.families)
+  }
+
+  /// Watches until a signal that asks to stop.
+  ///
+  /// - Throws: why the first connection failed, or what no new connection would mend.
+  package mutating func run() throws(AMQPError) {
+    try connect()
+    // Before this point, a signal does what signals do.
+    let signals = Signals([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH])
+    report(.started)
+    while true {
+      try turn()
+      Poll.wait(for: descriptors(signals.descriptor), until: wakeUp())
+      for signal in signals.receive() {
+        switch signal {
+        case SIGWINCH: report(.resized)
+        case SIGTSTP:
+          report(.suspended)
+          raise(SIGSTOP)
+          report(.started)
+        default:
+          connection.take()?.close()
+          return
+        }
+      }
+    }
+  }
+
+  private mutating func turn() throws(AMQPError) {
+    do throws(AMQPError) {
+      if next.hasPassed {
+        if connection == nil { try connect() }
+        try look()
+      }
+      while try connection?.nextEvent(within: .zero) != nil {}  // heartbeats, and the end of the connection
+    } catch {
+      guard error.isTransient else { throw error }
+      connection = nil
+      let delay = backoff.delay()
+      next = .after(delay)
+      report(.lost(error, retry: delay))
+    }
+  }
+
+  private mutating func connect() throws(AMQPError) {
+    connection = try Connection.open(firstOf: options.addresses, options.connection)
+  }
+
+  private mutating func look() throws(AMQPError) {
+    guard var link = connection.take() else { return }
+    let readings = try survey.take(&link)
+    let address = link.address
+    connection = consume link
+    backoff.reset()
+    next = max(next + options.interval, .now)
+    report(.readings(readings, time: Deadline.now - start, address))
+  }
+
+  private mutating func descriptors(_ signals: Int32) -> [Int32] {
+    guard let socket = connection?.descriptor else { return [signals] }
+    return [signals, socket]
+  }
+
+  private mutating func wakeUp() -> Deadline {
+    guard let interval = connection?.careInterval else { return next }
+    return min(next, .after(interval))
+  }
+}
+
+/// What a watch sees.
+package enum WatchEvent {
+  /// It begins, or goes on after it was suspended.
+  case started
+  /// What was found, and so long after the start.
+  case readings([QueueReading], time: Duration, Address)
+  /// The connection is gone, or could not be made again; the next attempt comes in `retry`.
+  case lost(AMQPError, retry: Duration)
+  /// The terminal has another size.
+  case resized
+  /// The process is about to be stopped by the terminal.
+  case suspended
+}

@@ -1,0 +1,37 @@
+internal import AMQP
+
+extension Failure {
+  /// Explains a queue that exists with other properties: which, what was asked for, what the broker has,
+  /// and the commands that resolve it.
+  init(mismatches: [PropertyMismatch], actual: Queue, at location: String) {
+    let rows = [["property", "asked for", "the broker has"]]
+    let table = Table.lines(rows + mismatches.map { [$0.property, $0.asked, $0.actual] })
+    let name = Quoted.shellWord(actual.name)
+    let words = QueueOptions.words(for: actual).joined(separator: " ")
+    self.init(
+      .configuration,
+      """
+      \(location): queue '\(actual.name)' exists with other properties:
+      \(table.map { "  \($0)" }.joined(separator: "\n"))
+      To use it as it is:         workq declare \(name)
+      To ask for just what it is: workq declare \(words) \(name)
+      To lose it and its tasks:   workq purge --delete \(name), and declare it again
+      """)
+  }
+
+  /// Explains why the broker would not make a queue like that.
+  init(refused error: AMQPError, at location: String) {
+    guard error.kind == .preconditionFailed,
+      let argument = error.detail.firstMatch(of: #/invalid (?:arg|property) '([^']+)'/#)
+    else {
+      self.init(error, at: location)
+      return
+    }
+    let property = String(argument.1)
+    let option = QueueOptions.option(for: property).map { " (\($0))" } ?? ""
+    self.init(
+      .configuration,
+      "\(location): cannot \(error.operation): \(error.detail): queues of this type do not have "
+        + "\(property)\(option), or not with this value")
+  }
+}

@@ -1,0 +1,110 @@
+internal import AMQP
+internal import Glibc
+internal import WorkQueue
+
+/// What a move says: a line that counts while it goes on, and how it ended.
+final class MoveReport {
+  private static let pause = Duration.milliseconds(200)
+
+  private let console: Console
+  private let isJSON: Bool
+  private let source: String
+  private let target: String
+  private let start = Deadline.now
+  private var nextLine = Deadline.now
+
+  init(console: Console, isJSON: Bool, source: String, target: String) {
+    (self.console, self.isJSON, self.source, self.target) = (console, isJSON, source, target)
+  }
+
+  func tell(_ event: MoverEvent) {
+    switch event {
+    case .moved(let count, let goal):
+      guard nextLine.hasPassed else { return }
+      nextLine = .after(Self.pause)
+      if showsProgress { Console.draw(Self.line(count, of: goal, after: Deadline.now - start)) }
+    case .blocked(let reason, let patience):
+      notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
+    case .unblocked:
+      notice("the broker takes tasks again")
+    case .stopping(let count):
+      notice(
+        count > 0
+          ? "stopping: finishing \(count) on their way, again CTRL+C leaves at once" : "stopping")
+    }
+  }
+
+  /// "120 of 500 moved, 95/s, 4 s left".
+  static func line(_ count: Int, of goal: Int, after time: Duration) -> String {
+    let text = "\(Figures.grouped(count)) of \(Figures.grouped(goal)) moved"
+    let seconds = time / .seconds(1)
+    guard seconds >= 0.5, count > 0 else { return text }
+    let rate = Double(count) / seconds
+    let left = Duration.seconds((Double(goal - count) / rate).rounded())
+    return "\(text), \(Figures.rate(rate)), \(Figures.time(left)) left"
+  }
+
+  /// Says how it ended; ends the process by the signal that ended the move.
+  func end(_ ending: Mover.Ending, _ balance: Mover.Balance, at location: String) throws(Failure) {
+    clear()
+    result(balance)
+    if balance.countsDeliveries {
+      notice("'\(source)' is a quorum queue: for the tasks that were left, a delivery was counted")
+    }
+    switch ending {
+    case .complete: return
+    case .refused(let reason):
+      throw Failure(
+        balance.moved > 0 ? .partial : .dataError,
+        "\(location): '\(target)' refused a task: \(reason); moved \(balance.moved), "
+          + "the others are still in '\(source)'")
+    case .stopped(let signal):
+      notice("stopped: moved \(balance.moved), the others are still in '\(source)'")
+      Signals.die(by: signal)
+    case .killed(let signal):
+      notice("left at once: moved \(balance.moved)\(doubt(balance.uncertain))")
+      Signals.die(by: signal)
+    }
+  }
+
+  /// Why it failed, and that nothing is lost by that.
+  func failure(_ error: AMQPError, _ balance: Mover.Balance, at location: String) -> Failure {
+    clear()
+    let failure = Failure(error, at: location)
+    guard balance.moved > 0 || balance.uncertain > 0 else { return failure }
+    let fate = "moved \(balance.moved)\(doubt(balance.uncertain)), none is lost"
+    return Failure(failure.status, "\(failure.message); \(fate)")
+  }
+
+  private var showsProgress: Bool { Console.errorIsTerminal && !console.isQuiet }
+
+  private func clear() {
+    if showsProgress { Console.draw("") }
+  }
+
+  private func doubt(_ count: Int) -> String {
+    count == 0 ? "" : ", of \(count) more it is not known and they may be in both queues"
+  }
+
+  private struct Result: Encodable {
+    let from: String
+    let to: String
+    let moved: Int
+    let left: Int
+  }
+
+  private func result(_ balance: Mover.Balance) {
+    if isJSON {
+      console.print(
+        JSON.line(Result(from: source, to: target, moved: balance.moved, left: balance.left)))
+    } else if !console.isQuiet {
+      let left = balance.left > 0 ? ", \(balance.left) left" : ""
+      console.print("\(source) -> \(target): \(balance.moved) moved\(left)")
+    }
+  }
+
+  private func notice(_ text: String) {
+    clear()
+    console.notice(text)
+  }
+}

@@ -1,0 +1,41 @@
+internal import WorkQueue
+
+/// What the figures of a queue mean, in a sentence.
+enum Outlook {
+  /// Below this a rate is called nothing, in tasks a second.
+  private static let smallest = 0.1
+  /// So long a look has to be before anything is foretold.
+  private static let shortest = Duration.seconds(8)
+
+  /// The sentence for a work queue; nil when there is nothing to say.
+  static func sentence(
+    queue: String, waiting: UInt32, consumers: UInt32, history: QueueHistory
+  ) -> String? {
+    let rate = history.length >= shortest ? history.rate ?? 0 : 0
+    if rate >= smallest {
+      let growth = "'\(queue)' grows by \(Figures.rate(rate))"
+      guard consumers > 0 else { return "\(growth), and nobody works on it" }
+      return "\(growth): \(forecast(waiting: waiting, rate: rate, pace: history.knownPace))"
+    }
+    if consumers == 0 && waiting > 0 { return "nobody works on '\(queue)'" }
+    if rate <= -smallest {
+      return "'\(queue)' shrinks by \(Figures.rate(rate)): empty in \(time(Double(waiting) / -rate))"
+    }
+    return nil
+  }
+
+  /// How long the work that waits would take can only be said when the consumers' pace has been seen.
+  private static func forecast(waiting: UInt32, rate: Double, pace: Double?) -> String {
+    guard let pace else {
+      return "at this rate \(Figures.grouped(Int(rate * 600))) more tasks wait in 10 min"
+    }
+    let hourOfWork = pace * 3600
+    let missing = hourOfWork - Double(waiting)
+    return missing <= 0
+      ? "more than 1 h of work is waiting" : "at this rate 1 h of work is waiting in \(time(missing / rate))"
+  }
+
+  private static func time(_ seconds: Double) -> String {
+    seconds < 30 * 86_400 ? Figures.time(.seconds(seconds)) : "more than a month"
+  }
+}

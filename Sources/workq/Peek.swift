@@ -1,0 +1,73 @@
+internal import AMQP
+internal import ArgumentParser
+internal import WorkQueue
+
+struct Peek: WorkqCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Look at waiting tasks without taking them.",
+    discussion: """
+      $ workq peek task_queue.failed              why tasks were given up
+      $ workq peek -c 1000 --json | jq .body
+      $ workq peek --raw > task                   the next task's body, byte for byte
+
+      The tasks are taken from the queue for the moment that it takes to look at them, and put back in their \
+      places: workers will see them as redelivered. In a quorum queue each look counts as a delivery, and \
+      brings the task nearer to the queue's delivery limit. Of a long body the beginning is shown; --json \
+      and --raw have all of it. Nothing to see is no failure, but for --raw (75). \
+      A stream cannot be looked at, nor a quorum queue with a single active consumer.
+      """)
+
+  @Argument(help: ArgumentHelp("The queue; none: the one of --queue.", valueName: "queue"))
+  var name: String?
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("Look at so many tasks at most.", valueName: "n"))
+  var count = 10
+
+  @Flag(help: "Write the first body to stdout, byte for byte, and nothing else.")
+  var raw = false
+
+  @OptionGroup(title: "Connection options") var connection: ConnectionOptions
+  @OptionGroup(title: "Output options") var output: OutputOptions
+
+  func validate() throws {
+    if count < 1 { throw ValidationError("--count is 1 or more.") }
+    if raw && output.json { throw ValidationError("--raw and --json exclude each other.") }
+  }
+
+  func run() throws {
+    guard let queue = try connection.queueNames(name.map { [$0] } ?? []).first else { return }
+    let settings = connection.settings(for: "peek")
+    try withConnection { link, console in
+      let (tasks, waiting) = try Peeker.peek(
+        &link, queue: queue, count: raw ? 1 : count, patience: settings.rpcTimeout)
+      if try Peeker.countsDeliveries(&link, queue: queue, tasks: tasks) {
+        console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
+      }
+      try show(tasks, waiting, of: queue, at: link.address.location, console)
+    }
+  }
+
+  private func show(
+    _ tasks: [Delivery], _ waiting: UInt32, of queue: String, at location: String, _ console: Console
+  ) throws {
+    if raw {
+      guard let task = tasks.first else {
+        throw Failure(.temporary, "\(location): no task waits in '\(queue)'")
+      }
+      return console.print(bytes: task.message.body)
+    }
+    for (index, task) in tasks.enumerated() {
+      if output.json {
+        console.print(PeekReport.json(task, queue: queue))
+      } else {
+        if index > 0 { console.print("") }
+        for line in PeekReport.lines(task, number: index + 1) { console.print(line) }
+      }
+    }
+    if tasks.isEmpty { console.notice("no task waits in '\(queue)'") }
+    if waiting > tasks.count && !tasks.isEmpty {
+      console.notice(
+        "showed \(tasks.count) of \(Figures.grouped(waiting)) waiting tasks (--count shows more)")
+    }
+  }
+}

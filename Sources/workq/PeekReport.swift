@@ -1,0 +1,132 @@
+internal import AMQP
+internal import FoundationEssentials
+internal import WorkQueue
+
+/// A waiting task as people see it, or as JSON.
+enum PeekReport {
+  /// Of a body for people, so many bytes are shown.
+  private static let mostBytes = 4096
+
+  /// The headers that workers write, under the names that people read them by.
+  private static let told = [
+    ("x-workq-attempts", "attempts"), ("x-workq-reason", "failed because"),
+    ("x-workq-exit-status", "exit status"), ("x-workq-signal", "signal"), ("x-workq-host", "on host"),
+    ("x-workq-first-failure", "first failure"), ("x-workq-last-failure", "last failure"),
+    ("x-workq-stderr", "stderr"),
+  ]
+
+  // MARK: For people
+
+  /// A heading, the properties that the task has, and its body.
+  static func lines(_ task: Delivery, number: Int) -> [String] {
+    let shown = properties(task) + failure(task) + headers(task) + [("body", body(task.message.body))]
+    let width = shown.map(\.0.count).max() ?? 0
+    let heading = "[\(number)]\(task.isRedelivered ? " redelivered" : "")"
+    return [heading] + shown.map { "  \($0.0.padded(to: width))  \($0.1)" }
+  }
+
+  private static func properties(_ task: Delivery) -> [(String, String)] {
+    let properties = task.message.properties
+    let texts = [
+      ("exchange", task.exchange.isEmpty ? nil : task.exchange), ("routing key", task.routingKey),
+      ("message id", properties.messageID), ("correlation id", properties.correlationID),
+      ("reply to", properties.replyTo), ("type", properties.type), ("app id", properties.appID),
+      ("user id", properties.userID), ("content type", properties.contentType),
+      ("content encoding", properties.contentEncoding),
+      ("expires after", properties.expiration.map { "\($0) ms" }),
+      ("priority", properties.priority.map { "\($0)" }),
+      ("published", properties.timestamp.map(date)),
+      ("delivery mode", properties.deliveryMode.map { $0 == .persistent ? "persistent" : "transient" }),
+    ]
+    return texts.compactMap { name, text in text.map { (name, Quoted.plain($0)) } }
+  }
+
+  private static func failure(_ task: Delivery) -> [(String, String)] {
+    guard let headers = task.message.properties.headers else { return [] }
+    return told.compactMap { name, label in headers[name].map { (label, words($0)) } }
+  }
+
+  private static func headers(_ task: Delivery) -> [(String, String)] {
+    (task.message.properties.headers?.entries ?? []).filter { entry in
+      !told.contains { $0.0 == entry.name }
+    }.map { ("header \(Quoted.plain($0.name))", words($0.value)) }
+  }
+
+  private static func words(_ value: FieldValue) -> String {
+    guard case .timestamp(let seconds) = value else { return Quoted.plain(value.words) }
+    return date(seconds)
+  }
+
+  private static func date(_ seconds: UInt64) -> String {
+    // Further than that, a date has no year of four digits.
+    seconds < 253_402_300_800
+      ? Date(timeIntervalSince1970: Double(seconds)).ISO8601Format() : "\(seconds) s after 1970"
+  }
+
+  private static func body(_ bytes: [UInt8]) -> String {
+    guard bytes.count > mostBytes else { return Quoted.bytes(bytes) }
+    return "\(Quoted.bytes(whole(bytes.prefix(mostBytes))))… (\(Figures.grouped(bytes.count)) bytes)"
+  }
+
+  /// The beginning of a body, without the first part of a character that was cut in two.
+  private static func whole(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    for missing in 0..<4 {
+      let shorter = Array(bytes.dropLast(missing))
+      if String(validating: shorter, as: UTF8.self) != nil { return shorter }
+    }
+    return Array(bytes)
+  }
+
+  // MARK: As JSON
+
+  static func json(_ task: Delivery, queue: String) -> String { JSON.line(Line(task, queue)) }
+
+  /// The task's keys are those that `publish --jsonl` reads, which puts it into that queue again and skips
+  /// `delivery`; what a task does not have is left out.
+  private struct Line: Encodable {
+    let queue: String
+    let delivery: How
+    let body: String?
+    let bodyBase64: String?
+    let headers: [String: JSONField]?
+    let messageID: String?
+    let correlationID: String?
+    let replyTo: String?
+    let type: String?
+    let appID: String?
+    let userID: String?
+    let contentType: String?
+    let contentEncoding: String?
+    let ttl: String?
+    let priority: UInt8?
+    let timestamp: UInt64?
+    let persistent: Bool
+
+    /// How the task came to lie there.
+    struct How: Encodable {
+      let exchange: String
+      let routingKey: String
+      let redelivered: Bool
+      let attempts: Int64?
+      let reason: String?
+    }
+
+    init(_ task: Delivery, _ queue: String) {
+      let properties = task.message.properties
+      self.queue = queue
+      delivery = How(
+        exchange: task.exchange, routingKey: task.routingKey, redelivered: task.isRedelivered,
+        attempts: properties.headers?["x-workq-attempts"]?.plain.flatMap { Int64($0) },
+        reason: properties.headers?["x-workq-reason"]?.plain)
+      (body, bodyBase64) = JSON.body(task.message.body)
+      headers = properties.headers.map(JSONField.object)
+      (messageID, correlationID) = (properties.messageID, properties.correlationID)
+      (replyTo, type, appID) = (properties.replyTo, properties.type, properties.appID)
+      userID = properties.userID
+      (contentType, contentEncoding) = (properties.contentType, properties.contentEncoding)
+      ttl = properties.expiration.map { "\($0)ms" }
+      (priority, timestamp) = (properties.priority, properties.timestamp)
+      persistent = properties.deliveryMode == .persistent
+    }
+  }
+}

@@ -1,0 +1,70 @@
+internal import AMQP
+internal import WorkQueue
+
+/// What `status --watch` makes of what it sees: a screen, or lines where there is no terminal.
+final class StatusView {
+  private let report: StatusReport
+  private let console: Console
+  /// nil where lines are written.
+  private let terminal: Terminal?
+  private let interval: Duration
+  private var readings: [QueueReading] = []
+  private var histories: [String: QueueHistory] = [:]
+  private var location = ""
+  private var clock = ""
+  private var trouble: String?
+  private var isShown = false
+
+  init(console: Console, isJSON: Bool, interval: Duration) {
+    self.console = console
+    self.interval = interval
+    report = StatusReport(console: console, isJSON: isJSON)
+    let isScreen = Console.outputIsScreen && !isJSON
+    terminal = isScreen ? Terminal(console: console, showsColor: console.showsColorOnOutput) : nil
+  }
+
+  func tell(_ event: WatchEvent) {
+    switch event {
+    case .started:
+      terminal?.enter()
+      isShown = true
+      if location != "" { draw() }
+    case .readings(let readings, let time, let address):
+      take(readings, at: time)
+      (location, clock, trouble) = (address.location, WallClock.text, nil)
+      if terminal == nil { report.tell(readings, histories) } else { draw() }
+    case .lost(let error, let retry):
+      trouble = "connection lost: \(error.detail); connecting again in \(retry.spoken)"
+      if terminal == nil, let trouble { console.notice(trouble) } else { draw() }
+    case .resized: draw()
+    case .suspended: leave()
+    }
+  }
+
+  /// Gives the terminal back.
+  func leave() {
+    if isShown { terminal?.leave() }
+    isShown = false
+  }
+
+  private func take(_ readings: [QueueReading], at time: Duration) {
+    self.readings = readings
+    var histories: [String: QueueHistory] = [:]
+    for reading in readings {
+      guard let status = reading.status else { continue }
+      var history = self.histories[reading.member.name] ?? QueueHistory()
+      history.add(waiting: status.waiting, consumers: status.consumers, at: time)
+      histories[reading.member.name] = history
+    }
+    self.histories = histories
+  }
+
+  private func draw() {
+    guard let terminal, isShown else { return }
+    let screen = StatusScreen(
+      location: location, clock: clock, interval: interval, readings: readings, histories: histories,
+      trouble: trouble)
+    let (columns, rows) = terminal.size
+    terminal.draw(screen.lines(columns: columns, rows: rows))
+  }
+}

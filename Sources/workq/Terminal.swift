@@ -1,0 +1,50 @@
+internal import Glibc
+
+/// The terminal on stdout, taken for as long as a screen is shown.
+struct Terminal {
+  let console: Console
+  let showsColor: Bool
+
+  /// Its width and height in characters.
+  var size: (columns: Int, rows: Int) {
+    var size = winsize()
+    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+      return (80, 24)
+    }
+    return (Int(size.ws_col), Int(size.ws_row))
+  }
+
+  /// Leaves what the terminal shows for a screen of our own (xterm's alternate one), without a cursor.
+  func enter() { write("\u{1b}[?1049h\u{1b}[?25l\u{1b}[H\u{1b}[2J") }
+
+  /// Brings back what it showed before.
+  func leave() { write("\u{1b}[?25h\u{1b}[?1049l") }
+
+  /// Draws over what is there, without a moment of emptiness between.
+  func draw(_ lines: [StatusScreen.Line]) {
+    let shown = lines.map { "\(styled($0))\u{1b}[K" }
+    write("\u{1b}[H" + shown.joined(separator: "\r\n") + "\u{1b}[J")
+  }
+
+  private func styled(_ line: StatusScreen.Line) -> String {
+    guard showsColor else { return line.text }
+    return switch line.style {
+    case .plain: line.text
+    case .title: "\u{1b}[1m\(line.text)\u{1b}[0m"
+    case .warning: "\u{1b}[33m\(line.text)\u{1b}[0m"
+    }
+  }
+
+  private func write(_ text: String) { console.print(bytes: Array(text.utf8)) }
+}
+
+/// The time of day, where the user is.
+enum WallClock {
+  static var text: String {
+    var now = time(nil)
+    var parts = unsafe tm()
+    unsafe localtime_r(&now, &parts)
+    let numbers = unsafe [parts.tm_hour, parts.tm_min, parts.tm_sec]
+    return numbers.map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(separator: ":")
+  }
+}
