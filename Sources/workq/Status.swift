@@ -53,6 +53,9 @@ struct Status: WorkqCommand {
   private var isCheck: Bool { maxWaiting != nil || minConsumers != nil }
 
   func validate() throws {
+    if let watch, watch.duration == nil {
+      throw ValidationError("--watch looks again after 100ms or more: --watch, --watch 5s, --watch 1m.")
+    }
     if watch != nil && isCheck {
       throw ValidationError("--max-waiting and --min-consumers look once: leave out --watch.")
     }
@@ -67,7 +70,7 @@ struct Status: WorkqCommand {
           retryDelays: QueueFamily.retryDelays(from: retryDelay.duration, upTo: retryMaxDelay.duration),
           delays: delay.map(\.duration))
     }
-    if let watch { return try self.watch(families, every: watch.duration) }
+    if let interval = watch?.duration { return try watch(families, every: interval) }
     try withConnection { link, console in
       var survey = Survey(of: families)
       let readings = try survey.take(&link)
@@ -120,13 +123,15 @@ struct Status: WorkqCommand {
 extension Status {
   /// How often to look; two seconds when nothing else is said.
   struct WatchInterval: ExpressibleByArgument, CustomStringConvertible {
-    var duration = Duration.seconds(2)
+    /// nil is something that begins like a duration, and is none; other words are taken for queues.
+    var duration: Duration? = .seconds(2)
 
     init() {}
 
     init?(argument: String) {
-      guard let span = TimeSpan(argument: argument), span.duration >= .milliseconds(100) else { return nil }
-      duration = span.duration
+      guard argument.first?.isNumber == true else { return nil }
+      let span = TimeSpan(argument: argument)?.duration
+      duration = span.flatMap { $0 >= .milliseconds(100) ? $0 : nil }
     }
 
     var description: String { "2s" }

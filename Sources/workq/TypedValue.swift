@@ -7,30 +7,32 @@ struct TypedValue: ExpressibleByArgument, Equatable {
   let value: FieldValue
 
   init?(argument: String) {
-    guard let mark = argument.firstIndex(where: { $0 == "=" || $0 == ":" }) else { return nil }
-    name = String(argument[..<mark])
-    let rest = argument[mark...]
-    guard !name.isEmpty, name.utf8.count <= 255, !RawArguments.isEscaped(name) else { return nil }
-    if rest.hasPrefix(":=") {
-      guard let value = Self.typed(rest.dropFirst(2)) else { return nil }
+    // As bytes, since a value need not be text.
+    let bytes = RawArguments.bytes(of: argument)
+    guard let mark = bytes.firstIndex(where: { "=:".utf8.contains($0) }), (1...255).contains(mark),
+      let name = String(validating: bytes[..<mark], as: UTF8.self)
+    else { return nil }
+    self.name = name
+    let rest = bytes[mark...]
+    if rest.starts(with: ":=".utf8) {
+      guard let value = Self.typed(String(decoding: rest.dropFirst(2), as: UTF8.self)) else { return nil }
       self.value = value
-    } else if rest.hasPrefix("=") {
+    } else if rest.starts(with: "=".utf8) {
       value = Self.text(rest.dropFirst())
-    } else if rest.hasPrefix(": ") {
-      value = Self.text(rest.dropFirst(2).drop { $0 == " " })
+    } else if rest.starts(with: ": ".utf8) {
+      value = Self.text(rest.dropFirst(2).drop { $0 == UInt8(ascii: " ") })
     } else {
       return nil
     }
   }
 
-  private static func text(_ text: Substring) -> FieldValue {
-    let text = String(text)
-    return RawArguments.isEscaped(text) ? .octets(RawArguments.bytes(of: text)) : .text(text)
+  private static func text(_ bytes: ArraySlice<UInt8>) -> FieldValue {
+    String(validating: bytes, as: UTF8.self).map { .text($0) } ?? .octets(Array(bytes))
   }
 
-  private static func typed(_ text: Substring) -> FieldValue? {
+  private static func typed(_ text: String) -> FieldValue? {
     if let number = Int64(text) { return .int64(number) }
-    if let truth = Bool(String(text)) { return .boolean(truth) }
+    if let truth = Bool(text) { return .boolean(truth) }
     let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || ".-+eE".utf8.contains($0) }
     return isDecimal ? Double(text).flatMap { $0.isFinite ? .double($0) : nil } : nil
   }

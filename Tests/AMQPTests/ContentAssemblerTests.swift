@@ -25,6 +25,18 @@ import Testing
     #expect(delivery.tag.number == 5 && delivery.isRedelivered && delivery.routingKey == "q")
   }
 
+  @Test func `the answer to a question for a task is no delivery that came by itself`() throws {
+    var assembler = ContentAssembler()
+    let tag = Delivery.Tag(session: 1, number: 2)
+    try assembler.begin(.get(tag: tag, isRedelivered: false, exchange: "e", routingKey: "k"))
+    #expect(try assembler.header(bodySize: 1, .init()) == nil)
+    guard case .got(let task?) = try body(&assembler, [7]) else {
+      Issue.record("no task")
+      return
+    }
+    #expect(task.message.body == [7] && task.tag == tag && task.exchange == "e" && task.routingKey == "k")
+  }
+
   @Test func `a body may come in pieces`() throws {
     var assembler = ContentAssembler()
     try assembler.begin(.return(code: 312, reason: "NO_ROUTE", exchange: "", routingKey: "q"))

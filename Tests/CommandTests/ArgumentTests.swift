@@ -36,17 +36,26 @@ import Testing
     #expect(RawArguments.isEscaped(RawArguments.text(of: [0xff])))
   }
 
-  @Test(arguments: ["publish", "work", "declare", "purge"])
-  func `every subcommand can be parsed`(name: String) throws {
+  @Test(arguments: ["publish", "work", "status", "peek", "move a b", "declare", "purge"])
+  func `every subcommand can be parsed`(words: String) throws {
     // Mistakes in the declaration of options show only here.
-    #expect(throws: Never.self) { try Workq.parseAsRoot([name]) }
+    #expect(throws: Never.self) { try Workq.parseAsRoot(words.split(separator: " ").map(String.init)) }
   }
 
   @Test(arguments: [
     ["publish", "--persistent", "--transient"], ["publish", "--confirm-timeout", "soon"],
     ["work", "--prefetch", "-1"], ["work", "--prefetch", "65536"], ["work", "now"],
     ["declare", "--check", "--transient"], ["declare", "--durable", "--transient"],
-    ["purge", "--quiet", "--verbose"], ["publis"], ["publish", "--colour", "never"],
+    ["purge", "--quiet", "--verbose"], ["purge", "--if-empty"], ["purge", "--if-unused"],
+    ["declare", "--check", "--bind", "e:k"], ["declare", "--check", "--max-length", "3"],
+    ["declare", "--type", "quorum", "--transient"], ["declare", "--type", "stream", "--auto-delete"],
+    ["declare", "--type", "odd"], ["declare", "--max-priority", "0"], ["declare", "--max-priority", "256"],
+    ["declare", "--bind", "e"], ["declare", "--bind", ":k"], ["declare", "--max-bytes", "1x"],
+    ["declare", "--arg", "x"], ["declare", "--arg", "x:=y"], ["declare", "--overflow", "x"],
+    ["status", "--watch", "0"], ["status", "--watch", "1x"], ["status", "--watch", "--max-waiting", "1"],
+    ["status", "--max-waiting", "-1"], ["move"], ["move", "a"], ["move", "a", "a"],
+    ["move", "a", "b", "--count", "0"], ["move", "a", "b", "--match", "x"], ["peek", "--count", "0"],
+    ["peek", "--raw", "--json"], ["peek", "a", "b"], ["publis"], ["publish", "--colour", "never"],
   ])
   func `a usage error is found before anything is done`(words: [String]) {
     #expect(throws: (any Error).self) { try Workq.parseAsRoot(words) }

@@ -67,8 +67,9 @@ package struct QueueHistory: Equatable, Sendable {
 
   private func rate(endingAt index: Int, onlyWith consumers: UInt32? = nil) -> Double? {
     let last = samples[index]
-    let start = samples[..<index].lastIndex { $0.time < last.time - Self.rateWindow }.map { $0 + 1 } ?? 0
-    let window = samples[start...index]
+    let tooOld = samples[..<index].lastIndex { $0.time < last.time - Self.rateWindow }
+    // Two looks at least, also where they are rarer than that.
+    let window = samples[min(tooOld.map { $0 + 1 } ?? 0, max(index - 1, 0))...index]
     guard let first = window.first, first.time < last.time else { return nil }
     guard consumers == nil || window.allSatisfy({ $0.consumers == consumers }) else { return nil }
     return (Double(last.waiting) - Double(first.waiting)) / ((last.time - first.time) / .seconds(1))

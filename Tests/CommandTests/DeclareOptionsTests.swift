@@ -1,0 +1,124 @@
+import AMQP
+import ArgumentParser
+import Testing
+import WorkQueue
+
+@testable import workq
+
+@Suite struct DeclareOptionsTests {
+  private func queue(_ words: String...) throws -> Queue? {
+    try QueueOptions.parse(words).queue(named: "q")
+  }
+
+  @Test func `without properties nothing is said of a queue`() throws {
+    #expect(try queue() == nil)
+    #expect(try queue("--durable") == Queue(name: "q"))
+    #expect(try queue("--transient")?.isDurable == false)
+    #expect(try queue("--auto-delete")?.isAutoDelete == true)
+  }
+
+  @Test(
+    arguments: [
+      (["--type", "quorum"], ["x-queue-type": .text("quorum")]),
+      (["--max-length", "5"], ["x-max-length": .int64(5)]),
+      (["--max-bytes", "64k"], ["x-max-length-bytes": .int64(65_536)]),
+      (["--overflow", "reject-publish"], ["x-overflow": .text("reject-publish")]),
+      (["--message-ttl", "1.5s"], ["x-message-ttl": .int64(1500)]),
+      (["--expires", "1h"], ["x-expires": .int64(3_600_000)]),
+      (["--max-priority", "10"], ["x-max-priority": .int64(10)]),
+      (["--delivery-limit", "0"], ["x-delivery-limit": .int64(0)]),
+      (["--single-active-consumer"], ["x-single-active-consumer": .boolean(true)]),
+      (["--consumer-timeout", "2h"], ["x-consumer-timeout": .int64(7_200_000)]),
+      (["--arg", "a=5", "--arg", "b:=5"], ["a": .text("5"), "b": .int64(5)]),
+      (
+        ["--dead-letter"],
+        ["x-dead-letter-exchange": .text(""), "x-dead-letter-routing-key": .text("q.failed")]
+      ),
+      (
+        ["--dead-letter", "dead", "--durable"],
+        ["x-dead-letter-exchange": .text(""), "x-dead-letter-routing-key": .text("dead")]
+      ),
+    ] as [([String], FieldTable)])
+  func `each option is an argument of its type, and back`(words: [String], arguments: FieldTable) throws {
+    let queue = try #require(try QueueOptions.parse(words).queue(named: "q"))
+    #expect(queue.arguments == arguments && queue.isDurable)
+    // The words that a mismatch is explained with ask for the same queue.
+    #expect(try QueueOptions.parse(QueueOptions.words(for: queue)).queue(named: "q") == queue)
+  }
+
+  @Test func `a queue without arguments is asked for by its durability`() {
+    #expect(QueueOptions.words(for: Queue(name: "q")) == ["--durable"])
+    var queue = Queue(name: "q")
+    (queue.isDurable, queue.isAutoDelete) = (false, true)
+    queue.arguments = ["x-dead-letter-exchange": .text("e"), "x-odd": .text("it's")]
+    #expect(
+      QueueOptions.words(for: queue) == [
+        "--transient", "--auto-delete", "--dead-letter", "e", "--arg", #"'x-odd=it'\''s'"#,
+      ] || QueueOptions.words(for: queue).contains("--arg"))
+  }
+
+  @Test(
+    arguments: [
+      (["--consumer-timeout", "1h"], "3.10", "ignores --consumer-timeout"),
+      (["--consumer-timeout", "1h"], "3.12", nil),
+      (["--consumer-timeout", "1h"], "4.3", "on quorum queues only"),
+      (["--consumer-timeout", "1h", "--type", "quorum"], "4.3", nil),
+      (["--max-priority", "3", "--type", "quorum"], "3.13", "they came with 4.0"),
+      (["--max-priority", "3", "--type", "quorum"], "4.0", "without --max-priority"),
+      (["--max-priority", "3"], "3.10", nil), (["--transient"], "4.2", nil),
+      (["--transient"], "4.3", "refuses transient queues"),
+      (["--message-ttl", "1s", "--type", "quorum"], "3.9", "no --message-ttl on quorum"),
+      (["--message-ttl", "1s", "--type", "quorum"], "3.10", nil),
+      (["--type", "stream"], "3.8", "no streams"), (["--type", "stream"], "3.9", nil),
+    ] as [([String], String, String?)])
+  func `the broker's version decides what is said`(words: [String], version: String, note: String?) throws {
+    let queue = try #require(try QueueOptions.parse(words).queue(named: "q"))
+    let broker = try #require(BrokerVersion(broker: "RabbitMQ \(version).0"))
+    let notes = DeclareAdvice.notes(for: queue, on: broker)
+    if let note {
+      #expect(notes.count == 1 && notes.first?.contains(note) == true, "\(notes)")
+    } else {
+      #expect(notes == [])
+    }
+  }
+
+  @Test func `a binding is an exchange and a key, which may hold colons or nothing`() {
+    #expect(Declare.Binding(argument: "logs:a:b.#")?.exchange == "logs")
+    #expect(Declare.Binding(argument: "logs:a:b.#")?.key == "a:b.#")
+    #expect(Declare.Binding(argument: "fan:")?.key == "")
+  }
+
+  @Test(
+    arguments: [
+      ("512", 512), ("64k", 65_536), ("16M", 16 << 20), ("2G", 2 << 30), ("0", 0), ("1K", 1024),
+      ("9999999999G", nil), ("", nil), ("k", nil), ("-1", nil), ("1.5k", nil), ("1kb", nil), ("1 k", nil),
+    ] as [(String, Int64?)])
+  func `a size counts in powers of 1024`(text: String, bytes: Int64?) {
+    #expect(SizeArgument(argument: text)?.bytes == bytes)
+  }
+}
+
+@Suite struct TypedValueTests {
+  @Test(
+    arguments: [
+      ("k=v", "k", .text("v")), ("k=", "k", .text("")), ("k=a:=b", "k", .text("a:=b")),
+      ("k:=5", "k", .int64(5)),
+      ("k:=-5", "k", .int64(-5)), ("k:=true", "k", .boolean(true)), ("k:=1.5", "k", .double(1.5)),
+      ("K: V w", "K", .text("V w")), ("K:   V", "K", .text("V")), ("K: a=b", "K", .text("a=b")),
+      ("k=5", "k", .text("5")), ("k=true", "k", .text("true")),
+    ] as [(String, String, FieldValue)])
+  func `the mark between them says whether it is text`(text: String, name: String, value: FieldValue) {
+    let typed = TypedValue(argument: text)
+    #expect(typed?.name == name && typed?.value == value)
+  }
+
+  @Test(arguments: ["", "k", "=v", ":=5", ": v", "k:v", "k:=", "k:=x", "k:=inf", "k:=0x5", "k:=1e999"])
+  func `anything else is refused`(text: String) {
+    #expect(TypedValue(argument: text) == nil)
+  }
+
+  @Test func `text that is not UTF-8 stays what it is`() {
+    let word = RawArguments.text(of: Array("k=".utf8) + [0xff])
+    #expect(TypedValue(argument: word)?.value == .octets([0xff]))
+  }
+}

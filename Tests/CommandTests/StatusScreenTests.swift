@@ -1,0 +1,167 @@
+import AMQP
+import Testing
+import WorkQueue
+
+@testable import workq
+
+@Suite struct StatusScreenTests {
+  private func reading(
+    _ name: String, _ role: QueueFamily.Role, _ waiting: UInt32?, _ consumers: UInt32 = 0
+  ) -> QueueReading {
+    QueueReading(
+      member: QueueFamily.Member(name: name, role: role),
+      status: waiting.map { Queue.Status(name: name, waiting: $0, consumers: consumers) })
+  }
+
+  private func history(_ waiting: [UInt32], consumers: UInt32) -> QueueHistory {
+    var history = QueueHistory()
+    for (index, count) in waiting.enumerated() {
+      history.add(waiting: count, consumers: consumers, at: .seconds(index * 2))
+    }
+    return history
+  }
+
+  private func screen(trouble: String? = nil) -> StatusScreen {
+    StatusScreen(
+      location: "host:5672/", clock: "20:15:03", interval: .seconds(2),
+      readings: [
+        reading("task_queue", .work, 1240, 2), reading("task_queue.retry.10000", .retry(.seconds(10)), 12),
+        reading("task_queue.failed", .failed, 3), reading("gone", .work, nil),
+      ],
+      histories: [
+        "task_queue": history([1000, 1080, 1160, 1240, 1320, 1400], consumers: 2),
+        "task_queue.retry.10000": history([12, 12, 12, 12, 12, 12], consumers: 0),
+        "task_queue.failed": history([0, 0, 0, 1, 2, 3], consumers: 0),
+      ],
+      trouble: trouble)
+  }
+
+  @Test func `it shows each queue with what goes with it, and what the figures mean`() {
+    let lines = screen().lines(columns: 80, rows: 24)
+    #expect(
+      lines.map(\.text) == [
+        "host:5672/  20:15:03, every 2 s                                      Ctrl-C ends",
+        "",
+        "QUEUE              WAITING  CHANGE  CONSUMERS  LAST 10 S",
+        "task_queue           1,240   +40/s          2  ▆▆▆▇▇█",
+        "  retried in 10 s       12     0/s             ██████",
+        "  failed                 3  +0.3/s             ▁▁▁▄▆█",
+        "gone               missing",
+        "",
+        "'task_queue' grows by 40/s: at this rate 24,000 more tasks wait in 10 min",
+        "3 tasks are given up: workq peek task_queue.failed shows why",
+      ])
+    #expect(lines[0].style == .title && lines[8].style == .warning && lines[3].style == .plain)
+  }
+
+  @Test func `why nothing newer is shown comes first`() {
+    let lines = screen(trouble: "connection lost: x; connecting again in 1 s").lines(columns: 80, rows: 24)
+    #expect(
+      lines[8] == StatusScreen.Line(text: "connection lost: x; connecting again in 1 s", style: .warning))
+  }
+
+  @Test func `no size of a terminal breaks it`() {
+    for columns in 1...130 {
+      for rows in 1...30 {
+        let lines = screen(trouble: "trouble").lines(columns: columns, rows: rows)
+        #expect(lines.count <= rows && lines.allSatisfy { $0.text.count <= columns })
+      }
+    }
+  }
+
+  @Test func `a narrow one loses the bars, then the consumers, and keeps the figures`() {
+    func table(_ columns: Int) -> String { screen().lines(columns: columns, rows: 24)[3].text }
+    #expect(table(50) == "task_queue           1,240   +40/s          2")
+    #expect(table(40) == "task_queue      1,240   +40/s          2")
+    #expect(table(30) == "task_queue       1,240   +40/s")
+  }
+
+  @Test func `a low one loses blank lines, then all notes but one, then queues`() {
+    func texts(_ rows: Int) -> [String] { screen().lines(columns: 80, rows: rows).map(\.text) }
+    #expect(texts(8).count == 8 && !texts(8).contains("") && texts(8)[1].hasPrefix("QUEUE"))
+    #expect(texts(7).count == 7 && texts(7)[6].hasPrefix("'task_queue' grows"))
+    #expect(texts(5)[3] == "… and 3 more")
+  }
+
+  @Test func `a bar line reaches from nothing to the highest`() {
+    #expect(SparkLine.draw([]) == "" && SparkLine.draw([nil, 0, 0]) == " ▁▁")
+    #expect(SparkLine.draw([0, 1, 50, 100]) == "▁▂▅█")
+    #expect(SparkLine.draw([.max, 1]) == "█▂")
+  }
+}
+
+@Suite struct OutlookTests {
+  private func sentence(_ waiting: [UInt32], consumers: UInt32 = 1) -> String? {
+    var history = QueueHistory()
+    for (index, count) in waiting.enumerated() {
+      history.add(waiting: count, consumers: consumers, at: .seconds(index * 2))
+    }
+    return Outlook.sentence(
+      queue: "q", waiting: waiting.last ?? 0, consumers: consumers, history: history)
+  }
+
+  @Test func `a queue that is neither empty nor worked on is told of at once`() {
+    #expect(sentence([5], consumers: 0) == "nobody works on 'q'")
+    #expect(sentence([0], consumers: 0) == nil && sentence([5]) == nil)
+  }
+
+  @Test func `nothing is foretold from a short look`() {
+    #expect(sentence([0, 80, 160]) == nil)
+    #expect(
+      sentence([0, 80, 160, 240, 320]) == "'q' grows by 40/s: at this rate 24,000 more tasks wait in 10 min")
+    #expect(sentence([0, 80, 160, 240, 320], consumers: 0) == "'q' grows by 40/s, and nobody works on it")
+  }
+
+  /// Only when they have made the queue shrink it is known what the consumers can do.
+  @Test func `work is counted in hours only when its pace is known`() {
+    let emptied: [UInt32] = [1000, 980, 960, 940, 920, 900]
+    #expect(
+      sentence(emptied + (1...12).map { 900 + $0 * 80 })
+        == "'q' grows by 40/s: at this rate 1 h of work is waiting in 14 min")
+    #expect(
+      sentence(emptied + (1...12).map { 900 + $0 * 8000 })
+        == "'q' grows by 4,000/s: more than 1 h of work is waiting")
+  }
+
+  @Test func `it says when a queue will be empty`() {
+    #expect(sentence([1000, 980, 960, 940, 920, 900]) == "'q' shrinks by 10/s: empty in 90 s")
+    #expect(
+      sentence([4_000_000_000, 3_999_999_999, 3_999_999_998, 3_999_999_997, 3_999_999_996])
+        == "'q' shrinks by 0.5/s: empty in more than a month")
+  }
+}
+
+@Suite struct FiguresTests {
+  @Test func `numbers, rates and times are short`() {
+    #expect([0, 999, 1000, 1_204_000].map { Figures.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
+    #expect(Figures.grouped(-1000) == "-1,000")
+    #expect(
+      [0, 0.04, 0.05, 1, 1.26, 9.96, 40.4, 1e30].map { Figures.rate($0) } == [
+        "0/s", "0/s", "0.1/s", "1/s", "1.3/s", "10/s", "40/s", "1,000,000,000,000/s",
+      ])
+    #expect([-1.5, 0, 2, -0.01].map { Figures.change($0) } == ["-1.5/s", "0/s", "+2/s", "0/s"])
+    let times: [Double] = [0.5, 1.25, 40, 119, 120, 3600, 7200, 86_400, 500_000]
+    #expect(
+      times.map { Figures.time(.seconds($0)) } == [
+        "0.5 s", "1.3 s", "40 s", "119 s", "2 min", "60 min", "2 h", "24 h", "6 d",
+      ])
+  }
+
+  @Test func `columns are as wide as they must be`() {
+    #expect(Table.lines([["a", "b", "c"], ["long", "1"]], [.left, .right]) == ["a     b  c", "long  1"])
+    #expect("abcdefgh".shortened(to: 5) == "ab…gh" && "abc".shortened(to: 3) == "abc")
+    #expect("abc".shortened(to: 1) == "a" && "abc".shortened(to: 0) == "")
+  }
+
+  @Test func `a move tells how far it is`() {
+    #expect(MoveReport.line(5, of: 10, after: .milliseconds(100)) == "5 of 10 moved")
+    #expect(MoveReport.line(1200, of: 2400, after: .seconds(12)) == "1,200 of 2,400 moved, 100/s, 12 s left")
+  }
+
+  @Test func `a shell reads words back as they were`() {
+    #expect(Quoted.shellWord("task_queue.failed") == "task_queue.failed")
+    #expect(Quoted.shellWord("a b") == "'a b'" && Quoted.shellWord("") == "''")
+    #expect(Quoted.shellWord("it's") == #"'it'\''s'"#)
+    #expect(Quoted.plain("a\u{1b}[2J\nb") == #"a\x1b[2J\x0ab"#)
+  }
+}

@@ -1,0 +1,146 @@
+import AMQP
+import Testing
+
+@testable import WorkQueue
+
+@Suite struct MovedMessageTests {
+  private var parked: Message {
+    var message = Message(body: [1, 2])
+    message.properties.messageID = "id"
+    message.properties.userID = "alice"
+    message.properties.expiration = "60000"
+    message.properties.deliveryMode = .transient
+    message.properties.headers = [
+      "mine": .int32(5), "x-death": .array([]), "x-first-death-queue": .text("q"),
+      "x-workq-attempts": .int64(5),
+      "x-last-death-reason": .text("r"), "x-workq-reason": .text("exit status 1"), "CC": .array([.text("k")]),
+      "x-delivery-count": .int64(2), "x-workq-exchange": .text("e"), "x-workq-routing-key": .text("k"),
+    ]
+    return message
+  }
+
+  @Test func `its properties go along, and its past does not`() {
+    let copy = parked.moved(keepsAttempts: false)
+    #expect(copy.body == [1, 2] && copy.properties.messageID == "id")
+    #expect(copy.properties.expiration == "60000" && copy.properties.deliveryMode == .transient)
+    #expect(copy.properties.userID == nil)
+    #expect(
+      copy.properties.headers == [
+        "mine": .int32(5), "x-workq-exchange": .text("e"), "x-workq-routing-key": .text("k"),
+      ])
+  }
+
+  @Test func `it may remember its attempts, but not what the broker wrote`() {
+    let names = parked.moved(keepsAttempts: true).properties.headers?.entries.map(\.name)
+    #expect(
+      names == ["mine", "x-workq-attempts", "x-workq-reason", "x-workq-exchange", "x-workq-routing-key"])
+  }
+
+  @Test func `a task without headers of its own has none afterwards`() {
+    var message = Message(body: [])
+    #expect(message.moved(keepsAttempts: false).properties.headers == nil)
+    message.properties.headers = ["x-death": .array([])]
+    #expect(message.moved(keepsAttempts: false).properties.headers == nil)
+  }
+
+  @Test(
+    arguments: [
+      (.text("5"), .int64(5), true), (.int64(5), .int8(5), true), (.boolean(true), .text("true"), true),
+      (.text("5"), .int64(6), false), (.text("a"), .text("a"), true), (.text("a"), .text("A"), false),
+      (.text(""), .void, false), (.bytes([1]), .bytes([1]), true), (.text("1.5"), .double(1.5), true),
+      (.timestamp(7), .int64(7), true), (.text("x"), nil, false),
+    ] as [(FieldValue, FieldValue?, Bool)])
+  func `a header matches what people type for it`(wanted: FieldValue, found: FieldValue?, matches: Bool) {
+    var message = Message(body: [])
+    message.properties.headers = ["other": wanted]
+    message.properties.headers?["h"] = found
+    #expect(HeaderMatch(name: "h", value: wanted).matches(message) == matches)
+  }
+}
+
+@Suite struct QueueFamilyTests {
+  @Test func `its names are those that workers and publishers make`() {
+    let family = QueueFamily(queue: "q", retryDelays: [.seconds(10)], delays: [.milliseconds(1500)])
+    #expect(family.members.map(\.name) == ["q", "q.retry.10000", "q.delay.1500", "q.failed"])
+    #expect(
+      family.members.map(\.role) == [
+        .work, .retry(.seconds(10)), .delay(.milliseconds(1500)), .failed,
+      ])
+    #expect(QueueFamily(checking: "q").members.map(\.name) == ["q"])
+  }
+
+  @Test func `retry delays double up to the longest`() {
+    let delays = QueueFamily.retryDelays(from: .seconds(10), upTo: .seconds(3600))
+    #expect(delays == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600].map { .seconds($0) })
+    #expect(
+      QueueFamily.retryDelays(from: .seconds(8), upTo: .seconds(32)) == [8, 16, 32].map { .seconds($0) })
+    #expect(QueueFamily.retryDelays(from: .seconds(9), upTo: .seconds(5)) == [.seconds(5)])
+    #expect(QueueFamily.retryDelays(from: .zero, upTo: .seconds(5)) == [])
+  }
+}
+
+@Suite struct BrokerVersionTests {
+  @Test(arguments: [
+    ("RabbitMQ 3.10.8", 3, 10), ("RabbitMQ 4.3.0-beta.1", 4, 3), ("RabbitMQ 3.13.7+2", 3, 13),
+  ])
+  func `it is read from what the broker says of itself`(words: String, major: Int, minor: Int) {
+    #expect(BrokerVersion(broker: words) == BrokerVersion(major, minor))
+  }
+
+  @Test(arguments: ["", "LavinMQ 2.1.0", "RabbitMQ", "RabbitMQ x.y", "RabbitMQ 3"])
+  func `of others nothing is known`(words: String) {
+    #expect(BrokerVersion(broker: words) == nil)
+  }
+
+  @Test func `minor versions are numbers`() {
+    #expect(BrokerVersion(3, 9) < BrokerVersion(3, 10) && BrokerVersion(3, 13) < BrokerVersion(4, 0))
+  }
+}
+
+@Suite struct QueueHistoryTests {
+  private func history(_ waiting: [Int], every step: Double = 1, consumers: UInt32 = 1) -> QueueHistory {
+    var history = QueueHistory()
+    for (index, count) in waiting.enumerated() {
+      history.add(waiting: UInt32(count), consumers: consumers, at: .seconds(Double(index) * step))
+    }
+    return history
+  }
+
+  @Test func `a rate needs two looks, and is taken over the last ten seconds`() {
+    #expect(QueueHistory().rate == nil && history([5]).rate == nil)
+    #expect(history([0, 40]).rate == 40)
+    #expect(history([100, 90, 80]).rate == -10)
+    // 30 quiet seconds before do not count, nor does what was before those.
+    #expect(history([9999] + Array(repeating: 0, count: 30) + (1...10).map { $0 * 3 }).rate == 3)
+    // Looks rarer than that: the last two.
+    #expect(history([0, 0, 600], every: 60).rate == 10)
+  }
+
+  @Test func `the pace is the fastest shrinking that the present consumers have shown`() {
+    #expect(history([0, 10, 20]).knownPace == nil)
+    let fast = history([100, 50, 0] + Array(repeating: 0, count: 30) + [10, 20, 30])
+    #expect(fast.knownPace == 50)
+    #expect(history([100, 50, 0], consumers: 0).knownPace == nil)
+    var others = history([100, 50, 0], consumers: 5)
+    others.add(waiting: 10, consumers: 1, at: .seconds(4))
+    #expect(others.knownPace == nil)
+  }
+
+  @Test func `there is a column for each look until there are too many`() {
+    #expect(history([1, 2, 3]).columns(5) == [nil, nil, 1, 2, 3])
+    #expect(history([1, 2, 3]).columns(3) == [1, 2, 3])
+    #expect(history([1, 2, 3]).columns(0) == [])
+    #expect(QueueHistory().columns(2) == [nil, nil])
+    let many = history(Array(0...100))
+    #expect(many.columns(4) == [24, 49, 74, 100])
+    // One peak among many is still seen.
+    #expect(history((0...100).map { $0 == 30 ? 9 : 0 }).columns(4) == [0, 9, 0, 0])
+  }
+
+  @Test func `it forgets what was too long ago`() {
+    let long = history(Array(0...1000))
+    #expect(long.length == QueueHistory.span)
+    #expect(long.count <= 311)
+    #expect(long.columns(1) == [1000] && long.columns(300).allSatisfy { $0 ?? 0 >= 699 })
+  }
+}
