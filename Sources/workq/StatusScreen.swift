@@ -88,7 +88,7 @@ struct StatusScreen {
       cells = cells.map { Array($0.prefix(2)) }
       used -= widths[2]
     }
-    let forSpark = columns - used - min(longest, 30) - 2
+    let forSpark = columns - used - min(longest, max(30, columns / 2)) - 2
     let sparkWidth = forSpark < Self.leastSpark ? 0 : min(forSpark, Self.mostSpark)
     let nameWidth = min(longest, max(1, columns - used - (sparkWidth > 0 ? sparkWidth + 2 : 0)))
     let rows = zip(["QUEUE"] + names, cells).enumerated().map { index, row in

@@ -24,6 +24,18 @@ enum Peer {
     try checkSuccess(python("declare", queue, "delete").run())
   }
 
+  /// A client that has a queue for itself, until it is ended.
+  static func holder(ofExclusive queue: String) throws -> RunningProgram {
+    let script = """
+      import os, sys, time, pika
+      connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+      connection.channel().queue_declare(sys.argv[1], exclusive=True)
+      print("ready", flush=True)
+      connection.process_data_events(time_limit=60)
+      """
+    return try Program("/usr/bin/python3", ["-c", script, queue]).start()
+  }
+
   private static func checkSuccess(_ result: Program.Result) throws {
     if result.status != 0 { throw PeerFailed(words: result.error) }
   }

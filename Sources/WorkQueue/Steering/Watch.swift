@@ -22,6 +22,8 @@ package struct Watch: ~Copyable {
     }
   }
 
+  private static let longestPause = Duration.seconds(5)
+
   private let options: Options
   private let report: (WatchEvent) -> Void
   private var connection: Connection?
@@ -73,7 +75,8 @@ package struct Watch: ~Copyable {
     } catch {
       guard error.isTransient else { throw error }
       connection = nil
-      let delay = backoff.delay()
+      // Somebody sits there and waits.
+      let delay = min(backoff.delay(), Self.longestPause)
       next = .after(delay)
       report(.lost(error, retry: delay))
     }

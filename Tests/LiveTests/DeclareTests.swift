@@ -1,0 +1,170 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.ownThreads) struct DeclareTests {
+  private func declare(_ words: String...) throws -> Program.Result {
+    try Program.workq(["declare"] + words).run()
+  }
+
+  /// What another client has to ask for to get the same queue.
+  @Test(arguments: [
+    (["--type", "quorum"], #"{"x-queue-type": "quorum"}"#),
+    (["--type", "stream"], #"{"x-queue-type": "stream"}"#),
+    (["--type", "classic"], #"{"x-queue-type": "classic"}"#),
+    (["--max-length", "5"], #"{"x-max-length": 5}"#),
+    (["--max-bytes", "64k"], #"{"x-max-length-bytes": 65536}"#),
+    (["--message-ttl", "1m"], #"{"x-message-ttl": 60000}"#),
+    (["--expires", "1h"], #"{"x-expires": 3600000}"#),
+    (["--overflow", "reject-publish"], #"{"x-overflow": "reject-publish"}"#),
+    (["--max-priority", "5"], #"{"x-max-priority": 5}"#),
+    (["--single-active-consumer"], #"{"x-single-active-consumer": true}"#),
+    (["--type", "quorum", "--delivery-limit", "7"], #"{"x-queue-type": "quorum", "x-delivery-limit": 7}"#),
+    (["--dead-letter", "dead"], #"{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}"#),
+    (
+      ["--arg", "x-max-length:=3", "--arg", "x-queue-mode=lazy"],
+      #"{"x-max-length": 3, "x-queue-mode": "lazy"}"#
+    ),
+  ])
+  func `a queue has the properties that were asked for, however often`(words: [String], arguments: String)
+    throws
+  {
+    let queue = freshQueue()
+    for _ in 1...2 {
+      let result = try Program.workq(["declare", queue] + words).run()
+      #expect(result.status == 0 && result.output == "\(queue): 0 waiting, 0 consumers\n", "\(result.error)")
+    }
+    try Peer.declare(queue, arguments)  // throws when it is another queue
+    #expect(try declare(queue).status == 0)
+  }
+
+  @Test func `a transient queue and one that deletes itself are what they say`() throws {
+    let queue = freshQueue()
+    #expect(try declare("--transient", queue).status == 0)
+    try Peer.declare(queue, "{}", durable: false)
+    let auto = freshQueue()
+    #expect(try declare("--auto-delete", auto).status == 0)
+    let refused = try declare("--durable", auto)
+    #expect(refused.status == 78 && refused.error.contains("auto_delete  false      true"))
+  }
+
+  @Test func `all that differs is in the table, and the command below it is accepted`() throws {
+    let queue = freshQueue()
+    try Peer.declare(
+      queue,
+      #"{"x-max-length": 5, "x-message-ttl": 60000, "x-single-active-consumer": true, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "77"}"#
+    )
+    let result = try declare("--max-length", "6", "--overflow", "drop-head", "--dead-letter", "78", queue)
+    #expect(result.status == 78 && result.output == "")
+    for row in [
+      "property                   asked for  the broker has",
+      "x-message-ttl              none       60000", "x-dead-letter-routing-key  78         77",
+      "x-max-length               6          5", "x-overflow                 drop-head  none",
+      "x-single-active-consumer   none       true",
+    ] {
+      #expect(result.error.contains("\n  \(row)\n"), "\(result.error)")
+    }
+    #expect(result.error.contains("queue '\(queue)' exists with other properties"))
+    let match = try #require(result.error.firstMatch(of: #/what it is: workq (declare .*)/#))
+    let words = match.1.split(separator: " ").map(String.init)
+    let again = try Program.workq(words).run()
+    #expect(again.status == 0, "\(words) \(again.error)")
+  }
+
+  @Test(arguments: ["classic", "quorum", "stream"])
+  func `another type is a mismatch`(type: String) throws {
+    let queue = freshQueue()
+    #expect(try declare("--type", type, queue).status == 0)
+    for other in ["classic", "quorum", "stream"] where other != type {
+      let result = try declare("--type", other, queue)
+      #expect(result.status == 78)
+      #expect(result.error.contains("x-queue-type"), "\(result.error)")
+      #expect(result.error.contains("workq declare --type \(type) \(queue)"))
+    }
+  }
+
+  /// Every way in which the broker refuses to make a queue (406).
+  @Test(arguments: [
+    (["--type", "quorum", "--arg", "x-max-priority:=300"], "x-max-priority (--max-priority)"),
+    (["--type", "stream", "--message-ttl", "1s"], "x-message-ttl (--message-ttl)"),
+    (["--expires", "0"], "x-expires (--expires)"), (["--arg", "x-message-ttl=5"], "expected integer"),
+    (["--arg", "x-queue-type=odd"], "x-queue-type (--type)"),
+    (["--arg", "x-queue-type=quorum", "--transient"], "non-durable"),
+    (["--arg", "x-dead-letter-routing-key=k"], "routing_key_but_no_dlx"),
+  ])
+  func `what the broker refuses is said with the option that it is about`(words: [String], reason: String)
+    throws
+  {
+    let queue = freshQueue()
+    let result = try Program.workq(["declare", queue] + words).run()
+    #expect(result.status == 78 && result.error.contains(reason), "\(result.error)")
+    #expect(try declare("--check", queue).status == 78)
+  }
+
+  @Test func `the broker's own names are refused (403), and queues of one connection locked (405)`() throws {
+    let reserved = try declare("amq.mine")
+    #expect(reserved.status == 77 && reserved.error.contains("reserved prefix"))
+    let queue = freshQueue()
+    let holder = try Peer.holder(ofExclusive: queue)
+    try holder.waitForOutput("ready")
+    let locked = try declare(queue)
+    #expect(locked.status == 75 && locked.error.contains("exclusive access to locked queue"))
+    #expect(try Program.workq("status", queue).run().status == 75)
+  }
+
+  @Test func `options that this broker's version ignores are told of`() throws {
+    guard try Broker.shared.control("version").hasPrefix("3.10") else { return }
+    let result = try declare("--consumer-timeout", "1h", freshQueue())
+    #expect(
+      result.status == 0
+        && result.error.contains("RabbitMQ 3.10 ignores --consumer-timeout: it came with 3.12"))
+    let quorum = try declare("--type", "quorum", "--max-priority", "3", freshQueue())
+    #expect(quorum.status == 78 && quorum.error.contains("they came with 4.0"))
+  }
+
+  @Test func `dead letters arrive in the queue that is made for them`() throws {
+    let queue = freshQueue()
+    #expect(try declare("--dead-letter", "--message-ttl", "1ms", queue).status == 0)
+    #expect(try Program.workq("publish", "-q", queue, "late").run().status == 0)
+    try waitUntil("the task is dead") { try waiting(in: "\(queue).failed") == 1 }
+    #expect(try waiting(in: queue) == 0)
+  }
+
+  @Test func `an exchange's messages come to a bound queue`() throws {
+    let (queue, key) = (freshQueue(), UUID().uuidString)
+    #expect(try declare("--bind", "amq.direct:\(key)", "--bind", "amq.fanout:", queue).status == 0)
+    let publish = Peer.amqp("publish", "-e", "amq.direct", "-r", key, "-b", "routed")
+    #expect(try publish.run().status == 0)
+    try waitUntil("it is there") { try waiting(in: queue) >= 1 }
+    let missing = try declare("--bind", "no.such.exchange:k", queue)
+    #expect(missing.status == 78 && missing.error.contains("no exchange 'no.such.exchange'"))
+    #expect(missing.error.contains("it must be there already"))
+  }
+
+  @Test func `several queues are declared and looked at together`() throws {
+    let queues = [freshQueue(), freshQueue(), freshQueue()]
+    #expect(try Program.workq(["declare"] + queues[..<2]).run().outputLines.count == 2)
+    let check = try Program.workq(["declare", "--check", "--json"] + queues).run()
+    #expect(check.status == 78 && check.outputLines.count == 2)
+    #expect(check.error.contains("no such queue: '\(queues[2])'"))
+    #expect(check.outputLines[0].contains(#""created":false"#))
+  }
+
+  @Test(
+    arguments: [
+      ("{}", "classic"),
+      (#"{"x-message-ttl": 5, "x-max-priority": 3, "x-single-active-consumer": true}"#, "classic"),
+      (#"{"x-queue-type": "quorum", "x-delivery-limit": 3}"#, "quorum"),
+      (#"{"x-queue-type": "stream"}"#, "stream"),
+      (nil, nil),
+    ] as [(String?, String?)])
+  func `a queue's type can be found without touching it`(arguments: String?, type: String?) throws {
+    let queue = freshQueue()
+    if let arguments { try Peer.declare(queue, arguments) }
+    var connection = try Connection(to: Address(url: Broker.shared.url), Connection.Options())
+    #expect(try connection.type(ofQueue: queue) == type)
+    #expect(try connection.status(ofQueue: queue) == nil || arguments != nil)
+    connection.close()
+  }
+}

@@ -1,0 +1,198 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.ownThreads) struct MoveTests {
+  private func queues(_ tasks: Int, _ sourceOptions: String..., target: [String] = []) throws -> (
+    String, String
+  ) {
+    let (source, goal) = (freshQueue(), freshQueue())
+    #expect(try Program.workq(["declare", source] + sourceOptions).run().status == 0)
+    #expect(try Program.workq(["declare", goal] + target).run().status == 0)
+    try fill(source, tasks)
+    return (source, goal)
+  }
+
+  /// Tasks "0", "1", …, each third of which has the header "kind: a".
+  private func fill(_ queue: String, _ count: Int, at broker: Broker = .shared) throws {
+    let lines = (0..<count).map { number in
+      let headers = #"{"n": \#(number), "kind": "\#(number % 3 == 0 ? "a" : "b")"}"#
+      return #"{"body": "\#(number)", "headers": \#(headers)}"# + "\n"
+    }
+    let publish = Program.workq("publish", "-q", queue, "--jsonl").at(broker)
+    #expect(try publish.run(input: Array(lines.joined().utf8)).status == 0)
+    try waitUntil("they wait") { try waiting(in: queue, at: broker) == count }
+  }
+
+  private func bodies(_ queue: String, at broker: Broker = .shared) throws -> [String] {
+    let peek = Program.workq("peek", queue, "--json", "-c", "1000000").at(broker)
+    return try peek.run(limit: 120).outputLines.compactMap { line in
+      try (JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["body"] as? String
+    }
+  }
+
+  @Test(arguments: [("classic", "classic"), ("quorum", "classic"), ("classic", "quorum")])
+  func `all that waits is moved, in order`(from: String, to: String) throws {
+    let (source, target) = try queues(300, "--type", from, target: ["--type", to])
+    let move = try Program.workq("move", source, target).run()
+    #expect(move.status == 0 && move.output == "\(source) -> \(target): 300 moved\n" && move.error == "")
+    #expect(try waiting(in: source) == 0)
+    #expect(try bodies(target) == (0..<300).map(String.init))
+  }
+
+  @Test func `a stream takes tasks, and gives none (540)`() throws {
+    let (source, stream) = try queues(3, target: ["--type", "stream"])
+    #expect(try Program.workq("move", source, stream).run().output.hasSuffix("3 moved\n"))
+    let back = try Program.workq("move", stream, source).run()
+    #expect(back.status == 78 && back.error.contains("basic.get not supported by stream queues"))
+    let (single, target) = try queues(0, "--type", "quorum", "--single-active-consumer")
+    #expect(try Program.workq("move", single, target).run().status == 78)
+  }
+
+  @Test func `properties and headers go along, attempts do not, and nobody poses as another`() throws {
+    let (source, target) = try queues(0)
+    let options = [
+      "-H", "mine=kept", "-H", "x-workq-attempts:=5", "-H", "x-workq-reason=broken", "-H", "x-death=old",
+      "--priority", "4", "--ttl", "1h", "--type", "t", "--user-id", "guest", "--transient", "--message-id",
+      "7",
+    ]
+    for _ in 1...2 {
+      #expect(try Program.workq(["publish", "-q", source] + options + ["body"]).run().status == 0)
+    }
+    #expect(try Program.workq("move", "-c", "1", source, target).run().status == 0)
+    let fresh = try Program.workq("peek", target).run().output
+    for line in [
+      "header mine    kept", "priority       4", "expires after  3600000 ms", "type           t",
+      "delivery mode  transient", "message id     7",
+    ] {
+      #expect(fresh.contains("  \(line)\n"), "\(fresh)")
+    }
+    for word in ["attempts", "broken", "x-death", "user id"] { #expect(!fresh.contains(word), "\(fresh)") }
+    #expect(try Program.workq("purge", "--force", target).run().status == 0)
+    #expect(try Program.workq("move", "--keep-attempts", source, target).run().status == 0)
+    let tried = try Program.workq("peek", target).run().output
+    #expect(tried.contains("attempts        5") && tried.contains("broken") && !tried.contains("x-death"))
+  }
+
+  @Test func `only so many are moved`() throws {
+    let (source, target) = try queues(10)
+    let move = try Program.workq("move", "--json", "-c", "4", source, target).run()
+    #expect(move.output == #"{"from":"\#(source)","left":0,"moved":4,"to":"\#(target)"}"# + "\n")
+    #expect(try bodies(source) == (4..<10).map(String.init))
+    #expect(try bodies(target) == ["0", "1", "2", "3"])
+    #expect(try Program.workq("move", "-c", "100", source, target).run().output.hasSuffix("6 moved\n"))
+    #expect(try Program.workq("move", source, target).run().output.hasSuffix("0 moved\n"))
+  }
+
+  @Test func `only those that match are moved, and the others keep their places`() throws {
+    let (source, target) = try queues(300)
+    let some = try Program.workq("move", "--match", "kind=a", "-c", "10", source, target).run()
+    #expect(some.status == 0 && some.error == "")
+    #expect(try bodies(target) == (0..<10).map { "\($0 * 3)" })
+    #expect(try bodies(source) == (0..<300).filter { $0 % 3 != 0 || $0 >= 30 }.map(String.init))
+    let rest = try Program.workq("move", "--match", "kind=a", source, target).run()
+    #expect(rest.output == "\(source) -> \(target): 90 moved, 200 left\n")
+    #expect(try bodies(source) == (0..<300).filter { $0 % 3 != 0 }.map(String.init))
+    let both = try Program.workq("move", "--match", "kind=b", "--match", "n:=7", source, target).run()
+    #expect(both.output.hasSuffix("1 moved, 199 left\n"))
+    #expect(try bodies(target).last == "7")
+  }
+
+  @Test func `of a quorum queue it says that those left have had a delivery`() throws {
+    let (source, target) = try queues(6, "--type", "quorum")
+    let move = try Program.workq("move", "--match", "kind=a", source, target).run()
+    #expect(move.status == 0 && move.error.contains("is a quorum queue: for the tasks that were left"))
+    try waitUntil("the others are back") { try waiting(in: source) == 4 }
+    #expect(try bodies(source) == ["1", "2", "4", "5"])
+  }
+
+  @Test func `both queues must exist`() throws {
+    let (source, missing) = try (queues(1).0, freshQueue())
+    for words in [[source, missing], [missing, source]] {
+      let move = try Program.workq(["move"] + words).run()
+      #expect(move.status == 78 && move.error.contains("'\(missing)': there is no such queue"))
+    }
+    #expect(try waiting(in: source) == 1)
+  }
+
+  @Test func `a target that is full ends it, and the rest stays`() throws {
+    let (source, target) = try queues(50, target: ["--max-length", "5", "--overflow", "reject-publish"])
+    let move = try Program.workq("move", source, target).run()
+    #expect(move.status == 3 && move.error.contains("refused a task: the queue is full"))
+    let moved = try waiting(in: target)
+    #expect(move.output.contains("\(moved) moved") && moved >= 5)
+    #expect(Set(try bodies(source) + bodies(target)) == Set((0..<50).map(String.init)))
+    #expect(try waiting(in: source) + moved == 50)
+    let none = try Program.workq("move", source, target).run()
+    #expect(none.status == 65 && none.output.contains("0 moved"))
+    #expect(try waiting(in: source) + moved == 50)
+  }
+
+  @Test func `on a terminal it counts`() throws {
+    let (source, target) = try queues(200)
+    let move = try Program.workq("move", source, target).inTerminal().run()
+    #expect(move.status == 0 && move.output.contains(" of 200 moved"))
+    #expect(move.output.hasSuffix("\u{1b}[K\(source) -> \(target): 200 moved\r\n"))
+  }
+
+  /// What the target has, and what is in both, when the move was interrupted.
+  private func interrupt(
+    at broker: Broker = .shared, _ interruption: (RunningProgram) throws -> Void
+  ) throws -> (end: Program.Result, moved: Int, twice: Int) {
+    let (source, target) = (freshQueue(), freshQueue())
+    #expect(try Program.workq("declare", source, target).at(broker).run().status == 0)
+    try fill(source, 20_000, at: broker)
+    let move = try Program.workq("move", source, target).at(broker).start()
+    try waitUntil("it is under way") { try waiting(in: target, at: broker) > 0 }
+    try interruption(move)
+    let end = try move.end()
+    var (left, moved): ([String], [String]) = ([], [])
+    try waitUntil("all are back, or there") {
+      (left, moved) = try (bodies(source, at: broker), bodies(target, at: broker))
+      return left.count + moved.count >= 20_000
+    }
+    #expect(Set(left).union(moved).count == 20_000)
+    #expect(!left.isEmpty && left == left.sorted { Int($0) ?? 0 < Int($1) ?? 0 })
+    return (end, moved.count, Set(left).intersection(moved).count)
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+  func `one signal ends it with nothing lost and nothing twice`(signal: Int32) throws {
+    let (end, moved, twice) = try interrupt { $0.signal(signal) }
+    #expect(end.status == 128 + signal && twice == 0)
+    #expect(
+      end.error.contains("workq: stopping") && end.error.contains("stopped: moved \(moved), the others"))
+  }
+
+  @Test func `killed, it loses nothing`() throws {
+    let (end, _, twice) = try interrupt { $0.signal(SIGKILL) }
+    #expect(end.status == 128 + SIGKILL && twice <= 1100)
+  }
+
+  @Test func `a lost connection loses nothing`() throws {
+    let broker = try Broker.start()
+    let (end, _, _) = try interrupt(at: broker) { _ in
+      try broker.control("close_all_connections", "a test")
+    }
+    #expect(end.status == 69 && end.error.contains("none is lost"), "\(end.error)")
+    try broker.stop()
+  }
+
+  @Test func `a broker that takes nothing in is told of, and nothing is lost when it is left`() throws {
+    let broker = try Broker.start()
+    let (source, target) = (freshQueue(), freshQueue())
+    #expect(try Program.workq("declare", source, target).at(broker).run().status == 0)
+    try fill(source, 100, at: broker)
+    try broker.control("set_vm_memory_high_watermark", "0.000001")
+    let move = try Program.workq("move", source, target).at(broker).start()
+    try move.waitForError("the broker takes no tasks for now: low on memory; waiting 30 s at most")
+    move.signal(SIGTERM)
+    try move.waitForError("on their way, again CTRL+C leaves at once")
+    move.signal(SIGTERM)
+    let end = try move.end()
+    #expect(end.status == 128 + SIGTERM && end.error.contains("left at once: moved 0, of 100 more"))
+    try broker.control("set_vm_memory_high_watermark", "0.4")
+    try waitUntil("all are there") { try Set(bodies(source, at: broker)).count == 100 }
+    try broker.stop()
+  }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.ownThreads) struct PeekTests {
+  private func queue(_ tasks: String..., type: String = "classic") throws -> String {
+    let queue = freshQueue()
+    #expect(try Program.workq("declare", queue, "--type", type).run().status == 0)
+    for task in tasks { #expect(try Program.workq("publish", "-q", queue, task).run().status == 0) }
+    try waitUntil("they wait") { try type == "stream" || waiting(in: queue) == tasks.count }
+    return queue
+  }
+
+  private func bodies(_ queue: String, count: Int = 10) throws -> [String] {
+    try Program.workq("peek", queue, "--json", "-c", "\(count)").run().outputLines.compactMap { line in
+      try (JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["body"] as? String
+    }
+  }
+
+  @Test func `tasks are shown and stay, in order`() throws {
+    let queue = try queue("one", "two", "three", "four")
+    #expect(try bodies(queue, count: 3) == ["one", "two", "three"])
+    #expect(try waiting(in: queue) == 4)
+    #expect(try bodies(queue) == ["one", "two", "three", "four"])
+    let worker = try Program.workq("work", "-q", queue, "--dot", "1ms").start()
+    try worker.waitForOutput("Done", count: 4)
+    let received = worker.output.split(separator: "\n").filter { $0.contains("Received") }
+    #expect(received.map { String($0.dropFirst(14)) } == ["'one'", "'two'", "'three'", "'four'"])
+  }
+
+  @Test func `more than fit into one question are shown, too`() throws {
+    let queue = freshQueue()
+    let tasks = (0..<450).map { "task \($0)" }
+    let input = Array(tasks.map { $0 + "\n" }.joined().utf8)
+    #expect(try Program.workq("publish", "-q", queue, "--lines").run(input: input).status == 0)
+    #expect(try bodies(queue, count: 400) == Array(tasks[..<400]))
+    #expect(try bodies(queue, count: 1000) == tasks)
+  }
+
+  @Test func `for people it shows what a parked task tells of itself`() throws {
+    let queue = freshQueue()
+    let publish = try Program.workq(
+      "publish", "-q", queue, "-H", "x-workq-attempts:=5", "-H", "x-workq-reason=exit status 1", "-H",
+      "tenant: acme", "--priority", "3", "a\u{1b}[2Jb"
+    ).run()
+    #expect(publish.status == 0, "\(publish.error)")
+    let result = try Program.workq("peek", queue).run()
+    for line in [
+      "attempts        5", "failed because  exit status 1", "header tenant   acme", "priority        3",
+      #"body            'a\x1b[2Jb'"#,
+    ] {
+      #expect(result.output.contains("  \(line)\n"), "\(result.output)")
+    }
+    #expect(result.error == "" && result.status == 0)
+    let first = try Program.workq("peek", "-c", "1", queue).run()
+    #expect(first.output.hasPrefix("[1] redelivered\n"))
+  }
+
+  @Test func `it says when there is more than it shows, or nothing`() throws {
+    let queue = try queue("one", "two", "three")
+    #expect(
+      try Program.workq("peek", "-c", "2", queue).run().error
+        == "workq: showed 2 of 3 waiting tasks (--count shows more)\n")
+    let empty = try self.queue()
+    let nothing = try Program.workq("peek", empty).run()
+    #expect(
+      nothing.status == 0 && nothing.output == "" && nothing.error == "workq: no task waits in '\(empty)'\n")
+    #expect(try Program.workq("peek", "--raw", empty).run().status == 75)
+    #expect(try Program.workq("peek", freshQueue()).run().status == 78)
+  }
+
+  @Test func `raw is the first body, byte for byte`() throws {
+    let queue = freshQueue()
+    let body = [UInt8](0...255) + [UInt8](repeating: 7, count: 300_000)
+    #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+    let raw = try Program.workq("peek", "--raw", queue).run()
+    #expect(raw.status == 0 && raw.outputBytes == body && raw.error == "")
+    let json = try Program.workq("peek", "--json", queue).run()
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(json.outputBytes)) as? [String: Any])
+    #expect(object["body"] == nil)
+    #expect(Data(base64Encoded: try #require(object["body_base64"] as? String)) == Data(body))
+  }
+
+  @Test func `what it shows as JSON can be published again`() throws {
+    let queue = freshQueue()
+    let publish = Program.workq("publish", "-q", queue, "-H", "n:=5", "--ttl", "1h", "--type", "t", "again")
+    #expect(try publish.run().status == 0)
+    let shown = try Program.workq("peek", "--json", queue).run()
+    let again = try Program.workq("publish", "--jsonl").run(input: shown.outputBytes)
+    #expect(again.status == 0, "\(again.error)")
+    let both = try Program.workq("peek", "--json", queue).run().outputLines
+    #expect(both.count == 2)
+    #expect(both[0].replacing(#""redelivered":true"#, with: #""redelivered":false"#) == both[1])
+  }
+
+  @Test func `a look at a quorum queue is told to be a delivery, and is one`() throws {
+    let queue = try queue("one", type: "quorum")
+    for look in 0...1 {
+      let result = try Program.workq("peek", queue).run()
+      #expect(
+        result.error
+          == "workq: '\(queue)' is a quorum queue: this look counts as a delivery of what it shows\n")
+      #expect(result.output.contains("x-delivery-count  \(look)\n"))
+    }
+  }
+
+  @Test func `a stream cannot be looked at (540), nor what one consumer has for itself (405)`() throws {
+    let stream = try queue("one", type: "stream")
+    let refused = try Program.workq("peek", stream).run()
+    #expect(refused.status == 78 && refused.error.contains("basic.get not supported by stream queues"))
+    #expect(refused.error.contains("cannot get tasks of queue '\(stream)'"))
+    let single = freshQueue()
+    #expect(
+      try Program.workq("declare", single, "--type", "quorum", "--single-active-consumer").run().status == 0)
+    let locked = try Program.workq("peek", single).run()
+    #expect(locked.status == 78 && locked.error.contains("single active consumer"))
+    #expect(locked.error.contains("queues of its type do not have this"))
+  }
+}

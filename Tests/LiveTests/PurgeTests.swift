@@ -1,0 +1,103 @@
+import TestSupport
+import Testing
+
+@Suite(.ownThreads) struct PurgeTests {
+  private func queue(_ tasks: Int, _ options: String..., name: String = freshQueue()) throws -> String {
+    #expect(try Program.workq(["declare", name] + options).run().status == 0)
+    let lines = (0..<tasks).map { "task \($0)\n" }.joined()
+    guard tasks > 0 else { return name }
+    let publish = Program.workq("publish", "-q", name, "--lines")
+    #expect(try publish.run(input: Array(lines.utf8)).status == 0)
+    return name
+  }
+
+  @Test func `on a terminal it asks first, naming queue, broker and count`() throws {
+    let queue = try queue(2)
+    for (answer, left) in [("n", 2), ("\n", 2), ("y", 0)] {
+      let purge = try Program.workq("purge", queue).inTerminal().start()
+      try purge.waitForOutput(
+        "Remove the 2 waiting tasks of '\(queue)' at 127.0.0.1:\(Broker.shared.port)/? [y/N]")
+      try purge.type("\(answer)\n")
+      #expect(try purge.end().status == 0)
+      #expect(try waiting(in: queue) == left)
+    }
+  }
+
+  @Test func `before a queue is deleted it says what goes with it`() throws {
+    let queue = try queue(1)
+    let purge = try Program.workq("purge", "--delete", queue).inTerminal().start()
+    try purge.waitForOutput(
+      "Delete '\(queue)' at 127.0.0.1:\(Broker.shared.port)/ with the waiting task and those that workers hold?"
+    )
+    try purge.type("y\n")
+    #expect(try purge.end().status == 0)
+    #expect(try Program.workq("declare", "--check", queue).run().status == 78)
+  }
+
+  @Test func `elsewhere it wants --force`() throws {
+    let queue = try queue(1)
+    let refused = try Program.workq("purge", queue).run()
+    #expect(refused.status == 64 && refused.error.contains("--force"))
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `several are purged, and none when one of them is missing`() throws {
+    let (first, second) = (try queue(2), try queue(1))
+    let missing = freshQueue()
+    let refused = try Program.workq("purge", "--force", first, missing).run()
+    #expect(refused.status == 78 && refused.error.contains("'\(missing)': there is no such queue"))
+    #expect(try waiting(in: first) == 2)
+    let result = try Program.workq("purge", "--force", first, second).run()
+    #expect(result.status == 0 && result.outputLines == ["\(first): 2 removed", "\(second): 1 removed"])
+    let json = try Program.workq("purge", "--force", "--json", first).run()
+    #expect(json.output == #"{"deleted":false,"queue":"\#(first)","removed":0}"# + "\n")
+  }
+
+  @Test func `tasks that a worker holds are not purged, and it says so`() throws {
+    let queue = try queue(0)
+    let worker = try Program.workq("work", "-q", queue, "--dot", "60s").start()
+    #expect(try Program.workq("publish", "-q", queue, "held.").run().status == 0)
+    try worker.waitForOutput("Received 'held.'")
+    #expect(try Program.workq("publish", "-q", queue, "waits").run().status == 0)
+    let purge = try Program.workq("purge", "--force", queue).run()
+    #expect(purge.output == "\(queue): 1 removed\n")
+    #expect(purge.error == "workq: '\(queue)': tasks that its consumer holds are not purged\n")
+    let inUse = try Program.workq("purge", "--force", "--delete", "--if-unused", queue).run()
+    #expect(inUse.status == 75 && inUse.error.contains("in use"))
+    worker.signal(9)
+    _ = try worker.end()
+    try waitUntil("the held task is back") { try waiting(in: queue) == 1 }
+    #expect(try Program.workq("purge", "--force", "--delete", "--if-unused", queue).run().status == 0)
+  }
+
+  @Test func `a queue is deleted, if it is empty when that is the condition`() throws {
+    let queue = try queue(1)
+    let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
+    #expect(refused.status == 75 && refused.error.contains("not empty"))
+    #expect(try Program.workq("purge", "--force", queue).run().status == 0)
+    let deleted = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
+    #expect(deleted.status == 0 && deleted.output == "\(queue): 0 removed, deleted\n")
+    #expect(try Program.workq("purge", "--force", "--delete", queue).run().status == 78)
+  }
+
+  /// RabbitMQ would delete a stream, full or empty, and closes the connection over a quorum queue.
+  @Test(arguments: [("quorum", "if-empty flag set are not supported"), ("stream", "is a stream")])
+  func `a type that cannot tell whether it is empty is not deleted on that condition`(
+    type: String, reason: String
+  ) throws {
+    let queue = try queue(1, "--type", type)
+    let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
+    #expect(refused.status == 78 && refused.error.contains(reason), "\(refused.error)")
+    #expect(try Program.workq("declare", "--check", queue).run().status == 0)
+    #expect(try Program.workq("purge", "--force", "--delete", queue).run().status == 0)
+  }
+
+  @Test func `quorum queues can be purged, streams cannot (540)`() throws {
+    let quorum = try queue(3, "--type", "quorum")
+    try waitUntil("they wait") { try waiting(in: quorum) == 3 }
+    #expect(try Program.workq("purge", "--force", quorum).run().output == "\(quorum): 3 removed\n")
+    let stream = try queue(0, "--type", "stream")
+    let refused = try Program.workq("purge", "--force", stream).run()
+    #expect(refused.status == 78 && refused.error.contains("queue.purge not supported by stream queues"))
+  }
+}

@@ -1,0 +1,180 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.ownThreads) struct StatusTests {
+  private func declare(_ queues: String...) throws {
+    #expect(try Program.workq(["declare"] + queues).run().status == 0)
+  }
+
+  private func publish(_ count: Int, to queue: String) throws {
+    let lines = (0..<count).map { "task \($0)\n" }.joined()
+    #expect(try Program.workq("publish", "-q", queue, "--lines").run(input: Array(lines.utf8)).status == 0)
+  }
+
+  @Test func `it shows a queue and those of its others that exist`() throws {
+    let queue = freshQueue("q")
+    try declare(
+      queue, "\(queue).failed", "\(queue).retry.40000", "\(queue).retry.3600000", "\(queue).delay.1500")
+    try declare("\(queue).retry.7000")
+    try publish(3, to: queue)
+    try publish(1, to: "\(queue).failed")
+    let result = try Program.workq("status", queue).run()
+    #expect(result.status == 0 && result.error == "")
+    let cells = result.outputLines.map { $0.split(separator: " ").map(String.init) }
+    #expect(
+      cells == [
+        ["QUEUE", "WAITING", "CONSUMERS"], [queue, "3", "0"], ["\(queue).retry.40000", "0", "0"],
+        ["\(queue).retry.3600000", "0", "0"], ["\(queue).failed", "1", "0"],
+      ])
+    let named = try Program.workq(
+      "status", queue, "--retry-delay", "7s", "--retry-max-delay", "7s", "--delay", "1500ms"
+    ).run()
+    #expect(named.output.contains("\(queue).retry.7000 ") && named.output.contains("\(queue).delay.1500 "))
+    #expect(!named.output.contains("40000"))
+  }
+
+  @Test(arguments: ["classic", "quorum", "stream"])
+  func `tasks are counted, and nothing is disturbed`(type: String) throws {
+    let queue = freshQueue()
+    #expect(try Program.workq("declare", queue, "--type", type).run().status == 0)
+    try publish(2, to: queue)
+    // A stream's count, and a quorum queue's, come a little later.
+    try waitUntil("two are counted", within: 60) {
+      let result = try Program.workq("status", "--json", queue).run()
+      return result.output.contains(#""waiting":2"#)
+    }
+    if type == "classic" {
+      let peek = try Program.workq("peek", queue, "--json").run()
+      #expect(peek.output.contains(#""redelivered":false"#))
+    }
+  }
+
+  @Test func `as JSON each queue is a line`() throws {
+    let queue = freshQueue()
+    try declare(queue, "\(queue).retry.10000")
+    let worker = try Program.workq("work", "-q", queue).start()
+    try worker.waitForOutput("Waiting")
+    let lines = try Program.workq("status", "--json", queue).run().outputLines
+    #expect(
+      lines == [
+        #"{"consumers":1,"exists":true,"queue":"\#(queue)","role":"work","waiting":0}"#,
+        #"{"consumers":0,"delay_ms":10000,"exists":true,"queue":"\#(queue).retry.10000","role":"retry","waiting":0}"#,
+      ])
+  }
+
+  @Test func `a missing queue is 78, after the others were shown`() throws {
+    let (queue, missing) = (freshQueue(), freshQueue())
+    try declare(queue)
+    let result = try Program.workq("status", missing, queue).run()
+    #expect(result.status == 78 && result.output.contains(queue))
+    #expect(result.error.contains("no such queue: '\(missing)'"))
+  }
+
+  @Test func `for monitoring it is silent or one line, and looks only at what was named`() throws {
+    let queue = freshQueue()
+    try declare(queue, "\(queue).failed")
+    try publish(2, to: queue)
+    try publish(5, to: "\(queue).failed")
+    let fine = try Program.workq("status", "--max-waiting", "2", queue).run()
+    #expect(fine.status == 0 && fine.output == "" && fine.error == "")
+    let full = try Program.workq("status", "--max-waiting", "1", "--min-consumers", "1", queue).run()
+    #expect(full.status == 75 && full.output == "")
+    let line =
+      "workq: 127.0.0.1:\(Broker.shared.port)/: '\(queue)' has 2 waiting tasks, more than 1; "
+      + "'\(queue)' has 0 consumers, fewer than 1\n"
+    #expect(full.error == line)
+    let json = try Program.workq("status", "--json", "--max-waiting", "1", queue).run()
+    #expect(json.status == 75 && json.outputLines.count == 1)
+    #expect(try Program.workq("status", "--max-waiting", "1", freshQueue()).run().status == 78)
+  }
+
+  // MARK: --watch
+
+  @Test func `without a terminal a watch writes lines, and ends when nobody reads them`() throws {
+    let queue = freshQueue()
+    try declare(queue)
+    let script = "\"$0\" status --watch 100ms \"$1\" | head -n 2"
+    let result = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
+    #expect(result.outputLines.count == 2 && result.error == "")
+    #expect(
+      result.outputLines[0].contains(#/^\d\d:\d\d:\d\d  /#)
+        && result.outputLines[0].contains("\(queue)  0  0  -"))
+    #expect(result.outputLines[1].hasSuffix("\(queue)  0  0  0/s"))
+    let watch = try Program.workq("status", "--watch", "100ms", "--json", queue).start()
+    try watch.waitForOutput(#""change_per_second":0"#)
+    watch.signal(SIGTERM)
+    let end = try watch.end()
+    #expect(end.status == 0 && end.error == "")
+  }
+
+  @Test func `on a terminal it is redrawn in place, fits every size, and leaves the screen clean`() throws {
+    let queue = "w-\(UUID().uuidString.prefix(8))"
+    try declare(queue, "\(queue).failed")
+    try publish(1, to: "\(queue).failed")
+    let terminal = try Tmux(columns: 90, rows: 20)
+    try terminal.type("echo before; $WORKQ status \(queue) --watch 200ms")
+    try terminal.waitFor("the queue") { $0.contains("nobody") == false && $0.contains("\(queue)  ") }
+    var screen = try terminal.screen()
+    #expect(screen.hasPrefix("127.0.0.1:\(Broker.shared.port)/  ") && screen.contains("Ctrl-C ends"))
+    #expect(!screen.contains("before") && screen.contains("1 task is given up: workq peek \(queue).failed"))
+    try publish(7, to: queue)
+    try terminal.waitFor("7 tasks, their bars, and that nobody works on them") {
+      $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("nobody works on '\(queue)'")
+    }
+    #expect(try terminal.screen().ranges(of: "QUEUE").count == 1)
+    try terminal.resize(columns: 40, rows: 6)
+    try terminal.waitFor("a narrow table") {
+      !$0.contains("█") && $0.contains(queue) && $0.contains("nobody")
+    }
+    try terminal.resize(columns: 100, rows: 30)
+    try terminal.waitFor("the wide table again") { $0.contains("█") && $0.contains("Ctrl-C ends") }
+    try terminal.press("C-c")
+    try terminal.waitFor("the shell as it was") { $0.contains("before\n") && !$0.contains("WAITING") }
+    try terminal.type("echo \"code $?\"")
+    try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
+    screen = try terminal.screen()
+    #expect(!screen.contains("WAITING") && screen.contains("before\n"))
+  }
+
+  @Test func `stopped by the terminal it gives the screen back, and takes it again`() throws {
+    let queue = freshQueue()
+    try declare(queue)
+    let terminal = try Tmux(columns: 90, rows: 20)
+    try terminal.type("set -m; $WORKQ status \(queue) --watch 200ms")
+    try terminal.waitFor("the queue") { $0.contains("WAITING") }
+    try terminal.press("C-z")
+    try terminal.waitFor("the shell") { !$0.contains("WAITING") && $0.contains("ready$ set -m") }
+    try terminal.type("fg")
+    try terminal.waitFor("the queue again") { $0.contains("WAITING") }
+    try terminal.press("C-c")
+    try terminal.waitFor("the shell at the end") { !$0.contains("WAITING") }
+  }
+
+  @Test func `a broker that goes away and comes back is told of and watched on`() throws {
+    let broker = try Broker.start()
+    let queue = "watched"
+    #expect(try Program.workq("declare", queue).at(broker).run().status == 0)
+    let terminal = try Tmux(columns: 120, rows: 12, at: broker)
+    try terminal.type("$WORKQ status \(queue) --watch 300ms")
+    try terminal.waitFor("the queue") { $0.contains("WAITING") }
+    try broker.stop()
+    try terminal.waitFor("the trouble, and the last figures") {
+      $0.contains("connection lost: ") && $0.contains("connecting again in") && $0.contains(queue)
+    }
+    try broker.restart()
+    try terminal.waitFor("figures again", within: 90) {
+      $0.contains("WAITING") && !$0.contains("connection lost")
+    }
+    try terminal.press("C-c")
+    try terminal.type("echo \"code $?\"")
+    try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
+    try broker.stop()
+  }
+
+  @Test func `the first connection is not waited for`() throws {
+    var program = Program.workq("status", "--watch")
+    program.environment["AMQP_URL"] = "amqp://127.0.0.1:1"
+    #expect(try program.run().status == 69)
+  }
+}
