@@ -72,15 +72,8 @@ package struct Spool: ~Copyable {
   ///
   /// - Throws: `corrupt` when not every byte is as it was written; `unreadable`.
   package func read(_ segment: String) throws(SpoolError) -> [Envelope] {
-    let notAFile = SpoolError(.corrupt, path(segment), "it is not a regular file")
-    let file: Disk.OpenFile
-    do throws(SpoolError) {
-      // What somebody else put there may be a FIFO, which must not make us wait.
-      file = try disk.open(path(segment), O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
-    } catch let error where error.code == ELOOP || error.code == ENXIO {
-      throw notAFile  // a symbolic link, or a socket
-    }
-    guard let size = try disk.status(file).size else { throw notAFile }
+    let file = try openToRead(path(segment))
+    guard let size = try disk.status(file).size else { throw Self.notAFile(file.path) }
     return try SpoolFile.decode(file.path, size: size) { count throws(SpoolError) in
       try disk.read(count, from: file)
     }
@@ -109,6 +102,23 @@ package struct Spool: ~Copyable {
   }
 
   private func path(_ name: String) -> String { "\(directory)/\(name)" }
+}
+
+// MARK: Reading
+
+extension Spool {
+  private func openToRead(_ path: String) throws(SpoolError) -> Disk.OpenFile {
+    do throws(SpoolError) {
+      // What somebody else put there may be a FIFO, which must not make us wait.
+      return try disk.open(path, O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
+    } catch let error where error.code == ELOOP || error.code == ENXIO {
+      throw Self.notAFile(path)  // a symbolic link, or a socket
+    }
+  }
+
+  private static func notAFile(_ path: String) -> SpoolError {
+    SpoolError(.corrupt, path, "it is not a regular file")
+  }
 }
 
 // MARK: Writing
@@ -188,32 +198,6 @@ extension Spool {
 // MARK: The directory
 
 extension Spool {
-  /// The directory's name for a broker: "host_port_vhost", with all but letters, digits, "." and "-" as
-  /// "%" and two digits, so that no two brokers share one.
-  package static func directoryName(for address: Address) -> String {
-    let name = "\(escaped(address.host.lowercased()))_\(address.port)_\(escaped(address.vhost))"
-    // File systems take 255 bytes at most.
-    return name.count <= 255 ? name : split(name)
-  }
-
-  private static func split(_ name: String) -> String {
-    var (parts, rest) = ([String](), name[...])
-    while !rest.isEmpty {
-      parts.append(String(rest.prefix(200)))
-      rest = rest.dropFirst(200)
-    }
-    return parts.joined(separator: "/+")
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.utf8.map { byte in
-      switch Unicode.Scalar(byte) {
-      case "a"..."z", "A"..."Z", "0"..."9", ".", "-": String(Unicode.Scalar(byte))
-      default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }
-    }.joined()
-  }
-
   /// Makes what is missing, and opens the lock's file.
   private static func prepare(_ directory: String, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
     guard !directory.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
