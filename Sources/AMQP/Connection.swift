@@ -53,6 +53,9 @@ package struct Connection: ~Copyable {
   /// Publish tags are counted from 1 in each session.
   var lastPublishTag: UInt64 = 0
   var pool = Pool()
+  /// Frames whose memory the library has not got back; it looks through all its channels each time.
+  private var unreleased = 0
+  private static let mostUnreleased = 64
   var assembler = ContentAssembler()
   /// A publisher's frames that have not left, and its heartbeats: `nil` where the library sends.
   var direct: DirectSending?
@@ -121,19 +124,27 @@ package struct Connection: ~Copyable {
     let deadline = timeout == .zero ? nil : Deadline.after(timeout)
     while true {
       if direct != nil { try sendDirectly() }
-      unsafe amqp_maybe_release_buffers(state)
+      if unreleased >= Self.mostUnreleased { releaseBuffers() }
       var frame = unsafe amqp_frame_t()
       var wait = timeval(direct != nil ? .zero : deadline?.remaining ?? timeout)
       let status = unsafe amqp_simple_wait_frame_noblock(state, &frame, &wait)
       if status == AMQP_STATUS_TIMEOUT.rawValue {
+        if unreleased > 0 { releaseBuffers() }
         guard direct != nil, let deadline, !deadline.hasPassed else { return nil }
         try waitDirectly(until: deadline)
         continue
       }
       guard status == AMQP_STATUS_OK.rawValue else { throw AMQPError(status: status, "read from the broker") }
+      unreleased += unsafe frame.frame_type == UInt8(AMQP_FRAME_BODY) ? Self.mostUnreleased : 1
       direct?.heartbeats?.heard()
       if let event = try unsafe handle(frame) { return event }
     }
+  }
+
+  /// Gives the memory of frames back to the library; all that was in them has been copied.
+  private mutating func releaseBuffers() {
+    unsafe amqp_maybe_release_buffers(state)
+    unreleased = 0
   }
 
   private mutating func handle(_ frame: amqp_frame_t) throws(AMQPError) -> Event? {

@@ -12,7 +12,9 @@ struct JSONRecord {
   }
 
   /// Reads one line; what it does not say is as in the template.
-  static func envelope(_ line: [UInt8], _ template: TaskTemplate) throws(Invalid) -> Envelope {
+  static func envelope(
+    _ line: [UInt8], _ template: TaskTemplate, _ ids: inout MessageID
+  ) throws(Invalid) -> Envelope {
     let object: [String: JSONValue]
     do {
       object = try JSONDecoder().decode([String: JSONValue].self, from: Data(line))
@@ -35,7 +37,7 @@ struct JSONRecord {
     } catch {
       throw Invalid(reason: error.detail)
     }
-    return template.envelope(body)
+    return template.envelope(body, &ids)
   }
 
   private static func body(_ value: JSONValue, isBase64: Bool) throws(Invalid) -> [UInt8] {

@@ -22,6 +22,7 @@ struct PublishInput: ~Copyable, TaskSource {
   private let template: TaskTemplate
   private let announce: Announcement
   private var reader: RecordReader
+  private var ids = MessageID()
   private var number = 0
   /// Records as they came, by number, while their fate is open; only for `failures`.
   private var raw: [Int: [UInt8]] = [:]
@@ -62,9 +63,9 @@ struct PublishInput: ~Copyable, TaskSource {
 
   private mutating func task(_ bytes: [UInt8]) -> PublishTask? {
     if failures != nil { raw[number] = bytes }
-    guard options.isJSON else { return PublishTask(number: number, template.envelope(bytes)) }
+    guard options.isJSON else { return PublishTask(number: number, template.envelope(bytes, &ids)) }
     do throws(JSONRecord.Invalid) {
-      return PublishTask(number: number, try JSONRecord.envelope(bytes, template))
+      return PublishTask(number: number, try JSONRecord.envelope(bytes, template, &ids))
     } catch {
       failed(number, PublishFailure(.refused, error.reason))
       return nil

@@ -1,5 +1,4 @@
 internal import AMQP
-internal import FoundationEssentials
 internal import Glibc
 internal import WorkQueue
 
@@ -11,13 +10,11 @@ struct TaskTemplate {
   var delay: Duration?
 
   /// A task with this body; it gets an id and a time if it has none.
-  func envelope(_ body: [UInt8]) -> Envelope {
+  func envelope(_ body: [UInt8], _ ids: inout MessageID) -> Envelope {
     var properties = properties
-    if properties.messageID == nil { properties.messageID = Self.newID() }
+    if properties.messageID == nil { properties.messageID = ids.next() }
     if properties.timestamp == nil { properties.timestamp = UInt64(time(nil)) }
     return Envelope(
       Message(body: body, properties: properties), exchange: exchange, routingKey: routingKey, delay: delay)
   }
-
-  private static func newID() -> String { UUID().uuidString.lowercased() }
 }

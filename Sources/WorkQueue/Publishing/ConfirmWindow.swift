@@ -6,15 +6,21 @@ internal import AMQP
 /// publishing. So one belongs to the first envelope after the last returned one that is equal to it in
 /// everything; envelopes that are equal in everything are as good as one another.
 struct ConfirmWindow {
-  struct Entry {
+  /// One of them; an object, because a thousand are looked at again and again.
+  final class Entry {
     /// The number that its sender knows it by.
     let ticket: Int
     let envelope: Envelope
     let sent: Deadline
-    /// The confirm's tag; 0 while it is not sent on the present channel.
-    fileprivate var tag: UInt64
+    /// The confirm's tag.
+    fileprivate let tag: UInt64
     fileprivate var returned: String?
     fileprivate var isSettled = false
+
+    fileprivate init(_ envelope: Envelope, ticket: Int, tag: UInt64) {
+      (self.envelope, self.ticket, self.tag) = (envelope, ticket, tag)
+      sent = .now
+    }
   }
 
   /// In the order of their tags, apart from gaps that settled ones leave until they come first.
@@ -31,7 +37,7 @@ struct ConfirmWindow {
   var oldest: Deadline? { head < entries.count ? entries[head].sent : nil }
 
   mutating func sent(_ envelope: Envelope, ticket: Int, tag: UInt64) {
-    entries.append(Entry(ticket: ticket, envelope: envelope, sent: .now, tag: tag))
+    entries.append(Entry(envelope, ticket: ticket, tag: tag))
     count += 1
     bytes += envelope.size
   }
@@ -71,7 +77,7 @@ struct ConfirmWindow {
           .confirmed
         }
       settled.append((entry, verdict))
-      entries[index].isSettled = true
+      entry.isSettled = true
       count -= 1
       bytes -= entry.envelope.size
     }

@@ -8,8 +8,8 @@ package protocol TaskSource: ~Copyable {
   mutating func settled(_ task: PublishTask, _ fate: Fate)
 }
 
-/// A task on its way into a queue.
-package struct PublishTask: Equatable, Sendable {
+/// A task on its way into a queue; an object, because it goes through many hands.
+package final class PublishTask: Equatable, Sendable {
   /// The source's own number for it.
   package let number: Int
   package let envelope: Envelope
@@ -17,6 +17,10 @@ package struct PublishTask: Equatable, Sendable {
   package init(number: Int, _ envelope: Envelope) {
     self.number = number
     self.envelope = envelope
+  }
+
+  package static func == (one: PublishTask, other: PublishTask) -> Bool {
+    one.number == other.number && one.envelope == other.envelope
   }
 }
 
