@@ -37,6 +37,7 @@ import Testing
     try add(["1", "2", "3"], to: first, &ledger)
     try add(["4"], to: first, &ledger)
     var second = try Spool(directory: directory, disk: disk)
+    letProgramsStart()
     guard try second.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
     let segments = try second.segments()
     guard try texts(second.read(segments[0])) == ["1", "2", "3"] else { throw POSIXError(.EBADMSG) }
@@ -53,6 +54,7 @@ import Testing
   /// What the next process finds.
   private static func survivors(_ directory: String) throws -> [[String]] {
     var spool = try Spool(directory: directory)
+    letProgramsStart()
     guard try spool.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
     let segments = try spool.segments()
     let found = try segments.map { texts(try spool.read($0)) }

@@ -63,6 +63,7 @@ import Testing
       _ = try spool.lock(until: .now)
     }
     var next = try Spool(directory: directory)
+    letProgramsStart()
     let isLocked = try next.lock(until: .now)
     #expect(isLocked)
   }
@@ -155,5 +156,8 @@ private final class LockHolder {
     self.spool = consume spool
   }
 
-  func release() { spool = nil }
+  func release() {
+    spool = nil
+    letProgramsStart()
+  }
 }
