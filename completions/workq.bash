@@ -173,13 +173,13 @@ _workq() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    publish|work|declare|purge|help)
+    publish|work|status|peek|move|declare|purge|help)
         # Offer subcommand argument completions
         "_workq_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'publish work declare purge help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'publish work status peek move declare purge help' -- "${cur}"))
         ;;
     esac
 }
@@ -368,15 +368,248 @@ _workq_work() {
     esac
 }
 
-_workq_declare() {
+_workq_status() {
     repeating_flags=()
-    non_repeating_flags=(-d --durable --transient --check -k --insecure --verbose -v --quiet --json --version -h --help)
-    repeating_options=(-u --url --uri)
-    non_repeating_options=(--host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_flags=(-k --insecure --verbose -v --quiet --json --version -h --help)
+    repeating_options=(--delay -u --url --uri)
+    non_repeating_options=(--watch --max-waiting --min-consumers --retry-delay --retry-max-delay --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
+    '--watch')
+        return
+        ;;
+    '--max-waiting')
+        return
+        ;;
+    '--min-consumers')
+        return
+        ;;
+    '--retry-delay')
+        return
+        ;;
+    '--retry-max-delay')
+        return
+        ;;
+    '--delay')
+        return
+        ;;
+    '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--host')
+        return
+        ;;
+    '--port')
+        return
+        ;;
+    '--vhost')
+        return
+        ;;
+    '--username')
+        return
+        ;;
+    '--password-file')
+        __workq_add_completions -f
+        return
+        ;;
+    '--cacert')
+        __workq_add_completions -f
+        return
+        ;;
+    '--cert')
+        __workq_add_completions -f
+        return
+        ;;
+    '--key')
+        __workq_add_completions -f
+        return
+        ;;
+    '--connect-timeout')
+        return
+        ;;
+    '--heartbeat')
+        return
+        ;;
+    '--queue'|'-q')
+        return
+        ;;
+    '--color')
+        __workq_add_completions -W 'auto'$'\n''always'$'\n''never'
+        return
+        ;;
+    esac
+}
+
+_workq_peek() {
+    repeating_flags=()
+    non_repeating_flags=(--raw -k --insecure --verbose -v --quiet --json --version -h --help)
+    repeating_options=(-u --url --uri)
+    non_repeating_options=(--count -c --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    __workq_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--count'|'-c')
+        return
+        ;;
+    '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--host')
+        return
+        ;;
+    '--port')
+        return
+        ;;
+    '--vhost')
+        return
+        ;;
+    '--username')
+        return
+        ;;
+    '--password-file')
+        __workq_add_completions -f
+        return
+        ;;
+    '--cacert')
+        __workq_add_completions -f
+        return
+        ;;
+    '--cert')
+        __workq_add_completions -f
+        return
+        ;;
+    '--key')
+        __workq_add_completions -f
+        return
+        ;;
+    '--connect-timeout')
+        return
+        ;;
+    '--heartbeat')
+        return
+        ;;
+    '--queue'|'-q')
+        return
+        ;;
+    '--color')
+        __workq_add_completions -W 'auto'$'\n''always'$'\n''never'
+        return
+        ;;
+    esac
+}
+
+_workq_move() {
+    repeating_flags=()
+    non_repeating_flags=(--keep-attempts -k --insecure --verbose -v --quiet --json --version -h --help)
+    repeating_options=(--match -u --url --uri)
+    non_repeating_options=(--count -c --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    __workq_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--count'|'-c')
+        return
+        ;;
+    '--match')
+        return
+        ;;
+    '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--host')
+        return
+        ;;
+    '--port')
+        return
+        ;;
+    '--vhost')
+        return
+        ;;
+    '--username')
+        return
+        ;;
+    '--password-file')
+        __workq_add_completions -f
+        return
+        ;;
+    '--cacert')
+        __workq_add_completions -f
+        return
+        ;;
+    '--cert')
+        __workq_add_completions -f
+        return
+        ;;
+    '--key')
+        __workq_add_completions -f
+        return
+        ;;
+    '--connect-timeout')
+        return
+        ;;
+    '--heartbeat')
+        return
+        ;;
+    '--queue'|'-q')
+        return
+        ;;
+    '--color')
+        __workq_add_completions -W 'auto'$'\n''always'$'\n''never'
+        return
+        ;;
+    esac
+}
+
+_workq_declare() {
+    repeating_flags=()
+    non_repeating_flags=(--check -d --durable --transient --single-active-consumer --auto-delete -k --insecure --verbose -v --quiet --json --version -h --help)
+    repeating_options=(--bind --arg -u --url --uri)
+    non_repeating_options=(--type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --consumer-timeout --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    __workq_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--bind')
+        return
+        ;;
+    '--type')
+        __workq_add_completions -W 'classic'$'\n''quorum'$'\n''stream'
+        return
+        ;;
+    '--max-length')
+        return
+        ;;
+    '--max-bytes')
+        return
+        ;;
+    '--overflow')
+        __workq_add_completions -W 'drop-head'$'\n''reject-publish'
+        return
+        ;;
+    '--message-ttl')
+        return
+        ;;
+    '--expires')
+        return
+        ;;
+    '--dead-letter')
+        return
+        ;;
+    '--max-priority')
+        return
+        ;;
+    '--delivery-limit')
+        return
+        ;;
+    '--consumer-timeout')
+        return
+        ;;
+    '--arg')
+        return
+        ;;
     '-u'|'--url'|'--uri')
         return
         ;;
@@ -426,7 +659,7 @@ _workq_declare() {
 
 _workq_purge() {
     repeating_flags=()
-    non_repeating_flags=(--force -f -k --insecure --verbose -v --quiet --json --version -h --help)
+    non_repeating_flags=(--force -f --delete --if-empty --if-unused -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(-u --url --uri)
     non_repeating_options=(--host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
