@@ -8,8 +8,8 @@ LINK ?= static
 
 BUILD_PACKAGES = librabbitmq-dev libssl-dev pkg-config
 BROKER_PACKAGES = rabbitmq-server
-TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish
-BENCH_PACKAGES = amqp-tools gcc libc6-dev python3 python3-pika gnuplot-nox time tmux
+TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish tmux
+BENCH_PACKAGES = amqp-tools gcc libc6-dev python3 python3-pika gnuplot-nox time
 
 LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
 LINK_FLAGS_dynamic = --static-swift-stdlib

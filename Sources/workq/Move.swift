@@ -11,10 +11,10 @@ struct Move: WorkqCommand {
       $ workq move --match x-workq-exit-status=2 task_queue.failed later
 
       A task leaves the one queue when the broker has confirmed that the other has it: whatever happens on \
-      the way, none is lost, and at worst one is in both. Properties and headers go along, except for those \
-      that count attempts or tell of failures, and those that the broker has added. Both queues must exist. \
-      With --match every task is looked at, and those to be left are held until the end: where tens of \
-      thousands are left, that keeps the broker busy for a minute. \
+      the way, none is lost, and at worst those on their way are in both. Properties and headers go along, \
+      except for those that count attempts or tell of failures, and those that the broker has added. Both \
+      queues must exist. With --match every task is looked at, and those to be left are held until the end: \
+      where tens of thousands are left, that keeps the broker busy for a minute. \
       Ctrl-C once: finish what is on its way, leave the rest where it is. Twice: leave now.
       """)
 

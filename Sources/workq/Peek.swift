@@ -12,7 +12,7 @@ struct Peek: WorkqCommand {
 
       The tasks are taken from the queue for the moment that it takes to look at them, and put back in their \
       places: workers will see them as redelivered. In a quorum queue each look counts as a delivery, and \
-      brings the task nearer to the queue's delivery limit. Of a long body the beginning is shown; --json \
+      brings the task nearer to the queue's delivery limit, at which it is dropped, or dead. Of a long body the beginning is shown; --json \
       and --raw have all of it. Nothing to see is no failure, but for --raw (75). \
       A stream cannot be looked at, nor a quorum queue with a single active consumer.
       """)

@@ -113,6 +113,32 @@ import Testing
     #expect(try Program.workq("status", queue).run().status == 75)
   }
 
+  @Test func `what the user may not do is 77, and changes nothing (403)`() throws {
+    let (queue, other, user) = (freshQueue(), freshQueue(), "user\(UUID().uuidString.prefix(8))")
+    #expect(try declare(queue, other).status == 0)
+    #expect(try Program.workq("publish", "-q", queue, "one").run().status == 0)
+    try Broker.shared.control("add_user", user, "secret")
+    defer { _ = try? Broker.shared.control("delete_user", user) }
+    try Broker.shared.control("set_permissions", user, "^$", "^$", "^$")
+    let poor = Broker.shared.with(url: Broker.shared.url.replacing("guest:guest", with: "\(user):secret"))
+    for words in [
+      ["declare", "--durable", queue], ["declare", freshQueue()],
+      ["declare", "--bind", "amq.direct:k", queue],
+      ["purge", "--force", queue], ["purge", "--force", "--delete", queue], ["peek", queue],
+      ["move", queue, other],
+    ] {
+      let result = try Program.workq(words).at(poor).run()
+      #expect(result.status == 77 && result.error.contains("ACCESS_REFUSED"), "\(words): \(result.error)")
+      #expect(!result.error.contains("secret"))
+    }
+    // It may take tasks, and not give them to others.
+    try Broker.shared.control("set_permissions", user, "^$", "^$", ".*")
+    let move = try Program.workq("move", queue, other).at(poor).run()
+    #expect(move.status == 77 && move.error.contains("none is lost"), "\(move.error)")
+    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    #expect(try waiting(in: other) == 0)
+  }
+
   @Test func `options that this broker's version ignores are told of`() throws {
     guard try Broker.shared.control("version").hasPrefix("3.10") else { return }
     let result = try declare("--consumer-timeout", "1h", freshQueue())

@@ -11,18 +11,6 @@ import Testing
     return name
   }
 
-  @Test func `on a terminal it asks first, naming queue, broker and count`() throws {
-    let queue = try queue(2)
-    for (answer, left) in [("n", 2), ("\n", 2), ("y", 0)] {
-      let purge = try Program.workq("purge", queue).inTerminal().start()
-      try purge.waitForOutput(
-        "Remove the 2 waiting tasks of '\(queue)' at 127.0.0.1:\(Broker.shared.port)/? [y/N]")
-      try purge.type("\(answer)\n")
-      #expect(try purge.end().status == 0)
-      #expect(try waiting(in: queue) == left)
-    }
-  }
-
   @Test func `before a queue is deleted it says what goes with it`() throws {
     let queue = try queue(1)
     let purge = try Program.workq("purge", "--delete", queue).inTerminal().start()
@@ -32,13 +20,6 @@ import Testing
     try purge.type("y\n")
     #expect(try purge.end().status == 0)
     #expect(try Program.workq("declare", "--check", queue).run().status == 78)
-  }
-
-  @Test func `elsewhere it wants --force`() throws {
-    let queue = try queue(1)
-    let refused = try Program.workq("purge", queue).run()
-    #expect(refused.status == 64 && refused.error.contains("--force"))
-    #expect(try waiting(in: queue) == 1)
   }
 
   @Test func `several are purged, and none when one of them is missing`() throws {

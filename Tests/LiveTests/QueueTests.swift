@@ -103,6 +103,6 @@ import Testing
     let queue = freshQueue()
     let purge = try Program.workq("purge", "--force", queue).run()
     #expect(purge.status == 78 && purge.output == "")
-    #expect(purge.error.contains("NOT_FOUND - no queue '\(queue)'"))
+    #expect(purge.error.contains("cannot purge queue '\(queue)': there is no such queue"))
   }
 }
