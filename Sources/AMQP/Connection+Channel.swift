@@ -11,8 +11,16 @@ extension Connection {
   /// sent at once, and a refusal arrives as an event or error like any other.
   mutating func openChannel() throws(AMQPError) {
     guard !channelIsOpen else { return }
-    // What the library still holds from the session before would be taken for this one's.
-    while unsafe amqp_frames_enqueued(state) != 0 { _ = try nextEvent(within: .zero) }
+    // What the library still holds from the session before would be taken for this one's. What came back
+    // without a confirm to follow carries no number that could be mistaken, and is told of nowhere else.
+    while unsafe amqp_frames_enqueued(state) != 0 {
+      guard let event = try readEvent(within: .zero) else { continue }
+      switch event {
+      case .returned where !channelConfirms: heard.append(event)
+      case .blocked, .unblocked: heard.append(event)
+      default: break
+      }
+    }
     assembler = ContentAssembler()
     var open = unsafe amqp_channel_open_t()
     try unsafe send(AMQP_CHANNEL_OPEN_METHOD, on: Self.channel, &open, "open a channel")

@@ -5,8 +5,22 @@ internal import Glibc
 struct DirectSending {
   var outgoing = Outgoing()
   var heartbeats: Heartbeats?
-  /// When the kernel last took some of what it had not taken at first.
+  /// When the kernel last took some of what it had not taken at first, or did not take it.
   var progress: Deadline?
+  private var hasBacklog = false
+
+  init(outgoing: Outgoing = Outgoing(), heartbeats: Heartbeats?) {
+    self.outgoing = outgoing
+    self.heartbeats = heartbeats
+  }
+
+  /// Hands the kernel what it takes, and notes how that goes on.
+  mutating func flush(to socket: Int32) {
+    let tookSome = outgoing.flush(to: socket)
+    if tookSome { heartbeats?.sent() }
+    if tookSome && hasBacklog || !outgoing.isEmpty && !hasBacklog { progress = .now }
+    hasBacklog = !outgoing.isEmpty
+  }
 }
 
 /// Sending past the library, for publishers on plain connections: see `Outgoing`.
@@ -48,10 +62,7 @@ extension Connection {
     }
     if direct?.heartbeats?.isDue == true, !hasUnsent { direct?.outgoing.appendHeartbeat() }
     let socket = descriptor
-    if hasUnsent, direct?.outgoing.flush(to: socket) == true {
-      direct?.heartbeats?.sent()
-      if hasUnsent || direct?.progress != nil { direct?.progress = .now }
-    }
+    if hasUnsent { direct?.flush(to: socket) }
     guard direct?.heartbeats?.isQuiet == true else { return }
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     if unsafe poll(&entry, 1, 0) > 0 { direct?.heartbeats?.heard() }

@@ -32,6 +32,14 @@ extension Connection {
     return lastPublishTag
   }
 
+  /// Asks something that changes nothing for a publisher (`basic.qos`), so that the answer comes when all
+  /// that was sent before has been read, or why it was not.
+  package mutating func waitUntilRead() throws(AMQPError) {
+    try prepareToAsk("publish")
+    unsafe amqp_basic_qos(state, Self.channel, 0, 0, 0)
+    try unsafe check(amqp_get_rpc_reply(state), "publish")
+  }
+
   private mutating func publishByLibrary(
     _ body: [UInt8], _ properties: inout amqp_basic_properties_t, _ exchange: amqp_bytes_t,
     _ routingKey: amqp_bytes_t

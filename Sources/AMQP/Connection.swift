@@ -57,6 +57,8 @@ package struct Connection: ~Copyable {
   private var unreleased = 0
   private static let mostUnreleased = 64
   var assembler = ContentAssembler()
+  /// Read while a channel was opened, and not told yet.
+  var heard: [Event] = []
   /// A publisher's frames that have not left, and its heartbeats: `nil` where the library sends.
   var direct: DirectSending?
 
@@ -121,6 +123,10 @@ package struct Connection: ~Copyable {
   /// - Returns: nil when nothing came within `timeout`, which is not an error.
   /// - Throws: `lost`, or why the broker closed the connection. It is of no use afterwards.
   package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
+    heard.isEmpty ? try readEvent(within: timeout) : heard.removeFirst()
+  }
+
+  mutating func readEvent(within timeout: Duration) throws(AMQPError) -> Event? {
     let deadline = timeout == .zero ? nil : Deadline.after(timeout)
     while true {
       if direct != nil { try sendDirectly() }

@@ -14,6 +14,12 @@ enum Incoming {
   /// An answer to what was sent without waiting for one.
   case nothing
 
+  /// What the broker closed the channel over; only publishing says of itself what it is about.
+  private static func operation(of close: amqp_channel_close_t) -> String {
+    let isPublish = unsafe close.class_id == 60 && close.method_id == 40
+    return isPublish ? "publish" : "use the channel"
+  }
+
   /// Reads a method; `session` is the channel session that a delivery's tag belongs to.
   init(_ method: amqp_method_t, session: Int) throws(AMQPError) {
     func decoded<Method>(_ type: Method.Type) -> Method {
@@ -58,7 +64,7 @@ enum Incoming {
     case AMQP_CHANNEL_CLOSE_METHOD:
       let close = unsafe decoded(amqp_channel_close_t.self)
       self = unsafe .channelClosed(
-        AMQPError(code: close.reply_code, close.reply_text.text, "use the channel"))
+        AMQPError(code: close.reply_code, close.reply_text.text, Self.operation(of: close)))
     case AMQP_CONNECTION_CLOSE_METHOD:
       let close = unsafe decoded(amqp_connection_close_t.self)
       self = unsafe .connectionClosed(

@@ -7,13 +7,27 @@ extension Message.Properties {
   ///   do not fit into a frame.
   package func check() throws(AMQPError) {
     try checkLengths()
-    for entry in headers?.entries ?? [] {
-      try AMQPError.checkLength(entry.name, "the name of a header")
-    }
-    guard headers != nil else { return }
+    guard let headers else { return }
+    try FieldValue.table(headers).checkNames()
     var pool = Pool()
     var (outgoing, properties) = unsafe (Outgoing(), pool.properties(self))
-    try unsafe outgoing.appendHeader(&properties, bodySize: 0, on: 1)
+    try unsafe outgoing.appendHeader(&properties, bodySize: 0, on: 1, frameMax: Int(Connection.frameMax))
+  }
+}
+
+extension FieldValue {
+  /// Refuses names that are too long, also in what is nested.
+  fileprivate func checkNames() throws(AMQPError) {
+    switch self {
+    case .table(let table):
+      for entry in table.entries {
+        try AMQPError.checkLength(entry.name, "the name of a header")
+        try entry.value.checkNames()
+      }
+    case .array(let values):
+      for value in values { try value.checkNames() }
+    default: break
+    }
   }
 }
 

@@ -58,7 +58,7 @@ struct Outgoing {
     let (before, countBefore) = (small.count, count)
     do throws(AMQPError) {
       try unsafe append(AMQP_BASIC_PUBLISH_METHOD, on: channel, &method, "publish")
-      try unsafe appendHeader(&properties, bodySize: body.count, on: channel)
+      try unsafe appendHeader(&properties, bodySize: body.count, on: channel, frameMax: frameMax)
     } catch {
       small.removeLast(small.count - before)
       count = countBefore
@@ -76,14 +76,17 @@ struct Outgoing {
   }
 
   /// The header frame that comes before a body.
+  ///
+  /// - Throws: `tooLarge` when it is longer than `frameMax`, which a frame's ends count to.
   mutating func appendHeader(
-    _ properties: inout amqp_basic_properties_t, bodySize: Int, on channel: UInt16
+    _ properties: inout amqp_basic_properties_t, bodySize: Int, on channel: UInt16, frameMax: Int
   ) throws(AMQPError) {
     let payload = try unsafe withUnsafeMutablePointer(to: &properties) { properties throws(AMQPError) in
       unsafe try encode("publish") {
         unsafe amqp_encode_properties(UInt16(AMQP_BASIC_CLASS), properties, $0)
       }
     }
+    guard 12 + payload <= frameMax - 8 else { throw Self.headersTooLarge("publish") }
     beginFrame(UInt8(AMQP_FRAME_HEADER), channel, size: 12 + payload)
     append(number: UInt16(AMQP_BASIC_CLASS))
     append(number: UInt16(0))
@@ -127,7 +130,11 @@ struct Outgoing {
       }
       if status >= 0 { return Int(status) }
     }
-    throw AMQPError(.tooLarge, operation, "the headers are larger than a frame")
+    throw Self.headersTooLarge(operation)
+  }
+
+  private static func headersTooLarge(_ operation: String) -> AMQPError {
+    AMQPError(.tooLarge, operation, "the headers are larger than a frame")
   }
 
   // MARK: Sending
@@ -149,6 +156,10 @@ struct Outgoing {
       smallSent += send(small[smallSent...], to: socket)
       if smallSent == small.count {
         small.removeAll(keepingCapacity: true)
+        smallSent = 0
+      } else if smallSent > Self.largestCopy && smallSent > small.count / 2 {
+        // A kernel that always leaves something must not make us keep all that it ever took.
+        small.removeFirst(smallSent)
         smallSent = 0
       }
     }

@@ -12,6 +12,8 @@ package struct Pipeline: ~Copyable {
   /// More than this on the way gains nothing, and makes a report of what is unknown longer.
   private static let largestWindow = 1000
   private static let mostBytes = 8 << 20
+  /// The kernel has megabytes of its own; more would only be memory.
+  private static let mostUnsent = 1 << 20
 
   /// What the broker has said.
   package enum Notice: Equatable, Sendable {
@@ -26,6 +28,7 @@ package struct Pipeline: ~Copyable {
   private let addresses: [Address]
   private let options: Connection.Options
   private let confirms: Bool
+  private let mixesExchanges: Bool
   private var connection: Connection
   private var window = ConfirmWindow()
   /// To be sent again one by one.
@@ -36,15 +39,18 @@ package struct Pipeline: ~Copyable {
 
   /// Connects to the first of the brokers that answers.
   ///
-  /// Without `confirms` nothing is ever settled: what comes back is all that is said.
+  /// Without `confirms` nothing is ever settled: what comes back is all that is said. With
+  /// `mixesExchanges` a missing exchange is one envelope's fault; without, it ends the connection's use.
   ///
   /// - Throws: why none of them would have us.
   package init(
-    firstOf addresses: [Address], _ options: Connection.Options, confirms: Bool = true
+    firstOf addresses: [Address], _ options: Connection.Options, confirms: Bool = true,
+    mixesExchanges: Bool = false
   ) throws(AMQPError) {
     self.addresses = addresses
     self.options = options
     self.confirms = confirms
+    self.mixesExchanges = mixesExchanges
     connection = try Connection.open(firstOf: addresses, options, isOptimistic: true)
   }
 
@@ -61,7 +67,7 @@ package struct Pipeline: ~Copyable {
   /// Whether another envelope should be sent now.
   package var hasRoom: Bool {
     suspects.isEmpty && window.count < Self.largestWindow && window.bytes < Self.mostBytes
-      && connection.unsentBytes < Self.mostBytes
+      && connection.unsentBytes < Self.mostUnsent
   }
 
   /// Since when the broker owes us something: a confirm, or to read what we send; nil when it does not.
@@ -93,7 +99,7 @@ package struct Pipeline: ~Copyable {
     let deadline = Deadline.after(timeout)
     while true {
       if let notice = notices.popFirst() { return notice }
-      if window.isEmpty, let suspect = suspects.popFirst() { try put(suspect.envelope, suspect.ticket) }
+      try putSuspect()
       guard let event = try nextEvent(within: timeout == .zero ? .zero : deadline.remaining ?? timeout)
       else { return nil }
       try handle(event)
@@ -104,7 +110,7 @@ package struct Pipeline: ~Copyable {
   private mutating func reconnect() throws(AMQPError) {
     connection = try Connection.open(firstOf: addresses, options)
     let (again, later) = (window.removeAll(), suspects)
-    for entry in again { try put(entry.envelope, entry.ticket) }
+    for entry in again { try putAgain(entry.envelope, entry.ticket) }
     suspects = later
   }
 
@@ -113,29 +119,57 @@ package struct Pipeline: ~Copyable {
   }
 
   // MARK: Questions
+  //
+  // The broker answers some of them by closing the channel, and what it owed on it is not said any more:
+  // so each waits until all that is on its way has its verdict.
 
   /// Looks a queue up: nil when there is none of that name.
   package mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
-    try finishLogIn()
+    try prepareToAsk()
     return try connection.status(ofQueue: name)
+  }
+
+  /// Waits until the broker has read all that was sent; what it says of that comes as notices.
+  package mutating func waitUntilRead() throws(AMQPError) {
+    try prepareToAsk()
+    try connection.waitUntilRead()
   }
 
   /// Makes a durable queue of this name if there is none.
   package mutating func ensure(queue name: String) throws(AMQPError) {
-    try finishLogIn()
+    try prepareToAsk()
     try connection.ensure(queue: name)
   }
 
   /// Makes a queue, or finds that it exists with just these properties.
   @discardableResult
   package mutating func declare(_ queue: Queue) throws(AMQPError) -> Queue.Status {
-    try finishLogIn()
+    try prepareToAsk()
     return try connection.declare(queue)
+  }
+
+  private mutating func prepareToAsk() throws(AMQPError) {
+    try finishLogIn()
+    let deadline = Deadline.after(options.rpcTimeout)
+    while unconfirmed > 0 {
+      try putSuspect()
+      if let event = try nextEvent(within: deadline.remaining ?? options.rpcTimeout) { try handle(event) }
+      guard unconfirmed == 0 || !deadline.hasPassed else {
+        throw AMQPError(.timedOut, "publish", "the broker has not confirmed the task in time")
+      }
+    }
   }
 
   private mutating func finishLogIn() throws(AMQPError) {
     while !connection.isOpen {
-      if let event = try nextEvent(within: options.connectTimeout) { try handle(event) }
+      // The broker's welcome is no event: a wait for one would go on after it.
+      if let event = try nextEvent(within: .zero) {
+        try handle(event)
+      } else if !connection.isOpen {
+        let socket = connection.descriptor
+        let patience = connection.careInterval ?? options.connectTimeout
+        Poll.wait(for: [socket], writable: hasUnsent ? socket : -1, until: .after(patience))
+      }
     }
   }
 
@@ -144,12 +178,29 @@ package struct Pipeline: ~Copyable {
   private mutating func put(_ envelope: Envelope, _ ticket: Int) throws(AMQPError) {
     let tag = try connection.publish(
       envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: confirms)
-    if confirms { window.sent(envelope, ticket: ticket, tag: tag) }
+    // Until the broker has welcomed us, all of it may have to be said again.
+    if confirms || !connection.isOpen { window.sent(envelope, ticket: ticket, tag: tag) }
+  }
+
+  /// Puts on its way what was there before; a broker that allows less than others may not take it now.
+  private mutating func putAgain(_ envelope: Envelope, _ ticket: Int) throws(AMQPError) {
+    do throws(AMQPError) {
+      try put(envelope, ticket)
+    } catch  where error.kind == .tooLarge && confirms {
+      notices.append(.settled(ticket: ticket, .refused(reason: error.detail)))
+    }
+  }
+
+  private mutating func putSuspect() throws(AMQPError) {
+    guard window.isEmpty, let suspect = suspects.popFirst() else { return }
+    try putAgain(suspect.envelope, suspect.ticket)
   }
 
   private mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
     do throws(AMQPError) {
-      return try connection.nextEvent(within: timeout)
+      let event = try connection.nextEvent(within: timeout)
+      if !confirms && connection.isOpen && !window.isEmpty { window = ConfirmWindow() }
+      return event
     } catch {
       guard !connection.isOpen, error.kind != .noBroker else { throw error }
       try reconnect()
@@ -176,7 +227,8 @@ package struct Pipeline: ~Copyable {
 
   /// The channel was closed over one of those on their way: finds out which.
   private mutating func channelClosed(_ error: AMQPError) throws(AMQPError) {
-    guard error.kind == .preconditionFailed, !window.isEmpty else { throw error }
+    let isOfOne = error.kind == .preconditionFailed || mixesExchanges && error.kind == .notFound
+    guard isOfOne, !window.isEmpty else { throw error }
     let all = window.removeAll()
     if all.count == 1 {
       notices.append(.settled(ticket: all[0].ticket, .refused(reason: error.detail)))

@@ -7,7 +7,9 @@ extension Publisher {
     guard pipeline == nil else { return }
     var settings = options.connection
     settings.rpcTimeout = options.confirmTimeout
-    pipeline = try Pipeline(firstOf: options.addresses, settings, confirms: options.confirms)
+    pipeline = try Pipeline(
+      firstOf: options.addresses, settings, confirms: options.confirms, mixesExchanges: options.mixesExchanges
+    )
     made = MadeQueues()
   }
 
@@ -23,8 +25,9 @@ extension Publisher {
     report(.lost(error, onTheirWay: onTheirWay.count, retry: delay))
     pipeline = nil
     blockedReason = nil
-    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) { again.append(sent.task) }
-    onTheirWay = [:]
+    var open = onTheirWay.sorted { $0.key < $1.key }.map(\.value.task)
+    while let task = again.popFirst() { open.append(task) }
+    (onTheirWay, again) = ([:], Fifo(open))
     Poll.wait(for: [], until: .after(delay))
   }
 

@@ -6,15 +6,15 @@ extension Publisher {
   mutating func send(
     _ task: PublishTask, returns: Int = 0, _ source: inout some TaskSource & ~Copyable
   ) throws(AMQPError) {
-    var envelope = task.envelope
-    if let delay = envelope.delay {
-      let queue = DelayQueue(for: envelope.routingKey, delay: delay)
-      guard try prepare(queue) else {
-        return source.settled(task, .failed(Self.noQueue(queue.workQueue)))
-      }
-      envelope.routingKey = queue.name
-    }
     do throws(AMQPError) {
+      var envelope = task.envelope
+      if let delay = envelope.delay {
+        let queue = DelayQueue(for: envelope.routingKey, delay: delay)
+        guard try prepare(queue) else {
+          return source.settled(task, .failed(Self.noQueue(queue.workQueue)))
+        }
+        envelope.routingKey = queue.name
+      }
       guard let ticket = try pipeline?.send(envelope) else { return again.append(task) }
       if options.confirms {
         onTheirWay[ticket] = Sent(task: task, returns: returns)
@@ -23,6 +23,10 @@ extension Publisher {
       }
     } catch  where error.kind == .tooLarge {
       source.settled(task, .failed(PublishFailure(.refused, error.detail)))
+    } catch {
+      // Of this task nobody else knows.
+      again.append(task)
+      throw error
     }
   }
 
@@ -33,13 +37,19 @@ extension Publisher {
     switch verdict {
     case .confirmed: source.settled(sent.task, .published)
     case .refused(let reason): source.settled(sent.task, .failed(PublishFailure(.refused, reason)))
-    case .unroutable(let reason) where !envelope.exchange.isEmpty || sent.returns > 2:
+    case .unroutable(let reason)
+    where !envelope.exchange.isEmpty || envelope.routingKey.isEmpty || sent.returns > 2:
       source.settled(sent.task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
     case .unroutable where !options.declares && envelope.delay == nil:
       source.settled(sent.task, .failed(Self.noQueue(envelope.routingKey)))
     case .unroutable:
       if envelope.delay == nil {
-        try make(envelope.routingKey, becauseOf: ticket)
+        do throws(AMQPError) {
+          try make(envelope.routingKey, becauseOf: ticket)
+        } catch {
+          again.append(sent.task)
+          throw error
+        }
       } else {
         made.forgetLeases()
       }
@@ -80,22 +90,23 @@ extension Publisher {
 extension Publisher {
   /// A task that nobody waits for came back.
   mutating func handBack(_ envelope: Envelope, _ reason: String) throws(AMQPError) {
-    guard envelope.exchange.isEmpty else {
+    // Of an empty name the broker would make a queue of any name.
+    guard envelope.exchange.isEmpty && !envelope.routingKey.isEmpty else {
       throw AMQPError(.unroutable, "publish", "no queue takes it: \(reason)")
     }
     guard options.declares else {
-      throw AMQPError(.notFound, "publish", "queue '\(envelope.routingKey)' does not exist")
+      throw AMQPError(.notFound, "publish to queue '\(envelope.routingKey)'", "it does not exist")
     }
     report(.declaring(queue: envelope.routingKey))
     try pipeline?.ensure(queue: envelope.routingKey)
     _ = try pipeline?.send(envelope)
   }
 
-  /// Asks the broker something, which it answers when it has read all that was sent before.
+  /// Waits until the broker has read all that was sent.
   ///
   /// - Returns: whether nothing came back that must be sent again.
   mutating func isRead(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
-    _ = try pipeline?.status(ofQueue: "workq.none")
+    try pipeline?.waitUntilRead()
     var isQuiet = true
     while let notice = try pipeline?.next(within: .zero) {
       try handle(notice, &source)

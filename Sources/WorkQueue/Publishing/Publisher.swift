@@ -14,6 +14,8 @@ package struct Publisher: ~Copyable {
     package var connection: Connection.Options
     /// Whether a missing queue is made.
     package var declares = true
+    /// Whether tasks name exchanges of their own, so that one that is missing is that task's fault.
+    package var mixesExchanges = false
     /// Whether the broker's confirm is waited for.
     package var confirms = true
     /// For a task's confirm, counted from when the broker has all of it, and for each question.

@@ -106,6 +106,7 @@ package struct RecordReader: ~Copyable {
       while true {
         let count = unsafe Glibc.read(descriptor, memory.baseAddress, Self.chunk)
         if count < 0 && errno == EINTR { continue }
+        if count < 0 && errno == EAGAIN { return .success(true) }  // someone else was faster
         if count < 0 { return .failure(SystemFailure()) }
         unsafe splitter.append(UnsafeRawBufferPointer(rebasing: memory[..<count]))
         bytesRead += count
