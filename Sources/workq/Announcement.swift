@@ -16,7 +16,7 @@ struct Announcement {
     let exchange: String?
     let routingKey: String?
     let messageID: String?
-    let bytes: Int
+    let bytes: Int?
     let reason: String?
   }
 
@@ -44,8 +44,18 @@ struct Announcement {
     }
   }
 
-  func failed(_ task: PublishTask, _ failure: PublishFailure) {
-    tell("failed", task, isBatch: true, failure.reason)
+  func failed(_ task: PublishTask, _ failure: PublishFailure, isBatch: Bool) {
+    if isJSON { tell("failed", task, isBatch: isBatch, failure.reason) }
+  }
+
+  /// A record that is no task.
+  func invalid(_ number: Int, _ reason: String) {
+    guard isJSON else { return }
+    console.print(
+      JSON.line(
+        Line(
+          status: "failed", record: number, queue: nil, exchange: nil, routingKey: nil, messageID: nil,
+          bytes: nil, reason: reason)))
   }
 
   private func tell(_ status: String, _ task: PublishTask, isBatch: Bool, _ reason: String? = nil) {

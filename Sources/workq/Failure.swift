@@ -17,13 +17,15 @@ struct Failure: Error {
       ExitStatus(error.kind), "\(location): cannot \(error.operation): \(error.detail)\(hint)")
   }
 
-  private static func hint(_ error: AMQPError) -> String? {
+  /// What to try next.
+  static func hint(_ error: AMQPError) -> String? {
     switch error.kind {
     case .unreachable: "is RabbitMQ running there? --url or WORKQ_URL names another broker"
     case .noBroker: "is this an AMQP port, usually 5672? --url or WORKQ_URL names another broker"
     case .unresolvable: "check the host in --url or WORKQ_URL"
     case .accessRefused: "check the user, the password, the virtual host, and what the user may do there"
-    case .notFound: "check the name; 'workq declare' makes queues, not exchanges"
+    case .notFound where error.operation == "publish": "check the exchange's name: workq makes none"
+    case .notFound: "check the name; 'workq declare' makes a queue"
     case .preconditionFailed: "use the queue as it is, or delete it and declare it anew"
     case .lost, .timedOut: "try again later"
     case .locked: "another connection has it for itself; try again later"

@@ -21,23 +21,48 @@ struct JSONRecord {
     } catch {
       throw Invalid(reason: "it is no JSON object")
     }
+    let values = try byKey(object)
     var (template, body) = (template, [UInt8]?.none)
-    for (name, value) in object {
-      let key = name.replacing("_", with: "-")
+    for (key, value) in values {
       if key == "body" || key == "body-base64" {
-        guard body == nil else { throw Invalid(reason: "it has both body and body_base64") }
         body = try Self.body(value, isBase64: key != "body")
       } else {
         try set(key, value, in: &template)
       }
     }
     guard let body else { throw Invalid(reason: "it has neither body nor body_base64") }
+    if values["exchange"] != nil && values["routing-key"] == nil { template.routingKey = "" }
+    if values["routing-key"] != nil && values["exchange"] == nil && template.exchange.isEmpty {
+      throw Invalid(reason: "its routing_key goes with an exchange")
+    }
+    try check(template)
+    return template.envelope(body, &ids)
+  }
+
+  /// The values by the keys' one spelling; there is no order among them, so none may contradict another.
+  private static func byKey(_ object: [String: JSONValue]) throws(Invalid) -> [String: JSONValue] {
+    var values: [String: JSONValue] = [:]
+    for (name, value) in object where value != .null || name.hasPrefix("body") {
+      let key = name.replacing("_", with: "-")
+      guard values.updateValue(value, forKey: key == "header" ? "headers" : key) == nil else {
+        throw Invalid(reason: "it has \(name) twice")
+      }
+    }
+    for (one, other) in [
+      ("body", "body_base64"), ("persistent", "transient"), ("queue", "exchange"), ("queue", "routing_key"),
+    ] where values[one] != nil && values[other.replacing("_", with: "-")] != nil {
+      throw Invalid(reason: "it has both \(one) and \(other)")
+    }
+    return values
+  }
+
+  private static func check(_ template: TaskTemplate) throws(Invalid) {
+    if let misdirection = template.misdirection { throw Invalid(reason: misdirection) }
     do throws(AMQPError) {
       try template.properties.check()
     } catch {
       throw Invalid(reason: error.detail)
     }
-    return template.envelope(body, &ids)
   }
 
   private static func body(_ value: JSONValue, isBase64: Bool) throws(Invalid) -> [UInt8] {
@@ -50,8 +75,8 @@ struct JSONRecord {
   private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid)
   {
     switch (key, value) {
-    case (_, .null), ("delivery", .object): break  // what peek says of where the task lay
-    case ("headers", .object(let headers)), ("header", .object(let headers)):
+    case ("delivery", .object): break  // what peek says of where the task lay
+    case ("headers", .object(let headers)):
       var table = template.properties.headers ?? FieldTable()
       for entry in FieldTable(headers).entries { table[entry.name] = entry.value }
       template.properties.headers = table

@@ -72,7 +72,12 @@ struct Publish: WorkqCommand {
   ) throws {
     if spool.isUsed {
       var spooled = try spooled(addresses, console)
-      return try spooled.run(&publisher, &source)
+      do throws(Failure) {
+        return try spooled.run(&publisher, &source)
+      } catch {
+        try source.finish()
+        throw error
+      }
     }
     do throws(AMQPError) {
       try publisher.publish(&source)
@@ -107,6 +112,7 @@ struct Publish: WorkqCommand {
       (template.exchange, template.routingKey) = (exchange, delivery.routingKey ?? "")
     }
     template.delay = properties.delay.map(\.duration)
+    if let misdirection = template.misdirection { throw Failure(.usage, misdirection) }
     return template
   }
 
@@ -140,6 +146,7 @@ struct Publish: WorkqCommand {
     var options = Publisher.Options(addresses: addresses, connection: connection.settings(for: "publish"))
     options.declares = !delivery.doesNotDeclare
     options.confirms = !delivery.doesNotConfirm
+    options.mixesExchanges = input.jsonl || spool.isUsed
     options.confirmTimeout = delivery.confirmTimeout.duration
     options.retryFor = delivery.retryFor.duration
     return options

@@ -50,7 +50,10 @@ struct PublishConclusion {
   }
 
   private var why: String? {
-    if let end = tally.end { return "cannot \(end.operation): \(end.detail)" }
+    if let end = tally.end {
+      let hint = Failure.hint(end).map { " (\($0))" } ?? ""
+      return "cannot \(end.operation): \(end.detail)\(hint)"
+    }
     return tally.unreadable?.message
   }
 

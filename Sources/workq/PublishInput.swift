@@ -67,6 +67,7 @@ struct PublishInput: ~Copyable, TaskSource {
     do throws(JSONRecord.Invalid) {
       return PublishTask(number: number, try JSONRecord.envelope(bytes, template, &ids))
     } catch {
+      announce.invalid(number, error.reason)
       failed(number, PublishFailure(.refused, error.reason))
       return nil
     }
@@ -81,7 +82,7 @@ struct PublishInput: ~Copyable, TaskSource {
       announce.published(task, isBatch: options.isBatch)
     case .failed(let failure) where options.isSpooled && failure.mayPass: later.append(task)
     case .failed(let failure):
-      if announce.isJSON { announce.failed(task, failure) }
+      announce.failed(task, failure, isBatch: options.isBatch)
       failed(task.number, failure)
     }
     progress?.update(published: tally.published, bytesRead: reader.bytesRead)
@@ -130,6 +131,15 @@ struct PublishInput: ~Copyable, TaskSource {
       tally.kept += 1
       raw[task.number] = nil
       announce.kept(task, isBatch: options.isBatch)
+    }
+  }
+
+  /// These tasks could not be published, and the disk would not have them either.
+  mutating func notKept(_ tasks: [PublishTask], _ reason: String) {
+    let failure = PublishFailure(.connection(.lost), reason)
+    for task in tasks {
+      announce.failed(task, failure, isBatch: options.isBatch)
+      failed(task.number, failure)
     }
   }
 

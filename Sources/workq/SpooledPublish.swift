@@ -77,7 +77,12 @@ struct SpooledPublish: ~Copyable {
   private func keep(_ source: inout PublishInput, until deadline: Deadline) throws(SpoolError) {
     repeat {
       let tasks = source.rest(atMost: Self.largestSegment, until: deadline)
-      try spool.add(tasks.map(\.envelope))
+      do throws(SpoolError) {
+        try spool.add(tasks.map(\.envelope))
+      } catch {
+        source.notKept(tasks, error.detail)
+        throw error
+      }
       source.kept(tasks)
     } while !source.isAtEnd && !deadline.hasPassed
   }

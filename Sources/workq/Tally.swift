@@ -19,6 +19,8 @@ struct Tally {
   var kept = 0
   private(set) var failed = 0
   private(set) var groups: [Group] = []
+  /// Failed for reasons beyond those that are listed.
+  private var ungrouped = 0
   private(set) var unreadable: (message: String, status: ExitStatus)?
   /// What ended the run before the input did.
   var end: AMQPError?
@@ -34,7 +36,10 @@ struct Tally {
       groups.append(Group(failure: failure))
       index = groups.count - 1
     }
-    let group = index ?? groups.count - 1
+    guard let group = index else {
+      ungrouped += 1
+      return
+    }
     groups[group].count += 1
     if let last = groups[group].ranges.last, last.upperBound == number - 1 {
       groups[group].ranges[groups[group].ranges.count - 1] = last.lowerBound...number
@@ -52,7 +57,7 @@ struct Tally {
 
   /// For a message: "records 2, 5-6 (the queue is full); record 9 (it is no JSON object)".
   var failures: String {
-    groups.map { group in
+    var parts = groups.map { group in
       let shown = group.ranges.map {
         $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
       }
@@ -60,6 +65,8 @@ struct Tally {
       let more = rest > 0 ? " and \(rest) more" : ""
       let noun = group.count == 1 ? "record" : "records"
       return "\(noun) \(shown.joined(separator: ", "))\(more) (\(group.failure.reason))"
-    }.joined(separator: "; ")
+    }
+    if ungrouped > 0 { parts.append("\(ungrouped) more for other reasons") }
+    return parts.joined(separator: "; ")
   }
 }

@@ -9,12 +9,22 @@ struct TaskTemplate {
   var routingKey: String
   var delay: Duration?
 
+  /// Why tasks cannot be sent there, if so.
+  var misdirection: String? {
+    if exchange.isEmpty && routingKey.isEmpty { return "the queue's name is empty" }
+    guard let delay, delay.milliseconds > 0 else { return nil }
+    guard exchange.isEmpty else { return "a delay leads to a queue: it does not go with an exchange" }
+    let name = DelayQueue(for: routingKey, delay: delay).name
+    return name.utf8.count > 255 ? "the queue's name is too long for a delay: '\(name)'" : nil
+  }
+
   /// A task with this body; it gets an id and a time if it has none.
   func envelope(_ body: [UInt8], _ ids: inout MessageID) -> Envelope {
     var properties = properties
     if properties.messageID == nil { properties.messageID = ids.next() }
     if properties.timestamp == nil { properties.timestamp = UInt64(time(nil)) }
     return Envelope(
-      Message(body: body, properties: properties), exchange: exchange, routingKey: routingKey, delay: delay)
+      Message(body: body, properties: properties), exchange: exchange, routingKey: routingKey,
+      delay: delay.flatMap { $0.milliseconds > 0 ? $0 : nil })
   }
 }
