@@ -15,7 +15,7 @@ LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
 TARGET = $(DESTDIR)$(PREFIX)
-MAN_PAGES = $(notdir $(wildcard man/*.1))
+MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
 SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
 
 .DEFAULT_GOAL = help
@@ -85,14 +85,15 @@ completions: release ## make the shells' completions anew
 install: ## install the release build below PREFIX (and DESTDIR)
 	@test -x $(RELEASE) || { echo "nothing to install yet: 'make release' first"; exit 1; }
 	install -Dm755 $(RELEASE) "$(TARGET)/bin/workq"
-	for page in $(MAN_PAGES); do install -Dm644 man/$$page "$(TARGET)/share/man/man1/$$page" || exit 1; done
+	for page in $(MAN_PAGES); do \
+	  install -Dm644 man/$$page "$(TARGET)/share/man/man$${page##*.}/$$page" || exit 1; done
 	install -Dm644 completions/workq.bash "$(TARGET)/share/bash-completion/completions/workq"
 	install -Dm644 completions/_workq "$(TARGET)/share/zsh/site-functions/_workq"
 	install -Dm644 completions/workq.fish "$(TARGET)/share/fish/vendor_completions.d/workq.fish"
 
 uninstall: ## remove what install has installed
 	rm -f "$(TARGET)/bin/workq"
-	for page in $(MAN_PAGES); do rm -f "$(TARGET)/share/man/man1/$$page" || exit 1; done
+	for page in $(MAN_PAGES); do rm -f "$(TARGET)/share/man/man$${page##*.}/$$page" || exit 1; done
 	rm -f "$(TARGET)/share/bash-completion/completions/workq"
 	rm -f "$(TARGET)/share/zsh/site-functions/_workq"
 	rm -f "$(TARGET)/share/fish/vendor_completions.d/workq.fish"

@@ -48,6 +48,7 @@ let package = Package(
     .testTarget(
       name: "LiveTests", dependencies: ["AMQP", "TestSupport"], exclude: ["Help", "Tutorial"],
       swiftSettings: testSettings),
+    .testTarget(name: "ManualTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
   ],
   swiftLanguageModes: [.v6]
 )

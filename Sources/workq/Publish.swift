@@ -7,7 +7,7 @@ struct Publish: WorkqCommand {
     abstract: "Send tasks to the queue.",
     discussion: """
       $ workq publish resize cat.jpg            the words are the task
-      $ workq publish -q mail < letter.eml      a file or pipe is the task, byte for byte
+      $ workq publish -q mail < letter.eml      a file or pipe is one task, as it is
       $ find . -print0 | workq publish --null   many tasks
 
       Tasks have been published when the exit code is 0: the broker has confirmed that a queue has them. \

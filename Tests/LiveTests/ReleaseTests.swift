@@ -65,7 +65,8 @@ import Testing
     let installed = files()
     for file in [
       "bin/workq", "share/bash-completion/completions/workq", "share/zsh/site-functions/_workq",
-      "share/fish/vendor_completions.d/workq.fish",
+      "share/fish/vendor_completions.d/workq.fish", "share/man/man1/workq.1",
+      "share/man/man7/workq-tutorial.7",
     ] {
       #expect(installed.contains("opt/w q/\(file)"), "\(installed)")
     }

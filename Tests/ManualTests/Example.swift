@@ -1,0 +1,107 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// An example of the manual or of README.md that is marked to be run, as a shell session.
+///
+/// The mark is the comment `.\" run` before `.Bd` in a page, and `<!-- run -->` before a fence in Markdown.
+/// What follows the word "run" is done first, and not shown. In the example `$ ` begins a command and `> `
+/// goes on with it; other lines are what it prints, where "..." stands for any text. An example without
+/// `$ ` is a script.
+struct Example: CustomTestStringConvertible, Sendable {
+  struct Step: Sendable {
+    var command: String
+    /// What it prints; nothing is shown of a command whose output does not matter.
+    var shown: [String] = []
+  }
+
+  /// The file, and the line in it.
+  let place: String
+  let preparation: String
+  let steps: [Step]
+
+  var testDescription: String { place }
+
+  static let all = inPages + inReadme
+  static let inPages = ManualPage.all.flatMap { page in
+    found(in: page.lines, page.name, mark: #/\.\\" run(.*)/#, start: ".Bd ", end: ".Ed", unescaped)
+  }
+  static let inReadme: [Example] = {
+    let text = try? String(contentsOfFile: "\(TestEnvironment.repository)/README.md", encoding: .utf8)
+    let lines = text?.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) ?? []
+    return found(in: lines, "README.md", mark: /<!-- run(.*)-->/, start: "```", end: "```") { $0 }
+  }()
+
+  private static func found(
+    in lines: [String], _ name: String, mark: Regex<(Substring, Substring)>, start: String, end: String,
+    _ text: (String) -> String
+  ) -> [Example] {
+    lines.indices.compactMap { index in
+      guard let match = lines[index].wholeMatch(of: mark), index + 1 < lines.count,
+        lines[index + 1].hasPrefix(start)
+      else { return nil }
+      let body = lines[(index + 2)...].prefix { $0 != end }.map(text)
+      return Example(
+        place: "\(name):\(index + 1)", preparation: text(String(match.1)), steps: steps(of: body))
+    }
+  }
+
+  /// What a page's reader sees of a line.
+  private static func unescaped(_ line: String) -> String {
+    line.replacing(#"\&"#, with: "").replacing(#"\-"#, with: "-").replacing(#"\e"#, with: #"\"#)
+  }
+
+  private static func steps(of lines: [String]) -> [Step] {
+    guard lines.contains(where: { $0.hasPrefix("$ ") }) else {
+      return [Step(command: lines.joined(separator: "\n"))]
+    }
+    return lines.reduce(into: []) { steps, line in
+      if line.hasPrefix("$ ") {
+        steps.append(Step(command: String(line.dropFirst(2))))
+      } else if line.hasPrefix("> ") && steps.last?.shown == [] {
+        steps[steps.count - 1].command += "\n" + line.dropFirst(2)
+      } else if !steps.isEmpty {
+        steps[steps.count - 1].shown.append(line)
+      }
+    }
+  }
+}
+
+extension Example {
+  /// Runs it in a home of its own.
+  ///
+  /// - Returns: how the shell ended, and what each of the steps wrote.
+  func run(at url: String) throws -> (Program.Result, outputs: [(stdout: [String], stderr: [String])]) {
+    let root = FileManager.default.temporaryDirectory.appending(path: "workq-example-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let home = root.appending(path: "home")
+    try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+    try Data(script(in: root.path).utf8).write(to: root.appending(path: "script"))
+    var shell = Program("/bin/sh", ["-eu", root.appending(path: "script").path])
+    let tools = URL(filePath: TestEnvironment.binary).deletingLastPathComponent().path
+    shell.environment = [
+      "HOME": home.path, "PATH": "\(tools):/usr/local/bin:/usr/bin:/bin", "AMQP_URL": url,
+      "LC_ALL": "C.UTF-8",
+    ]
+    let result = try shell.run(limit: 120)
+    let outputs = steps.indices.map { number in
+      (Self.lines(root.appending(path: "\(number).out")), Self.lines(root.appending(path: "\(number).err")))
+    }
+    return (result, outputs)
+  }
+
+  private func script(in root: String) -> String {
+    let steps = steps.enumerated().map { number, step in
+      "{\n\(step.command)\n} >'\(root)/\(number).out' 2>'\(root)/\(number).err'\n"
+    }
+    // Who has left something running in the background waits for it, in vain where it does not end.
+    return "cd \"$HOME\"\n\(preparation)\n\(steps.joined())wait\n"
+  }
+
+  private static func lines(_ file: URL) -> [String] {
+    let text = (try? Data(contentsOf: file)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    if lines.last == "" { lines.removeLast() }
+    return lines
+  }
+}

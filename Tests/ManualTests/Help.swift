@@ -1,0 +1,26 @@
+import TestSupport
+import Testing
+
+/// What the program says of itself.
+enum Help {
+  static func text(_ words: [String]) throws -> String {
+    var program = Program.workq(words + ["--help"])
+    program.environment["COLUMNS"] = "80"
+    let result = try program.run()
+    try #require(result.status == 0, "\(result.error)")
+    return result.output
+  }
+
+  static func subcommands() throws -> [String] {
+    let list = try #require(try text([]).split(separator: "SUBCOMMANDS:\n").last)
+    return list.split(separator: "\n").compactMap {
+      $0.firstMatch(of: #/^  ([a-z]+)  /#).map { String($0.1) }
+    }
+  }
+
+  /// The options in the left column, as they are typed.
+  static func options(_ words: [String]) throws -> Set<String> {
+    let columns = try text(words).matches(of: #/\n  (-[\w-]+(?:, -[\w-]+)*)/#)
+    return Set(columns.flatMap { $0.1.split(separator: ", ").map(String.init) })
+  }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import workq
+
+/// The manual's pages against the program.
+@Suite(.ownThreads) struct PageTests {
+  @Test func `there is a page for every subcommand, and one for nothing else`() throws {
+    let pages = try Help.subcommands().map { "workq-\($0).1" } + ["workq.1", "workq-tutorial.7"]
+    #expect(Set(ManualPage.all.map(\.name)) == Set(pages))
+  }
+
+  @Test(arguments: ManualPage.all)
+  func `mandoc has nothing to say about it`(page: ManualPage) throws {
+    let lint = try Program("/usr/bin/mandoc", ["-Tlint", "-W", "warning", page.path]).run()
+    #expect(lint.status == 0 && lint.output == "" && lint.error == "", "\(lint.output)\(lint.error)")
+  }
+
+  @Test(arguments: ManualPage.all.filter { $0.name.hasSuffix(".1") })
+  func `it has the sections that people look for, in their order`(page: ManualPage) {
+    let usual = [
+      "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES",
+      "SEE ALSO",
+    ]
+    #expect(page.sections.filter(usual.contains) == usual)
+  }
+
+  @Test(arguments: ManualPage.all)
+  func `the pages that it refers to are there`(page: ManualPage) {
+    let names = page.words(after: "Xr").filter { $0.first?.hasPrefix("workq") == true }
+    #expect(!names.isEmpty)
+    for words in names {
+      #expect(ManualPage.all.contains { $0.name == words.prefix(2).joined(separator: ".") }, "\(words)")
+    }
+  }
+
+  @Test func `every option of a subcommand is in its page, and every option in its page exists`() throws {
+    for subcommand in try Help.subcommands() {
+      let (page, help) = (try ManualPage("workq-\(subcommand).1").options, try Help.options([subcommand]))
+      #expect(help.subtracting(page) == [], "\(subcommand): these are not in the page")
+      #expect(page.subtracting(help) == [], "\(subcommand): these do not exist")
+    }
+  }
+
+  @Test func `every help begins with examples, whose lines are not broken`() throws {
+    for words in [[]] + (try Help.subcommands().map { [$0] }) {
+      let lines = try Help.text(words).split(separator: "\n", omittingEmptySubsequences: false)
+      let examples = lines.drop { !$0.hasPrefix("$ ") }.prefix { !$0.isEmpty }
+      #expect(examples.count { $0.hasPrefix("$ workq ") } >= 2, "\(words)")
+      for line in examples { #expect(line.hasPrefix("$ ") || line.hasPrefix("     "), "\(words): \(line)") }
+    }
+  }
+
+  @Test func `workq(1) has the options that all subcommands have, and none that does not exist`() throws {
+    let sets = try Help.subcommands().map { try Help.options([$0]) }
+    let all = sets.reduce(into: Set<String>()) { $0.formUnion($1) }
+    let common = sets.reduce(all) { $0.intersection($1) }
+    #expect(common.contains("--url"))
+    let main = try ManualPage("workq.1")
+    #expect(common.subtracting(main.options) == [])
+    for page in [main, try ManualPage("workq-tutorial.7")] {
+      #expect(page.options.subtracting(all) == [], "\(page.name)")
+    }
+  }
+
+  @Test func `workq(1) explains every exit code, and other pages no others`() throws {
+    let codes = Set((0...255).filter { ExitStatus(rawValue: $0) != nil })
+    #expect(try ManualPage("workq.1").exitCodes == codes)
+    for page in ManualPage.all where page.name.hasPrefix("workq-") && page.name.hasSuffix(".1") {
+      #expect(page.exitCodes.contains(0) && page.exitCodes.isSubset(of: codes), "\(page.name)")
+    }
+  }
+}

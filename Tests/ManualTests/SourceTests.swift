@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The manual's pages against what the sources read and write.
+@Suite struct SourceTests {
+  private static func sources(_ room: String) throws -> [String: String] {
+    let directory = "\(TestEnvironment.repository)/Sources/\(room)"
+    let files = try #require(FileManager.default.enumerator(atPath: directory)).compactMap { $0 as? String }
+    return try files.filter { $0.hasSuffix(".swift") }.reduce(into: [:]) { texts, file in
+      let name = URL(filePath: file).lastPathComponent
+      texts[name] = try String(contentsOfFile: "\(directory)/\(file)", encoding: .utf8)
+    }
+  }
+
+  @Test func `workq(1) explains the environment variables that the program reads, and no others`() throws {
+    var names: Set<String> = []
+    for text in try Self.sources("workq").values {
+      for use in text.matches(of: #/Environment\["([A-Z_]+)"\]/#) { names.insert(String(use.1)) }
+      guard let list = text.firstMatch(of: #/ variables = \[([^\]]*)\]/#) else { continue }
+      for name in list.1.matches(of: /[A-Z_]+/) { names.insert(String(name.0)) }
+    }
+    #expect(names.contains("WORKQ_URL"))
+    #expect(try ManualPage("workq.1").variables(in: "ENVIRONMENT") == names)
+  }
+
+  @Test func `workq-work(1) explains the variables that a command finds, and no others`() throws {
+    let text = try #require(try Self.sources("WorkQueue")["JobEnvironment.swift"])
+    let list = try #require(text.firstMatch(of: #/ names = \[([^\]]*)\]/#)).1
+    let names = list.matches(of: /[A-Z_]+/).map { "WORKQ_\($0.0)" } + ["WORKQ_HEADER_NAME"]
+    #expect(try ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT") == Set(names))
+  }
+
+  @Test func `workq-work(1) explains the headers that failed tasks get, and no others`() throws {
+    let text = try #require(try Self.sources("WorkQueue")["TaskHeaders.swift"])
+    let names = text.matches(of: #/"(x-workq-[a-z-]+)"/#).map { String($0.1) }
+    let page = try ManualPage("workq-work.1")
+    let items = page.section("HEADERS OF FAILED TASKS").filter { $0.hasPrefix(".It ") }
+    #expect(Set(page.words(after: "Sy", in: items).joined()) == Set(names))
+  }
+
+  /// Which page tells of the JSON that a file of the sources writes.
+  private static let pages = [
+    "Announcement.swift": "publish", "WorkReport+JSON.swift": "work", "Declare.swift": "declare",
+    "Purge.swift": "purge", "StatusReport.swift": "status", "MoveReport.swift": "move",
+    "PeekReport.swift": "peek",
+  ]
+
+  @Test func `every key that --json writes is in the subcommand's page`() throws {
+    for (file, text) in try Self.sources("workq").sorted(by: { $0.key < $1.key }) {
+      for type in text.matches(of: #/private struct \w+: Encodable \{(?s)(.*?)(?-s)(?:init\(|\n  \})/#) {
+        let page = try ManualPage("workq-\(try #require(Self.pages[file], "\(file): whose page?")).1")
+        let told = Set(page.words(after: "Ql").joined())
+        for property in type.1.matches(of: #/(?:let|var) (\w+)(?::| =)/#) {
+          let key = Self.snakeCase(String(property.1))
+          #expect(told.contains(key), "\(page.name) does not tell of \(key)")
+        }
+      }
+    }
+  }
+
+  private static func snakeCase(_ name: String) -> String {
+    name.replacing(/([a-z0-9])([A-Z]+)/) { "\($0.1)_\($0.2.lowercased())" }
+  }
+}
