@@ -60,10 +60,10 @@ struct Spawn: ~Copyable {
   }
 }
 
-/// Waits until no program that other tests start has copies of our descriptors any more.
+/// Waits for the programs that other tests are just starting.
 ///
-/// Between its fork and its exec, a child has every file of ours open; so a flock(2) that we have given back
-/// by closing the file is not free until then.
+/// Between its fork and the end of its exec, a child has every file of ours open; so a flock(2) that we
+/// have given back by closing the file is not free until then.
 public func letProgramsStart() {
   Spawn.starting.withLock {}
 }
