@@ -162,11 +162,10 @@ package struct Mover: ~Copyable {
     progress.matched += 1
   }
 
-  /// Gives back what was not moved, and waits until it is in its place.
+  /// Gives back what was not moved, and waits until the broker has read that and all acknowledgements.
   private mutating func giveBack() throws(AMQPError) {
-    guard progress.answered > progress.moved else { return }
-    try source.handBackAll()
-    _ = try source.status(ofQueue: options.source)
+    if progress.answered > progress.moved { try source.handBackAll() }
+    if progress.answered > 0 { _ = try source.status(ofQueue: options.source) }
   }
 
   // MARK: The target
