@@ -34,6 +34,9 @@ struct DeliveryOptions: ParsableArguments {
   )
   var unlessWaiting: UInt32?
 
+  @Flag(help: "Write the id of each published task to stdout.")
+  var printID = false
+
   func validate() throws {
     if let exchange, exchange.utf8.count > 255 {
       throw ValidationError("--exchange is longer than 255 bytes.")

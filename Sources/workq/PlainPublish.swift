@@ -40,7 +40,6 @@ extension Publish {
     publish.input = .withoutOptions
     publish.properties = .withoutOptions
     publish.delivery = .withoutOptions
-    publish.printID = false
     publish.spool = .withoutOptions
     publish.connection = .withoutOptions
     publish.output = .withoutOptions
@@ -75,7 +74,7 @@ extension DeliveryOptions {
     (options.exchange, options.routingKey) = (nil, nil)
     (options.doesNotDeclare, options.doesNotConfirm) = (false, false)
     (options.confirmTimeout, options.retryFor) = (TimeSpan(.seconds(30)), TimeSpan(.zero))
-    options.unlessWaiting = nil
+    (options.unlessWaiting, options.printID) = (nil, false)
     return options
   }
 }

@@ -23,8 +23,6 @@ struct Publish: WorkqCommand {
   @OptionGroup(title: "Input options") var input: InputOptions
   @OptionGroup(title: "Properties") var properties: PropertyOptions
   @OptionGroup(title: "Delivery options") var delivery: DeliveryOptions
-  @Flag(help: "Write the id of each published task to stdout.")
-  var printID = false
   @OptionGroup(title: "Spool options") var spool: SpoolOptions
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
@@ -42,7 +40,7 @@ struct Publish: WorkqCommand {
     if let delay = properties.delay, delay.duration > .zero, delivery.exchange != nil {
       throw ValidationError("--delay leads to a queue: it does not go with --exchange.")
     }
-    if printID && output.json { throw ValidationError("--json prints the ids, too: leave --print-id out.") }
+    if delivery.printID && output.json { throw ValidationError("--json prints the ids, too: leave --print-id out.") }
   }
 
   func run() throws {
@@ -123,7 +121,7 @@ struct Publish: WorkqCommand {
     options.isBatch = isBatch
     options.isSpooled = spool.isUsed
     let announcement = Announcement(
-      console: console, isJSON: output.json, printsID: printID,
+      console: console, isJSON: output.json, printsID: delivery.printID,
       showsTasks: Console.outputIsTerminal && !output.quiet)
     let showsProgress = isBatch && Console.errorIsTerminal && !output.quiet && !output.json
     return PublishInput(

@@ -28,6 +28,8 @@ struct Workq: ParsableCommand {
         console = publish.output.console
         return try publish.run()
       }
+      // The parser would look through all subcommands first.
+      if [[], ["--help"], ["-h"]].contains(arguments) { return console.print(helpMessage()) }
       var command = try parseAsRoot(SpoolOptions.expanded(arguments))
       if let command = command as? any WorkqCommand { console = command.output.console }
       try command.run()
