@@ -1,0 +1,45 @@
+internal import Glibc
+
+/// C strings that live as long as this object: a command's words, the environment that its runs share.
+@safe
+final class CStrings {
+  private var pointers: [UnsafeMutablePointer<CChar>?]
+
+  /// Copies the strings; what follows a NUL in one of them is not seen.
+  init(_ strings: [[UInt8]]) {
+    unsafe pointers = strings.map { string in
+      unsafe strndup(string.map { CChar(bitPattern: $0) }, string.count)
+    }
+  }
+
+  deinit {
+    for unsafe pointer in unsafe pointers { unsafe free(pointer) }
+  }
+
+  /// Hands `body` these strings, and after them those of `more` (each ended by a NUL), as an array that
+  /// nil ends.
+  func withArray<Result>(
+    and more: [UInt8], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>?) -> Result
+  ) -> Result {
+    var more = more
+    return unsafe more.withUnsafeMutableBytes { bytes in
+      var array = unsafe pointers
+      unsafe array.reserveCapacity(array.count + 24)
+      var start = 0
+      while start < bytes.count, let base = unsafe bytes.baseAddress {
+        let string = unsafe (base + start).assumingMemoryBound(to: CChar.self)
+        unsafe array.append(string)
+        start += unsafe strlen(string) + 1
+      }
+      unsafe array.append(nil)
+      return unsafe array.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
+    }
+  }
+
+  /// The room that they take of what exec(2) allows: their bytes, and a pointer for each.
+  var size: Int {
+    unsafe pointers.reduce(0) { sum, pointer in
+      unsafe sum + (pointer.map { unsafe strlen($0) } ?? 0) + 1 + MemoryLayout<Int>.size
+    }
+  }
+}
