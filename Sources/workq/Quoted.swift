@@ -10,6 +10,11 @@ enum Quoted {
     return quote(text.unicodeScalars) { !isPrintable($0) }
   }
 
+  /// Text from a message without the quotes, where it stands in a sentence.
+  static func plain(_ text: String) -> String {
+    String(quote(text.unicodeScalars) { !isPrintable($0) }.dropFirst().dropLast())
+  }
+
   private static func quote(
     _ scalars: some Collection<Unicode.Scalar>, escaping mustEscape: (Unicode.Scalar) -> Bool
   ) -> String {

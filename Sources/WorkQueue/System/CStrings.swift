@@ -7,9 +7,7 @@ final class CStrings {
 
   /// Copies the strings; what follows a NUL in one of them is not seen.
   init(_ strings: [[UInt8]]) {
-    unsafe pointers = strings.map { string in
-      unsafe strndup(string.map { CChar(bitPattern: $0) }, string.count)
-    }
+    unsafe pointers = strings.map { unsafe strndup($0.map(CChar.init(bitPattern:)), $0.count) }
   }
 
   deinit {
@@ -19,20 +17,20 @@ final class CStrings {
   /// Hands `body` these strings, and after them those of `more` (each ended by a NUL), as an array that
   /// nil ends.
   func withArray<Result>(
-    and more: [UInt8], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>?) -> Result
+    and more: [UInt8], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
   ) -> Result {
     var more = more
     return unsafe more.withUnsafeMutableBytes { bytes in
       var array = unsafe pointers
       unsafe array.reserveCapacity(array.count + 24)
       var start = 0
-      while start < bytes.count, let base = unsafe bytes.baseAddress {
+      while start < bytes.count, let base = bytes.baseAddress {
         let string = unsafe (base + start).assumingMemoryBound(to: CChar.self)
         unsafe array.append(string)
         start += unsafe strlen(string) + 1
       }
       unsafe array.append(nil)
-      return unsafe array.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
+      return unsafe body(&array)
     }
   }
 

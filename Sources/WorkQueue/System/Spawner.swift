@@ -63,8 +63,9 @@ final class Spawner {
     unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
     var pid: pid_t = 0
     let code = unsafe words.withArray(and: lastWord) { arguments in
-      unsafe environment.withArray(and: variables) { environment in
-        unsafe posix_spawnp(&pid, arguments?.pointee, &actions, &attributes, arguments, environment)
+      unsafe environment.withArray(and: variables) { environment -> Int32 in
+        guard let name = unsafe arguments.pointee else { return ENOENT }
+        return unsafe posix_spawnp(&pid, name, &actions, &attributes, arguments, environment)
       }
     }
     guard code == 0 else { throw SystemError(code: code) }

@@ -1,4 +1,4 @@
-package import AMQP
+internal import AMQP
 
 /// When a worker leaves by itself.
 package struct Bounds: Equatable, Sendable {

@@ -117,7 +117,9 @@ final class CommandOutput {
   }
 
   private func copy(_ file: Int32, _ stream: OutputStream, _ sink: Sink) {
-    var (buffer, offset) = ([UInt8](repeating: 0, count: 65_536), 0)
+    var (buffer, offset, last) = ([UInt8](repeating: 0, count: 65_536), 0, UInt8(ascii: "\n"))
+    // So that the next task's output begins on a line of its own.
+    defer { if last != UInt8(ascii: "\n") { sink(stream, [UInt8(ascii: "\n")]) } }
     while true {
       let count = unsafe pread(file, &buffer, buffer.count, offset)
       if count < 0 && errno == EINTR { continue }
@@ -125,6 +127,7 @@ final class CommandOutput {
       keepTail(stream, buffer[..<count])
       sink(stream, buffer[..<count])
       offset += count
+      last = buffer[count - 1]
     }
   }
 

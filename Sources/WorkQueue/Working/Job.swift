@@ -36,8 +36,22 @@ package struct Job {
     return moment
   }
 
+  /// Whether the work was over as it began.
+  var isOfNoTime: Bool {
+    guard case .none = work else { return false }
+    return true
+  }
+
   var child: Child? {
     guard case .command(let child) = work else { return nil }
     return child
+  }
+
+  /// Asks a running command to end; it is made to after `killAfter`.
+  mutating func end(_ outcome: Outcome, killAfter: Duration) {
+    guard forcedEnd == nil, let child else { return }
+    forcedEnd = outcome
+    killTime = .after(killAfter)
+    child.terminate()
   }
 }

@@ -14,11 +14,26 @@ package enum Outcome: Equatable, Sendable {
   /// It was never begun: the task has been given out so many times without an end of it.
   case exhausted(times: Int)
   /// The command cannot be run, whatever the task.
-  case unrunnable(String)
+  ///
+  /// `isTemporary` when that is for want of memory or processes.
+  case unrunnable(String, isTemporary: Bool)
 
   /// Reads the status that wait(2) gives.
   init(waitStatus status: Int32) {
     let signal = status & 0x7f
     self = signal == 0 ? .exited(status >> 8 & 0xff) : .signalled(signal)
+  }
+
+  /// As a sentence without its subject, for logs and for the task itself.
+  package var words: String {
+    switch self {
+    case .pretended: "done"
+    case .exited(let status): "exit status \(status)"
+    case .signalled(let signal): "ended by signal \(signal)"
+    case .timedOut(let limit): "ended after its time limit of \(limit / .seconds(1)) s"
+    case .interrupted: "ended because the worker had to leave"
+    case .unfit(let reason), .unrunnable(let reason, _): reason
+    case .exhausted(let times): "given out \(times) times without an end"
+    }
   }
 }

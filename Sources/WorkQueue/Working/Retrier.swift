@@ -13,6 +13,13 @@ struct Copy {
   let tag: Delivery.Tag
   let message: Message
   let destination: Destination
+
+  /// The same without what it can do without.
+  var lighter: Copy {
+    var message = message
+    message.properties.headers?[TaskHeaders.stderr] = nil
+    return Copy(number: number, tag: tag, message: message, destination: destination)
+  }
 }
 
 /// Publishes the copies of tasks that failed, on a connection of its own: a broker in alarm stops reading
@@ -22,14 +29,10 @@ struct Copy {
 /// 2. A copy counts as published when the broker has confirmed it and a queue has it.
 /// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off.
 struct Retrier: ~Copyable {
-  struct Options {
-    var addresses: [Address]
-    var connection: Connection.Options
-    var queue: String
-    var failedQueue: String
-  }
-
-  private let options: Options
+  private let addresses: [Address]
+  private let connection: Connection.Options
+  private let workQueue: String
+  private let failedQueue: String
   private var pipeline: Pipeline?
   private var backoff = Backoff()
   private var nextAttempt = Deadline.now
@@ -40,25 +43,32 @@ struct Retrier: ~Copyable {
   /// What is confirmed and not yet handed out.
   private var confirmed: [Copy] = []
 
-  init(_ options: Options) {
-    self.options = options
+  init(_ options: Worker.Options) {
+    addresses = options.addresses
+    (workQueue, failedQueue) = (options.queue, options.failedQueue)
+    var connection = options.connection
+    connection.name += " retries"
     // A broker that does not answer must not cost the heartbeats of the connection that consumes.
-    let patience = max(.seconds(1), options.connection.heartbeat)
-    if options.connection.heartbeat > .zero {
-      self.options.connection.rpcTimeout = min(options.connection.rpcTimeout, patience)
-      self.options.connection.connectTimeout = min(options.connection.connectTimeout, patience)
+    if connection.heartbeat > .zero {
+      let patience = max(.seconds(1), connection.heartbeat)
+      connection.rpcTimeout = min(connection.rpcTimeout, patience)
+      connection.connectTimeout = min(connection.connectTimeout, patience)
     }
+    self.connection = connection
   }
 
   /// How many copies are not published yet.
   var pending: Int { unsent.count + inFlight.count }
-  var descriptor: Int32? { pipeline?.descriptor }
+  var descriptor: Int32? { mutating get { pipeline?.descriptor } }
+  var hasUnsentBytes: Bool { mutating get { pipeline?.hasUnsent ?? false } }
 
   /// When it wants its turn at the latest.
   var wakeUp: Deadline {
-    var moment = unsent.isEmpty ? Deadline.never : nextAttempt
-    if let interval = pipeline?.careInterval { moment = min(moment, .after(interval)) }
-    return moment
+    mutating get {
+      var moment = unsent.isEmpty ? Deadline.never : nextAttempt
+      if let interval = pipeline?.careInterval { moment = min(moment, .after(interval)) }
+      return moment
+    }
   }
 
   mutating func add(_ copy: Copy) {
@@ -86,7 +96,7 @@ struct Retrier: ~Copyable {
     return copies
   }
 
-  consuming func close() {
+  mutating func disconnect() {
     pipeline.take()?.close()
   }
 
@@ -96,9 +106,9 @@ struct Retrier: ~Copyable {
   mutating func turn(_ report: (WorkerEvent) -> Void) -> [Copy] {
     guard pipeline != nil || !unsent.isEmpty else { return [] }
     do throws(AMQPError) {
-      try send()
+      try send(report)
       while let notice = try pipeline?.next(within: .zero) { handle(notice, report) }
-      try send()
+      try send(report)
     } catch {
       lose(error, report)
     }
@@ -106,10 +116,10 @@ struct Retrier: ~Copyable {
     return confirmed
   }
 
-  private mutating func send() throws(AMQPError) {
+  private mutating func send(_ report: (WorkerEvent) -> Void) throws(AMQPError) {
     guard !unsent.isEmpty, nextAttempt.hasPassed else { return }
     if pipeline == nil {
-      pipeline = try Pipeline(firstOf: options.addresses, options.connection)
+      pipeline = try Pipeline(firstOf: addresses, connection)
       known = []
     }
     while pipeline?.hasRoom == true, let copy = unsent.popFirst() {
@@ -118,8 +128,9 @@ struct Retrier: ~Copyable {
         let envelope = Envelope(copy.message, routingKey: queue)
         if let ticket = try pipeline?.send(envelope) { inFlight[ticket] = copy }
       } catch {
-        unsent.append(copy)
-        throw error
+        unsent.append(error.kind == .tooLarge ? copy.lighter : copy)
+        guard error.kind == .tooLarge else { throw error }
+        return putOff(report, error)
       }
     }
   }
@@ -128,16 +139,16 @@ struct Retrier: ~Copyable {
   private mutating func makeSure(of destination: Copy.Destination) throws(AMQPError) -> String {
     switch destination {
     case .delay(let delay):
-      let queue = Self.delayQueue(for: options.queue, delay)
+      let queue = Self.delayQueue(for: workQueue, delay)
       guard known.insert(queue.name).inserted else { return queue.name }
       _ = try pipeline?.declare(queue)
       return queue.name
     case .failedQueue:
-      guard known.insert(options.failedQueue).inserted else { return options.failedQueue }
-      if try pipeline?.status(ofQueue: options.failedQueue) == nil {
-        try pipeline?.ensure(queue: options.failedQueue)
+      guard known.insert(failedQueue).inserted else { return failedQueue }
+      if try pipeline?.status(ofQueue: failedQueue) == nil {
+        try pipeline?.ensure(queue: failedQueue)
       }
-      return options.failedQueue
+      return failedQueue
     }
   }
 
@@ -154,10 +165,11 @@ struct Retrier: ~Copyable {
     return delayQueue
   }
 
-  private mutating func handle(_ notice: Notice, _ report: (WorkerEvent) -> Void) {
+  private mutating func handle(_ notice: Pipeline.Notice, _ report: (WorkerEvent) -> Void) {
     switch notice {
-    case .blocked(let reason): report(.retriesBlocked(reason: reason))
-    case .unblocked: report(.retriesUnblocked)
+    case .blocked(let reason): report(.copiesBlocked(reason: reason))
+    case .unblocked: report(.copiesUnblocked)
+    case .returned: break  // comes only without confirms
     case .settled(let ticket, let verdict):
       guard let copy = inFlight.removeValue(forKey: ticket) else { return }
       switch verdict {
@@ -184,6 +196,6 @@ struct Retrier: ~Copyable {
   private mutating func putOff(_ report: (WorkerEvent) -> Void, _ error: AMQPError) {
     guard !unsent.isEmpty else { return }
     if nextAttempt.hasPassed { nextAttempt = .after(backoff.delay()) }
-    report(.retriesWait(error, tasks: pending, retry: nextAttempt.remaining ?? .zero))
+    report(.copiesWait(error, tasks: pending, retry: nextAttempt.remaining ?? .zero))
   }
 }

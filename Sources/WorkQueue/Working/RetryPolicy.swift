@@ -35,8 +35,8 @@ package struct RetryPolicy: Equatable, Sendable {
   func outcome(of status: Int32) -> Outcome {
     guard statusesTellOfCommand, onExit[status] == nil else { return .exited(status) }
     return switch status {
-    case 126: .unrunnable("its exit status is 126: found, but not executable")
-    case 127: .unrunnable("its exit status is 127: command not found")
+    case 126: .unrunnable("its exit status is 126: found, but not executable", isTemporary: false)
+    case 127: .unrunnable("its exit status is 127: command not found", isTemporary: false)
     default: .exited(status)
     }
   }
@@ -76,7 +76,7 @@ package struct RetryPolicy: Equatable, Sendable {
     let limit = min(maxDelay, Self.longestDelay)
     var delay = min(delay, limit)
     for _ in 1..<max(attempt, 1) {
-      guard delay < limit, delay > .zero else { break }
+      guard delay > .zero && delay != limit else { break }
       delay = min(delay * 2, limit)
     }
     return delay
