@@ -22,17 +22,17 @@ struct Console {
 
   /// Writes a line of data.
   func print(_ line: String) {
-    Self.write(Array("\(line)\n".utf8)[...], to: STDOUT_FILENO)
+    Self.write(Array("\(line)\n".utf8), to: STDOUT_FILENO)
   }
 
   /// Writes what somebody else has written, byte for byte.
   func pass(_ bytes: ArraySlice<UInt8>, to stream: OutputStream) {
-    Self.write(bytes, to: stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
+    Self.write(Array(bytes), to: stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
   }
 
   /// Writes a line to stderr that is meant for programs.
   func log(_ line: String) {
-    Self.write(Array("\(line)\n".utf8)[...], to: STDERR_FILENO)
+    Self.write(Array("\(line)\n".utf8), to: STDERR_FILENO)
   }
 
   /// Tells people what is being done.
@@ -65,14 +65,14 @@ struct Console {
   ///
   /// - Returns: whether the answer was yes.
   func confirms(_ question: String) -> Bool {
-    Self.write(Array("\(question) [y/N] ".utf8)[...], to: STDERR_FILENO)
+    Self.write(Array("\(question) [y/N] ".utf8), to: STDERR_FILENO)
     return ["y", "yes"].contains(readLine()?.lowercased())
   }
 
   private func tell(_ text: String, _ style: Style?) {
     var name = "workq:"
     if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
-    Self.write(Array("\(name) \(text)\n".utf8)[...], to: STDERR_FILENO)
+    Self.write(Array("\(name) \(text)\n".utf8), to: STDERR_FILENO)
   }
 
   private var showsColor: Bool {
@@ -87,32 +87,12 @@ struct Console {
   ///
   /// Quietly when the reader has gone, and with the reason when stdout cannot be written. A task that was
   /// being worked on goes back to its queue.
-<<<<<<< HEAD
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
     let code = StandardStreams.write(bytes, to: descriptor)
     guard code != 0, descriptor == STDOUT_FILENO else { return }  // of stderr nobody is left to tell
+    Child.killAll()
     if code == EPIPE { Signals.die(by: SIGPIPE) }
     Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(code)))")
     exit(ExitStatus.ioError.rawValue)
-=======
-  private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) {
-    var rest = bytes
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count >= 0 {
-        rest = rest.dropFirst(count)
-      } else if errno == EAGAIN {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        unsafe poll(&entry, 1, -1)
-      } else if errno != EINTR {
-        guard descriptor == STDOUT_FILENO else { return }  // nobody is left to tell
-        let failure = errno
-        Child.killAll()
-        if failure == EPIPE { Signals.die(by: SIGPIPE) }
-        Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(failure)))")
-        exit(ExitStatus.ioError.rawValue)
-      }
-    }
->>>>>>> d28e9f5 (Run commands, retry by delay queues, park, drain and stop)
   }
 }

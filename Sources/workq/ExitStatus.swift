@@ -3,13 +3,10 @@ internal import AMQP
 /// The exit codes: sysexits(3), as RabbitMQ's own tools use them.
 enum ExitStatus: Int32 {
   case ok = 0
-<<<<<<< HEAD
-  /// Some tasks of a batch were published, and some were not.
-  case partial = 3
-=======
   /// A worker that left by itself has parked or dropped tasks.
   case tasksFailed = 1
->>>>>>> d28e9f5 (Run commands, retry by delay queues, park, drain and stop)
+  /// Some tasks of a batch were published, and some were not.
+  case partial = 3
   case usage = 64
   /// A task was refused for what it is.
   case dataError = 65

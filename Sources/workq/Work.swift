@@ -91,7 +91,7 @@ struct Work: WorkqCommand {
   }
 
   /// Turns the worker's end into an exit code.
-  private func check(_ reason: StopReason, _ tally: Tally, _ options: Worker.Options) throws {
+  private func check(_ reason: StopReason, _ tally: TaskCounts, _ options: Worker.Options) throws {
     if case .unrunnable(let words, let isTemporary) = reason {
       throw Failure(isTemporary ? .temporary : .configuration, "\(words); its task went back to the queue")
     }

@@ -114,7 +114,7 @@ extension WorkReport {
       }
     }
 
-    private mutating func stopped(_ tally: Tally, _ duration: Duration) {
+    private mutating func stopped(_ tally: TaskCounts, _ duration: Duration) {
       (event, seconds, done) = ("stopped", duration / .seconds(1), tally.done)
       (retried, requeued, parked) = (tally.retried, tally.requeued, tally.parked)
       (dropped, handedBack, tasksInVain) = (tally.dropped, tally.handedBack, tally.inVain)

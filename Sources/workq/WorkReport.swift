@@ -102,7 +102,7 @@ struct WorkReport {
     }
   }
 
-  private func tellSummary(_ tally: Tally, _ duration: Duration) {
+  private func tellSummary(_ tally: TaskCounts, _ duration: Duration) {
     if isFake || tally.ended == 0 && options.bounds.isBounded {
       console.detail(summary(tally, duration))
     } else {
@@ -110,7 +110,7 @@ struct WorkReport {
     }
   }
 
-  private func summary(_ tally: Tally, _ duration: Duration) -> String {
+  private func summary(_ tally: TaskCounts, _ duration: Duration) -> String {
     let counts = [
       (tally.retried, "put off"), (tally.requeued, "requeued"), (tally.parked, "parked"),
       (tally.dropped, "dropped"), (tally.handedBack, "given back"), (tally.inVain, "in vain"),

@@ -135,7 +135,14 @@ package struct Pipeline: ~Copyable {
 
   private mutating func finishLogIn() throws(AMQPError) {
     while !connection.isOpen {
-      if let event = try nextEvent(within: options.connectTimeout) { try handle(event) }
+      // The broker's welcome is no event: a wait for one would go on after it.
+      if let event = try nextEvent(within: .zero) {
+        try handle(event)
+      } else if !connection.isOpen {
+        let socket = connection.descriptor
+        let patience = connection.careInterval ?? options.connectTimeout
+        Poll.wait(for: [socket], writable: hasUnsent ? socket : -1, until: .after(patience))
+      }
     }
   }
 

@@ -15,11 +15,11 @@ struct PollSet {
     entries.append(pollfd(fd: descriptor, events: events, revents: 0))
   }
 
-  /// Waits until one of them is ready, a signal arrives, or `deadline` comes.
+  /// Waits until one of them is ready or `deadline` comes.
   mutating func wait(until deadline: Deadline) {
     let count = nfds_t(entries.count)
-    guard unsafe poll(&entries, count, deadline.pollMilliseconds) < 0 else { return }
-    for index in entries.indices { entries[index].revents = 0 }
+    // A signal interrupts the wait and makes one of the descriptors ready: another look tells which.
+    while unsafe poll(&entries, count, deadline.pollMilliseconds) < 0 && errno == EINTR {}
   }
 
   /// Whether the descriptor, one of those added, had something to read, its end or an error.

@@ -54,7 +54,7 @@ package struct Worker: ~Copyable {
 
   package enum Ending: Equatable, Sendable {
     /// Stopped, with everything finished or given back.
-    case stopped(StopReason, Tally)
+    case stopped(StopReason, TaskCounts)
     /// Stopped by a second signal, which the process should die by.
     case killed(signal: Int32)
   }
@@ -79,7 +79,7 @@ package struct Worker: ~Copyable {
   var running: [Job] = []
   var begun = 0
   var retrier: Retrier
-  var tally = Tally()
+  var tally = TaskCounts()
 
   var stopReason: StopReason?
   var graceEnd = Deadline.never

@@ -38,7 +38,7 @@ package enum WorkerEvent {
   /// Left at once; these tasks go back to the queue, or are lost where they are not acknowledged.
   case abandoned(running: Int, acknowledges: Bool)
   /// The last word.
-  case stopped(Tally, after: Duration)
+  case stopped(TaskCounts, after: Duration)
 }
 
 /// How a task ended, and what becomes of it.
@@ -71,7 +71,7 @@ package enum StopReason: Equatable, Sendable {
 }
 
 /// What became of a worker's tasks.
-package struct Tally: Equatable, Sendable {
+package struct TaskCounts: Equatable, Sendable {
   package var done = 0
   package var retried = 0
   package var requeued = 0
