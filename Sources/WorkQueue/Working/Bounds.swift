@@ -31,16 +31,19 @@ struct RetryCalendar {
   private var moments: [Deadline] = []
 
   mutating func add(_ delay: Duration) {
-    moments.append(.after(delay + Self.slack))
+    let now = Deadline.now
+    moments.removeAll { $0 <= now }
+    moments.append(now + delay + Self.slack)
   }
 
   /// Whether one of them comes back in `patience` from `now` at the latest.
-  mutating func expects(within patience: Duration, from now: Deadline = .now) -> Bool {
-    moments.removeAll { $0 <= now }
+  func expects(within patience: Duration, from now: Deadline = .now) -> Bool {
     let last = now + patience + Self.slack
-    return moments.contains { $0 <= last }
+    return moments.contains { $0 > now && $0 <= last }
   }
 
-  /// When the next of them is back.
-  var next: Deadline { moments.min() ?? .never }
+  /// When the next of them after `now` is back.
+  func next(after now: Deadline = .now) -> Deadline {
+    moments.filter { $0 > now }.min() ?? .never
+  }
 }

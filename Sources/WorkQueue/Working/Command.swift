@@ -92,7 +92,7 @@ package final class Command {
   private func lastWord(of body: [UInt8]) throws(Failure) -> [UInt8] {
     guard options.takesArgument || options.program == .shell else { return [] }
     let what = options.takesArgument ? "an argument" : "a command line"
-    guard !body.contains(0) else { throw .unfit("the task holds a NUL byte, which \(what) cannot") }
+    guard !body.contains(0) else { throw .unfit("the task holds a NUL byte, and \(what) cannot") }
     guard body.count < Self.longestString else {
       throw .unfit("the task has \(body.count) bytes, and \(what) at most \(Self.longestString - 1)")
     }

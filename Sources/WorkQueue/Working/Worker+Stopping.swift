@@ -70,7 +70,7 @@ extension Worker {
     mustRead = true
     if let patience = options.bounds.idleTimeout, calendar.expects(within: patience) {
       if subscription?.isConsuming == false { try subscription?.consume() }
-      nextLook = calendar.next
+      nextLook = calendar.next()
       return
     }
     let count = try subscription?.waitingTasks() ?? 0
