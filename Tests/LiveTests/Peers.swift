@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 
 /// Programs that we did not write, or that are not ours to test, at the other end.
@@ -47,4 +48,38 @@ func consumers(of queue: String, at broker: Broker = .shared) throws -> Int {
   let result = try Program.workq("declare", "--check", queue).at(broker).run()
   let words = result.output.split(separator: " ")
   return words.count > 4 ? Int(words[3]) ?? -1 : -1
+}
+
+/// A message as another program sees it.
+struct SeenMessage {
+  let body: String
+  let properties: [String: Any]
+  var headers: [String: Any] { properties["headers"] as? [String: Any] ?? [:] }
+
+  /// Takes the first message off a queue; nil when there is none.
+  static func take(from queue: String, at broker: Broker = .shared) throws -> SeenMessage? {
+    let result = try Peer.python("message", "get", queue).at(broker).run()
+    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    let json = try JSONSerialization.jsonObject(with: Data(result.outputBytes), options: .fragmentsAllowed)
+    guard let properties = json as? [String: Any] else { return nil }
+    return SeenMessage(body: properties["body"] as? String ?? "", properties: properties)
+  }
+
+  /// Publishes a message with properties given as JSON.
+  static func put(_ body: String, _ properties: String, to queue: String) throws {
+    let result = try Peer.python("message", "put", queue, properties, body).run()
+    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+  }
+}
+
+/// Publishes tasks, one for each line.
+func publish(_ tasks: [String], to queue: String, at broker: Broker = .shared) throws {
+  let input = Array((tasks.joined(separator: "\n") + "\n").utf8)
+  let result = try Program.workq("publish", "--lines", "-q", queue).at(broker).run(input: input)
+  guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+}
+
+/// A worker that runs a shell script for each task.
+func worker(_ queue: String, _ options: [String] = [], script: String) -> Program {
+  Program.workq(["work", "-q", queue] + options + ["--", "sh", "-c", script])
 }
