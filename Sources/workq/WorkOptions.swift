@@ -74,7 +74,9 @@ struct FailureOptions: ParsableArguments {
     help: ArgumentHelp("Park a task after so many attempts; 0 is never.", valueName: "n"))
   var maxAttempts = 5
 
-  @Option(help: ArgumentHelp("Let the first retry wait so long, each further one twice as long.", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp(
+      "Let the first retry wait so long, each further one twice as long.", valueName: "duration"))
   var retryDelay = TimeSpan(.seconds(10))
 
   @Option(help: ArgumentHelp("But none longer than this.", valueName: "duration"))

@@ -7,16 +7,19 @@ import Testing
   @Test func `a task that fails waits in the broker, longer each time, and is parked in the end`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, "{}")
-    try SeenMessage.put(
-      "the task", #"{"message_id":"id","priority":2,"delivery_mode":2,"user_id":"guest","expiration":"600000","headers":{"mine":"kept"}}"#,
-      to: queue)
+    let properties = """
+      {"message_id":"id", "priority":2, "delivery_mode":2, "user_id":"guest", "expiration":"600000",
+       "headers":{"mine":"kept"}}
+      """
+    try SeenMessage.put("the task", properties, to: queue)
     let options = ["--retry-delay", "300ms", "--max-attempts", "3", "--output", "grouped", "--drain"]
     let result = try worker(
       queue, options + ["--idle-timeout", "10s"], script: "echo \"attempt $WORKQ_ATTEMPT\" >&2; exit 3"
     ).run()
     #expect(result.status == 1)
     #expect(result.error.contains("attempt 1 of 3, after ") && result.error.contains("next try in 0.3 s"))
-    #expect(result.error.contains("next try in 0.6 s") && result.error.contains("parked in '\(queue).failed'"))
+    #expect(result.error.contains("next try in 0.6 s"))
+    #expect(result.error.contains("parked in '\(queue).failed'"))
     #expect(result.error.hasSuffix("workq: some tasks were not done: 1 parked in '\(queue).failed'\n"))
     let parked = try #require(try SeenMessage.take(from: "\(queue).failed"))
     #expect(parked.body == "the task" && parked.properties["message_id"] as? String == "id")
@@ -45,7 +48,8 @@ import Testing
   @Test(
     arguments: [
       ("exit 75", "retry"), ("exit 111", "retry"), ("exit 65", "park"), ("exit 100", "park"),
-      ("exit 1", "drop"), ("kill -9 $$", "drop"), ("exit 42", "ack"), ("exit 43", "requeue"), ("exit 0", "ack"),
+      ("exit 1", "drop"), ("kill -9 $$", "drop"), ("exit 42", "ack"), ("exit 43", "requeue"),
+      ("exit 0", "ack"),
     ])
   func `an end means what the map says`(script: String, action: String) throws {
     let queue = freshQueue()
@@ -67,7 +71,7 @@ import Testing
     #expect(parked.headers["x-workq-signal"] as? Int == 11 && parked.headers["x-workq-exit-status"] == nil)
   }
 
-  @Test func `deliveries of a quorum queue count as attempts, so a task that kills its worker is parked`() throws {
+  @Test func `a task of a quorum queue that kills its workers is parked`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
     try publish(["killer"], to: queue)
@@ -113,7 +117,7 @@ import Testing
     let queue = freshQueue()
     try publish(["one"], to: queue)
     let worker = try worker(queue, ["--on-failure", "park"], script: "exit 1").start()
-    try waitUntil("one is parked") { worker.error.contains("parked in") && (try? waiting(in: "\(queue).failed")) == 1 }
+    try waitUntil("one is parked") { (try? waiting(in: "\(queue).failed")) == 1 }
     try Peer.delete("\(queue).failed")
     try publish(["two"], to: queue)
     try waitUntil("two is parked") { (try? waiting(in: "\(queue).failed")) == 1 }

@@ -212,7 +212,11 @@ import Testing
     try broker.control("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
     let queue = freshQueue()
     try publish(["long", "last"], to: queue, at: broker)
-    let script = "read x; if [ $x = long ] && [ $WORKQ_REDELIVERED = 0 ]; then sleep 9; else sleep 5.5; fi; echo $x"
+    let script = """
+      read x
+      if [ $x = long ] && [ $WORKQ_REDELIVERED = 0 ]; then sleep 9; else sleep 5.5; fi
+      echo $x
+      """
     let worker = try worker(queue, ["--drain"], script: script).at(broker).start()
     try worker.waitForError("not acknowledged within the broker's consumer_timeout of 6 s")
     #expect(worker.error.contains("raise consumer_timeout in rabbitmq.conf"))

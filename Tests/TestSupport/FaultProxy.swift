@@ -32,7 +32,8 @@ public final class FaultProxy: @unchecked Sendable {
 
   public init(to broker: Broker) throws {
     brokerPort = broker.port
-    listener = try Self.newSocket()
+    let listener = try Self.newSocket()
+    self.listener = listener
     var address = Self.loopback(0)
     let bound = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

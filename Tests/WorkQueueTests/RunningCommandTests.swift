@@ -211,7 +211,7 @@ import Testing
   }
 
   private func isAlive(_ pid: pid_t) -> Bool {
-    guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8) else { return false }
-    return !status.contains("State:\tZ")
+    let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    return status.map { !$0.contains("State:\tZ") } ?? false
   }
 }

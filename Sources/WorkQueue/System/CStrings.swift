@@ -11,7 +11,7 @@ final class CStrings {
   }
 
   deinit {
-    for unsafe pointer in unsafe pointers { unsafe free(pointer) }
+    for unsafepointer in unsafe pointers { unsafe free(pointer) }
   }
 
   /// Hands `body` these strings, and after them those of `more` (each ended by a NUL), as an array that

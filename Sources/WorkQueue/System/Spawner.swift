@@ -50,6 +50,7 @@ final class Spawner {
   ///   - variables: this run's, each ended by a NUL.
   ///   - descriptors: what becomes its stdin, stdout and stderr.
   /// - Returns: its pid, which is its process group's number, too.
+  /// - Throws: why it cannot be executed, among others.
   func start(
     _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings, variables: [UInt8],
     descriptors: (Int32, Int32, Int32)

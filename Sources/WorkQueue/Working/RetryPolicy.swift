@@ -35,7 +35,8 @@ package struct RetryPolicy: Equatable, Sendable {
   func outcome(of status: Int32) -> Outcome {
     guard statusesTellOfCommand, onExit[status] == nil else { return .exited(status) }
     return switch status {
-    case 126: .unrunnable("cannot run the command: exit status 126 (it is not executable)", isTemporary: false)
+    case 126:
+      .unrunnable("cannot run the command: exit status 126 (it is not executable)", isTemporary: false)
     case 127: .unrunnable("cannot run the command: exit status 127 (it was not found)", isTemporary: false)
     default: .exited(status)
     }
