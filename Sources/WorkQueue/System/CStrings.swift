@@ -11,7 +11,7 @@ final class CStrings {
   }
 
   deinit {
-    for unsafepointer in unsafe pointers { unsafe free(pointer) }
+    for index in unsafe pointers.indices { unsafe free(pointers[index]) }
   }
 
   /// Hands `body` these strings, and after them those of `more` (each ended by a NUL), as an array that
