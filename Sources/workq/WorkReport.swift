@@ -71,6 +71,7 @@ struct WorkReport {
 
   private func tellEnd(_ job: Job, _ end: JobEnd) {
     let inVain = end.isInVain ? "; the connection that it came by is gone: the broker gives it out again" : ""
+    if isFake && end.outcome == .interrupted { return }  // that was said of all of them
     if case .pretended = end.outcome {
       if end.isInVain {
         console.notice("the task's acknowledgement came too late: the broker gives the task out again")

@@ -83,3 +83,9 @@ func publish(_ tasks: [String], to queue: String, at broker: Broker = .shared) t
 func worker(_ queue: String, _ options: [String] = [], script: String) -> Program {
   Program.workq(["work", "-q", queue] + options + ["--", "sh", "-c", script])
 }
+
+/// Whether a process runs; one that only waits to be reaped does not.
+func isAlive(_ pid: String) -> Bool {
+  let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+  return status.map { !$0.contains("State:\tZ") } ?? false
+}

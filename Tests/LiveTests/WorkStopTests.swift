@@ -77,7 +77,7 @@ import Testing
     let result = try worker.end(within: 10)
     #expect(result.status == 128 + signal)
     #expect(try waiting(in: queue) == 2)
-    for pid in result.outputLines { #expect(!FileManager.default.fileExists(atPath: "/proc/\(pid)")) }
+    for pid in result.outputLines { #expect(!isAlive(pid)) }
   }
 
   @Test func `a command that will not end does not keep the second signal up for long`() throws {
@@ -243,7 +243,7 @@ import Testing
     ).run()
     #expect(result.error == "")
     let pid = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-    try waitUntil("the command is gone") { !FileManager.default.fileExists(atPath: "/proc/\(pid)") }
+    try waitUntil("the command is gone") { !isAlive(pid) }
   }
 
   @Test(
