@@ -3,18 +3,20 @@ internal import AMQP
 /// Getting a connection, and getting it again.
 extension Worker {
   /// Connects for the first time; with patience only where it was asked for.
-  mutating func connectFirst() throws(AMQPError) {
+  mutating func connectFirst(_ signals: borrowing Signals) throws(AMQPError) {
     let end = Deadline.after(options.reconnectsFor ?? .zero)
     while subscription == nil {
+      if let signal = signals.receive().first { return stop(.signal(signal)) }
       do throws(AMQPError) {
         let first = try Subscription.open(options)
         report(.waiting(broker: first.broker, address: first.address))
         subscription = consume first
       } catch {
+        if let signal = signals.receive().first { return stop(.signal(signal)) }
         guard error.isTransient, !end.hasPassed else { throw error }
         let next = min(.after(backoff.delay()), end)
         report(.unreachable(error, retry: next.remaining))
-        Poll.wait(for: [], until: next)
+        Poll.wait(for: [signals.descriptor], until: next)
       }
     }
     backoff.reset()

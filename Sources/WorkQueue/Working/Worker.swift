@@ -110,9 +110,8 @@ package struct Worker: ~Copyable {
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
   package mutating func run() throws(AMQPError) -> Ending {
-    try connectFirst()
-    // Before this point, a signal does what signals do.
     let signals = Signals([SIGINT, SIGTERM, SIGHUP])
+    try connectFirst(signals)
     while true {
       let isDrained = serve()
       if isOver && isDrained {
