@@ -24,8 +24,9 @@ let package = Package(
     .systemLibrary(
       name: "CRabbitMQ", pkgConfig: "librabbitmq",
       providers: [.apt(["librabbitmq-dev"]), .brew(["rabbitmq-c"])]),
+    .systemLibrary(name: "CSystem"),
     .target(name: "AMQP", dependencies: ["CRabbitMQ"], swiftSettings: settings),
-    .target(name: "WorkQueue", dependencies: ["AMQP"], swiftSettings: settings),
+    .target(name: "WorkQueue", dependencies: ["AMQP", "CSystem"], swiftSettings: settings),
     .executableTarget(
       name: "workq",
       dependencies: [

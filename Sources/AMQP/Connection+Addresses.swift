@@ -10,7 +10,8 @@ extension Connection {
     firstOf addresses: [Address], _ options: Options, isOptimistic: Bool = false
   ) throws(AMQPError) -> Connection {
     var failures: [(address: Address, error: AMQPError)] = []
-    for address in addresses {
+    ConnectionAttempt.reset()
+    for address in addresses where !ConnectionAttempt.isInterrupted {
       do throws(AMQPError) {
         if isOptimistic && address.tls == nil {
           return try Connection(optimisticallyTo: address, options.with(address))
@@ -21,6 +22,7 @@ extension Connection {
       }
     }
     guard let last = failures.last else {
+      if !addresses.isEmpty { throw AMQPError(.unreachable, "connect", "a signal came") }
       throw AMQPError(.badAddress, "connect", "no broker was named")
     }
     guard failures.count > 1 else { throw last.error }

@@ -14,7 +14,7 @@ extension Connection {
   ) throws(AMQPError) {
     let operation = "consume from queue '\(queue)'"
     try checkLength(queue, "the queue's name")
-    try openChannel()
+    try prepareToAsk(operation)
     defer { pool.recycle() }
     unsafe amqp_basic_qos(state, Self.channel, 0, prefetch, 0)
     try unsafe check(amqp_get_rpc_reply(state), operation)
@@ -22,11 +22,13 @@ extension Connection {
       state, Self.channel, pool.bytes(queue), pool.bytes(consumer), 0, acknowledges ? 0 : 1, 0,
       pool.table([:]))
     try unsafe check(amqp_get_rpc_reply(state), operation)
+    startSendingDirectly()
   }
 
   /// Stops receiving (`basic.cancel`); deliveries already on their way still come as events.
   package mutating func cancel(consumer: String) throws(AMQPError) {
     guard channelIsOpen else { return }
+    try prepareToAsk("stop consuming")
     defer { pool.recycle() }
     unsafe amqp_basic_cancel(state, Self.channel, pool.bytes(consumer))
     try unsafe check(amqp_get_rpc_reply(state), "stop consuming")
@@ -34,20 +36,26 @@ extension Connection {
 
   /// Tells the broker that a task is done (`basic.ack`), or all delivered up to it.
   ///
-  /// A tag of an earlier session is dropped: the broker has already given that task to someone else.
+  /// A tag of an earlier session is dropped: the broker has already given that task to someone else. On a
+  /// plain connection this and its kin leave with the next `nextEvent(within:)`, together with others.
   package mutating func acknowledge(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
     guard channelIsOpen, tag.session == session else { return }
-    try sending("acknowledge a task") {
-      unsafe amqp_basic_ack(state, Self.channel, tag.number, multiple ? 1 : 0)
-    }
+    var ack = amqp_basic_ack_t(delivery_tag: tag.number, multiple: multiple ? 1 : 0)
+    try send(AMQP_BASIC_ACK_METHOD, on: Self.channel, &ack, "acknowledge a task")
   }
 
   /// Gives a task back that was not started (`basic.nack` with requeue).
   package mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
     guard channelIsOpen, tag.session == session else { return }
-    try sending("hand a task back") {
-      unsafe amqp_basic_nack(state, Self.channel, tag.number, 0, 1)
-    }
+    var nack = amqp_basic_nack_t(delivery_tag: tag.number, multiple: 0, requeue: 1)
+    try send(AMQP_BASIC_NACK_METHOD, on: Self.channel, &nack, "hand a task back")
+  }
+
+  /// Gives a task back that failed, or has the broker drop it (`basic.reject`).
+  package mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
+    guard channelIsOpen, tag.session == session else { return }
+    var reject = amqp_basic_reject_t(delivery_tag: tag.number, requeue: requeue ? 1 : 0)
+    try send(AMQP_BASIC_REJECT_METHOD, on: Self.channel, &reject, "reject a task")
   }
 
   /// Gives back all that this session was handed and has not acknowledged, in one go: so each comes back to

@@ -6,11 +6,14 @@ extension Connection {
   static func open(_ address: Address, _ options: Options) throws(AMQPError) -> amqp_connection_state_t {
     let deadline = Deadline.after(options.connectTimeout)
     let state = unsafe try connect(address, by: deadline)
+    unsafe ConnectionAttempt.begin(amqp_get_sockfd(state))
     do throws(AMQPError) {
       try unsafe logIn(state, address, options, by: deadline)
+      ConnectionAttempt.end()
       var limit = timeval(options.rpcTimeout)
       unsafe amqp_set_rpc_timeout(state, &limit)
     } catch {
+      ConnectionAttempt.end()
       unsafe amqp_destroy_connection(state)
       throw error
     }

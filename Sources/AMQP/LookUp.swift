@@ -50,7 +50,7 @@ final class LookUp {
       var entry = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
       let ready = unsafe poll(&entry, 1, deadline.pollMilliseconds)
       if ready > 0 { return code }
-      if ready == 0 || errno != EINTR { return EAI_AGAIN }
+      if ready == 0 || errno != EINTR || ConnectionAttempt.isInterrupted { return EAI_AGAIN }
     }
   }
 

@@ -33,6 +33,8 @@ enum Socket {
     let descriptor = unsafe socket(
       address.ai_family, address.ai_socktype | Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw failed(errno) }
+    ConnectionAttempt.begin(descriptor)
+    defer { ConnectionAttempt.end() }
     var yes: Int32 = 1
     unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &yes, 4)
@@ -42,6 +44,7 @@ enum Socket {
       if code == EINPROGRESS { code = result(of: descriptor, by: deadline) }
     }
     guard code == 0 else {
+      ConnectionAttempt.end()
       close(descriptor)
       throw failed(code)
     }

@@ -24,11 +24,14 @@ extension ConnectionOptions {
   }
 
   /// This process among all: "host:pid".
-  static var processName: String {
+  static var processName: String { "\(hostName):\(getpid())" }
+
+  /// This machine among all.
+  static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)
     unsafe gethostname(&name, name.count - 1)
     let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-    return "\(String(decoding: bytes, as: UTF8.self)):\(getpid())"
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// The queue of `--queue`, WORKQ_QUEUE, or the tutorial.

@@ -33,6 +33,21 @@ struct Console {
     Self.write(bytes, to: STDOUT_FILENO)
   }
 
+  /// Writes what somebody else has written, byte for byte.
+  func pass(_ bytes: ArraySlice<UInt8>, to stream: OutputStream) {
+    Self.write(Array(bytes), to: stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
+  }
+
+  /// Writes a line to stderr that is meant for programs.
+  func log(_ line: String) {
+    Self.write(Array("\(line)\n".utf8), to: STDERR_FILENO)
+  }
+
+  /// Tells people what is being done.
+  func say(_ text: String) {
+    if !isQuiet { tell(text, nil) }
+  }
+
   /// Tells people of something that did not go as wished but is dealt with.
   func notice(_ text: String) {
     if !isQuiet { tell(text, .notice) }
@@ -86,6 +101,7 @@ struct Console {
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
     let code = StandardStreams.write(bytes, to: descriptor)
     guard code != 0, descriptor == STDOUT_FILENO else { return }  // of stderr nobody is left to tell
+    Child.killAll()
     if code == EPIPE { Signals.die(by: SIGPIPE) }
     Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(code)))")
     exit(ExitStatus.ioError.rawValue)

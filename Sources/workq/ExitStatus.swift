@@ -3,6 +3,8 @@ internal import AMQP
 /// The exit codes: sysexits(3), as RabbitMQ's own tools use them.
 enum ExitStatus: Int32 {
   case ok = 0
+  /// A worker that left by itself has parked or dropped tasks.
+  case tasksFailed = 1
   /// Some tasks of a batch were published, and some were not.
   case partial = 3
   case usage = 64

@@ -25,9 +25,14 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 }
 
 extension Duration {
-  /// For a sentence: "0.5 s".
+  /// For a sentence: "0.5 s", "45 s", "12 min", "3.5 h".
   var spoken: String {
-    let milliseconds = (self / .milliseconds(1)).rounded()
-    return milliseconds < 10_000 ? "\(milliseconds / 1000) s" : "\(Int((milliseconds / 1000).rounded())) s"
+    let seconds = (self / .milliseconds(1)).rounded() / 1000
+    return switch seconds {
+    case ..<10 where seconds != seconds.rounded(): "\(seconds) s"
+    case ..<120: "\(Int(seconds.rounded())) s"
+    case ..<7200: "\(Int((seconds / 60).rounded())) min"
+    default: "\((seconds / 360).rounded() / 10) h"
+    }
   }
 }

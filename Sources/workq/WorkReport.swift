@@ -1,107 +1,198 @@
 internal import AMQP
-internal import FoundationEssentials
 internal import WorkQueue
 
-/// What a worker's events look like: the tutorial's lines on stdout, the rest on stderr, or JSON.
+/// What a worker's events look like: the tutorial's lines on stdout, the rest on stderr; or JSON on either.
 struct WorkReport {
   let console: Console
-  let isJSON: Bool
-  let queue: String
+  /// What stdout gets.
+  let output: LogFormat
+  /// What stderr gets.
+  let log: LogFormat
+  let options: Worker.Options
+
+  private var queue: String { options.queue }
+  private var isFake: Bool { options.command == nil }
 
   func tell(_ event: WorkerEvent) {
-    if isJSON { console.print(JSON.line(Line(event, queue: queue))) }
+    if case .output(let stream, let bytes) = event { return console.pass(bytes, to: stream) }
+    if output == .json, let line = line(event) { console.print(line) }
+    if log == .json {
+      if !console.isQuiet, let line = line(event) { console.log(line) }
+      if isFake { tellTutorial(event) }
+    } else {
+      tellText(event)
+    }
+  }
+
+  /// The tutorial's own lines; nothing else is written to stdout.
+  private func tellTutorial(_ event: WorkerEvent) {
+    switch event {
+    case .waiting: data(" [*] Waiting for messages. To exit press CTRL+C")
+    case .started(let job): data(" [x] Received \(Quoted.bytes(job.delivery.message.body))")
+    case .ended(_, let end) where end.outcome == .pretended: data(" [x] Done")
+    default: break
+    }
+  }
+
+  private func tellText(_ event: WorkerEvent) {
+    if isFake { tellTutorial(event) }
     switch event {
     case .waiting(let broker, let address):
       console.detail("connected to \(broker) at \(address.location), consuming '\(queue)'")
-      data(" [*] Waiting for messages. To exit press CTRL+C")
-    case .received(let delivery):
-      if delivery.isRedelivered { console.detail("the next task was handed out before") }
-      data(" [x] Received \(Quoted.bytes(delivery.message.body))")
-    case .done: data(" [x] Done")
-    case .doneInVain:
-      data(" [x] Done")
-      console.notice("the task's acknowledgement came too late: the broker gives the task out again")
-    case .lost(let error, let running, let retry):
+      if !isFake && !options.bounds.isBounded {
+        console.say("waiting for tasks from '\(queue)'; to exit press CTRL+C")
+      }
+    case .started(let job): tellStart(job)
+    case .ended(let job, let end): tellEnd(job, end)
+    case .output: break
+    case .stopped(let tally, let duration): tellSummary(tally, duration)
+    case .copiedInVain, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask, .graceIsOver, .stopping,
+      .abandoned:
+      tellTrouble(event)
+    case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .resumed:
+      tellConnection(event)
+    }
+  }
+
+  // MARK: Tasks
+
+  private func tellStart(_ job: Job) {
+    guard !isFake else {
+      if job.delivery.isRedelivered { console.detail("the next task was handed out before") }
+      return
+    }
+    var remarks: [String] = []
+    if let id = job.delivery.message.properties.messageID { remarks.append("id \(Quoted.plain(id))") }
+    if job.attempt > 1 { remarks.append(attempt(job)) }
+    if job.delivery.isRedelivered { remarks.append("handed out before") }
+    let remark = remarks.isEmpty ? "" : " (\(remarks.joined(separator: ", ")))"
+    console.say("task \(job.number) started\(remark)")
+  }
+
+  private func tellEnd(_ job: Job, _ end: JobEnd) {
+    let inVain = end.isInVain ? "; the connection that it came by is gone: the broker gives it out again" : ""
+    if isFake && end.outcome == .interrupted { return }  // that was said of all of them
+    if case .pretended = end.outcome {
+      if end.isInVain {
+        console.notice("the task's acknowledgement came too late: the broker gives the task out again")
+      }
+      return
+    }
+    if end.settlement == .acknowledge {
+      let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.words))"
+      return console.say("task \(job.number) done in \(end.took.spoken)\(status)\(inVain)")
+    }
+    let words = "task \(job.number) failed: \(end.outcome.words)"
+    let figures = ", \(attempt(job)), after \(end.took.spoken)"
+    console.notice("\(words)\(figures)\(inVain.isEmpty ? "; \(fate(end.settlement))" : inVain)")
+  }
+
+  private func attempt(_ job: Job) -> String {
+    let most = options.policy.maxAttempts
+    return most > 0 ? "attempt \(job.attempt) of \(most)" : "attempt \(job.attempt)"
+  }
+
+  private func fate(_ settlement: Settlement) -> String {
+    switch settlement {
+    case .acknowledge: "done"
+    case .retry(let delay): "next try in \(delay.spoken)"
+    case .requeue: "back in the queue"
+    case .park: "parked in '\(options.failedQueue)'"
+    case .drop: "dropped"
+    case .handBack: options.acknowledges ? "given back to the queue" : "lost (--no-ack)"
+    }
+  }
+
+  private func tellSummary(_ tally: TaskCounts, _ duration: Duration) {
+    if isFake || tally.ended == 0 && options.bounds.isBounded {
+      console.detail(summary(tally, duration))
+    } else {
+      console.say(summary(tally, duration))
+    }
+  }
+
+  private func summary(_ tally: TaskCounts, _ duration: Duration) -> String {
+    let counts = [
+      (tally.retried, "put off"), (tally.requeued, "requeued"), (tally.parked, "parked"),
+      (tally.dropped, "dropped"), (tally.handedBack, "given back"), (tally.inVain, "in vain"),
+    ]
+    let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
+    let rate = Double(tally.ended) / max(duration / .seconds(1), 0.001)
+    let rounded = rate < 10 ? "\((rate * 10).rounded() / 10)" : "\(Int(rate.rounded()))"
+    return "stopped after \(duration.spoken): \(tally.done) done\(others); \(rounded) tasks/s"
+  }
+
+  // MARK: The rest
+
+  private func tellTrouble(_ event: WorkerEvent) {
+    switch event {
+    case .copiedInVain(let number):
+      console.notice("task \(number) is put off or parked, but its connection was lost: it comes twice")
+    case .copiesWait(let error, let tasks, let retry):
       console.notice(
-        "connection lost: \(error.detail)\(again(running)); connecting again in \(retry.spoken)")
+        "cannot put off or park \(self.tasks(tasks)): \(error.operation): \(error.detail); "
+          + "the broker keeps the originals; trying again in \(retry.spoken)")
+    case .copiesBlocked(let reason):
+      console.notice("the broker takes in no failed tasks for now: \(reason)")
+    case .copiesUnblocked: console.notice("the broker takes in failed tasks again")
+    case .longTask(let job, let patience):
+      console.notice(
+        "task \(job.number) has been here for long: a broker whose consumer_timeout is "
+          + "\(patience.spoken) will give it to someone else soon; raise that setting, or set --timeout")
+    case .graceIsOver(let running): console.notice("ending \(tasks(running)) and giving back")
+    case .stopping(let reason, let running, let handedBack): tellStop(reason, running, handedBack)
+    case .abandoned(let running, let acknowledges):
+      let fate = acknowledges ? "go back to the queue" : "are lost (--no-ack)"
+      console.notice(running > 0 ? "left at once: unfinished tasks (\(running)) \(fate)" : "left at once")
+    default: break
+    }
+  }
+
+  private func tellStop(_ reason: StopReason, _ running: Int, _ handedBack: Int) {
+    let rest = handedBack > 0 ? "; gave back \(tasks(handedBack)) not begun" : ""
+    let last = running > 0 ? ": finishing \(tasks(running)), again CTRL+C leaves at once" : ""
+    if case .bound = reason {
+      console.detail("stopping\(last)\(rest)")
+    } else {
+      console.notice("stopping\(last)\(rest)")
+    }
+  }
+
+  private func tellConnection(_ event: WorkerEvent) {
+    switch event {
+    case .lost(let error, let running, let results, let retry):
+      let unsaid = results > 0 ? "; the results of \(tasks(results)) went with it, they run again" : ""
+      let next = retry.map { "; connecting again in \($0.spoken)" } ?? ""
+      console.notice("connection lost: \(error.detail)\(again(running))\(unsaid)\(next)")
     case .unreachable(let error, let retry):
-      console.notice("cannot \(error.operation): \(error.detail); trying again in \(retry.spoken)")
+      let next = retry.map { "; trying again in \($0.spoken)" } ?? ""
+      console.notice("cannot \(error.operation): \(error.detail)\(next)")
     case .reconnected(let broker, let address):
       console.notice("connected again to \(broker) at \(address.location)")
     case .cancelled(let queue):
       console.notice("the broker stopped consuming from '\(queue)': the queue was deleted or has moved")
-    case .channelClosed(let error, let running):
+    case .channelClosed(let error, let running, nil):
       console.notice("the broker closed the channel: \(error.detail)\(again(running))")
-    case .resumed(let queue):
-      console.notice("consuming from '\(queue)' again")
-    case .stopping(let running, let handedBack):
-      let rest = handedBack > 0 ? "; gave back \(tasks(handedBack)) not begun" : ""
-      let last = running > 0 ? ": finishing \(tasks(running)), again CTRL+C leaves at once" : ""
-      console.notice("stopping\(last)\(rest)")
-    case .abandoned(let running, let acknowledges):
-      let fate = acknowledges ? "go back to the queue" : "are lost (--no-ack)"
-      console.notice(running > 0 ? "left at once: unfinished tasks (\(running)) \(fate)" : "left at once")
+    case .channelClosed(_, let running, let patience?):
+      console.notice(
+        "a task was not acknowledged within the broker's consumer_timeout of \(patience.spoken)"
+          + "\(again(running)); raise consumer_timeout in rabbitmq.conf, or set a shorter --timeout")
+    case .resumed(let queue): console.notice("consuming from '\(queue)' again")
+    default: break
     }
   }
 
-  private func data(_ line: String) {
-    if !isJSON && !console.isQuiet { console.print(line) }
+  private func data(_ line: @autoclosure () -> String) {
+    if output == .text && !console.isQuiet { console.print(line()) }
   }
 
   private func again(_ running: Int) -> String {
-    running > 0 ? "; the task at hand goes on, but the broker gives it out again" : ""
+    switch running {
+    case 0: ""
+    case 1: "; the task at hand goes on, but the broker gives it out again"
+    default: "; the \(running) tasks at hand go on, but the broker gives them out again"
+    }
   }
 
   private func tasks(_ count: Int) -> String { count == 1 ? "1 task" : "\(count) tasks" }
-}
-
-extension WorkReport {
-  /// An event as JSON, its keys in snake case; those that do not apply are left out.
-  private struct Line: Encodable {
-    let time = Date.now.ISO8601Format()
-    let queue: String
-    var event = ""
-    var messageID: String?
-    var redelivered: Bool?
-    var body: String?
-    var bodyBase64: String?
-    var seconds: Double?
-    var error: String?
-    var retryInSeconds: Double?
-    var tasks: Int?
-    var handedBack: Int?
-    var broker: String?
-
-    init(_ event: WorkerEvent, queue: String) {
-      self.queue = queue
-      switch event {
-      case .waiting(_, let address): (self.event, broker) = ("waiting", address.location)
-      case .received(let delivery):
-        self.event = "received"
-        messageID = delivery.message.properties.messageID
-        redelivered = delivery.isRedelivered
-        (body, bodyBase64) = JSON.body(delivery.message.body)
-      case .done(let delivery, let duration): finished("done", delivery, duration)
-      case .doneInVain(let delivery, let duration): finished("done_in_vain", delivery, duration)
-      case .lost(let error, let running, let retry):
-        (self.event, self.error, tasks) = ("lost", error.detail, running)
-        retryInSeconds = retry / .seconds(1)
-      case .unreachable(let error, let retry):
-        (self.event, self.error) = ("unreachable", error.detail)
-        retryInSeconds = retry / .seconds(1)
-      case .reconnected(_, let address): (self.event, broker) = ("reconnected", address.location)
-      case .cancelled: self.event = "cancelled"
-      case .channelClosed(let error, let running):
-        (self.event, self.error, tasks) = ("channel_closed", error.detail, running)
-      case .resumed: self.event = "resumed"
-      case .stopping(let running, let count):
-        (self.event, tasks, handedBack) = ("stopping", running, count)
-      case .abandoned(let running, _): (self.event, tasks) = ("abandoned", running)
-      }
-    }
-
-    private mutating func finished(_ name: String, _ delivery: Delivery, _ duration: Duration) {
-      (event, messageID, seconds) = (name, delivery.message.properties.messageID, duration / .seconds(1))
-    }
-  }
 }

@@ -64,3 +64,43 @@ private func status(of queue: String, at broker: Broker, _ key: String, ifMissin
   }
   return count
 }
+
+/// A message as another program sees it.
+struct SeenMessage {
+  let body: String
+  let properties: [String: Any]
+  var headers: [String: Any] { properties["headers"] as? [String: Any] ?? [:] }
+
+  /// Takes the first message off a queue; nil when there is none.
+  static func take(from queue: String, at broker: Broker = .shared) throws -> SeenMessage? {
+    let result = try Peer.python("message", "get", queue).at(broker).run()
+    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    let json = try JSONSerialization.jsonObject(with: Data(result.outputBytes), options: .fragmentsAllowed)
+    guard let properties = json as? [String: Any] else { return nil }
+    return SeenMessage(body: properties["body"] as? String ?? "", properties: properties)
+  }
+
+  /// Publishes a message with properties given as JSON.
+  static func put(_ body: String, _ properties: String, to queue: String) throws {
+    let result = try Peer.python("message", "put", queue, properties, body).run()
+    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+  }
+}
+
+/// Publishes tasks, one for each line.
+func publish(_ tasks: [String], to queue: String, at broker: Broker = .shared) throws {
+  let input = Array((tasks.joined(separator: "\n") + "\n").utf8)
+  let result = try Program.workq("publish", "--lines", "-q", queue).at(broker).run(input: input)
+  guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+}
+
+/// A worker that runs a shell script for each task.
+func worker(_ queue: String, _ options: [String] = [], script: String) -> Program {
+  Program.workq(["work", "-q", queue] + options + ["--", "sh", "-c", script])
+}
+
+/// Whether a process runs; one that only waits to be reaped does not.
+func isAlive(_ pid: String) -> Bool {
+  let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+  return status.map { !$0.contains("State:\tZ") } ?? false
+}

@@ -24,6 +24,9 @@ struct AckLedger {
   /// Finished and not yet told to the broker, in the order in which they finished.
   private var unflushed: [UInt64] = []
 
+  /// How many results the broker is to be told of.
+  var unflushedCount: Int { unflushed.count }
+
   init(session: Int) {
     self.session = session
   }

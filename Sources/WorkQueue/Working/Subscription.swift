@@ -5,6 +5,9 @@ struct Subscription: ~Copyable {
   private let options: Worker.Options
   private var connection: Connection
   private var ledger: AckLedger
+  private(set) var isConsuming = false
+  /// Results that were to be acknowledged when the connection broke.
+  private(set) var lostResults = 0
 
   /// Connects and consumes.
   static func open(_ options: Worker.Options) throws(AMQPError) -> Subscription {
@@ -23,43 +26,73 @@ struct Subscription: ~Copyable {
   var broker: String { connection.broker }
   var address: Address { connection.address }
   var descriptor: Int32 { connection.descriptor }
+  var hasUnsent: Bool { connection.hasUnsent }
   /// How often the connection must be looked after.
-  var careInterval: Duration? { connection.heartbeat.map { $0 / 3 } }
+  var careInterval: Duration? { connection.careInterval }
 
   /// Makes sure of the queue, and starts to receive its tasks; also after the broker stopped that.
   mutating func consume() throws(AMQPError) {
+    isConsuming = false
     try ensureQueue()
     try connection.consume(
-      queue: options.queue, consumer: options.consumer, prefetch: options.prefetch,
+      queue: options.queue, consumer: options.consumer, prefetch: options.bounds.prefetch(options.prefetch),
       acknowledges: options.acknowledges)
+    isConsuming = true
     if ledger.session != connection.session { ledger = AckLedger(session: connection.session) }
   }
 
   mutating func nextEvent() throws(AMQPError) -> Event? {
     let event = try connection.nextEvent(within: .zero)
-    if case .delivered(let delivery) = event, options.acknowledges { ledger.opened(delivery.tag) }
+    switch event {
+    case .delivered(let delivery): if options.acknowledges { ledger.opened(delivery.tag) }
+    case .cancelled: isConsuming = false
+    case .channelClosed:
+      isConsuming = false
+      ledger = AckLedger(session: 0)  // all that it gave us, it gives to others
+    default: break
+    }
     return event
   }
 
+  /// The session whose tasks are settled here.
+  var session: Int { ledger.session }
+
+  /// Whether the broker still waits for what becomes of this task.
+  func holds(_ tag: Delivery.Tag) -> Bool { tag.session == ledger.session }
+
   /// Notes that a task is done.
-  ///
-  /// - Returns: false when the broker will give it out again, whatever we say.
-  mutating func finished(_ tag: Delivery.Tag) -> Bool {
-    options.acknowledges ? ledger.finished(tag) : true
+  mutating func finished(_ tag: Delivery.Tag) {
+    if options.acknowledges { _ = ledger.finished(tag) }
   }
 
   mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
-    try connection.handBack(tag)
+    guard options.acknowledges else { return }
     ledger.handedBack(tag)
+    try connection.handBack(tag)
   }
 
-  /// Tells the broker of all that is done.
+  mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
+    guard options.acknowledges else { return }
+    ledger.handedBack(tag)
+    try connection.reject(tag, requeue: requeue)
+  }
+
+  /// Tells the broker of all that is done; it leaves with the next `nextEvent()`.
   mutating func flush() throws(AMQPError) {
+    lostResults = ledger.unflushedCount
     for ack in ledger.flush() { try connection.acknowledge(ack.tag, multiple: ack.multiple) }
+    if !connection.hasUnsent { lostResults = 0 }
+  }
+
+  /// How many tasks wait in the queue; nil when it is gone.
+  mutating func waitingTasks() throws(AMQPError) -> Int? {
+    try connection.status(ofQueue: options.queue).map { Int($0.waiting) }
   }
 
   /// Takes no more tasks; those already on their way still come as events.
   mutating func stopConsuming() throws(AMQPError) {
+    guard isConsuming else { return }
+    isConsuming = false
     try connection.cancel(consumer: options.consumer)
   }
 

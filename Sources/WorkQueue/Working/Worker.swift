@@ -5,10 +5,11 @@ internal import Glibc
 ///
 /// 1. It takes what the broker has sent, starts what it may, finishes what is due, tells the broker, and
 ///    then waits until something else can happen: it never sleeps and never works in-line.
-/// 2. A task is acknowledged after its work, in the session that it came by, or not at all.
+/// 2. A task is settled after its work, in the session that it came by, or not at all.
 /// 3. A lost connection is made again with back-off, while what runs goes on; so is a consumer that the
 ///    broker cancelled.
-/// 4. The first signal ends it when the running tasks are done; the second ends it now. What was not
+/// 4. A task that failed is put off or parked by a copy, and acknowledged when a queue has that.
+/// 5. The first signal ends it when the running tasks are done; the second ends it now. What was not
 ///    done goes back to the queue.
 package struct Worker: ~Copyable {
   package struct Options: Equatable, Sendable {
@@ -17,26 +18,43 @@ package struct Worker: ~Copyable {
     package var queue: String
     /// The consumer's name, as the broker shows it.
     package var consumer: String
+    /// This machine's name, for the tasks that failed here.
+    package var host: String
     /// Whether a missing queue is made.
     package var declares = true
     /// How many tasks the broker hands us beyond those acknowledged; 0 is no limit.
     package var prefetch: UInt16 = 1
+    /// How many tasks are worked on side by side.
+    package var jobs = 1
     /// Whether the broker keeps a task until its work is done.
     package var acknowledges = true
-    /// How long the fake work takes for each dot.
+    /// What works on the tasks; nil is pretending.
+    package var command: Command.Options?
+    /// How long the pretended work takes for each dot.
     package var dot = Duration.seconds(1)
+    package var policy = RetryPolicy()
+    package var failedQueue: String
+    package var bounds = Bounds()
+    /// How long running tasks may take after the first signal; nil is as long as they like.
+    package var grace: Duration?
+    /// How long a broker may be away, from the first connection on; nil is for ever.
+    package var reconnectsFor: Duration?
 
-    package init(addresses: [Address], connection: Connection.Options, queue: String, consumer: String) {
+    package init(
+      addresses: [Address], connection: Connection.Options, queue: String, consumer: String, host: String
+    ) {
       self.addresses = addresses
       self.connection = connection
       self.queue = queue
       self.consumer = consumer
+      self.host = host
+      failedQueue = "\(queue).failed"
     }
   }
 
   package enum Ending: Equatable, Sendable {
-    /// Stopped by one signal, with everything finished or given back.
-    case stopped
+    /// Stopped, with everything finished or given back.
+    case stopped(StopReason, TaskCounts)
     /// Stopped by a second signal, which the process should die by.
     case killed(signal: Int32)
   }
@@ -44,80 +62,120 @@ package struct Worker: ~Copyable {
   /// So many events are taken in one go that acknowledgements and signals still get their turn.
   private static let largestTurn = 1000
 
-  private let options: Options
-  private let report: (WorkerEvent) -> Void
-  private var subscription: Subscription?
-  private var backoff = Backoff()
-  private var nextAttempt = Deadline.never
+  let options: Options
+  let report: (WorkerEvent) -> Void
+  let command: Command?
+  let started = Deadline.now
+
+  var subscription: Subscription?
+  var backoff = Backoff()
+  var nextAttempt = Deadline.never
+  /// When the broker will have been away for too long.
+  var patienceEnd = Deadline.never
+  var consumerTimeout = ConsumerTimeout()
+
   /// Received and not begun.
-  private var waiting = Fifo<Delivery>()
-  private var running: Job?
-  private var isStopping = false
+  var waiting = Fifo<Waiting>()
+  var running: [Job] = []
+  var begun = 0
+  var retrier: Retrier
+  var tally = TaskCounts()
+
+  var stopReason: StopReason?
+  var graceEnd = Deadline.never
+  /// When copies that cannot be published are given up, because everything else is over.
+  var copiesEnd = Deadline.never
+  var idleSince = Deadline.now
+  var nextLook = Deadline.now
+  var calendar = RetryCalendar()
+  /// Whether the library may hold something that came in while we asked the broker.
+  var mustRead = false
+  private var poll = PollSet()
+
+  /// A task in our hands, and since when.
+  struct Waiting {
+    let delivery: Delivery
+    let received: Deadline
+  }
 
   /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
     self.options = options
     self.report = report
+    command = options.command.map { Command($0) }
+    retrier = Retrier(options)
   }
 
-  /// Works until a signal ends it.
+  /// Works until a signal, a bound or a failure ends it.
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
   package mutating func run() throws(AMQPError) -> Ending {
-    let first = try Subscription.open(options)
-    report(.waiting(broker: first.broker, address: first.address))
-    subscription = consume first
-    // Before this point, a signal does what signals do.
     let signals = Signals([SIGINT, SIGTERM, SIGHUP])
+    try connectFirst(signals)
     while true {
-      let isDrained = try serve()
-      if isStopping && running == nil && waiting.isEmpty {
-        subscription.take()?.close()
-        return .stopped
+      let isDrained = serve()
+      if isOver && isDrained {
+        leave()
+        if case .failure(let error) = stopReason { throw error }
+        return .stopped(stopReason ?? .bound, tally)
       }
-      Poll.wait(for: descriptors(signals.descriptor), until: isDrained ? wakeUp() : .now)
+      wait(signals, until: isDrained ? wakeUp() : .now)
+      if poll.isReady(signals.childDescriptor) {
+        signals.receiveChildren()
+        reap()
+      }
+      guard poll.isReady(signals.descriptor) else { continue }
       for signal in signals.receive() {
-        if isStopping { return abandon(signal) }
-        try stop()
+        if case .signal = stopReason { return abandon(signal, signals) }
+        stop(.signal(signal))
       }
     }
   }
 
-  /// Takes one turn with the connection, or tries to get one.
+  /// Takes one turn with the connections, or tries to get one, and with the tasks.
   ///
   /// - Returns: whether there is nothing left to read.
-  private mutating func serve() throws(AMQPError) -> Bool {
+  private mutating func serve() -> Bool {
+    var isDrained = true
+    mustRead = false
     do throws(AMQPError) {
-      if subscription == nil && nextAttempt.hasPassed && !isStopping { try reconnect() }
+      if subscription == nil && nextAttempt.hasPassed && stopReason == nil { try reconnect() }
       for _ in 0..<Self.largestTurn {
-        guard let event = try subscription?.nextEvent() else {
-          work()
-          try subscription?.flush()
-          return true
-        }
+        guard let event = try subscription?.nextEvent() else { break }
+        isDrained = false
         try handle(event)
-        work()
       }
+      try tend()
+      try startWaiting()
+      try settleCopies()
+      try checkBounds()
       try subscription?.flush()
-      return false
+      // What was said now leaves at once, and another look at the socket comes with it.
+      if subscription?.hasUnsent == true, let event = try subscription?.nextEvent() {
+        isDrained = false
+        try handle(event)
+      }
     } catch {
-      try lose(error)
-      return true
+      lose(error)
     }
+    return isDrained && !mustRead
   }
 
   private mutating func handle(_ event: Event) throws(AMQPError) {
     switch event {
-    case .delivered(let delivery) where isStopping && options.acknowledges:
+    case .delivered(let delivery) where stopReason != nil && options.acknowledges:
       try subscription?.handBack(delivery.tag)
+      tally.handedBack += 1
     case .delivered(let delivery):
-      waiting.append(delivery)
+      waiting.append(Waiting(delivery: delivery, received: .now))
+      try startWaiting()
     case .cancelled:
       report(.cancelled(queue: options.queue))
       try handBackWaiting()
       try resume()
     case .channelClosed(let error):
-      report(.channelClosed(error, running: running == nil ? 0 : 1))
+      let patience = consumerTimeout.learn(from: error)
+      report(.channelClosed(error, running: running.count, patience: patience))
       dropWaiting()
       try resume()
     case .confirmed, .returned, .blocked, .unblocked, .got:
@@ -125,101 +183,38 @@ package struct Worker: ~Copyable {
     }
   }
 
-  // MARK: Tasks
+  // MARK: Waiting
 
-  /// Finishes what is due and begins what may begin.
-  private mutating func work() {
-    while true {
-      if let job = running {
-        guard job.due.hasPassed else { return }
-        finish(job)
-      }
-      guard let delivery = waiting.popFirst() else { return }
-      report(.received(delivery))
-      running = Job(delivery, dot: options.dot)
+  private mutating func wait(_ signals: borrowing Signals, until deadline: Deadline) {
+    poll.removeAll()
+    poll.add(signals.descriptor)
+    poll.add(signals.childDescriptor)
+    if let socket = subscription?.descriptor {
+      poll.add(socket, orWritable: subscription?.hasUnsent == true)
     }
-  }
-
-  private mutating func finish(_ job: Job) {
-    running = nil
-    let took = Deadline.now - job.started
-    let counts = subscription?.finished(job.delivery.tag) ?? !options.acknowledges
-    report(counts ? .done(job.delivery, took) : .doneInVain(job.delivery, took))
-  }
-
-  @discardableResult
-  private mutating func handBackWaiting() throws(AMQPError) -> Int {
-    guard options.acknowledges else { return 0 }  // ours alone now: nobody else will do them
-    let count = waiting.count
-    while let delivery = waiting.popFirst() { try subscription?.handBack(delivery.tag) }
-    return count
-  }
-
-  /// Forgets the tasks that the broker gives to someone else anyway.
-  private mutating func dropWaiting() {
-    if options.acknowledges { waiting = Fifo() }
-  }
-
-  // MARK: The connection
-
-  private mutating func resume() throws(AMQPError) {
-    guard !isStopping else { return }
-    try subscription?.consume()
-    report(.resumed(queue: options.queue))
-  }
-
-  private mutating func reconnect() throws(AMQPError) {
-    let new = try Subscription.open(options)
-    report(.reconnected(broker: new.broker, address: new.address))
-    subscription = consume new
-    backoff.reset()
-  }
-
-  /// Takes note that the connection is gone, or could not be made again.
-  private mutating func lose(_ error: AMQPError) throws(AMQPError) {
-    guard error.isTransient else { throw error }
-    let delay = backoff.delay()
-    nextAttempt = .after(delay)
-    if subscription == nil {
-      report(.unreachable(error, retry: delay))
-    } else {
-      subscription = nil
-      dropWaiting()
-      report(.lost(error, running: running == nil ? 0 : 1, retry: delay))
+    if let socket = retrier.descriptor { poll.add(socket, orWritable: retrier.hasUnsentBytes) }
+    for job in running {
+      for descriptor in job.child?.output.descriptors ?? [] { poll.add(descriptor) }
     }
-  }
-
-  // MARK: Waiting and stopping
-
-  private mutating func descriptors(_ signals: Int32) -> [Int32] {
-    guard let socket = subscription?.descriptor else { return [signals] }
-    return [signals, socket]
+    poll.wait(until: deadline)
+    for job in running {
+      guard let output = job.child?.output, output.descriptors.contains(where: poll.isReady) else { continue }
+      output.readLines(show)
+    }
   }
 
   /// When something is due, if nothing comes in before.
   private mutating func wakeUp() -> Deadline {
-    var moment = running?.due ?? .never
+    var moment = min(retrier.wakeUp, nextBound)
+    for job in running { moment = min(moment, job.nextMoment) }
     if let interval = subscription?.careInterval { moment = min(moment, .after(interval)) }
-    if subscription == nil && !isStopping { moment = min(moment, nextAttempt) }
+    if subscription == nil && stopReason == nil { moment = min(moment, nextAttempt, patienceEnd) }
     return moment
   }
 
-  private mutating func stop() throws(AMQPError) {
-    isStopping = true
-    var handedBack = 0
-    do throws(AMQPError) {
-      try subscription?.stopConsuming()
-      handedBack = try handBackWaiting()
-    } catch {
-      try lose(error)
-    }
-    report(.stopping(running: running == nil ? 0 : 1, handedBack: handedBack))
-  }
-
-  private mutating func abandon(_ signal: Int32) -> Ending {
-    let count = (running == nil ? 0 : 1) + waiting.count
-    subscription.take()?.close()
-    report(.abandoned(running: count, acknowledges: options.acknowledges))
-    return .killed(signal: signal)
+  /// Hands on what a command has written.
+  var show: CommandOutput.Sink {
+    let report = report
+    return { report(.output($0, $1)) }
   }
 }

@@ -4,25 +4,86 @@ package import AMQP
 package enum WorkerEvent {
   /// Connected, and consuming for the first time.
   case waiting(broker: String, address: Address)
-  case received(Delivery)
-  /// The work took that long, and the broker is told that it is done.
-  case done(Delivery, Duration)
-  /// The work is done, but the connection that it came by is gone: the broker gives it out again.
-  case doneInVain(Delivery, Duration)
-  /// The connection is gone; the next attempt comes in `retry`.
-  case lost(AMQPError, running: Int, retry: Duration)
+  case started(Job)
+  case ended(Job, JobEnd)
+  /// What a command has written, where it did not write to our own outputs itself.
+  case output(OutputStream, ArraySlice<UInt8>)
+  /// The copy of this task is published, but the connection that the original came by is gone: the broker
+  /// gives that out again, too.
+  case copiedInVain(task: Int)
+  /// So many tasks that failed cannot be put off or parked, for now; they are not lost.
+  case copiesWait(AMQPError, tasks: Int, retry: Duration)
+  /// The broker takes no copies in, for the reason it gives.
+  case copiesBlocked(reason: String)
+  case copiesUnblocked
+  /// The task has been with us for so long that the broker may lose patience.
+  case longTask(Job, patience: Duration)
+  /// The connection is gone, with results that the broker did not get; the next attempt comes in `retry`.
+  case lost(AMQPError, running: Int, results: Int, retry: Duration?)
   /// An attempt to connect again failed; the next one comes in `retry`.
-  case unreachable(AMQPError, retry: Duration)
+  case unreachable(AMQPError, retry: Duration?)
   /// Connected again, and consuming.
   case reconnected(broker: String, address: Address)
   /// The broker ended the consumer: the queue was deleted, or has moved.
   case cancelled(queue: String)
-  /// The broker closed the channel, and running tasks will be given out again.
-  case channelClosed(AMQPError, running: Int)
+  /// The broker closed the channel, and running tasks will be given out again; `patience` is its
+  /// consumer_timeout, where that was why.
+  case channelClosed(AMQPError, running: Int, patience: Duration?)
   /// Consuming again after one of the two.
   case resumed(queue: String)
-  /// A signal asked to stop: what runs is finished first, what was not begun has been given back.
-  case stopping(running: Int, handedBack: Int)
+  /// It takes no more tasks: what runs is finished first, what was not begun has been given back.
+  case stopping(StopReason, running: Int, handedBack: Int)
+  /// The running tasks have had their time; they are ended and given back.
+  case graceIsOver(running: Int)
   /// Left at once; these tasks go back to the queue, or are lost where they are not acknowledged.
   case abandoned(running: Int, acknowledges: Bool)
+  /// The last word.
+  case stopped(TaskCounts, after: Duration)
+}
+
+/// How a task ended, and what becomes of it.
+package struct JobEnd: Equatable, Sendable {
+  package let outcome: Outcome
+  package let settlement: Settlement
+  package let took: Duration
+  /// Whether the broker gives the task out again whatever we say, because the connection that it came by
+  /// is gone.
+  package let isInVain: Bool
+}
+
+/// Why a worker stops.
+package enum StopReason: Equatable, Sendable {
+  case signal(Int32)
+  /// It has done what it was to do.
+  case bound
+  /// The command cannot be run; `isTemporary` when only for want of memory or processes.
+  case unrunnable(String, isTemporary: Bool)
+  /// What no new connection would mend, or what took too long to mend.
+  case failure(AMQPError)
+
+  /// Whether nothing more can be done for the tasks at hand.
+  var isFailure: Bool {
+    switch self {
+    case .signal, .bound: false
+    case .unrunnable, .failure: true
+    }
+  }
+}
+
+/// What became of a worker's tasks.
+package struct TaskCounts: Equatable, Sendable {
+  package var done = 0
+  package var retried = 0
+  package var requeued = 0
+  package var parked = 0
+  package var dropped = 0
+  /// Given back as if nothing had happened.
+  package var handedBack = 0
+  /// Worked on in vain: the broker gives them out again.
+  package var inVain = 0
+
+  package init() {}
+
+  /// Tasks whose work came to an end here.
+  package var ended: Int { done + retried + requeued + parked + dropped + inVain }
 }

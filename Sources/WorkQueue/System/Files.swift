@@ -1,0 +1,44 @@
+internal import CSystem
+internal import Glibc
+
+/// Files that have no name, and so leave nothing behind.
+enum Files {
+  /// A file in memory that holds the bytes, rewound, and that nobody can change any more: it can be a
+  /// program's stdin whatever the program does with it.
+  static func holding(_ bytes: [UInt8]) throws(SystemError) -> Int32 {
+    let file = unsafe csystem_memory_file("workq task")
+    guard file >= 0 else { throw SystemError(code: errno) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else {
+        let code = errno
+        close(file)
+        throw SystemError(code: code)
+      }
+      rest = rest.dropFirst(count)
+    }
+    lseek(file, 0, SEEK_SET)
+    csystem_seal(file)
+    return file
+  }
+
+  /// An empty file to append to, on the disk below `directory` if that can be, else in memory.
+  static func empty(in directory: String) throws(SystemError) -> Int32 {
+    let file = unsafe csystem_unnamed_file(directory)
+    if file >= 0 { return file }
+    let memory = unsafe csystem_memory_file("workq output")
+    guard memory >= 0 else { throw SystemError(code: errno) }
+    return memory
+  }
+
+  /// A pipe whose read end never makes us wait.
+  static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard unsafe csystem_pipe(&ends) == 0 else { throw SystemError(code: errno) }
+    let nonBlocking = O_NONBLOCK
+    _ = fcntl(ends[0], F_SETFL, nonBlocking)
+    return (ends[0], ends[1])
+  }
+}

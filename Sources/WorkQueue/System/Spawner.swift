@@ -1,0 +1,75 @@
+internal import CSystem
+internal import Glibc
+
+/// An error of the operating system's.
+package struct SystemError: Error, Equatable, Sendable {
+  let code: Int32
+
+  /// In the system's words.
+  package var words: String { unsafe String(cString: strerror(code)) }
+
+  /// Whether it is a want of memory, processes or descriptors, which may be over soon.
+  var isShortage: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(code) }
+}
+
+/// Starts programs so that they find what a shell's child finds, and nothing of ours.
+///
+/// 1. A process group of its own, so that a terminal's Ctrl-C reaches only us, and that we can end all of
+///    it.
+/// 2. Every signal at its default, none blocked, whatever our own parent did.
+/// 3. No descriptor but stdin, stdout and stderr.
+///
+/// posix_spawn(3) shares our memory with the child until it executes: its cost does not grow with ours,
+/// and a program that cannot be executed is known from its result.
+@safe
+final class Spawner {
+  private var attributes = posix_spawnattr_t()
+
+  init() {
+    unsafe posix_spawnattr_init(&attributes)
+    let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+    unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    var (none, all) = (sigset_t(), sigset_t())
+    unsafe sigemptyset(&none)
+    unsafe sigfillset(&all)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+  }
+
+  deinit {
+    unsafe posix_spawnattr_destroy(&attributes)
+  }
+
+  /// Starts the program that the first of `words` names, looked for in PATH.
+  ///
+  /// - Parameters:
+  ///   - words: its arguments, its own name first.
+  ///   - lastWord: one argument more, ended by a NUL, or nothing.
+  ///   - environment: what all runs share.
+  ///   - variables: this run's, each ended by a NUL.
+  ///   - descriptors: what becomes its stdin, stdout and stderr.
+  /// - Returns: its pid, which is its process group's number, too.
+  /// - Throws: why it cannot be executed, among others.
+  func start(
+    _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings, variables: [UInt8],
+    descriptors: (Int32, Int32, Int32)
+  ) throws(SystemError) -> pid_t {
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.0, STDIN_FILENO)
+    unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.1, STDOUT_FILENO)
+    unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.2, STDERR_FILENO)
+    unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
+    var pid: pid_t = 0
+    let code = unsafe words.withArray(and: lastWord) { arguments in
+      unsafe environment.withArray(and: variables) { environment -> Int32 in
+        guard let name = unsafe arguments.pointee else { return ENOENT }
+        return unsafe posix_spawnp(&pid, name, &actions, &attributes, arguments, environment)
+      }
+    }
+    guard code == 0 else { throw SystemError(code: code) }
+    return pid
+  }
+}

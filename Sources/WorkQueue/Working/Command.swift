@@ -1,0 +1,114 @@
+internal import AMQP
+internal import Glibc
+
+/// The command that works on the tasks, ready to be run any number of times.
+package final class Command {
+  package struct Options: Equatable, Sendable {
+    package enum Program: Equatable, Sendable {
+      /// These words, as they are.
+      case words([[UInt8]])
+      /// Each task is a command line for sh(1).
+      case shell
+    }
+
+    package var program: Program
+    /// Whether the body becomes the last word.
+    package var takesArgument = false
+    /// What the command finds in its environment, beside what is its task's: NAME=VALUE each.
+    package var environment: [[UInt8]]
+    package var output = OutputMode.passthrough
+    /// Where output is kept until a task ends.
+    package var temporaryDirectory = "/tmp"
+    /// How long a task may take; nil is for ever.
+    package var timeout: Duration?
+    /// How long one that was asked to end (TERM) may take for that, before it is made to (KILL).
+    package var killAfter = Duration.seconds(10)
+
+    package init(_ program: Program, environment: [[UInt8]]) {
+      self.program = program
+      self.environment = environment
+    }
+  }
+
+  /// Why a task was not begun.
+  enum Failure: Error, Equatable {
+    /// The task's fault: it cannot be handed to the command.
+    case unfit(String)
+    /// The command's, or the machine's.
+    case unrunnable(String, isTemporary: Bool)
+  }
+
+  /// What exec(2) allows for a single string, its NUL included.
+  private static let longestString = 131_072
+
+  let options: Options
+  private let spawner = Spawner()
+  private let words: CStrings
+  private let environment: CStrings
+  /// What exec(2) leaves for a task's own headers.
+  private let roomForHeaders: Int
+  private let name: String
+
+  init(_ options: Options) {
+    self.options = options
+    switch options.program {
+    case .words(let list):
+      words = CStrings(list)
+      name = String(decoding: list.first ?? [], as: UTF8.self)
+    case .shell:
+      words = CStrings(["sh", "-c"].map { Array($0.utf8) })
+      name = "sh"
+    }
+    environment = CStrings(JobEnvironment.base(of: options.environment))
+    // Our own variables and a body as an argument come on top, and the kernel wants some room, too.
+    let reserve = 2 * Self.longestString
+    roomForHeaders = max(0, sysconf(Int32(_SC_ARG_MAX)) - words.size - environment.size - reserve)
+  }
+
+  /// Starts the command on a task.
+  func start(
+    _ delivery: Delivery, queue: String, number: Int, attempt: Int
+  ) throws(Failure) -> Child {
+    let body = delivery.message.body
+    let lastWord = try lastWord(of: body)
+    let variables = JobEnvironment(delivery, queue: queue, attempt: attempt, room: roomForHeaders).bytes
+    do throws(SystemError) {
+      let isShell = options.program == .shell
+      // Where the body is the command, what the command reads is not the body.
+      let input = try Files.holding(isShell ? [] : body)
+      defer { close(input) }
+      let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
+      let pid = try spawner.start(
+        words, lastWord: lastWord, environment: environment, variables: variables,
+        descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr))
+      output.began()
+      return Child(pid: pid, output: output)
+    } catch {
+      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+    }
+  }
+
+  /// The body as a C string where it is to be an argument, else nothing.
+  private func lastWord(of body: [UInt8]) throws(Failure) -> [UInt8] {
+    guard options.takesArgument || options.program == .shell else { return [] }
+    let what = options.takesArgument ? "an argument" : "a command line"
+    guard !body.contains(0) else { throw .unfit("the task holds a NUL byte, and \(what) cannot") }
+    guard body.count < Self.longestString else {
+      throw .unfit("the task has \(body.count) bytes, and \(what) at most \(Self.longestString - 1)")
+    }
+    if options.takesArgument && String(validating: body, as: UTF8.self) == nil {
+      throw .unfit("the task is not UTF-8, as an argument must be")
+    }
+    return body + [0]
+  }
+
+  private func words(about error: SystemError) -> String {
+    let hint =
+      switch error.code {
+      case ENOEXEC: " (a script needs a first line like #!/bin/sh)"
+      case E2BIG: " (its arguments and the environment are too long)"
+      default: ""
+      }
+    return "cannot run '\(name)': \(error.words)\(hint)"
+  }
+}

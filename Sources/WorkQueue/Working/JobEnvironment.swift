@@ -1,0 +1,119 @@
+internal import AMQP
+
+/// A task's properties as environment variables.
+///
+/// Nothing that stands in a message can make the command fail to start: names are made of letters,
+/// digits and underscores, values hold no NUL, and what is long is left out, since exec(2) refuses a
+/// single string of 128 KiB and all together beyond its limit.
+struct JobEnvironment {
+  private static let prefix = "WORKQ_"
+  private static let headerPrefix = "WORKQ_HEADER_"
+  /// A header longer than this is left out.
+  static let longestHeader = 16_384
+  /// More than this is not spent on a task's headers.
+  static let headersLimit = 131_072
+
+  /// The variables of one run, each ended by a NUL.
+  private(set) var bytes: [UInt8] = []
+
+  /// The names that a run sets, but for those of headers: an outer worker's do not show through.
+  static let names = [
+    "QUEUE", "MESSAGE_ID", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY", "PRIORITY",
+    "CONTENT_TYPE", "CONTENT_ENCODING", "CORRELATION_ID", "REPLY_TO", "TIMESTAMP", "TYPE", "APP_ID",
+  ].map { prefix + $0 }
+
+  /// The variables that all runs share: ours, less those that a run sets itself.
+  static func base(of environment: [[UInt8]]) -> [[UInt8]] {
+    environment.filter { entry in
+      let name = String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
+      return !names.contains(name) && !name.hasPrefix(headerPrefix)
+    }
+  }
+
+  /// `room` is what exec(2) leaves for the headers.
+  init(_ delivery: Delivery, queue: String, attempt: Int, room: Int = headersLimit) {
+    let properties = delivery.message.properties
+    let origin = delivery.origin
+    bytes.reserveCapacity(512)
+    add("QUEUE", queue)
+    add("MESSAGE_ID", properties.messageID)
+    add("ATTEMPT", String(attempt))
+    add("REDELIVERED", delivery.isRedelivered ? "1" : "0")
+    add("EXCHANGE", origin.exchange)
+    add("ROUTING_KEY", origin.routingKey)
+    add("PRIORITY", properties.priority.map { String($0) })
+    add("CONTENT_TYPE", properties.contentType)
+    add("CONTENT_ENCODING", properties.contentEncoding)
+    add("CORRELATION_ID", properties.correlationID)
+    add("REPLY_TO", properties.replyTo)
+    add("TIMESTAMP", properties.timestamp.map { String($0) })
+    add("TYPE", properties.type)
+    add("APP_ID", properties.appID)
+    if let headers = properties.headers { add(headers, room: min(room, Self.headersLimit)) }
+  }
+
+  private mutating func add(_ name: String, _ value: String?) {
+    guard let value, !value.utf8.contains(0) else { return }
+    bytes.append(contentsOf: Self.prefix.utf8)
+    bytes.append(contentsOf: name.utf8)
+    bytes.append(UInt8(ascii: "="))
+    bytes.append(contentsOf: value.utf8)
+    bytes.append(0)
+  }
+
+  /// Adds the headers that have a name and a value that can be told; of two whose names become the same,
+  /// the first.
+  private mutating func add(_ headers: FieldTable, room: Int) {
+    var (seen, room) = (Set<String>(), room)
+    for entry in headers.entries {
+      let name = Self.sanitised(entry.name)
+      guard !name.isEmpty, !seen.contains(name), let value = Self.bytes(of: entry.value),
+        value.count <= Self.longestHeader, !value.contains(0)
+      else { continue }
+      // exec(2) counts a pointer for each string, too.
+      let size = Self.headerPrefix.utf8.count + name.utf8.count + value.count + 2 + MemoryLayout<Int>.size
+      guard size <= room else { continue }
+      room -= size
+      seen.insert(name)
+      bytes.append(contentsOf: Self.headerPrefix.utf8)
+      bytes.append(contentsOf: name.utf8)
+      bytes.append(UInt8(ascii: "="))
+      bytes.append(contentsOf: value)
+      bytes.append(0)
+    }
+  }
+
+  /// A name that every shell accepts: upper case, and "_" for what is neither a letter nor a digit.
+  static func sanitised(_ name: String) -> String {
+    String(
+      decoding: name.utf8.map { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - 0x20
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): byte
+        default: UInt8(ascii: "_")
+        }
+      }, as: UTF8.self)
+  }
+
+  /// A header's value as a command reads it; nil for tables and arrays, which have no such form.
+  static func bytes(of value: FieldValue) -> [UInt8]? {
+    switch value {
+    case .boolean(let it): Array((it ? "true" : "false").utf8)
+    case .int8(let it): Array(String(it).utf8)
+    case .uint8(let it): Array(String(it).utf8)
+    case .int16(let it): Array(String(it).utf8)
+    case .uint16(let it): Array(String(it).utf8)
+    case .int32(let it): Array(String(it).utf8)
+    case .uint32(let it): Array(String(it).utf8)
+    case .int64(let it): Array(String(it).utf8)
+    case .uint64(let it), .timestamp(let it): Array(String(it).utf8)
+    case .float(let it): Array(String(it).utf8)
+    case .double(let it): Array(String(it).utf8)
+    case .decimal(let scale, let it): Array("\(it)e-\(scale)".utf8)
+    case .text(let it): Array(it.utf8)
+    case .octets(let it), .bytes(let it): it
+    case .void: []
+    case .array, .table: nil
+    }
+  }
+}

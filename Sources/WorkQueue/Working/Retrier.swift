@@ -1,0 +1,201 @@
+internal import AMQP
+
+/// A task's copy on its way to a delay queue or to the failed queue.
+struct Copy {
+  enum Destination: Equatable {
+    /// A queue that gives the task back to the work queue after this time.
+    case delay(Duration)
+    case failedQueue
+  }
+
+  let number: Int
+  /// The original, which is acknowledged when a queue has the copy.
+  let tag: Delivery.Tag
+  let message: Message
+  let destination: Destination
+
+  /// The same without what it can do without.
+  var lighter: Copy {
+    var message = message
+    message.properties.headers?[TaskHeaders.stderr] = nil
+    return Copy(number: number, tag: tag, message: message, destination: destination)
+  }
+}
+
+/// Publishes the copies of tasks that failed, on a connection of its own: a broker in alarm stops reading
+/// from those that publish, and acknowledgements must get through.
+///
+/// 1. It connects when there is something to send, and makes the queues that are missing.
+/// 2. A copy counts as published when the broker has confirmed it and a queue has it.
+/// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off.
+struct Retrier: ~Copyable {
+  private let addresses: [Address]
+  private let connection: Connection.Options
+  private let workQueue: String
+  private let failedQueue: String
+  private var pipeline: Pipeline?
+  private var backoff = Backoff()
+  private var nextAttempt = Deadline.now
+  private var unsent = Fifo<Copy>()
+  private var inFlight: [Int: Copy] = [:]
+  /// The queues that this connection has made sure of.
+  private var known: Set<String> = []
+  /// What is confirmed and not yet handed out.
+  private var confirmed: [Copy] = []
+
+  init(_ options: Worker.Options) {
+    addresses = options.addresses
+    (workQueue, failedQueue) = (options.queue, options.failedQueue)
+    var connection = options.connection
+    connection.name += " retries"
+    // A broker that does not answer must not cost the heartbeats of the connection that consumes.
+    if connection.heartbeat > .zero {
+      let patience = max(.seconds(1), connection.heartbeat)
+      connection.rpcTimeout = min(connection.rpcTimeout, patience)
+      connection.connectTimeout = min(connection.connectTimeout, patience)
+    }
+    self.connection = connection
+  }
+
+  /// How many copies are not published yet.
+  var pending: Int { unsent.count + inFlight.count }
+  var descriptor: Int32? { mutating get { pipeline?.descriptor } }
+  var hasUnsentBytes: Bool { mutating get { pipeline?.hasUnsent ?? false } }
+
+  /// When it wants its turn at the latest.
+  var wakeUp: Deadline {
+    mutating get {
+      var moment = unsent.isEmpty ? Deadline.never : nextAttempt
+      if let interval = pipeline?.careInterval { moment = min(moment, .after(interval)) }
+      return moment
+    }
+  }
+
+  mutating func add(_ copy: Copy) {
+    unsent.append(copy)
+  }
+
+  /// Forgets the copies that were not sent yet and whose originals the broker gives out again anyway.
+  ///
+  /// - Returns: how many there were.
+  mutating func forget(where isVoid: (Copy) -> Bool) -> Int {
+    var (kept, forgotten) = (Fifo<Copy>(), 0)
+    while let copy = unsent.popFirst() {
+      if isVoid(copy) { forgotten += 1 } else { kept.append(copy) }
+    }
+    unsent = kept
+    return forgotten
+  }
+
+  /// Gives up on all copies; some of those that were sent may still get through.
+  mutating func abandon() -> [Copy] {
+    var copies = Array(inFlight.values)
+    while let copy = unsent.popFirst() { copies.append(copy) }
+    inFlight = [:]
+    pipeline = nil
+    return copies
+  }
+
+  mutating func disconnect() {
+    pipeline.take()?.close()
+  }
+
+  /// Sends what can be sent and hears what the broker says.
+  ///
+  /// - Returns: the copies that are published now.
+  mutating func turn(_ report: (WorkerEvent) -> Void) -> [Copy] {
+    guard pipeline != nil || !unsent.isEmpty else { return [] }
+    do throws(AMQPError) {
+      try send(report)
+      while let notice = try pipeline?.next(within: .zero) { handle(notice, report) }
+      try send(report)
+    } catch {
+      lose(error, report)
+    }
+    defer { confirmed.removeAll(keepingCapacity: true) }
+    return confirmed
+  }
+
+  private mutating func send(_ report: (WorkerEvent) -> Void) throws(AMQPError) {
+    guard !unsent.isEmpty, nextAttempt.hasPassed else { return }
+    if pipeline == nil {
+      pipeline = try Pipeline(firstOf: addresses, connection)
+      known = []
+    }
+    while pipeline?.hasRoom == true, let copy = unsent.popFirst() {
+      do throws(AMQPError) {
+        let queue = try makeSure(of: copy.destination)
+        let envelope = Envelope(copy.message, routingKey: queue)
+        if let ticket = try pipeline?.send(envelope) { inFlight[ticket] = copy }
+      } catch {
+        unsent.append(error.kind == .tooLarge ? copy.lighter : copy)
+        guard error.kind == .tooLarge else { throw error }
+        return putOff(report, error)
+      }
+    }
+  }
+
+  /// Makes the queue that the copy is for, once for each connection.
+  private mutating func makeSure(of destination: Copy.Destination) throws(AMQPError) -> String {
+    switch destination {
+    case .delay(let delay):
+      let queue = Self.delayQueue(for: workQueue, delay)
+      guard known.insert(queue.name).inserted else { return queue.name }
+      _ = try pipeline?.declare(queue)
+      return queue.name
+    case .failedQueue:
+      guard known.insert(failedQueue).inserted else { return failedQueue }
+      if try pipeline?.status(ofQueue: failedQueue) == nil {
+        try pipeline?.ensure(queue: failedQueue)
+      }
+      return failedQueue
+    }
+  }
+
+  /// The queue that holds tasks back for that time and then gives them to the work queue.
+  ///
+  /// One for each delay, because a queue lets go of its oldest only: a long wait would hold up short ones.
+  static func delayQueue(for queue: String, _ delay: Duration) -> Queue {
+    let milliseconds = Int64(delay / .milliseconds(1))
+    var delayQueue = Queue(name: "\(queue).retry.\(milliseconds)")
+    delayQueue.arguments = [
+      "x-message-ttl": .int64(milliseconds), "x-dead-letter-exchange": .text(""),
+      "x-dead-letter-routing-key": .text(queue),
+    ]
+    return delayQueue
+  }
+
+  private mutating func handle(_ notice: Pipeline.Notice, _ report: (WorkerEvent) -> Void) {
+    switch notice {
+    case .blocked(let reason): report(.copiesBlocked(reason: reason))
+    case .unblocked: report(.copiesUnblocked)
+    case .returned: break  // comes only without confirms
+    case .settled(let ticket, let verdict):
+      guard let copy = inFlight.removeValue(forKey: ticket) else { return }
+      switch verdict {
+      case .confirmed:
+        backoff.reset()
+        confirmed.append(copy)
+      case .unroutable(let reason), .refused(let reason):
+        // Its queue was deleted, is full, or does not take this task.
+        known = []
+        unsent.append(copy)
+        putOff(report, AMQPError(.preconditionFailed, "put task \(copy.number) off", reason))
+      }
+    }
+  }
+
+  private mutating func lose(_ error: AMQPError, _ report: (WorkerEvent) -> Void) {
+    pipeline = nil
+    for copy in inFlight.values { unsent.append(copy) }
+    inFlight = [:]
+    putOff(report, error)
+  }
+
+  /// Waits before the next attempt.
+  private mutating func putOff(_ report: (WorkerEvent) -> Void, _ error: AMQPError) {
+    guard !unsent.isEmpty else { return }
+    if nextAttempt.hasPassed { nextAttempt = .after(backoff.delay()) }
+    report(.copiesWait(error, tasks: pending, retry: nextAttempt.remaining ?? .zero))
+  }
+}

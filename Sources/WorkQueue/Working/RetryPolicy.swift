@@ -1,0 +1,85 @@
+/// Which end of the work means what for the task.
+package struct RetryPolicy: Equatable, Sendable {
+  /// What a person can ask for, by these words.
+  package enum Action: String, CaseIterable, Sendable {
+    case acknowledge = "ack"
+    case retry
+    case requeue
+    case park
+    case drop
+  }
+
+  /// The longest time that a queue can hold a task back: RabbitMQ counts milliseconds in 32 bits.
+  package static let longestDelay = Duration.milliseconds(UInt32.max)
+
+  /// What exit statuses mean; those that are not named mean failure, but for 0.
+  ///
+  /// 75 and 100 are EX_TEMPFAIL of sysexits(3) and qmail's "failed for good", 65 is EX_DATAERR.
+  package var onExit: [Int32: Action] = [
+    0: .acknowledge, 75: .retry, 111: .retry, 65: .park, 100: .park,
+  ]
+  /// What every other failure means, a signal and a time limit among them.
+  package var onFailure = Action.retry
+  /// How often a task is tried before it is parked; 0 is no limit.
+  package var maxAttempts = 5
+  /// How long the first retry waits; each further one waits twice as long, up to `maxDelay`.
+  package var delay = Duration.seconds(10)
+  package var maxDelay = Duration.seconds(3600)
+  /// Whether 126 and 127 are a shell's or env(1)'s word that the command cannot be run; not where the
+  /// task itself is the command.
+  package var statusesTellOfCommand = true
+
+  package init() {}
+
+  /// What an exit status says: of a task's work, or of the command.
+  func outcome(of status: Int32) -> Outcome {
+    guard statusesTellOfCommand, onExit[status] == nil else { return .exited(status) }
+    return switch status {
+    case 126:
+      .unrunnable("cannot run the command: exit status 126 (it is not executable)", isTemporary: false)
+    case 127: .unrunnable("cannot run the command: exit status 127 (it was not found)", isTemporary: false)
+    default: .exited(status)
+    }
+  }
+
+  /// Whether a task must not be begun once more.
+  func isExhausted(before attempt: Int) -> Bool {
+    maxAttempts > 0 && attempt > maxAttempts
+  }
+
+  /// What becomes of a task whose attempt of this number, counted from 1, has ended so.
+  func settlement(of outcome: Outcome, attempt: Int) -> Settlement {
+    switch outcome {
+    case .pretended: .acknowledge
+    case .interrupted, .unrunnable: .handBack
+    case .unfit, .exhausted: .park
+    case .exited(let status): settlement(by: onExit[status] ?? onFailure, attempt: attempt)
+    case .signalled, .timedOut: settlement(by: onFailure, attempt: attempt)
+    }
+  }
+
+  private func settlement(by action: Action, attempt: Int) -> Settlement {
+    switch action {
+    case .acknowledge: .acknowledge
+    case .park: .park
+    case .drop: .drop
+    case .retry, .requeue:
+      if isExhausted(before: attempt + 1) {
+        .park
+      } else {
+        action == .requeue ? .requeue : .retry(after: delay(after: attempt))
+      }
+    }
+  }
+
+  /// How long a task waits after the attempt of this number.
+  func delay(after attempt: Int) -> Duration {
+    let limit = min(maxDelay, Self.longestDelay)
+    var delay = min(delay, limit)
+    for _ in 1..<max(attempt, 1) {
+      guard delay > .zero && delay != limit else { break }
+      delay = min(delay * 2, limit)
+    }
+    return delay
+  }
+}

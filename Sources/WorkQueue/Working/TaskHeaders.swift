@@ -1,0 +1,109 @@
+package import AMQP
+
+/// The headers by which a task carries its past from one attempt to the next, and into the failed queue.
+package enum TaskHeaders {
+  /// How many attempts have been made.
+  package static let attempts = "x-workq-attempts"
+  /// Why the last one failed, as a sentence for people.
+  package static let reason = "x-workq-reason"
+  /// The command's exit status, or the signal that ended it.
+  package static let exitStatus = "x-workq-exit-status"
+  package static let signal = "x-workq-signal"
+  package static let firstFailure = "x-workq-first-failure"
+  package static let lastFailure = "x-workq-last-failure"
+  /// Where the last attempt ran.
+  package static let host = "x-workq-host"
+  /// The end of what the command wrote to stderr, where we saw it.
+  package static let stderr = "x-workq-stderr"
+  /// The queue that the task was taken from, and where it was first published to.
+  package static let queue = "x-workq-queue"
+  package static let exchange = "x-workq-exchange"
+  package static let routingKey = "x-workq-routing-key"
+
+  /// What the broker adds on a message's way, and would misread or refuse in a copy of it.
+  static func isBrokers(_ name: String) -> Bool {
+    ["x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC"].contains(name)
+      || name.hasPrefix("x-first-death-") || name.hasPrefix("x-last-death-")
+  }
+}
+
+/// What a failure leaves on the task.
+struct FailureRecord: Equatable {
+  var attempt: Int
+  var outcome: Outcome
+  var reason: String
+  /// Seconds since 1970.
+  var time: UInt64
+  var host: String
+  var stderr: [UInt8] = []
+  var queue: String
+}
+
+extension Delivery {
+  /// Which attempt at the task this is, counted from 1.
+  ///
+  /// Those that retries have counted, and those that a quorum queue has: so a task that kills its worker
+  /// is found out, too. A classic queue counts nothing.
+  package var attempt: Int {
+    guard let headers = message.properties.headers else { return 1 }
+    let made = Self.count(headers[TaskHeaders.attempts])
+    let (sum, overflow) = made.addingReportingOverflow(Self.count(headers["x-delivery-count"]))
+    return overflow ? .max : max(sum, sum &+ 1)
+  }
+
+  /// Where the task was first published to, before it went through queues of ours.
+  var origin: (exchange: String, routingKey: String) {
+    let headers = message.properties.headers
+    return (
+      headers?[TaskHeaders.exchange]?.text ?? exchange, headers?[TaskHeaders.routingKey]?.text ?? routingKey
+    )
+  }
+
+  /// The task as it is to be published again: its body and properties, without what the broker added,
+  /// and with what this failure adds.
+  func copy(after failure: FailureRecord) -> Message {
+    var copy = message
+    // The broker refuses another user's name, and a time to live would end the task in the delay queue.
+    (copy.properties.userID, copy.properties.expiration) = (nil, nil)
+    var headers = copy.properties.headers ?? FieldTable()
+    headers.entries.removeAll { TaskHeaders.isBrokers($0.name) }
+    headers[TaskHeaders.attempts] = .int64(Int64(failure.attempt))
+    headers[TaskHeaders.reason] = .text(failure.reason)
+    (headers[TaskHeaders.exitStatus], headers[TaskHeaders.signal]) = (nil, nil)
+    switch failure.outcome {
+    case .exited(let status): headers[TaskHeaders.exitStatus] = .int64(Int64(status))
+    case .signalled(let signal): headers[TaskHeaders.signal] = .int64(Int64(signal))
+    case .pretended, .timedOut, .interrupted, .unfit, .exhausted, .unrunnable: break
+    }
+    if headers[TaskHeaders.firstFailure] == nil {
+      headers[TaskHeaders.firstFailure] = .timestamp(failure.time)
+    }
+    headers[TaskHeaders.lastFailure] = .timestamp(failure.time)
+    headers[TaskHeaders.host] = .text(failure.host)
+    headers[TaskHeaders.stderr] =
+      failure.stderr.isEmpty ? nil : .text(String(decoding: failure.stderr, as: UTF8.self))
+    headers[TaskHeaders.queue] = .text(failure.queue)
+    let origin = origin
+    if origin != ("", failure.queue) {
+      headers[TaskHeaders.exchange] = .text(origin.exchange)
+      headers[TaskHeaders.routingKey] = .text(origin.routingKey)
+    }
+    copy.properties.headers = headers
+    return copy
+  }
+
+  /// A header's count; what is no number, or no count, is none.
+  private static func count(_ value: FieldValue?) -> Int {
+    switch value {
+    case .int8(let it): max(0, Int(it))
+    case .uint8(let it): Int(it)
+    case .int16(let it): max(0, Int(it))
+    case .uint16(let it): Int(it)
+    case .int32(let it): max(0, Int(it))
+    case .uint32(let it): Int(it)
+    case .int64(let it): max(0, Int(it))
+    case .uint64(let it): Int(clamping: it)
+    default: 0
+    }
+  }
+}

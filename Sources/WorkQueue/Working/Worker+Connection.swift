@@ -1,0 +1,65 @@
+internal import AMQP
+
+/// Getting a connection, and getting it again.
+extension Worker {
+  /// Connects for the first time; with patience only where it was asked for.
+  mutating func connectFirst(_ signals: borrowing Signals) throws(AMQPError) {
+    let end = Deadline.after(options.reconnectsFor ?? .zero)
+    while subscription == nil {
+      if let signal = signals.receive().first { return stop(.signal(signal)) }
+      do throws(AMQPError) {
+        let first = try Subscription.open(options)
+        report(.waiting(broker: first.broker, address: first.address))
+        subscription = consume first
+      } catch {
+        if let signal = signals.receive().first { return stop(.signal(signal)) }
+        guard error.isTransient, !end.hasPassed else { throw error }
+        let next = min(.after(backoff.delay()), end)
+        report(.unreachable(error, retry: next.remaining))
+        Poll.wait(for: [signals.descriptor], until: next)
+      }
+    }
+    backoff.reset()
+    mustRead = true
+  }
+
+  mutating func resume() throws(AMQPError) {
+    guard stopReason == nil else { return }
+    try subscription?.consume()
+    mustRead = true
+    report(.resumed(queue: options.queue))
+  }
+
+  mutating func reconnect() throws(AMQPError) {
+    let new = try Subscription.open(options)
+    report(.reconnected(broker: new.broker, address: new.address))
+    subscription = consume new
+    backoff.reset()
+    patienceEnd = .never
+    idleSince = .now
+  }
+
+  /// Takes note that the connection is gone, or could not be made again.
+  mutating func lose(_ error: AMQPError) {
+    let isNew = subscription != nil
+    let results = subscription?.lostResults ?? 0
+    subscription = nil
+    tally.done -= results
+    tally.inVain += results
+    if isNew {
+      dropWaiting()
+      if let patience = options.reconnectsFor { patienceEnd = .after(patience) }
+    }
+    let delay = backoff.delay()
+    let givesUp = !error.isTransient || patienceEnd.hasPassed
+    // The last attempt comes when patience ends, not long before.
+    nextAttempt = min(.after(delay), patienceEnd)
+    let retry = givesUp || stopReason != nil ? nil : nextAttempt.remaining
+    if isNew {
+      report(.lost(error, running: running.count, results: results, retry: retry))
+    } else if !givesUp {
+      report(.unreachable(error, retry: retry))
+    }
+    if givesUp { stop(.failure(error)) }
+  }
+}

@@ -1,0 +1,176 @@
+internal import AMQP
+internal import Glibc
+
+/// When the worker stops, and how.
+extension Worker {
+  /// How long copies that cannot be published are waited for when nothing else is left.
+  private static let patienceWithCopies = Duration.seconds(5)
+  /// How long commands may take to end when the worker leaves at once.
+  private static let patienceWithCommands = Duration.seconds(2)
+  /// How long nothing must have happened before the queue is looked at: the next task may be on its way.
+  private static let lookDelay = Duration.milliseconds(20)
+  /// How often a queue that is not ours alone is looked at.
+  private static let lookInterval = Duration.milliseconds(250)
+
+  /// Whether there is nothing left to be done before leaving.
+  var isOver: Bool { stopReason != nil && running.isEmpty && waiting.isEmpty && retrier.pending == 0 }
+
+  /// When a bound or a limit is reached, if nothing comes in before.
+  var nextBound: Deadline {
+    guard stopReason == nil else { return min(graceEnd, copiesEnd) }
+    var moment = maxTimeEnd
+    if isIdle && subscription != nil {
+      if let timeout = options.bounds.idleTimeout { moment = min(moment, idleSince + timeout) }
+      if options.bounds.drains { moment = min(moment, nextLook) }
+    }
+    return moment
+  }
+
+  private var isIdle: Bool { running.isEmpty && waiting.isEmpty && retrier.pending == 0 }
+  private var maxTimeEnd: Deadline { options.bounds.maxTime.map { started + $0 } ?? .never }
+
+  /// Stops if it is time to.
+  mutating func checkBounds() throws(AMQPError) {
+    guard stopReason == nil else { return checkLimits() }
+    guard options.bounds.isBounded else { return }
+    if maxTimeEnd.hasPassed { return stop(.bound) }
+    guard isIdle, subscription != nil else {
+      (idleSince, nextLook) = (.now, .after(Self.lookDelay))
+      return
+    }
+    if let timeout = options.bounds.idleTimeout, (idleSince + timeout).hasPassed { return stop(.bound) }
+    if options.bounds.drains && nextLook.hasPassed { try lookForMore() }
+  }
+
+  /// Ends what has had its time since the stop began.
+  private mutating func checkLimits() {
+    if graceEnd.hasPassed {
+      graceEnd = .never
+      if !running.isEmpty { report(.graceIsOver(running: running.count)) }
+      interruptRunning()
+    }
+    guard running.isEmpty && waiting.isEmpty && retrier.pending > 0 else { return }
+    if copiesEnd == .never { copiesEnd = .after(Self.patienceWithCopies) }
+    guard copiesEnd.hasPassed || subscription == nil && options.acknowledges else { return }
+    do throws(AMQPError) {
+      for copy in retrier.abandon() {
+        tally.handedBack += 1
+        try subscription?.handBack(copy.tag)
+      }
+    } catch {
+      lose(error)
+    }
+  }
+
+  /// Looks whether the queue is empty, and leaves when it is.
+  ///
+  /// The count that the broker gives does not hold what it is just sending us; so the consumer is ended
+  /// first, what arrived until then is worked on, and only a second look decides.
+  private mutating func lookForMore() throws(AMQPError) {
+    mustRead = true
+    if let patience = options.bounds.idleTimeout, calendar.expects(within: patience) {
+      if subscription?.isConsuming == false { try subscription?.consume() }
+      nextLook = calendar.next()
+      return
+    }
+    let count = try subscription?.waitingTasks() ?? 0
+    if count > 0 {
+      if subscription?.isConsuming == false { try subscription?.consume() }
+      nextLook = .after(Self.lookInterval)
+    } else if subscription?.isConsuming == true {
+      try subscription?.stopConsuming()
+      nextLook = .now
+    } else {
+      stop(.bound)
+    }
+  }
+
+  /// Takes no more tasks and gives back those not begun; what runs may finish.
+  mutating func stop(_ reason: StopReason) {
+    guard stopReason == nil else {
+      if reason.isFailure && stopReason?.isFailure == false { stopReason = reason }
+      return
+    }
+    stopReason = reason
+    mustRead = true
+    if case .signal = reason, let grace = options.grace { graceEnd = .after(grace) }
+    var handedBack = 0
+    do throws(AMQPError) {
+      try subscription?.stopConsuming()
+      handedBack = try handBackWaiting()
+      if reason.isFailure { waiting = Fifo() }
+    } catch {
+      lose(error)
+    }
+    report(.stopping(reason, running: running.count, handedBack: handedBack))
+  }
+
+  /// Ends the running tasks, to be given back.
+  private mutating func interruptRunning() {
+    for index in running.indices.reversed() {
+      guard running[index].child == nil else {
+        running[index].end(.interrupted, killAfter: command?.options.killAfter ?? .zero)
+        continue
+      }
+      do throws(AMQPError) {
+        try finish(running.remove(at: index), .interrupted)
+      } catch {
+        lose(error)
+      }
+    }
+  }
+
+  /// Leaves in peace: the broker hears all that there is to say.
+  mutating func leave() {
+    sayAll()
+    subscription.take()?.close()
+    retrier.disconnect()
+    report(.stopped(tally, after: .now - started))
+  }
+
+  /// Leaves now: commands are ended, tasks go back.
+  mutating func abandon(_ signal: Int32, _ signals: borrowing Signals) -> Ending {
+    let count = running.count + waiting.count + retrier.pending
+    report(.abandoned(running: count, acknowledges: options.acknowledges))
+    interruptRunning()
+    let killAfter = min(Self.patienceWithCommands, command?.options.killAfter ?? .zero)
+    let end = Deadline.after(killAfter)
+    var wasKilled = false
+    while !running.isEmpty {
+      if !wasKilled && (end.hasPassed || !signals.receive().isEmpty) {
+        wasKilled = true
+        for job in running { job.child?.kill() }
+      }
+      Poll.wait(
+        for: [signals.descriptor, signals.childDescriptor],
+        until: wasKilled ? .after(Self.patienceWithCommands) : end)
+      signals.receiveChildren()
+      reap()
+    }
+    do throws(AMQPError) {
+      for copy in retrier.abandon() { try subscription?.handBack(copy.tag) }
+      try handBackWaiting()
+    } catch {
+      subscription = nil
+    }
+    sayAll()
+    subscription.take()?.close()
+    return .killed(signal: signal)
+  }
+
+  /// Sends what is left, to a broker that reads.
+  private mutating func sayAll() {
+    let end = Deadline.after(Self.patienceWithCopies)
+    do throws(AMQPError) {
+      try subscription?.flush()
+      while subscription?.hasUnsent == true && !end.hasPassed {
+        while try subscription?.nextEvent() != nil {}
+        if let socket = subscription?.descriptor, subscription?.hasUnsent == true {
+          Poll.wait(for: [socket], until: .after(.milliseconds(20)))
+        }
+      }
+    } catch {
+      subscription = nil  // the broker gives those tasks out again
+    }
+  }
+}

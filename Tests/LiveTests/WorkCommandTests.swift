@@ -1,0 +1,176 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `workq work -- COMMAND`: what the command gets, and what its end means.
+@Suite(.ownThreads) struct WorkCommandTests {
+  @Test func `the command has the task on stdin and its properties in the environment`() throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, "{}")
+    try SeenMessage.put(
+      "the body", #"{"message_id":"id 1","priority":3,"headers":{"x-Kind":"cat","n":7}}"#, to: queue)
+    let script = """
+      cat; echo; echo "$WORKQ_QUEUE|$WORKQ_MESSAGE_ID|$WORKQ_ATTEMPT|$WORKQ_REDELIVERED|$WORKQ_EXCHANGE"
+      echo "$WORKQ_ROUTING_KEY|$WORKQ_PRIORITY|$WORKQ_HEADER_X_KIND|$WORKQ_HEADER_N|${WORKQ_TYPE-unset}"
+      """
+    let result = try worker(queue, ["--count", "1"], script: script).run()
+    #expect(result.status == 0)
+    #expect(result.output == "the body\n\(queue)|id 1|1|0|\n\(queue)|3|cat|7|unset\n")
+  }
+
+  @Test func `a body of 100 MB, an empty one and one with NULs arrive whole`() throws {
+    let queue = freshQueue()
+    let large = [UInt8](repeating: 0x5a, count: 100 << 20)
+    #expect(try Program.workq("publish", "-q", queue).run(input: [0, 10, 0xff, 0]).status == 0)
+    #expect(try Program.workq("publish", "-q", queue, "").run().status == 0)
+    #expect(try Program.workq("publish", "-q", queue).run(input: large).status == 0)
+    let result = try worker(queue, ["--count", "3"], script: "wc -c").run()
+    #expect(result.status == 0 && result.outputLines == ["4", "0", "\(large.count)"])
+  }
+
+  @Test func `a command may ignore its stdin`() throws {
+    let queue = freshQueue()
+    let body = [UInt8](repeating: 65, count: 3 << 20)
+    #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+    let result = try Program.workq("work", "-q", queue, "--drain", "--", "true").run()
+    #expect(result.status == 0 && result.error.contains("1 done"))
+    #expect(try waiting(in: queue) == 0)
+  }
+
+  @Test func `a command that cannot be run hands the task back and stops the worker`() throws {
+    let queue = freshQueue()
+    try publish(["precious"], to: queue)
+    let missing = try Program.workq("work", "-q", queue, "--", "/no/such/command").run()
+    #expect(missing.status == 78)
+    #expect(missing.error.contains("cannot run '/no/such/command': No such file or directory"))
+    let byShell = try worker(queue, script: "no-such-command").run()
+    #expect(byShell.status == 78 && byShell.error.contains("exit status 127"))
+    let notExecutable = try Program.workq("work", "-q", queue, "--", "env", "/etc/passwd").run()
+    #expect(notExecutable.status == 78 && notExecutable.error.contains("exit status 126"))
+    #expect(try waiting(in: queue) == 1)
+    #expect(try waiting(in: queue) == 1)
+    let result = try worker(queue, ["--count", "1", "--on-exit", "127=drop"], script: "exit 127").run()
+    #expect(result.status == 1, "127 has been given a meaning")
+  }
+
+  @Test func `a task that is a command line is run by the shell, and a typo in it is its own fault`() throws {
+    let queue = freshQueue()
+    try publish(["echo \"it's $WORKQ_QUEUE\"", "no-such-command", "echo last"], to: queue)
+    let options = ["--shell", "--count", "3", "--on-failure", "park"]
+    let result = try Program.workq(["work", "-q", queue] + options).run()
+    #expect(result.status == 1 && result.outputLines == ["it's \(queue)", "last"])
+    #expect(try waiting(in: "\(queue).failed") == 1)
+  }
+
+  @Test func `a task can be the last argument, and one that cannot is parked`() throws {
+    let queue = freshQueue()
+    for body in [Array("--help me".utf8), [0x61, 0, 0x62], [0xff]] {
+      #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+    }
+    let words = ["work", "-q", queue, "--argument", "--drain", "--", "printf", "<%s>\n", "--"]
+    let result = try Program.workq(words).run()
+    #expect(result.status == 1 && result.outputLines == ["<-->", "<--help me>"])
+    #expect(result.error.contains("NUL byte") && result.error.contains("not UTF-8"))
+    #expect(try waiting(in: "\(queue).failed") == 2)
+  }
+
+  @Test func `nothing after '--' is a usage error, so that an empty variable does not fake the work`() throws
+  {
+    let result = try Program.workq("work", "--").run()
+    #expect(result.status == 64 && result.error == "workq: after '--' there is no command\n")
+  }
+
+  @Test func `a task that takes too long is ended, with everything that it started`() throws {
+    let queue = freshQueue()
+    try publish(["slow"], to: queue)
+    let script = "trap 'echo asked' TERM; (trap '' TERM; exec sleep 600) & echo $!; wait; wait"
+    let options = ["--count", "1", "--timeout", "300ms", "--kill-after", "300ms", "--on-failure", "park"]
+    let result = try worker(queue, options, script: script).run(limit: 20)
+    #expect(result.status == 1)
+    #expect(result.error.contains("ended after its time limit of 0.3 s"))
+    #expect(result.outputLines.contains("asked"))
+    #expect(!isAlive(result.outputLines[0]))
+  }
+
+  @Test func `a background process does not keep a task open`() throws {
+    let queue = freshQueue()
+    try publish(["quick"], to: queue)
+    let result = try worker(queue, ["--count", "1"], script: "sleep 600 & echo $!").run(limit: 20)
+    #expect(result.status == 0 && result.error.contains("task 1 done"))
+    try waitUntil("it is gone") { !isAlive(result.outputLines[0]) }
+  }
+
+  @Test(arguments: ["grouped", "tagged"])
+  func `with many jobs no two commands' lines mix`(mode: String) throws {
+    let queue = freshQueue()
+    try publish((1...12).map { "\($0)" }, to: queue)
+    let script = "read n; for i in 1 2 3 4 5; do printf \"$n-\"; sleep 0.02; echo $i; done; printf $n-end"
+    let result = try worker(
+      queue, ["-j", "4", "--count", "12", "--quiet", "--output", mode], script: script
+    ).run()
+    #expect(result.status == 0 && result.error == "")
+    let lines = result.outputLines.map { mode == "tagged" ? String($0.drop { $0 != " " }.dropFirst()) : $0 }
+    #expect(lines.count == 72)
+    for number in 1...12 {
+      let own = lines.filter { $0.hasPrefix("\(number)-") }
+      #expect(own == (1...5).map { "\(number)-\($0)" } + ["\(number)-end"])
+    }
+    if mode == "grouped" {
+      let order = lines.map { $0.prefix { $0 != "-" } }
+      #expect((1..<order.count).count { order[$0] != order[$0 - 1] } == 11, "each comes in one piece")
+    }
+  }
+
+  @Test func `with one job the command's output is its own, and the worker's lines are on stderr`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let result = try worker(queue, ["--count", "1"], script: "cat; echo err >&2; exit 0").run()
+    #expect(result.output == "a")
+    let lines = result.error.split(separator: "\n")
+    #expect(lines.count == 4 && lines[0].hasPrefix("workq: task 1 started (id ") && lines[1] == "err")
+    #expect(lines[2].hasPrefix("workq: task 1 done in 0.0"))
+    #expect(lines[3].hasPrefix("workq: stopped after ") && lines[3].contains(": 1 done; "))
+  }
+
+  @Test func `jobs run side by side, as many as were asked for`() throws {
+    let queue = freshQueue()
+    try publish((1...8).map { "\($0)" }, to: queue)
+    let start = Date.now
+    let result = try worker(queue, ["-j", "8", "--count", "8"], script: "sleep 1").run()
+    #expect(result.status == 0 && Date.now.timeIntervalSince(start) < 6, "8 s one by one")
+  }
+
+  @Test func `what is prefetched and not begun waits in the worker, and goes back when it stops`() throws {
+    let queue = freshQueue()
+    try publish((1...20).map { "\($0)" }, to: queue)
+    let worker = try worker(queue, ["-j", "2", "--prefetch", "10"], script: "sleep 1").start()
+    try worker.waitForError("task 2 started")
+    try waitUntil("ten are taken") { try waiting(in: queue) == 10 }
+    worker.signal(SIGTERM)
+    let result = try worker.end()
+    let words = "finishing 2 tasks, again CTRL+C leaves at once; gave back 8 tasks"
+    #expect(result.status == 0 && result.error.contains(words))
+    #expect(try waiting(in: queue) == 18)
+  }
+
+  @Test func `lines for programs have stable keys`() throws {
+    let queue = freshQueue()
+    try publish(["good", "bad"], to: queue)
+    let script = "read x; [ $x = good ]"
+    let options = ["--count", "2", "--log", "json", "--retry-delay", "1h"]
+    let result = try worker(queue, options, script: script).run()
+    #expect(result.status == 0 && result.output == "")
+    let events = try result.error.split(separator: "\n").map { line in
+      try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+    #expect(
+      events.map { $0["event"] as? String } == [
+        "waiting", "started", "done", "started", "stopping", "failed", "stopped",
+      ])
+    let failed = try #require(events.first { $0["event"] as? String == "failed" })
+    #expect(failed["exit_status"] as? Int == 1 && failed["retry_in_seconds"] as? Double == 3600)
+    #expect(failed["attempt"] as? Int == 1 && failed["task"] as? Int == 2)
+    let stopped = try #require(events.last)
+    #expect(stopped["done"] as? Int == 1 && stopped["retried"] as? Int == 1)
+  }
+}

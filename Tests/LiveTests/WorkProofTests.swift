@@ -1,0 +1,131 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Nothing is lost, whatever happens: two thousand tasks among workers that are killed and stopped, over a
+/// network that is cut, at a broker that is restarted, at moments from a fixed seed.
+@Suite(.ownThreads, .serialized) struct WorkProofTests {
+  private static let count = 2000
+
+  /// The files that the commands write to, gone with the test.
+  private final class Records {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-proof-\(UUID().uuidString)")
+
+    init() throws {
+      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    }
+    deinit { try? FileManager.default.removeItem(at: directory) }
+
+    var path: String { directory.appending(path: "done").path }
+
+    /// Each line is one task done; short appends of several processes do not mix.
+    var done: [String] {
+      let text = try? String(contentsOfFile: path, encoding: .utf8)
+      return text?.split(separator: "\n").map(String.init) ?? []
+    }
+  }
+
+  /// Lets disaster strike again and again while the work goes on, until nine tenths of it are done.
+  ///
+  /// - Returns: the broker, with the rest of the work, and what happened how often.
+  private func strike(
+    _ queue: String, _ tasks: [String], seed: UInt64, work: Program, records: Records
+  ) throws -> (broker: Broker, disasters: [String: Int]) {
+    var random = SeededRandom(seed: seed)
+    let broker = try Broker.start()
+    let proxy = try FaultProxy(to: broker)
+    defer { proxy.stop() }
+    let far = work.at(broker.with(url: proxy.url(of: broker)))
+    try publish(tasks, to: queue, at: broker)
+    var workers = try (0..<3).map { _ in try far.start() }
+    var disasters: [String: Int] = [:]
+    let strikes = 24
+    for strike in 1...strikes {
+      let mark = strike * tasks.count * 9 / 10 / strikes
+      try waitUntil("\(mark) are done", within: 60) { records.done.count >= mark * 9 / 10 }
+      let victim = Int.random(in: workers.indices, using: &random)
+      let disaster = strike == strikes / 2 ? "restart" : Self.disasters.randomElement(using: &random) ?? ""
+      disasters[disaster, default: 0] += 1
+      switch disaster {
+      case "kill": workers[victim].signal(SIGKILL)
+      case "stop": workers[victim].signal(SIGTERM)
+      case "cut": proxy.cut()
+      case "freeze":
+        proxy.set(.frozen)
+        usleep(UInt32.random(in: 50_000...300_000, using: &random))
+        proxy.set(.fine)
+      default:
+        try broker.stop()
+        try broker.restart()
+      }
+      if ["kill", "stop"].contains(disaster) {
+        let status = try workers[victim].end(within: 60).status
+        #expect(status == (disaster == "kill" ? 137 : 0))
+        workers[victim] = try far.start()
+      }
+    }
+    for worker in workers { worker.signal(SIGTERM) }
+    for worker in workers { #expect(try worker.end(within: 60).status == 0) }
+    return (broker, disasters)
+  }
+
+  private static let disasters = ["kill", "kill", "stop", "stop", "cut", "cut", "freeze"]
+
+  private func program(_ queue: String, _ options: [String] = [], script: String) -> Program {
+    worker(queue, ["-j", "4", "--prefetch", "8", "--heartbeat", "2s", "--quiet"] + options, script: script)
+  }
+
+  @Test func `every task is done at least once, and none is lost`() throws {
+    let (queue, records) = (freshQueue(), try Records())
+    let ids = Set((1...Self.count).map { "id-\($0)" })
+    let script = "read id; echo $id >> '\(records.path)'"
+    let (broker, disasters) = try strike(
+      queue, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
+    let rest = try program(queue, ["--drain"], script: script).at(broker).run(limit: 60)
+    #expect(rest.status == 0)
+    let done = records.done
+    #expect(ids.subtracting(done).isEmpty, "lost")
+    #expect(Set(done) == ids)
+    #expect(try waiting(in: queue, at: broker) == 0)
+    print("\(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
+    try broker.stop()
+  }
+
+  @Test func `every task that fails for good is parked, every other one done, and none is both`() throws {
+    let (queue, records) = (freshQueue(), try Records())
+    let ids = (1...Self.count).map { "id-\($0)" }
+    // Every tenth never succeeds; the others fail at first where their number is even.
+    let script = """
+      read id; n=${id#id-}
+      [ $((n % 10)) = 0 ] && exit 3
+      [ $((n % 2)) = 0 ] && [ $WORKQ_ATTEMPT = 1 ] && exit 75
+      echo $id >> '\(records.path)'
+      """
+    let bad = Set((1...Self.count).filter { $0 % 10 == 0 }.map { "id-\($0)" })
+    let options = ["--max-attempts", "2", "--retry-delay", "1s"]
+    let (broker, disasters) = try strike(
+      queue, ids, seed: 5, work: program(queue, options, script: script), records: records)
+    // Retries that were put off come back within a second.
+    try waitUntil("nothing waits for its retry", within: 20) {
+      try waiting(in: "\(queue).retry.1000", at: broker) == 0
+    }
+    let last = try program(queue, options + ["--idle-timeout", "3s"], script: script).at(broker)
+      .run(limit: 60)
+    #expect(last.status == 1 || last.status == 0)
+    let parked = try takeAll(from: "\(queue).failed", at: broker)
+    let done = records.done
+    #expect(Set(parked) == bad && Set(done) == Set(ids).subtracting(bad))
+    #expect(try waiting(in: queue, at: broker) == 0 && waiting(in: "\(queue).retry.1000", at: broker) == 0)
+    print(
+      "\(done.count - Set(done).count) tasks were done twice and \(parked.count - bad.count) parked twice, "
+        + "with \(disasters)")
+    try broker.stop()
+  }
+
+  /// The bodies of all tasks in a queue.
+  private func takeAll(from queue: String, at broker: Broker) throws -> [String] {
+    let result = try worker(queue, ["--drain", "--quiet", "--max-attempts", "0"], script: "cat; echo")
+      .at(broker).run(limit: 60)
+    return result.outputLines
+  }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What becomes of tasks that fail.
+@Suite(.ownThreads) struct WorkRetryTests {
+  @Test func `a task that fails waits in the broker, longer each time, and is parked in the end`() throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, "{}")
+    let properties = """
+      {"message_id":"id", "priority":2, "delivery_mode":2, "user_id":"guest", "expiration":"600000",
+       "headers":{"mine":"kept"}}
+      """
+    try SeenMessage.put("the task", properties, to: queue)
+    let options = ["--retry-delay", "300ms", "--max-attempts", "3", "--output", "grouped", "--drain"]
+    let result = try worker(
+      queue, options + ["--idle-timeout", "10s"], script: "echo \"attempt $WORKQ_ATTEMPT\" >&2; exit 3"
+    ).run()
+    #expect(result.status == 1)
+    #expect(result.error.contains("attempt 1 of 3, after ") && result.error.contains("next try in 0.3 s"))
+    #expect(result.error.contains("next try in 0.6 s"))
+    #expect(result.error.contains("parked in '\(queue).failed'"))
+    #expect(result.error.hasSuffix("workq: some tasks were not done: 1 parked in '\(queue).failed'\n"))
+    let parked = try #require(try SeenMessage.take(from: "\(queue).failed"))
+    #expect(parked.body == "the task" && parked.properties["message_id"] as? String == "id")
+    #expect(parked.properties["priority"] as? Int == 2 && parked.properties["delivery_mode"] as? Int == 2)
+    #expect(parked.properties["user_id"] == nil && parked.properties["expiration"] == nil)
+    let headers = parked.headers
+    #expect(headers["mine"] as? String == "kept" && headers["x-death"] == nil)
+    #expect(headers["x-workq-attempts"] as? Int == 3 && headers["x-workq-exit-status"] as? Int == 3)
+    #expect(headers["x-workq-reason"] as? String == "exit status 3")
+    #expect(headers["x-workq-stderr"] as? String == "attempt 3\n")
+    #expect(headers["x-workq-queue"] as? String == queue && headers["x-workq-host"] is String)
+    let (first, last) = (headers["x-workq-first-failure"] as? Int, headers["x-workq-last-failure"] as? Int)
+    #expect(try #require(first) <= #require(last))
+    for empty in [queue, "\(queue).retry.300", "\(queue).retry.600"] { #expect(try waiting(in: empty) == 0) }
+  }
+
+  @Test func `a retry survives the worker`() throws {
+    let queue = freshQueue()
+    try publish(["again"], to: queue)
+    let first = try worker(queue, ["--count", "1", "--retry-delay", "500ms"], script: "exit 1").run()
+    #expect(first.status == 0 && first.error.contains("1 put off"))
+    let second = try worker(queue, ["--count", "1"], script: "echo $WORKQ_ATTEMPT").run()
+    #expect(second.status == 0 && second.output == "2\n")
+  }
+
+  @Test(
+    arguments: [
+      ("exit 75", "retry"), ("exit 111", "retry"), ("exit 65", "park"), ("exit 100", "park"),
+      ("exit 1", "drop"), ("kill -9 $$", "drop"), ("exit 42", "ack"), ("exit 43", "requeue"),
+      ("exit 0", "ack"),
+    ])
+  func `an end means what the map says`(script: String, action: String) throws {
+    let queue = freshQueue()
+    try publish(["task"], to: queue)
+    let options = ["--count", "1", "--on-failure", "drop", "--on-exit", "42=ack", "--on-exit", "43=requeue"]
+    let result = try worker(queue, options + ["--retry-delay", "1h"], script: script).run()
+    #expect(result.status == (["park", "drop"].contains(action) ? 1 : 0))
+    #expect(try waiting(in: queue) == (action == "requeue" ? 1 : 0))
+    if action == "retry" { #expect(try waiting(in: "\(queue).retry.3600000") == 1) }
+    if action == "park" { #expect(try waiting(in: "\(queue).failed") == 1) }
+  }
+
+  @Test func `a signal that ended the command is told to the failed queue of one's choice`() throws {
+    let queue = freshQueue()
+    try publish(["task"], to: queue)
+    let options = ["--count", "1", "--on-failure", "park", "--failed-queue", "\(queue).bad"]
+    #expect(try worker(queue, options, script: "kill -SEGV $$").run().status == 1)
+    let parked = try #require(try SeenMessage.take(from: "\(queue).bad"))
+    #expect(parked.headers["x-workq-signal"] as? Int == 11 && parked.headers["x-workq-exit-status"] == nil)
+  }
+
+  @Test func `a task of a quorum queue that kills its workers is parked`() throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
+    try publish(["killer"], to: queue)
+    for _ in 0..<2 {
+      // The command kills the worker.
+      let result = try worker(queue, ["--max-attempts", "2"], script: "kill -9 $PPID; sleep 1").run()
+      #expect(result.status == 137)
+    }
+    let result = try worker(queue, ["--max-attempts", "2", "--drain"], script: "echo begun").run()
+    #expect(result.status == 1 && result.output == "")
+    #expect(result.error.contains("given out 2 times without an end"))
+    let parked = try #require(try SeenMessage.take(from: "\(queue).failed"))
+    #expect(parked.headers["x-workq-attempts"] as? Int == 2)
+    #expect(parked.headers["x-delivery-count"] == nil)
+  }
+
+  @Test func `a failed queue that is full keeps the original where it is, without a hot loop`() throws {
+    let queue = freshQueue()
+    try Peer.declare("\(queue).failed", #"{"x-max-length":0,"x-overflow":"reject-publish"}"#)
+    try publish(["task"], to: queue)
+    let worker = try worker(queue, ["--on-failure", "park"], script: "exit 1").start()
+    try worker.waitForError("cannot put off or park 1 task")
+    try worker.waitForError("trying again in", within: 10)
+    #expect(worker.error.ranges(of: "cannot put off").count < 4)
+    worker.signal(SIGTERM)
+    let result = try worker.end(within: 20)
+    #expect(result.status == 0 && result.error.contains("1 given back"))
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `a delay queue that is not ours is not filled, and the task is not lost`() throws {
+    let queue = freshQueue()
+    try Peer.declare("\(queue).retry.10000", "{}")
+    try publish(["task"], to: queue)
+    let worker = try worker(queue, script: "exit 1").start()
+    try worker.waitForError("inequivalent arg")
+    worker.signal(SIGTERM)
+    #expect(try worker.end(within: 20).status == 0)
+    #expect(try waiting(in: queue) == 1 && waiting(in: "\(queue).retry.10000") == 0)
+  }
+
+  @Test func `a failed queue that was deleted under the worker is made again`() throws {
+    let queue = freshQueue()
+    try publish(["one"], to: queue)
+    let worker = try worker(queue, ["--on-failure", "park"], script: "exit 1").start()
+    try waitUntil("one is parked") { (try? waiting(in: "\(queue).failed")) == 1 }
+    try Peer.delete("\(queue).failed")
+    try publish(["two"], to: queue)
+    try waitUntil("two is parked") { (try? waiting(in: "\(queue).failed")) == 1 }
+    worker.signal(SIGTERM)
+    #expect(try worker.end().status == 0)
+  }
+
+  @Test func `fake work that was given out too often is parked, too`() throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, "{}")
+    try SeenMessage.put("old", #"{"headers":{"x-workq-attempts":5}}"#, to: queue)
+    let result = try Program.workq("work", "-q", queue, "--drain").run()
+    #expect(result.status == 1 && !result.output.contains("Received"))
+    #expect(try waiting(in: "\(queue).failed") == 1)
+  }
+}

@@ -1,0 +1,260 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// When a worker leaves, and how.
+@Suite(.ownThreads) struct WorkStopTests {
+  @Test func `draining an empty queue ends at once, and says nothing`() throws {
+    let start = Date.now
+    let result = try worker(freshQueue(), ["--drain"], script: "cat").run()
+    #expect(result.status == 0 && result.output == "" && result.error == "")
+    #expect(Date.now.timeIntervalSince(start) < 5)
+  }
+
+  @Test(arguments: [1, 4, 0]) func `draining does all that waits`(prefetch: Int) throws {
+    let queue = freshQueue()
+    try publish((1...50).map { "\($0)" }, to: queue)
+    let result = try worker(queue, ["--drain", "--prefetch", "\(prefetch)"], script: "cat; echo").run()
+    #expect(result.status == 0 && result.outputLines == (1...50).map { "\($0)" })
+  }
+
+  @Test func `draining does not wait for retries, unless they are due within the idle time`() throws {
+    let queue = freshQueue()
+    try publish(["task"], to: queue)
+    let impatient = try worker(queue, ["--drain", "--retry-delay", "2s"], script: "exit 1").run()
+    #expect(impatient.status == 0 && impatient.error.contains("1 put off"))
+    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    let options = ["--drain", "--retry-delay", "1s", "--idle-timeout", "5s"]
+    let script = "[ $WORKQ_ATTEMPT = 3 ] && echo done"
+    let patient = try worker(queue, options, script: script).run()
+    #expect(patient.status == 0 && patient.output == "done\n")
+  }
+
+  @Test func `it stops after so many tasks and gives back the rest untouched`() throws {
+    let queue = freshQueue()
+    try publish((1...10).map { "\($0)" }, to: queue)
+    let options = ["--count", "3", "--prefetch", "0", "-j", "2"]
+    let result = try worker(queue, options, script: "cat; echo").run()
+    #expect(result.status == 0 && result.outputLines.sorted() == ["1", "2", "3"])
+    #expect(try waiting(in: queue) == 7)
+    let rest = try worker(queue, ["--drain"], script: "echo $WORKQ_REDELIVERED").run()
+    #expect(rest.outputLines == Array(repeating: "0", count: 7))
+  }
+
+  @Test func `it stops after so long without a task, or after so long at all`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let idle = try worker(queue, ["--idle-timeout", "500ms"], script: "sleep 1; echo done").run(limit: 20)
+    #expect(idle.status == 0 && idle.output == "done\n")
+    try publish(["b", "c"], to: queue)
+    let timed = try worker(queue, ["--max-time", "500ms"], script: "sleep 1; cat").run(limit: 20)
+    #expect(timed.status == 0 && timed.output == "b")
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+  func `one signal finishes what runs, with eight jobs, too`(signal: Int32) throws {
+    let queue = freshQueue()
+    try publish((1...20).map { "\($0)" }, to: queue)
+    let worker = try worker(queue, ["-j", "8"], script: "sleep 1; cat; echo").start()
+    try worker.waitForError("task 8 started")
+    worker.signal(signal)
+    let result = try worker.end()
+    #expect(result.status == 0 && result.outputLines.count == 8)
+    #expect(result.error.contains("stopping: finishing 8 tasks"))
+    #expect(try waiting(in: queue) == 12)
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `two signals end what runs, hand it back, and are what the worker dies of`(signal: Int32) throws {
+    let queue = freshQueue()
+    try publish(["a", "b"], to: queue)
+    let worker = try worker(queue, ["-j", "2", "--prefetch", "2"], script: "echo $$; exec sleep 600").start()
+    try worker.waitForError("task 2 started")
+    worker.signal(signal)
+    try worker.waitForError("finishing 2 tasks")
+    worker.signal(signal)
+    let result = try worker.end(within: 10)
+    #expect(result.status == 128 + signal)
+    #expect(try waiting(in: queue) == 2)
+    for pid in result.outputLines { #expect(!isAlive(pid)) }
+  }
+
+  @Test func `a command that will not end does not keep the second signal up for long`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let worker = try worker(queue, script: "trap '' TERM; sleep 600; sleep 600").start()
+    try worker.waitForError("task 1 started")
+    worker.signal(SIGTERM)
+    try worker.waitForError("finishing 1 task")
+    worker.signal(SIGTERM)
+    #expect(try worker.end(within: 10).status == 143)
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `running tasks have as long as the grace, then they are ended and go back`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let worker = try worker(queue, ["--grace", "500ms"], script: "exec sleep 600").start()
+    try worker.waitForError("task 1 started")
+    worker.signal(SIGTERM)
+    let result = try worker.end(within: 20)
+    #expect(result.status == 0 && result.error.contains("ending 1 task and giving back"))
+    #expect(result.error.contains("1 given back"))
+    #expect(try waiting(in: queue) == 1)
+    let fake = try Program.workq("work", "-q", queue, "--dot", "1h", "--grace", "300ms").start()
+    try publish(["."], to: queue)
+    try fake.waitForOutput("Received '.'")
+    fake.signal(SIGTERM)
+    #expect(try fake.end(within: 20).status == 0)
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `a terminal's Ctrl-C reaches only the worker`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let worker = try worker(queue, script: "sleep 1; echo survived").inTerminal().start()
+    try worker.waitForOutput("task 1 started")
+    try worker.type("\u{3}")
+    let result = try worker.end()
+    #expect(result.status == 0 && result.output.contains("survived"))
+  }
+
+  @Test func `signals that a parent has blocked are heard`() throws {
+    // What a Dispatch thread, or a shell in a hurry, leaves behind.
+    let queue = freshQueue()
+    let script = """
+      import os, signal, sys
+      signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD])
+      signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+      os.execv(sys.argv[1], ["workq", "work", "-q", sys.argv[2], "--", "cat"])
+      """
+    try publish(["a"], to: queue)
+    let worker = try Program("/usr/bin/python3", ["-c", script, TestEnvironment.binary, queue]).start()
+    try worker.waitForError("task 1 done")
+    worker.signal(SIGTERM)
+    #expect(try worker.end().status == 0)
+  }
+
+  @Test func `while the broker is away, one signal is enough`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    let worker = try worker(queue, script: "cat").at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try worker.waitForError("waiting for tasks")
+    proxy.refuse(true)
+    proxy.cut()
+    try worker.waitForError("trying again in")
+    worker.signal(SIGTERM)
+    #expect(try worker.end(within: 10).status == 0)
+  }
+
+  @Test func `while it connects to a broker that does not answer, one signal is enough`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    let options = ["--heartbeat", "1s", "--connect-timeout", "60s"]
+    let worker = try worker(queue, options, script: "cat").at(Broker.shared.with(url: proxy.url(of: .shared)))
+      .start()
+    try worker.waitForError("waiting for tasks")
+    proxy.set(.frozen)
+    try worker.waitForError("connection lost", within: 20)
+    try waitUntil("it connects again") { proxy.connections > 1 }
+    worker.signal(SIGTERM)
+    #expect(try worker.end(within: 10).status == 0)
+  }
+
+  @Test func `without reconnecting a lost connection is 69, and with patience it is 69 later`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let broker = Broker.shared.with(url: proxy.url(of: .shared))
+    let workers = try [["--no-reconnect"], ["--retry-for", "2s"]].map { options in
+      try worker(freshQueue(), options, script: "cat").at(broker).start()
+    }
+    for worker in workers { try worker.waitForError("waiting for tasks") }
+    proxy.refuse(true)
+    proxy.cut()
+    for worker in workers { #expect(try worker.end(within: 20).status == 69) }
+    #expect(!workers[0].error.contains("trying again") && workers[1].error.contains("trying again"))
+  }
+
+  @Test func `the first connection fails at once, unless patience was asked for`() throws {
+    var program = worker(freshQueue(), script: "cat")
+    program.environment["AMQP_URL"] = "amqp://127.0.0.1:1"
+    let start = Date.now
+    #expect(try program.run().status == 69)
+    program = worker(freshQueue(), ["--retry-for", "1s"], script: "cat")
+    program.environment["AMQP_URL"] = "amqp://127.0.0.1:1"
+    #expect(try program.run().status == 69)
+    #expect(Date.now.timeIntervalSince(start) >= 1)
+  }
+
+  @Test func `a task that ends after its connection was lost runs again, and that is said`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let worker = try worker(queue, ["--count", "2"], script: "sleep 1; echo $WORKQ_REDELIVERED")
+      .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try worker.waitForError("task 1 started")
+    proxy.cut()
+    let result = try worker.end()
+    #expect(result.status == 0 && result.outputLines == ["0", "1"])
+    #expect(result.error.contains("the task at hand goes on, but the broker gives it out again"))
+    #expect(result.error.contains("the connection that it came by is gone: the broker gives it out again"))
+    #expect(result.error.contains(": 1 done, 1 in vain;"))
+    #expect(try waiting(in: queue) == 0)
+  }
+
+  @Test func `the broker's own time limit is explained, and the next task near it is warned of`() throws {
+    let broker = try Broker.start()
+    try broker.control("eval", "application:set_env(rabbit, consumer_timeout, 6000).")
+    try broker.control("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
+    let queue = freshQueue()
+    try publish(["long", "last"], to: queue, at: broker)
+    let script = """
+      read x
+      if [ $x = long ] && [ $WORKQ_REDELIVERED = 0 ]; then sleep 9; else sleep 5.5; fi
+      echo $x
+      """
+    let worker = try worker(queue, ["--drain"], script: script).at(broker).start()
+    try worker.waitForError("not acknowledged within the broker's consumer_timeout of 6 s")
+    #expect(worker.error.contains("raise consumer_timeout in rabbitmq.conf"))
+    try worker.waitForError("has been here for long")
+    #expect(worker.error.contains("the task at hand goes on"))
+    let result = try worker.end(within: 60)
+    #expect(result.outputLines.first == "long", "it was let to finish")
+    #expect(result.error.contains("the broker gives it out again"))
+    try broker.stop()
+  }
+
+  @Test func `a worker whose stdout goes away ends its commands, too`() throws {
+    let queue = freshQueue()
+    try publish(["a", "b", "c"], to: queue)
+    let file = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let script = """
+      "$0" work -q "$1" -j 2 --prefetch 3 --quiet -- \
+        sh -c 'read x; if [ $x = a ]; then echo $$ > "$2"; exec sleep 600; fi; sleep 0.3; echo line' x x "$2" \
+        | true
+      """
+    let result = try Program(
+      "/bin/sh", ["-c", script, TestEnvironment.binary, queue, file.path]
+    ).run()
+    #expect(result.error == "")
+    let pid = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    try waitUntil("the command is gone") { !isAlive(pid) }
+  }
+
+  @Test(
+    arguments: [
+      ["--shell", "--", "cat"], ["--argument"], ["--no-ack", "--count", "1"], ["--jobs", "0"],
+      ["--count", "0"], ["--on-exit", "256=ack"], ["--on-exit", "1=explode"], ["--on-failure", "ack"],
+      ["--no-reconnect", "--retry-for", "1s"], ["--timeout", "0"], ["--output", "loud"],
+      ["--no-ack", "--on-failure", "requeue"], ["--max-attempts", "-1"], ["--retry-delay", "50d"],
+    ])
+  func `options that make no sense together are a usage error`(options: [String]) throws {
+    let result = try Program.workq(["work"] + options).run()
+    #expect(result.status == 64 && result.output == "" && result.error.hasPrefix("workq: "))
+  }
+}

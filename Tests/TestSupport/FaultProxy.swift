@@ -1,0 +1,209 @@
+import Foundation
+
+/// A network between a program and its broker that fails when told to: plain sockets and threads.
+///
+/// It listens on a port of its own and passes what comes on to the broker. Every connection has two
+/// threads, one for each direction.
+public final class FaultProxy: @unchecked Sendable {
+  /// What happens to bytes on their way, from now on.
+  public enum Weather: Equatable, Sendable {
+    case fine
+    /// Each piece comes so many seconds late.
+    case slow(Double)
+    /// Nothing comes through, and nobody is told: a cable that was pulled.
+    case frozen
+    /// The broker's answers get lost; what is sent to it arrives.
+    case deaf
+  }
+
+  public let port: Int
+  private let brokerPort: Int
+  private let listener: Int32
+  private let lock = NSLock()
+  // All of these are touched with the lock held.
+  private var weather = Weather.fine
+  private var refuses = false
+  private var isOver = false
+  /// Connections whose end on one side is not told to the other.
+  private var halfOpened: Set<Int> = []
+  private var links: [Int: (client: Int32, broker: Int32)] = [:]
+  private var nextLink = 0
+  private var accepted = 0
+
+  public init(to broker: Broker) throws {
+    brokerPort = broker.port
+    let listener = try Self.newSocket()
+    self.listener = listener
+    var address = Self.loopback(0)
+    let bound = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard bound == 0, listen(listener, 64) == 0 else { throw ProxyFailed(code: errno) }
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &size) }
+    }
+    port = Int(UInt16(bigEndian: address.sin_port))
+    Thread.detachNewThread { [self] in accept() }
+  }
+
+  /// The broker by way of the proxy.
+  public func url(of broker: Broker) -> String { broker.url.replacing(":\(brokerPort)/", with: ":\(port)/") }
+
+  public func set(_ weather: Weather) { lock.withLock { self.weather = weather } }
+
+  /// Hangs up on whoever calls from now on, or no longer.
+  public func refuse(_ refuses: Bool) { lock.withLock { self.refuses = refuses } }
+
+  /// How many connections there were.
+  public var connections: Int { lock.withLock { accepted } }
+
+  /// Ends all present connections, on both sides; new ones are as good as ever.
+  public func cut() {
+    lock.withLock {
+      for link in links.values {
+        shutdown(link.client, Int32(SHUT_RDWR))
+        shutdown(link.broker, Int32(SHUT_RDWR))
+      }
+    }
+  }
+
+  /// Ends the program's side of all present connections; the broker's stays: it believes that they live.
+  public func halfOpen() {
+    lock.withLock {
+      for (number, link) in links {
+        halfOpened.insert(number)
+        shutdown(link.client, Int32(SHUT_RDWR))
+      }
+    }
+  }
+
+  /// Ends everything; whoever made the proxy calls this.
+  public func stop() {
+    lock.withLock {
+      isOver = true
+      halfOpened = []
+    }
+    cut()
+    shutdown(listener, Int32(SHUT_RDWR))
+  }
+
+  // MARK: Threads
+
+  private func accept() {
+    while true {
+      let client = Glibc.accept(listener, nil, nil)
+      let (ends, refuses) = lock.withLock { (isOver, self.refuses) }
+      if ends || client < 0 && errno != EINTR && errno != ECONNABORTED {
+        if client >= 0 { close(client) }
+        close(listener)
+        return
+      }
+      guard client >= 0 else { continue }
+      guard !refuses, let broker = try? connect() else {
+        close(client)
+        continue
+      }
+      let number = lock.withLock {
+        nextLink += 1
+        accepted += 1
+        links[nextLink] = (client, broker)
+        return nextLink
+      }
+      let group = DispatchGroup()
+      for (from, to, isAnswer) in [(client, broker, false), (broker, client, true)] {
+        group.enter()
+        Thread.detachNewThread { [self] in
+          carry(from, to, isAnswer)
+          if !lock.withLock({ halfOpened.contains(number) }) {
+            shutdown(from, Int32(SHUT_RDWR))
+            shutdown(to, Int32(SHUT_RDWR))
+          }
+          group.leave()
+        }
+      }
+      group.notify(queue: .global()) { [self] in
+        lock.withLock { _ = links.removeValue(forKey: number) }
+        close(client)
+        close(broker)
+      }
+    }
+  }
+
+  /// Passes bytes on until one side ends.
+  private func carry(_ from: Int32, _ to: Int32, _ isAnswer: Bool) {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = recv(from, &buffer, buffer.count, 0)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return }
+      guard passes(isAnswer) else { continue }
+      var sent = 0
+      while sent < count {
+        let result = buffer[sent..<count].withUnsafeBytes {
+          send(to, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        if result < 0 && errno == EINTR { continue }
+        guard result > 0 else { return }
+        sent += result
+      }
+    }
+  }
+
+  /// Lets the weather act on a piece.
+  ///
+  /// - Returns: whether the piece is passed on; what is frozen waits, unread, until it thaws.
+  private func passes(_ isAnswer: Bool) -> Bool {
+    while true {
+      let (weather, isOver) = lock.withLock { (self.weather, self.isOver) }
+      if isOver { return false }
+      switch weather {
+      case .fine: return true
+      case .deaf: return !isAnswer
+      case .slow(let seconds):
+        usleep(UInt32(seconds * 1_000_000))
+        return true
+      case .frozen: usleep(5000)
+      }
+    }
+  }
+
+  // MARK: Sockets
+
+  private func connect() throws -> Int32 {
+    let socket = try Self.newSocket()
+    var address = Self.loopback(brokerPort)
+    let result = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard result == 0 else {
+      close(socket)
+      throw ProxyFailed(code: errno)
+    }
+    return socket
+  }
+
+  private static func newSocket() throws -> Int32 {
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard socket >= 0 else { throw ProxyFailed(code: errno) }
+    var yes: Int32 = 1
+    setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
+    return socket
+  }
+
+  private static func loopback(_ port: Int) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return address
+  }
+
+  struct ProxyFailed: Error {
+    let code: Int32
+  }
+}

@@ -1,0 +1,105 @@
+import Testing
+
+@testable import WorkQueue
+
+@Suite struct RetryPolicyTests {
+  private let policy = RetryPolicy()
+
+  @Test(
+    arguments: [
+      (.pretended, .acknowledge), (.exited(0), .acknowledge), (.exited(1), .retry(after: .seconds(10))),
+      (.exited(75), .retry(after: .seconds(10))), (.exited(111), .retry(after: .seconds(10))),
+      (.exited(65), .park), (.exited(100), .park), (.signalled(9), .retry(after: .seconds(10))),
+      (.timedOut(.seconds(1)), .retry(after: .seconds(10))), (.interrupted, .handBack),
+      (.unfit("NUL"), .park), (.exhausted(times: 5), .park),
+      (.unrunnable("typo", isTemporary: false), .handBack),
+    ] as [(Outcome, Settlement)])
+  func `each end has its settlement`(outcome: Outcome, settlement: Settlement) {
+    #expect(policy.settlement(of: outcome, attempt: 1) == settlement)
+  }
+
+  @Test(
+    arguments: [
+      (.retry, .retry(after: .seconds(10))), (.requeue, .requeue), (.park, .park), (.drop, .drop),
+      (.acknowledge, .acknowledge),
+    ] as [(RetryPolicy.Action, Settlement)])
+  func `what a failure means can be chosen`(action: RetryPolicy.Action, settlement: Settlement) {
+    var policy = policy
+    policy.onFailure = action
+    for outcome in [.exited(1), .signalled(15), .timedOut(.seconds(1))] as [Outcome] {
+      #expect(policy.settlement(of: outcome, attempt: 1) == settlement)
+    }
+    #expect(policy.settlement(of: .exited(0), attempt: 1) == .acknowledge)
+    #expect(policy.settlement(of: .exited(65), attempt: 1) == .park)
+  }
+
+  @Test func `an exit status can mean anything`() {
+    var policy = policy
+    policy.onExit[0] = .drop
+    policy.onExit[7] = .acknowledge
+    policy.onExit[65] = .requeue
+    #expect(policy.settlement(of: .exited(0), attempt: 1) == .drop)
+    #expect(policy.settlement(of: .exited(7), attempt: 1) == .acknowledge)
+    #expect(policy.settlement(of: .exited(65), attempt: 1) == .requeue)
+  }
+
+  @Test func `the last attempt that fails parks the task, whether it would be put off or requeued`() {
+    var policy = policy
+    for action in [RetryPolicy.Action.retry, .requeue] {
+      policy.onFailure = action
+      #expect(policy.settlement(of: .exited(1), attempt: 4) != .park)
+      #expect(policy.settlement(of: .exited(1), attempt: 5) == .park)
+      #expect(policy.settlement(of: .exited(1), attempt: .max - 1) == .park)
+    }
+    policy.maxAttempts = 0
+    #expect(policy.settlement(of: .exited(1), attempt: 1_000_000) == .requeue)
+  }
+
+  @Test func `a task is not begun once more than it may be tried`() {
+    #expect(!policy.isExhausted(before: 5) && policy.isExhausted(before: 6))
+    var endless = policy
+    endless.maxAttempts = 0
+    #expect(!endless.isExhausted(before: .max))
+  }
+
+  @Test func `the delay doubles up to its limit`() {
+    let seconds = [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+    for (index, expected) in seconds.enumerated() {
+      #expect(policy.delay(after: index + 1) == .seconds(expected))
+    }
+    #expect(policy.delay(after: .max) == .seconds(3600))
+    #expect(policy.delay(after: 0) == .seconds(10))
+  }
+
+  @Test func `no delay is longer than a queue can hold a task back, and none stays none`() {
+    var policy = policy
+    policy.delay = .zero
+    #expect(policy.delay(after: 9) == .zero)
+    (policy.delay, policy.maxDelay) = (.seconds(86_400 * 40), .seconds(86_400 * 400))
+    #expect(policy.delay(after: 3) == RetryPolicy.longestDelay)
+  }
+
+  @Test func `126 and 127 are the command's, unless the task is the command or they are given a meaning`() {
+    for status in [126, 127] as [Int32] {
+      guard case .unrunnable(_, isTemporary: false) = policy.outcome(of: status) else {
+        Issue.record("\(status) is taken for the task's")
+        continue
+      }
+      var policy = policy
+      policy.onExit[status] = .park
+      #expect(policy.outcome(of: status) == .exited(status))
+      policy = self.policy
+      policy.statusesTellOfCommand = false
+      #expect(policy.outcome(of: status) == .exited(status))
+    }
+    for status in [0, 1, 125, 128, 255] as [Int32] { #expect(policy.outcome(of: status) == .exited(status)) }
+  }
+
+  @Test func `a wait status is an exit status or a signal`() {
+    #expect(Outcome(waitStatus: 0) == .exited(0))
+    #expect(Outcome(waitStatus: 0x0300) == .exited(3))
+    #expect(Outcome(waitStatus: 0xff00) == .exited(255))
+    #expect(Outcome(waitStatus: 9) == .signalled(9))
+    #expect(Outcome(waitStatus: 0x80 | 11) == .signalled(11), "with a core dump")
+  }
+}

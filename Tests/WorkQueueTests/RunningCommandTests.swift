@@ -1,0 +1,217 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+/// Runs real programs, without a broker.
+@Suite struct RunningCommandTests {
+  private func delivery(_ body: [UInt8], _ properties: Message.Properties = .init()) -> Delivery {
+    Delivery(
+      tag: Delivery.Tag(session: 1, number: 1), isRedelivered: false, exchange: "", routingKey: "q",
+      message: Message(body: body, properties: properties))
+  }
+
+  private func options(_ words: String...) -> Command.Options {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    var options = Command.Options(
+      .words(words.map { Array($0.utf8) }), environment: [Array("PATH=\(path)".utf8)])
+    options.output = .grouped
+    return options
+  }
+
+  private struct Result: Equatable {
+    var status: Int32
+    var output: String
+    var error: String
+  }
+
+  /// Runs the command on a body to its end.
+  private func run(
+    _ options: Command.Options, _ body: [UInt8] = [], _ properties: Message.Properties = .init()
+  ) throws -> Result {
+    let child = try Command(options).start(delivery(body, properties), queue: "q", number: 1, attempt: 1)
+    var status: Int32?
+    try waitUntil("the command ends") {
+      status = child.ended()
+      return status != nil
+    }
+    var (output, error) = ([UInt8](), [UInt8]())
+    _ = child.output.finish { stream, bytes in
+      if stream == .stdout { output += bytes } else { error += bytes }
+    }
+    return Result(
+      status: try #require(status), output: String(decoding: output, as: UTF8.self),
+      error: String(decoding: error, as: UTF8.self))
+  }
+
+  @Test func `the body is on stdin, byte for byte, from a file that cannot be changed`() throws {
+    let body = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 % 251) }
+    let sum = try run(options("cksum"), body).output
+    let expected = try Program("/usr/bin/cksum", []).run(input: body).output
+    #expect(sum == expected)
+    #expect(try run(options("wc", "-c")).output == "0\n")
+    let writer = try run(options("sh", "-c", "echo x >&0"), [1])
+    #expect(writer.status != 0)
+  }
+
+  @Test func `a command may ignore a large body`() throws {
+    let body = [UInt8](repeating: 65, count: 5_000_000)
+    #expect(try run(options("true"), body) == Result(status: 0, output: "", error: ""))
+  }
+
+  @Test func `it finds a group of its own, default signals and three descriptors`() throws {
+    // What we ignore or block is not what it ignores or blocks.
+    let script = """
+      grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | wc -l; ps -o pid=,pgid= -p $$ | xargs
+      """
+    var blocked = sigset_t()
+    sigemptyset(&blocked)
+    sigaddset(&blocked, SIGUSR1)
+    pthread_sigmask(SIG_BLOCK, &blocked, nil)
+    signal(SIGUSR2, SIG_IGN)
+    let leak = open("/dev/null", O_RDONLY)
+    defer {
+      pthread_sigmask(SIG_UNBLOCK, &blocked, nil)
+      signal(SIGUSR2, SIG_DFL)
+      close(leak)
+    }
+    let lines = try run(options("sh", "-c", script)).output.split(separator: "\n").map(String.init)
+    try #require(lines.count == 4)
+    #expect(lines[0].hasSuffix("0000000000000000"))
+    // The two that are left are glibc's own, which no program can use.
+    #expect(lines[1].hasSuffix("0000000000000000") || lines[1].hasSuffix("0000000180000000"))
+    #expect(Int(lines[2].trimmingCharacters(in: .whitespaces)) == 4, "and the directory that ls reads")
+    let numbers = lines[3].split(separator: " ")
+    #expect(numbers.count == 2 && numbers[0] == numbers[1])
+  }
+
+  @Test func `its words come as they are`() throws {
+    let words = ["printf", "<%s>", "", "a  b", "$HOME", "*", "'\"\\", "-n"]
+    var options = options("printf")
+    options.program = .words(words.map { Array($0.utf8) } + [[0xff, 0xfe]])
+    let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
+    var output: [UInt8] = []
+    try waitUntil("printf ends") { child.ended() != nil }
+    _ = child.output.finish { _, bytes in output += bytes }
+    #expect(output == Array("<><a  b><$HOME><*><'\"\\><-n><".utf8) + [0xff, 0xfe] + Array(">\n".utf8))
+  }
+
+  @Test func `its environment is ours and the task's`() throws {
+    var properties = Message.Properties()
+    properties.messageID = "id 1"
+    properties.headers = ["x-big": .text(String(repeating: "x", count: 120_000)), "n": .int32(5)]
+    let lines = try run(options("env"), [], properties).output.split(separator: "\n").map(String.init)
+    #expect(lines.contains("WORKQ_MESSAGE_ID=id 1") && lines.contains("WORKQ_HEADER_N=5"))
+    #expect(lines.contains("WORKQ_QUEUE=q") && lines.contains("WORKQ_ATTEMPT=1"))
+    #expect(!lines.contains { $0.hasPrefix("WORKQ_HEADER_X_BIG") })
+    #expect(lines.contains { $0.hasPrefix("PATH=") })
+  }
+
+  @Test func `no header can make it fail to start`() throws {
+    var properties = Message.Properties()
+    properties.headers = FieldTable(
+      entries: (0..<2000).map { .init(name: "h\($0)", value: .text(String(repeating: "v", count: 16_000))) })
+    #expect(try run(options("true"), [], properties).status == 0)
+  }
+
+  @Test func `the body can be its last argument, when it can be one at all`() throws {
+    var options = options("printf", "<%s>")
+    options.takesArgument = true
+    #expect(try run(options, Array("a b\nc".utf8)).output == "<a b\nc>\n")
+    #expect(try run(options, []).output == "<>\n")
+    for body in [[0x61, 0], [0xff], [UInt8](repeating: 65, count: 131_072)] {
+      #expect(throws: Command.Failure.self) { try run(options, body) }
+    }
+    #expect(try run(options, [UInt8](repeating: 65, count: 131_071)).output.utf8.count == 131_074)
+  }
+
+  @Test func `a task can be a command line`() throws {
+    var options = options()
+    options.program = .shell
+    let result = try run(options, Array("echo $WORKQ_QUEUE; cat; exit 3".utf8))
+    #expect(result == Result(status: 3 << 8, output: "q\n", error: ""))
+    #expect(throws: Command.Failure.self) { try run(options, [0x61, 0]) }
+  }
+
+  @Test func `a command that cannot be run is known at once`() throws {
+    func failure(_ name: String) -> Command.Failure? {
+      do {
+        _ = try run(options(name))
+        return nil
+      } catch {
+        return error as? Command.Failure
+      }
+    }
+    let path = NSTemporaryDirectory() + "workq-test-\(UUID().uuidString)"
+    try Data("no program".utf8).write(to: URL(filePath: path))
+    #expect(chmod(path, 0o755) == 0)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(
+      failure("no-such-command")
+        == .unrunnable("cannot run 'no-such-command': No such file or directory", isTemporary: false))
+    #expect(failure("") == .unrunnable("cannot run '': No such file or directory", isTemporary: false))
+    #expect(failure("/etc") == .unrunnable("cannot run '/etc': Permission denied", isTemporary: false))
+    #expect(
+      failure(path)
+        == .unrunnable(
+          "cannot run '\(path)': Exec format error (a script needs a first line like #!/bin/sh)",
+          isTemporary: false))
+  }
+
+  @Test func `what it leaves in the background ends with it`() throws {
+    let result = try run(options("sh", "-c", "sleep 600 & echo $!"))
+    let pid = try #require(pid_t(result.output.trimmingCharacters(in: .whitespacesAndNewlines)))
+    try waitUntil("the background process is gone") { !isAlive(pid) }
+  }
+
+  @Test func `a command whose owner goes away ends, and so does its group`() throws {
+    var child: Child? = try Command(options("sh", "-c", "sleep 600 & wait")).start(
+      delivery([]), queue: "q", number: 1, attempt: 1)
+    let pid = try #require(child?.pid)
+    #expect(child?.ended() == nil)
+    child = nil
+    #expect(kill(-pid, 0) == -1 && errno == ESRCH)
+  }
+
+  @Test func `tagged output comes line by line, and ends when the command does`() throws {
+    var options = options("sh", "-c", "echo out; echo err >&2; printf rest")
+    options.output = .tagged
+    let child = try Command(options).start(delivery([]), queue: "q", number: 9, attempt: 1)
+    var (output, error) = ([UInt8](), [UInt8]())
+    let sink: CommandOutput.Sink = { stream, bytes in
+      if stream == .stdout { output += bytes } else { error += bytes }
+    }
+    #expect(child.output.descriptors.count == 2)
+    try waitUntil("both outputs have ended") {
+      child.output.readLines(sink)
+      return child.output.descriptors.isEmpty
+    }
+    try waitUntil("the command ends") { child.ended() != nil }
+    #expect(child.output.finish(sink) == Array("err\n".utf8))
+    #expect(String(decoding: output, as: UTF8.self) == "[9] out\n[9] rest\n")
+    #expect(String(decoding: error, as: UTF8.self) == "[9] err\n")
+  }
+
+  @Test(arguments: [OutputMode.grouped, .tagged])
+  func `the last kilobyte of stderr is kept`(mode: OutputMode) throws {
+    var options = options("sh", "-c", "seq 1 2000 >&2")
+    options.output = mode
+    let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
+    try waitUntil("the command ends") { child.ended() != nil }
+    let tail = child.output.finish { _, _ in }
+    #expect(tail.count == 1024 && tail.suffix(10) == Array("1999\n2000\n".utf8)[...])
+  }
+
+  @Test func `passing output through keeps nothing`() throws {
+    var options = options("true")
+    options.output = .passthrough
+    #expect(try run(options) == Result(status: 0, output: "", error: ""))
+  }
+
+  private func isAlive(_ pid: pid_t) -> Bool {
+    let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    return status.map { !$0.contains("State:\tZ") } ?? false
+  }
+}

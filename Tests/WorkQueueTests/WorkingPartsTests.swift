@@ -1,0 +1,99 @@
+import AMQP
+import Testing
+
+@testable import WorkQueue
+
+@Suite struct TaggedLinesTests {
+  private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
+
+  @Test func `each line has its tag, however its bytes come`() {
+    let text = "one\ntwo\n\nfour"
+    for size in 1...text.utf8.count {
+      var (lines, result) = (TaggedLines(7), [UInt8]())
+      var rest = bytes(text)
+      while !rest.isEmpty {
+        result += lines.add(rest.prefix(size))
+        rest = rest.dropFirst(size)
+      }
+      result += lines.finish()
+      #expect(String(decoding: result, as: UTF8.self) == "[7] one\n[7] two\n[7] \n[7] four\n")
+      #expect(lines.finish() == [])
+    }
+  }
+
+  @Test func `a line without end does not stay in memory`() {
+    var lines = TaggedLines(1)
+    let chunk = [UInt8](repeating: 0x41, count: 40_000)
+    #expect(lines.add(chunk[...]).isEmpty)
+    #expect(lines.add(chunk[...]).count == 80_000 + 5)
+    #expect(lines.finish().isEmpty)
+  }
+}
+
+@Suite struct ConsumerTimeoutTests {
+  private func error(_ detail: String) -> AMQPError { AMQPError(.preconditionFailed, "use", detail) }
+
+  @Test func `the broker's patience is learnt from its words`() {
+    var timeout = ConsumerTimeout()
+    #expect(timeout.warningTime == .seconds(1500))
+    let words = """
+      PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 6000 ms. \
+      This timeout value can be configured, see consumers doc guide to learn more
+      """
+    #expect(timeout.learn(from: error(words)) == .seconds(6))
+    #expect(timeout.warningTime == .seconds(5))
+  }
+
+  @Test func `other words teach nothing`() {
+    var timeout = ConsumerTimeout()
+    #expect(timeout.learn(from: error("PRECONDITION_FAILED - unknown delivery tag 77")) == nil)
+    #expect(timeout.learn(from: error("acknowledgement: Timeout value used: soon ms")) == nil)
+    let other = AMQPError(.lost, "read", "acknowledgement Timeout value used: 1 ms")
+    #expect(timeout.learn(from: other) == nil && timeout.limit == .seconds(1800))
+  }
+}
+
+@Suite struct BoundsTests {
+  @Test func `no more tasks are asked for than will be begun`() {
+    var bounds = Bounds()
+    #expect(bounds.prefetch(0) == 0 && bounds.prefetch(7) == 7)
+    bounds.count = 3
+    #expect(bounds.prefetch(0) == 3 && bounds.prefetch(7) == 3 && bounds.prefetch(2) == 2)
+    bounds.count = 100_000
+    #expect(bounds.prefetch(0) == 0 && bounds.prefetch(7) == 7)
+  }
+
+  @Test func `every bound makes a bounded run`() {
+    #expect(!Bounds().isBounded)
+    let changes: [(inout Bounds) -> Void] = [
+      { $0.count = 1 }, { $0.drains = true }, { $0.idleTimeout = .seconds(1) }, { $0.maxTime = .seconds(1) },
+    ]
+    for change in changes {
+      var bounds = Bounds()
+      change(&bounds)
+      #expect(bounds.isBounded)
+    }
+  }
+
+  @Test func `own retries are expected while they are due soon enough`() {
+    var calendar = RetryCalendar()
+    let now = Deadline.now
+    #expect(!calendar.expects(within: .seconds(3600)) && calendar.next() == .never)
+    calendar.add(.seconds(100))
+    calendar.add(.seconds(10))
+    #expect(calendar.expects(within: .seconds(20)) && !calendar.expects(within: .seconds(5)))
+    #expect(calendar.next() > now + .seconds(10) && calendar.next() < now + .seconds(20))
+    #expect(!calendar.expects(within: .seconds(20), from: now + .seconds(30)))
+    #expect(calendar.expects(within: .seconds(80), from: now + .seconds(30)))
+    #expect(!calendar.expects(within: .seconds(3600), from: now + .seconds(200)))
+  }
+}
+
+@Suite struct TaskCountsTests {
+  @Test func `only what was given back has not ended`() {
+    var counts = TaskCounts()
+    (counts.done, counts.retried, counts.requeued, counts.parked) = (1, 2, 4, 8)
+    (counts.dropped, counts.inVain, counts.handedBack) = (16, 32, 64)
+    #expect(counts.ended == 63)
+  }
+}
