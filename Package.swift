@@ -37,7 +37,8 @@ let package = Package(
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["broker", "install-packages"],
       swiftSettings: testSettings),
-    .testTarget(name: "AMQPTests", dependencies: ["AMQP", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
     .testTarget(

@@ -134,7 +134,7 @@ import Testing
     #expect(worker.output.contains("Done mode=2 id=\(id)") && worker.output.contains("Done mode=1"))
   }
 
-  /// The log-in and the task are sent at once, and the confirm is waited for.
+  /// The header, the log-in and the task leave together, and are answered together.
   @Test func `a publish waits for the broker once`() throws {
     let queue = freshQueue()
     #expect(try Program.workq("declare", queue).run().status == 0)

@@ -35,6 +35,9 @@ public struct Broker: Sendable {
 
   public func stop() throws { try Self.script(["stop", directory]) }
 
+  /// Ends it as a power cut does.
+  public func kill() throws { try Self.script(["kill", directory]) }
+
   /// Starts it again, with the same data and port.
   public func restart() throws { try Self.script(["start", directory]) }
 

@@ -76,6 +76,7 @@ struct ConfirmWindow {
         } else {
           .confirmed
         }
+      if !accepted, let reason = entry.returned { passOn(reason, from: index) }
       settled.append((entry, verdict))
       entry.isSettled = true
       count -= 1
@@ -83,6 +84,14 @@ struct ConfirmWindow {
     }
     dropSettled()
     return settled
+  }
+
+  /// What a broker refuses it has not returned: that was another envelope, equal to this one.
+  private mutating func passOn(_ reason: String, from index: Int) {
+    let twin = entries[(index + 1)...].firstIndex {
+      !$0.isSettled && $0.returned == nil && $0.envelope == entries[index].envelope
+    }
+    if let twin { entries[twin].returned = reason }
   }
 
   /// Takes all that is not settled out of the window, in order: its fate on this channel is unknown.

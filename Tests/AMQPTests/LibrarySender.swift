@@ -1,0 +1,69 @@
+import CRabbitMQ
+import Foundation
+
+@testable import AMQP
+
+/// What rabbitmq-c itself sends for a message, caught at the other end of its socket.
+final class LibrarySender {
+  private let state: amqp_connection_state_t
+  private let pair: SocketPair
+
+  init(frameMax: Int32) throws {
+    pair = try SocketPair()
+    state = amqp_new_connection()
+    amqp_tcp_socket_set_sockfd(amqp_tcp_socket_new(state), pair.takeOne())
+    amqp_tune_connection(state, 1, frameMax, 0)
+  }
+
+  deinit {
+    amqp_destroy_connection(state)
+  }
+
+  func publish(_ message: Message, exchange: String, routingKey: String) -> [UInt8] {
+    var pool = Pool()
+    var properties = pool.properties(message.properties)
+    amqp_basic_publish(
+      state, 1, pool.bytes(exchange), pool.bytes(routingKey), 1, 0, &properties, pool.bytes(message.body))
+    return pair.read()
+  }
+}
+
+/// Two connected sockets, neither of which makes anybody wait.
+final class SocketPair {
+  private(set) var one: Int32
+  private let other: Int32
+
+  init(buffer: Int32? = nil) throws {
+    var ends: [Int32] = [-1, -1]
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw POSIXError(.EIO) }
+    (one, other) = (ends[0], ends[1])
+    guard var buffer else { return }
+    setsockopt(one, SOL_SOCKET, SO_SNDBUF, &buffer, 4)
+  }
+
+  deinit {
+    close(one)
+    close(other)
+  }
+
+  /// The first end, which is the caller's to close from here on.
+  func takeOne() -> Int32 {
+    defer { one = -1 }
+    return one
+  }
+
+  func closeOther() { shutdown(other, Int32(SHUT_RDWR)) }
+
+  /// What has come so far at the second end, `limit` bytes at the most.
+  func read(atMost limit: Int = .max) -> [UInt8] {
+    var all: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 65_536)
+    while all.count < limit {
+      let count = recv(other, &piece, min(piece.count, limit - all.count), 0)
+      guard count > 0 else { break }
+      all += piece[..<count]
+    }
+    return all
+  }
+}

@@ -1,0 +1,52 @@
+import Testing
+
+@testable import AMQP
+
+@Suite struct MessageCheckingTests {
+  private static let short = String(repeating: "x", count: 255)
+  private static let long = String(repeating: "é", count: 128)
+
+  private func error(_ change: (inout Message.Properties) -> Void) -> AMQPError? {
+    var properties = Message.Properties()
+    change(&properties)
+    do throws(AMQPError) {
+      try properties.check()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test func `each property of text may have 255 bytes, and no more`() {
+    let texts: [(String, WritableKeyPath<Message.Properties, String?>)] = [
+      ("content-type", \.contentType), ("content-encoding", \.contentEncoding),
+      ("correlation-id", \.correlationID), ("reply-to", \.replyTo), ("expiration", \.expiration),
+      ("message-id", \.messageID), ("type", \.type), ("user-id", \.userID), ("app-id", \.appID),
+    ]
+    for (name, path) in texts {
+      let fits = error { $0[keyPath: path] = Self.short }
+      #expect(fits == nil)
+      let tooLong = error { $0[keyPath: path] = Self.long }
+      #expect(tooLong?.kind == .tooLarge && tooLong?.detail == "the \(name) has 256 bytes, 255 at most")
+    }
+  }
+
+  @Test func `so may the name of a header, however deep it lies`() {
+    let deep: (String) -> FieldTable = { ["a": .array([.table(["b": .table([$0: .void])])])] }
+    for (name, detail) in [(Self.short, nil), (Self.long, "the name of a header has 256 bytes, 255 at most")]
+    {
+      for table in [[name: .boolean(true)], deep(name)] {
+        let found = error { $0.headers = table }
+        #expect(found?.detail == detail)
+      }
+    }
+  }
+
+  @Test func `all headers together fit into a frame`() {
+    let text = FieldValue.text(String(repeating: "x", count: 50_000))
+    let fits = error { $0.headers = ["a": text, "b": text] }
+    #expect(fits == nil)
+    let tooLarge = error { $0.headers = ["a": text, "b": text, "c": text] }
+    #expect(tooLarge?.kind == .tooLarge && tooLarge?.detail == "the headers are larger than a frame")
+  }
+}

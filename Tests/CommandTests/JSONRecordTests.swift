@@ -1,0 +1,205 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+import WorkQueue
+
+@testable import workq
+
+@Suite struct JSONRecordTests {
+  private let template = TaskTemplate(properties: Message.Properties(), routingKey: "default")
+
+  private func envelope(_ line: String, _ template: TaskTemplate? = nil) throws(JSONRecord.Invalid)
+    -> Envelope
+  {
+    try JSONRecord.envelope(Array(line.utf8), template ?? self.template)
+  }
+
+  private func reason(_ line: String, _ template: TaskTemplate? = nil) -> String? {
+    do throws(JSONRecord.Invalid) {
+      _ = try envelope(line, template)
+      return nil
+    } catch {
+      return error.reason
+    }
+  }
+
+  private func text(_ envelope: Envelope) -> String { String(decoding: envelope.message.body, as: UTF8.self) }
+
+  // MARK: What is understood
+
+  @Test func `every property has a key, with dashes or underscores`() throws {
+    for separator in ["_", "-"] {
+      let line = #"""
+        {"body": "b", "queue": "q", "content_type": "text/plain", "content_encoding": "gzip",
+        "message_id": "m", "correlation_id": "c", "reply_to": "r", "type": "t", "app_id": "a",
+        "user_id": "guest", "priority": 255, "timestamp": 1700000000, "ttl": "90s", "delay": 1.5,
+        "persistent": false, "headers": {"n": 1, "t": true, "d": 1.5, "s": "é", "z": null,
+        "l": [1, "x", {"deep": []}]}}
+        """#.replacing("\n", with: " ").replacing("_", with: separator)
+      let envelope = try envelope(line)
+      var expected = Message.Properties()
+      (expected.contentType, expected.contentEncoding) = ("text/plain", "gzip")
+      (expected.messageID, expected.correlationID, expected.replyTo) = ("m", "c", "r")
+      (expected.type, expected.appID, expected.userID) = ("t", "a", "guest")
+      (expected.priority, expected.timestamp, expected.expiration) = (255, 1_700_000_000, "90000")
+      expected.deliveryMode = .transient
+      expected.headers = [
+        "d": .double(1.5), "l": .array([.int64(1), .text("x"), .table(["deep": .array([])])]), "n": .int64(1),
+        "s": .text("é"), "t": .boolean(true), "z": .void,
+      ]
+      #expect(envelope.message.properties == expected)
+      #expect(envelope.routingKey == "q" && envelope.exchange == "" && text(envelope) == "b")
+      #expect(envelope.delay == .milliseconds(1500))
+    }
+  }
+
+  @Test func `what a record does not say is the command line's`() throws {
+    var template = template
+    template.properties.type = "night"
+    template.properties.headers = ["a": .text("1"), "b": .text("2")]
+    template.properties.deliveryMode = .persistent
+    template.delay = .seconds(9)
+    let record = try envelope(#"{"body": "x", "headers": {"b": 3}, "type": null}"#, template)
+    #expect(record.message.properties.type == "night" && record.delay == .seconds(9))
+    #expect(record.message.properties.headers == ["a": .text("1"), "b": .int64(3)])
+    #expect(record.message.properties.deliveryMode == .persistent)
+    #expect(record.routingKey == "default")
+    #expect(record.message.properties.messageID != nil && record.message.properties.timestamp != nil)
+    #expect(try envelope(#"{"body": "x", "delay": 0}"#, template).delay == nil)
+    #expect(
+      try envelope(#"{"body": "x", "transient": true}"#, template).message.properties.deliveryMode
+        == .transient)
+  }
+
+  @Test func `a body is text, or bytes in base64`() throws {
+    #expect(text(try envelope(#"{"body": "\u00e9\n\ud83e\uddc0\u0000"}"#)) == "é\n🧀\0")
+    #expect(text(try envelope(#"{"body": ""}"#)) == "")
+    #expect(try envelope(#"{"body_base64": "AP+A"}"#).message.body == [0, 255, 128])
+    #expect(try envelope(#"{"body-base64": ""}"#).message.body == [])
+    #expect(text(try envelope("  {\"body\":\"x\"}\r")) == "x")
+  }
+
+  @Test func `a record may name its exchange, and then has no other key than its own`() throws {
+    let record = try envelope(#"{"body": "x", "exchange": "e", "routing_key": "k"}"#)
+    #expect(record.exchange == "e" && record.routingKey == "k")
+    #expect(try envelope(#"{"body": "x", "exchange": "e"}"#).routingKey == "")
+    var template = template
+    (template.exchange, template.routingKey) = ("e", "k")
+    #expect(try envelope(#"{"body": "x", "routing_key": "other"}"#, template).exchange == "e")
+    let queue = try envelope(#"{"body": "x", "queue": "q"}"#, template)
+    #expect(queue.exchange == "" && queue.routingKey == "q")
+  }
+
+  // MARK: What is refused
+
+  @Test(arguments: [
+    "", " ", "x", "[]", "1", "null", "\"body\"", "{", #"{"body": "x"} {"body": "y"}"#,
+    #"{"body": "\ud800"}"#, #"{"body": "x", "priority": 1e999}"#, "{\"body\": \"\u{1}\"}", #"{'body': 'x'}"#,
+  ])
+  func `what is no JSON object is no record`(line: String) {
+    #expect(reason(line) == "it is no JSON object")
+  }
+
+  @Test func `bytes that are no UTF-8 are no record`() {
+    for bytes in [[0xff], Array("{\"body\": \"".utf8) + [0xff] + Array("\"}".utf8)] as [[UInt8]] {
+      #expect(throws: JSONRecord.Invalid.self) { try JSONRecord.envelope(bytes, template) }
+    }
+  }
+
+  @Test(arguments: [
+    ("{}", "it has neither body nor body_base64"),
+    (#"{"body": 1}"#, "its body is no string"), (#"{"body": null}"#, "its body is no string"),
+    (#"{"body": ["x"]}"#, "its body is no string"), (#"{"body_base64": 1}"#, "its body is no string"),
+    (#"{"body_base64": "%"}"#, "its body_base64 is not base64"),
+    (#"{"body": "x", "body_base64": "eA=="}"#, "it has both body and body_base64"),
+    (#"{"body": "x", "persistent": true, "transient": false}"#, "it has both persistent and transient"),
+    (#"{"body": "x", "queue": "q", "exchange": "e"}"#, "it has both queue and exchange"),
+    (#"{"body": "x", "queue": "q", "routing-key": "k"}"#, "it has both queue and routing_key"),
+    (#"{"body": "x", "routing_key": "k"}"#, "its routing_key goes with an exchange"),
+    (#"{"body": "x", "queue": ""}"#, "the queue's name is empty"),
+    (#"{"body": "x", "exchange": ""}"#, "the queue's name is empty"),
+    (
+      #"{"body": "x", "exchange": "e", "delay": 1}"#,
+      "a delay leads to a queue: it does not go with an exchange"
+    ),
+    (#"{"body": "x", "ttl": "soon"}"#, "its ttl is no duration"),
+    (#"{"body": "x", "ttl": -1}"#, "its ttl is no duration"),
+    (#"{"body": "x", "ttl": true}"#, "its ttl is no duration"),
+    (#"{"body": "x", "delay": {}}"#, "its delay is no duration"),
+    (#"{"body": "x", "delay": "50d"}"#, "its delay is longer than 49 days"),
+  ])
+  func `a record that makes no sense is refused for it`(line: String, reason: String) {
+    #expect(self.reason(line) == reason)
+  }
+
+  @Test(arguments: [
+    #""priority": 256"#, #""priority": -1"#, #""priority": "9""#, #""priority": 1.5"#, #""timestamp": -1"#,
+    #""timestamp": "now""#, #""persistent": 1"#, #""persistent": "yes""#, #""transient": []"#,
+    #""headers": []"#, #""headers": "a=b""#, #""type": 1"#, #""message_id": 7"#, #""queue": ["q"]"#,
+    #""exchange": true"#, #""Body": "y""#, #""bodyy": "y""#, #""": 1"#, #""nonsense": "x""#,
+  ])
+  func `an unknown key, or a value of another type, is refused by its name`(member: String) throws {
+    let refusal = try #require(reason(#"{"body": "x", \#(member)}"#))
+    #expect(refusal.hasSuffix("is no property of a task, or its value is not of its type"))
+  }
+
+  @Test func `two spellings of one key are refused`() {
+    for (one, other) in [("message_id", "message-id"), ("headers", "header"), ("body_base64", "body-base64")]
+    {
+      let value = one == "headers" ? "{}" : "\"eA==\""
+      let body = one.hasPrefix("body") ? "" : #""body": "x", "#
+      #expect(reason("{\(body)\"\(one)\": \(value), \"\(other)\": \(value)}")?.hasSuffix("twice") == true)
+    }
+  }
+
+  @Test func `what is too long is refused before anything is sent`() {
+    let long = String(repeating: "x", count: 256)
+    #expect(reason(#"{"body": "x", "type": "\#(long)"}"#) == "the type has 256 bytes, 255 at most")
+    for headers in [#"{"\#(long)": 1}"#, #"{"a": [{"\#(long)": 1}]}"#] {
+      #expect(
+        reason(#"{"body": "x", "headers": \#(headers)}"#) == "the name of a header has 256 bytes, 255 at most"
+      )
+    }
+    let huge = String(repeating: "x", count: 140_000)
+    #expect(reason(#"{"body": "x", "headers": {"a": "\#(huge)"}}"#) == "the headers are larger than a frame")
+    let queue = String(repeating: "q", count: 245)
+    #expect(reason(#"{"body": "x", "queue": "\#(queue)"}"#) == nil)
+    #expect(
+      reason(#"{"body": "x", "queue": "\#(queue)", "delay": 1}"#)?.contains("too long for a delay") == true)
+  }
+
+  @Test func `nesting without end is refused`() {
+    for depth in [1000, 100_000] {
+      let (open, close) = (String(repeating: "[", count: depth), String(repeating: "]", count: depth))
+      #expect(reason(#"{"body": "x", "headers": {"a": \#(open)\#(close)}}"#) == "it is no JSON object")
+    }
+  }
+
+  /// Whatever comes, it is a task or has a reason; a task is what a strict reader would make of it.
+  @Test func `no damage to a record does harm`() throws {
+    var random = SeededRandom(seed: 77)
+    let line = Array(
+      #"{"body":"a\n","priority":3,"headers":{"k":[1,2.5,null,"é"]},"ttl":"5s","queue":"q"}"#.utf8)
+    var taken = 0
+    for _ in 0..<20_000 {
+      var damaged = line
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let index = Int.random(in: 0..<damaged.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: damaged[index] = .random(in: 0...255, using: &random)
+        case 1: damaged.remove(at: index)
+        default: damaged.insert(line.randomElement(using: &random)!, at: index)
+        }
+      }
+      do throws(JSONRecord.Invalid) {
+        let envelope = try JSONRecord.envelope(damaged, template)
+        taken += 1
+        #expect(!envelope.routingKey.isEmpty && envelope.exchange.isEmpty)
+      } catch {
+        #expect(!error.reason.isEmpty && !error.reason.contains("\n"))
+      }
+    }
+    #expect(taken > 0)
+  }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import TestSupport
+
+/// A task that was taken out of a queue by a program that is not ours.
+struct Drained {
+  let bytes: [UInt8]
+  /// By their names in pika: "content_type", "headers", and so on.
+  let properties: [String: Any]
+
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+  var id: String? { properties["message_id"] as? String }
+}
+
+/// Takes all waiting tasks out of a queue, in their order.
+func drain(_ queue: String, at broker: Broker = .shared) throws -> [Drained] {
+  let result = try Peer.python("drain", queue).at(broker).run(limit: 120)
+  guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+  return try result.outputLines.map { line in
+    let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+    let digits = Array((object?["body"] as? String ?? "").utf8)
+    let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+      UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)
+    }
+    return Drained(bytes: bytes, properties: object?["properties"] as? [String: Any] ?? [:])
+  }
+}
+
+/// Publishes with standard input redirected as a shell does it; `$0` is the binary and `$1` the queue.
+func shell(_ script: String, _ queue: String, _ more: String..., at broker: Broker = .shared) -> Program {
+  var program = Program.workq([]).at(broker)
+  (program.path, program.arguments) = ("/bin/sh", ["-c", script, TestEnvironment.binary, queue] + more)
+  return program
+}
+
+/// A pipe with a name, whose writer a test is.
+final class NamedPipe {
+  let path: String
+  private let file: FileHandle
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appending(path: "workq-pipe-\(UUID().uuidString)").path
+    guard mkfifo(path, 0o600) == 0 else { throw POSIXError(.EIO) }
+    // Open for both, it does not wait for a reader.
+    file = FileHandle(fileDescriptor: open(path, O_RDWR | O_CLOEXEC), closeOnDealloc: true)
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  func write(_ text: String) throws { try file.write(contentsOf: Data(text.utf8)) }
+  func close() throws { try file.close() }
+}

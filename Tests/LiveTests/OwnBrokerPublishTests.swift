@@ -1,0 +1,147 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Brokers that are strict, full, or die: each test changes the one that all of them share.
+@Suite(.serialized, .ownThreads) final class OwnBrokerPublishTests {
+  private static let broker = Result { try Broker.start() }
+
+  private let broker: Broker
+  private let queue = freshQueue("own")
+
+  init() throws {
+    broker = try Self.broker.get()
+    try #require(try Program.workq("declare", queue).at(broker).run().status == 0)
+  }
+
+  private func set(_ name: String, _ value: String) throws {
+    try broker.control("eval", "application:set_env(rabbit, \(name), \(value)).")
+  }
+
+  private func publish(_ options: String..., input: [UInt8]? = nil, limit: Double = 60) throws
+    -> Program.Result
+  {
+    try Program.workq(["publish", "-q", queue] + options).at(broker).run(input: input, limit: limit)
+  }
+
+  // MARK: Limits
+
+  @Test func `a body over the broker's limit fails alone, and is named`() throws {
+    try set("max_message_size", "1000000")
+    defer { try? set("max_message_size", "134217728") }
+    let large = String(repeating: "x", count: 1_000_001)
+    var records = (1...500).map { "\($0)" }
+    records[249] = large
+    let batch = try publish("-l", input: Array(records.joined(separator: "\n").utf8))
+    #expect(batch.status == 3)
+    #expect(
+      batch.error.contains("499 published, 1 not: record 250 (PRECONDITION_FAILED - message size"),
+      "\(batch.error)")
+    let arrived = try drain(queue, at: broker).compactMap { Int($0.text) }
+    #expect(Set(arrived) == Set(1...500).subtracting([250]))
+    let single = try publish(input: Array(large.utf8))
+    #expect(single.status == 65 && single.error.split(separator: "\n").count == 1, "\(single.error)")
+    #expect(single.error.contains("not published: PRECONDITION_FAILED - message size 1000001 is larger"))
+  }
+
+  @Test(arguments: [[], ["--no-confirm"]])
+  func `a broker with smaller frames is spoken to step by step`(options: [String]) throws {
+    try set("frame_max", "8192")
+    defer { try? set("frame_max", "131072") }
+    let body = [UInt8](repeating: 0x61, count: 50_000)
+    let publish = try Program.workq(["publish", "-q", queue] + options).at(broker).run(input: body)
+    #expect(publish.status == 0, "\(publish.error)")
+    let isThere = try drain(queue, at: broker).map(\.bytes) == [body]
+    #expect(isThere)
+  }
+
+  @Test func `headers that only larger frames could hold fail alone`() throws {
+    try set("frame_max", "8192")
+    defer { try? set("frame_max", "131072") }
+    let headers = #"{"body": "b", "headers": {"h": "\#(String(repeating: "h", count: 20_000))"}}"#
+    let batch = try publish(
+      "--jsonl", input: Array("{\"body\": \"a\"}\n\(headers)\n{\"body\": \"c\"}\n".utf8))
+    #expect(batch.status == 3)
+    #expect(
+      batch.error.contains("2 published, 1 not: record 2 (the headers are larger than a frame)"),
+      "\(batch.error)")
+    #expect(try drain(queue, at: broker).map(\.text) == ["a", "c"])
+  }
+
+  // MARK: Alarms
+
+  @Test func `an alarm in mid-batch is told, and is 75 when it lasts`() throws {
+    let pipe = try NamedPipe()
+    let running = try shell(
+      "exec \"$0\" publish -l --confirm-timeout 3s -q \"$1\" <\"$2\"", queue, pipe.path, at: broker
+    ).start()
+    try pipe.write("first\n")
+    try waitUntil("the first is there") { try waiting(in: queue, at: broker) == 1 }
+    try broker.control("set_vm_memory_high_watermark", "0.000001")
+    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    try pipe.write("second\n")
+    try running.waitForError("the broker takes no tasks for now: low on memory; waiting 3 s at most")
+    let result = try running.end(within: 30)
+    #expect(
+      result.status == 3
+        && result.error.contains(
+          "1 published, 1 not: cannot publish: the broker takes no tasks: low on memory")
+    )
+    let single = try publish("--confirm-timeout", "1s", "x", limit: 20)
+    #expect(single.status == 75, "\(single.error)")
+    let unconfirmed = try publish(
+      "--no-confirm", "--confirm-timeout", "2s", "-l", input: Array(repeating: 0x0a, count: 200_000),
+      limit: 30)
+    #expect([3, 75].contains(unconfirmed.status), "\(unconfirmed.error)")
+  }
+
+  @Test func `an alarm that ends in time does no harm`() throws {
+    try broker.control("set_vm_memory_high_watermark", "0.000001")
+    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    let running = try Program.workq("publish", "--confirm-timeout", "60s", "-q", queue, "x").at(broker)
+      .start()
+    try running.waitForError("the broker takes no tasks for now")
+    try broker.control("set_vm_memory_high_watermark", "0.4")
+    #expect(try running.end().status == 0)
+    #expect(running.error.contains("the broker takes tasks again"))
+    #expect(try waiting(in: queue, at: broker) == 1)
+  }
+
+  // MARK: Deaths
+
+  @Test func `delayed tasks survive the broker's restart, in their order`() throws {
+    for body in ["1", "2", "3"] { #expect(try publish("--delay", "3s", body).status == 0) }
+    try broker.stop()
+    try broker.restart()
+    try waitUntil("all three have come", within: 60) { try waiting(in: queue, at: broker) == 3 }
+    #expect(try drain(queue, at: broker).map(\.text) == ["1", "2", "3"])
+  }
+
+  @Test(arguments: [true, false])
+  func `no line that was confirmed is lost when the broker is killed`(retries: Bool) throws {
+    let count = 60_000
+    let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
+    defer { try? FileManager.default.removeItem(atPath: failed) }
+    let options = retries ? ["--retry-for", "120s"] : []
+    let input = Array((1...count).map { "\($0)\n" }.joined().utf8)
+    let running = try Program.workq(
+      ["publish", "-l", "--print-id", "--failed-to", failed, "-q", queue] + options
+    ).at(broker).start(input: input)
+    try waitUntil("thousands are confirmed") { running.output.utf8.count / 37 > 2000 }
+    try broker.kill()
+    if !retries { _ = try running.end() }
+    try broker.restart()
+    let result = try running.end(within: 180)
+    let rest = (try? String(contentsOfFile: failed, encoding: .utf8)) ?? ""
+    let left = rest.split(separator: "\n").compactMap { Int($0) }
+    let tasks = try drain(queue, at: broker)
+    #expect(Set(tasks.compactMap(\.id)).isSuperset(of: result.outputLines), "a confirmed task is lost")
+    #expect(Set(tasks.compactMap { Int($0.text) }).union(left) == Set(1...count))
+    #expect(result.outputLines.count + left.count == count)
+    if retries {
+      #expect(result.status == 0 && left.isEmpty, "\(result.error)")
+    } else {
+      #expect(result.status == 3, "\(result.error)")
+    }
+  }
+}

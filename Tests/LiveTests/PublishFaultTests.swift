@@ -1,0 +1,131 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A network that fails.
+@Suite(.ownThreads) struct PublishFaultTests {
+  private let proxy: FaultProxy
+  private let queue: String
+  private var viaProxy: Broker { Broker.shared.with(url: proxy.url(of: .shared)) }
+
+  init() throws {
+    proxy = try FaultProxy(to: .shared)
+    queue = freshQueue("fault")
+    try #require(try Program.workq("declare", queue).run().status == 0)
+  }
+
+  private func lines(_ count: Int) -> [UInt8] { Array((1...count).map { "\($0)\n" }.joined().utf8) }
+
+  @Test func `a bulk publish survives a connection that is cut again and again`() throws {
+    let count = 40_000
+    proxy.set(.slow(0.002))
+    let publish = try Program.workq("publish", "-l", "--print-id", "--retry-for", "60s", "-q", queue)
+      .at(viaProxy).start(input: lines(count))
+    for round in 1...3 {
+      try waitUntil("the next thousands are confirmed (\(publish.error))") {
+        publish.output.utf8.count / 37 > round * 5000 || !publish.isRunning
+      }
+      proxy.cut()
+    }
+    proxy.set(.fine)
+    let result = try publish.end(within: 120)
+    proxy.stop()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("is sent again"))
+    #expect(result.outputLines.count == count)
+    let arrived = try drain(queue).compactMap { Int($0.text) }
+    #expect(Set(arrived) == Set(1...count))
+    // Only what was on its way may have come twice.
+    #expect(arrived.count <= count + 3 * 1100)
+  }
+
+  @Test func `without a second try a cut is 3, and the failed records make up for the rest`() throws {
+    let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
+    defer { try? FileManager.default.removeItem(atPath: failed) }
+    proxy.set(.slow(0.002))
+    let publish = try Program.workq("publish", "-l", "--print-id", "--failed-to", failed, "-q", queue)
+      .at(viaProxy).start(input: lines(40_000))
+    try waitUntil("thousands are confirmed") { publish.output.utf8.count / 37 > 3000 }
+    proxy.cut()
+    let result = try publish.end()
+    proxy.stop()
+    #expect(result.status == 3, "\(result.error)")
+    #expect(result.error.contains("published, ") && result.error.split(separator: "\n").count == 1)
+    let rest = try String(contentsOfFile: failed, encoding: .utf8).split(separator: "\n").compactMap {
+      Int($0)
+    }
+    let arrived = Set(try drain(queue).compactMap { Int($0.text) })
+    #expect(arrived.union(rest) == Set(1...40_000))
+    #expect(result.outputLines.count + rest.count == 40_000)
+  }
+
+  @Test(arguments: [0, 30_000_000])
+  func `a peer that is dead ends it with 75, whatever the size of the task`(size: Int) throws {
+    let pipe = try NamedPipe()
+    // The large one is made by the shell when the test says so: no pipe would hold it.
+    let script = """
+      { echo first; read -r _ <"$2"; head -c "$3" /dev/zero | tr '\\0' x; echo; } | \
+      exec "$0" publish -l --confirm-timeout 3s -q "$1"
+      """
+    let publish = try shell(script, queue, pipe.path, "\(size)", at: viaProxy).start()
+    try waitUntil("the first is there") { try waiting(in: queue) == 1 }
+    proxy.set(.frozen)
+    try pipe.write("go\n")
+    let start = Date.now
+    let result = try publish.end(within: 30)
+    proxy.stop()
+    #expect(Date.now.timeIntervalSince(start) < 15)
+    // One of two is published.
+    #expect(result.status == 3, "\(result.error)")
+    #expect(
+      result.error.contains(
+        "1 published, 1 not: cannot publish: the broker has not confirmed the task in time"))
+  }
+
+  @Test func `confirms that get lost end a single task with 75`() throws {
+    let publish = Program.workq("publish", "--confirm-timeout", "2s", "-q", queue, "x").at(viaProxy)
+    #expect(try publish.run().status == 0)
+    // The log-in's answers are lost, too: nobody is there to log in to.
+    proxy.set(.deaf)
+    let deaf = try publish.run(limit: 20)
+    proxy.stop()
+    #expect([69, 75].contains(deaf.status), "\(deaf.error)")
+    #expect(deaf.error.split(separator: "\n").count == 1)
+  }
+
+  @Test func `a broker that comes late is waited for, as long as allowed`() throws {
+    proxy.refuse(true)
+    let publish = Program.workq("publish", "-q", queue, "x").at(viaProxy)
+    #expect(try publish.run().status == 69)
+    var patient = publish
+    patient.arguments += ["--retry-for", "30s"]
+    let running = try patient.start()
+    try running.waitForError("trying again")
+    proxy.refuse(false)
+    #expect(try running.end().status == 0)
+    #expect(try waiting(in: queue) == 1)
+    proxy.refuse(true)
+    patient.arguments[patient.arguments.count - 1] = "1s"
+    let start = Date.now
+    #expect(try patient.run().status == 69)
+    #expect(Date.now.timeIntervalSince(start) >= 1)
+    proxy.stop()
+  }
+
+  /// What goes wrong in the hurried log-in is said as by those who go step by step.
+  @Test func `a failed log-in is told as every subcommand tells it`() throws {
+    let url = Broker.shared.url
+    let cases: [(String, Int32)] = [
+      (url.replacing("guest:guest", with: "guest:geheim"), 77), (url.replacing("%2f", with: "nope"), 77),
+      (url.replacing(":\(Broker.shared.port)/", with: ":9/"), 69),
+    ]
+    for (url, status) in cases {
+      let there = Broker.shared.with(url: url)
+      let publish = try Program.workq("publish", "-q", queue, "x").at(there).run()
+      let declare = try Program.workq("declare", queue).at(there).run()
+      #expect(publish.status == status && publish.error == declare.error, "\(publish.error)")
+      #expect(!publish.error.contains("geheim"))
+    }
+    #expect(try waiting(in: queue) == 0)
+  }
+}

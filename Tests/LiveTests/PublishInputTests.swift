@@ -1,0 +1,153 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Where tasks come from.
+@Suite(.ownThreads) struct PublishInputTests {
+  @Test(arguments: [
+    (["-l"], "a\n\nb\r\nlast", ["a", "", "b\r", "last"]), (["--lines"], "\n", [""]), (["-l"], "", []),
+    (["-0"], "a\0\0b\nc\0", ["a", "", "b\nc"]), (["-D", ";"], "a;b;;c", ["a", "b", "", "c"]),
+    (["--delimiter", #"\r\n"#], "a\nb\r\nc\r\n", ["a\nb", "c"]),
+    (["-D", "END"], "oneENENDtwoE", ["oneEN", "twoE"]),
+    (["-D", #"\x01\\"#], "a\u{1}\\b\u{1}c", ["a", "b\u{1}c"]),
+    (["--jsonl"], #"{"body":"a\nb"}"# + "\n" + #"{"body_base64":"YmM=","type":"t"}"#, ["a\nb", "bc"]),
+  ])
+  func `records are tasks`(options: [String], input: String, bodies: [String]) throws {
+    let queue = freshQueue()
+    try #require(try Program.workq("declare", queue).run().status == 0)
+    let publish = try Program.workq(["publish", "-q", queue] + options).run(input: Array(input.utf8))
+    #expect(publish.status == 0 && publish.output == "" && publish.error == "", "\(publish.error)")
+    #expect(try drain(queue).map(\.text) == bodies)
+  }
+
+  @Test func `records of any bytes and lengths arrive as they are`() throws {
+    let queue = freshQueue()
+    var random = SeededRandom(seed: 5)
+    let records = [0, 1, 65_535, 65_536, 131_064, 131_065, 300_000, 7].map { size in
+      (0..<size).map { _ in UInt8.random(in: 1...255, using: &random) }
+    }
+    let publish = Program.workq("publish", "-0", "-q", queue)
+    #expect(try publish.run(input: Array(records.joined(separator: [0]))).status == 0)
+    let arrived = try drain(queue).map(\.bytes)
+    let areEqual = arrived == records
+    #expect(areEqual)
+  }
+
+  @Test func `a body of 20 MB goes through, alone or as a record`() throws {
+    let body = (0..<20_000_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) | 1 }
+    for options in [[], ["-0"]] {
+      let queue = freshQueue()
+      let publish = try Program.workq(["publish", "-q", queue] + options).run(input: body)
+      #expect(publish.status == 0, "\(publish.error)")
+      let isSame = try Peer.amqp("get", "-q", queue).run().outputBytes == body
+      #expect(isSame)
+    }
+  }
+
+  @Test func `files are tasks, or hold them, and '-' is stdin`() throws {
+    let (one, two, empty) = (try TemporaryFile("1\n2"), try TemporaryFile("3\n"), try TemporaryFile(""))
+    let cases: [([String], [String])] = [
+      (["-f", one.path], ["1\n2"]), (["--file", one.path, "--file", two.path], ["1\n2", "3\n"]),
+      (["-f", two.path, "-f", empty.path, "-f", "-"], ["3\n", "", "in"]),
+      (["-l", "-f", one.path, "-f", empty.path, "-f", two.path, "-f", "-"], ["1", "2", "3", "in"]),
+    ]
+    for (options, bodies) in cases {
+      let queue = freshQueue()
+      let publish = try Program.workq(["publish", "-q", queue] + options).run(input: Array("in".utf8))
+      #expect(publish.status == 0 && publish.error == "", "\(publish.error)")
+      #expect(try drain(queue).map(\.text) == bodies)
+    }
+  }
+
+  @Test func `each line is sent as it comes, and heartbeats go on in silence`() throws {
+    let queue = freshQueue()
+    let pipe = try NamedPipe()
+    try #require(try Program.workq("declare", queue).run().status == 0)
+    let publish = try shell(
+      "exec \"$0\" publish -v -l --heartbeat 1s --retry-for 10s -q \"$1\" <\"$2\"", queue, pipe.path
+    ).start()
+    for line in 1...3 {
+      try pipe.write("line \(line)\n")
+      try waitUntil("line \(line) is there") { try waiting(in: queue) == line }
+    }
+    // A broker hangs up on who is silent for two or three heartbeats.
+    let silence = Date.now
+    try waitUntil("five heartbeats have passed") { Date.now.timeIntervalSince(silence) > 5 }
+    #expect(publish.isRunning)
+    try pipe.write("unfinished")
+    try pipe.close()
+    #expect(try publish.end().status == 0)
+    #expect(publish.error.ranges(of: "connected to").count == 1 && !publish.error.contains("again"))
+    #expect(try drain(queue).map(\.text) == ["line 1", "line 2", "line 3", "unfinished"])
+  }
+
+  @Test(arguments: [[], ["--no-confirm"]])
+  func `memory does not grow with the input`(options: [String]) throws {
+    let queue = freshQueue()
+    try Peer.declare(queue, #"{"x-max-length": 1}"#)
+    let script = """
+      import resource, subprocess, sys
+      with open(sys.argv[1]) as lines: status = subprocess.run(sys.argv[2:], stdin=lines).returncode
+      print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+      """
+    let peaks = try [5000, 250_000].map { count in
+      let lines = try TemporaryFile(
+        String(repeating: String(repeating: "x", count: 399) + "\n", count: count))
+      var program = Program.workq(["publish", "--transient", "-l", "-q", queue] + options)
+      program.arguments = ["-c", script, lines.path, program.path] + program.arguments
+      program.path = "/usr/bin/python3"
+      let words = try program.run(limit: 300).output.split(whereSeparator: \.isWhitespace)
+      try #require(words.count == 2 && words[0] == "0")
+      return try #require(Int(words[1]))
+    }
+    #expect(peaks[1] < 24 * 1024, "\(peaks) kB")
+    #expect(peaks[1] - peaks[0] < 8 * 1024, "\(peaks) kB")
+  }
+
+  // MARK: What cannot be read, or written
+
+  @Test func `a file that is missing is found before anything is sent`() throws {
+    let queue = freshQueue()
+    let file = try TemporaryFile("x\n")
+    for options in [["-f", file.path, "-f", "/nowhere/x"], ["-l", "-f", file.path, "-f", "/nowhere/x"]] {
+      let publish = try Program.workq(["publish", "-q", queue] + options).run()
+      #expect(publish.status == 66)
+      #expect(publish.error == "workq: cannot read '/nowhere/x': No such file or directory\n")
+      #expect(try Program.workq("declare", "--check", queue).run().status == 78)
+    }
+  }
+
+  @Test func `a file that breaks off is 66, or 3 when others went through`() throws {
+    let queue = freshQueue()
+    let file = try TemporaryFile("x\n")
+    let only = try Program.workq("publish", "-q", queue, "-f", "/tmp").run()
+    #expect(only.status == 66 && only.error == "workq: cannot read '/tmp': Is a directory\n")
+    let both = try Program.workq("publish", "-l", "-q", queue, "-f", "/tmp", "-f", file.path).run()
+    #expect(both.status == 3 && both.error.contains("1 published, 0 not: cannot read '/tmp': Is a directory"))
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test(arguments: [
+    ("exec \"$0\" publish -q \"$1\" </", "Is a directory"),
+    ("exec \"$0\" publish -l -q \"$1\" </", "Is a directory"),
+    ("exec \"$0\" publish -l -q \"$1\" <&-", "Bad file descriptor"),
+  ])
+  func `stdin that cannot be read is 74`(script: String, reason: String) throws {
+    let publish = try shell(script, freshQueue()).run()
+    #expect(
+      publish.status == 74 && publish.error.contains("cannot read stdin: \(reason)"), "\(publish.error)")
+    #expect(publish.error.split(separator: "\n").count == 1)
+  }
+
+  @Test func `stdout that cannot be written is 74, and one that goes away ends it quietly`() throws {
+    let queue = freshQueue()
+    for target in [">&-", ">/dev/full"] {
+      let publish = try shell("exec \"$0\" publish --print-id -q \"$1\" x \(target)", queue).run()
+      #expect(publish.status == 74 && publish.error.contains("cannot write to stdout"), "\(publish.error)")
+    }
+    let lines = Array(String(repeating: "x\n", count: 50_000).utf8)
+    let script = "{ \"$0\" publish -l --print-id -q \"$1\"; echo \"status $?\" >&2; } | head -n 1"
+    let head = try shell(script, queue).run(input: lines)
+    #expect(head.outputLines.count == 1 && head.error == "status 141\n", "\(head.error)")
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What travels beside a body, and what is said of it.
+@Suite(.ownThreads) struct PublishPropertyTests {
+  /// A command line's end at a port where nobody listens: who gets as far as that ends with 69.
+  private func offline(_ arguments: [String]) -> Program {
+    var program = Program.workq(["publish"] + arguments)
+    program.environment["AMQP_URL"] = "amqp://guest:guest@127.0.0.1:9"
+    return program
+  }
+
+  @Test func `every property is what another client sees`() throws {
+    let queue = freshQueue()
+    let options = [
+      "-H", "text: a: b", "-H", "k=v=w", "-H", "n:=-7", "-H", "yes:=true", "-H", "d:=2.5", "-H", "empty=",
+      "--priority", "9", "--ttl", "1.5m", "-C", "text/plain", "--content-encoding", "gzip", "--message-id",
+      "m-1", "--correlation-id", "c-1", "--reply-to", "answers", "--type", "thumbnail", "--app-id", "cron",
+      "--user-id", "guest",
+    ]
+    #expect(try Program.workq(["publish", "-q", queue] + options + ["x"]).run().status == 0)
+    let task = try #require(try drain(queue).first)
+    let expected: [String: AnyHashable] = [
+      "priority": 9, "expiration": "90000", "content_type": "text/plain", "content_encoding": "gzip",
+      "message_id": "m-1", "correlation_id": "c-1", "reply_to": "answers", "type": "thumbnail",
+      "app_id": "cron", "user_id": "guest", "delivery_mode": 2,
+      "headers": ["text": "a: b", "k": "v=w", "n": -7, "yes": true, "d": 2.5, "empty": ""]
+        as [String: AnyHashable],
+    ]
+    for (name, value) in expected { #expect(task.properties[name] as? AnyHashable == value, "\(name)") }
+    let time = try #require(task.properties["timestamp"] as? Int)
+    #expect(abs(Date.now.timeIntervalSince1970 - Double(time)) < 120)
+    #expect(task.properties.count == expected.count + 1)
+  }
+
+  @Test func `a record of JSON has the same properties, over the command line's`() throws {
+    let queue = freshQueue()
+    let line = #"""
+      {"body": "x", "headers": {"n": -7, "l": [1, {"deep": null}], "big": 9007199254740993}, "priority": 3,
+      "ttl": 90, "type": "own", "timestamp": 1700000000, "transient": true, "reply_to": "answers"}
+      """#.replacing("\n", with: " ")
+    let publish = Program.workq(
+      "publish", "--jsonl", "-q", queue, "--type", "common", "--app-id", "cron", "-H", "k=v")
+    #expect(try publish.run(input: Array(line.utf8)).status == 0)
+    let task = try #require(try drain(queue).first)
+    let properties = task.properties
+    #expect(properties["type"] as? String == "own" && properties["app_id"] as? String == "cron")
+    #expect(properties["priority"] as? Int == 3 && properties["expiration"] as? String == "90000")
+    #expect(properties["timestamp"] as? Int == 1_700_000_000 && properties["delivery_mode"] as? Int == 1)
+    #expect(properties["reply_to"] as? String == "answers")
+    let headers = try #require(properties["headers"] as? [String: Any])
+    #expect(headers["k"] as? String == "v" && headers["big"] as? Int == 9_007_199_254_740_993)
+    #expect((headers["l"] as? [Any])?.count == 2)
+  }
+
+  @Test func `what is too long is 64 before the broker is asked`() throws {
+    let (fits, long) = (String(repeating: "x", count: 255), String(repeating: "x", count: 256))
+    for option in [
+      "--content-type", "--content-encoding", "--message-id", "--correlation-id", "--reply-to", "--type",
+      "--app-id", "--user-id",
+    ] {
+      #expect(try offline([option, fits, "x"]).run().status == 69)
+      let refused = try offline([option, long, "x"]).run()
+      #expect(refused.status == 64 && refused.error.contains("256 bytes, 255 at most"), "\(refused.error)")
+    }
+    let huge = String(repeating: "h", count: 100_000)
+    for arguments in [
+      ["-q", long, "x"], ["-q", "", "x"], ["-e", long, "x"], ["-e", "e", "-r", long, "x"],
+      ["-H", "\(long)=v", "x"], ["-q", String(repeating: "q", count: 250), "--delay", "1s", "x"],
+      ["-H", "a=\(huge)", "-H", "b=\(huge)", "x"], ["--delay", "50d", "x"], ["-e", "", "x"],
+    ] {
+      let refused = try offline(arguments).run()
+      #expect(refused.status == 64, "\(refused.error)")
+      #expect(refused.error.split(separator: "\n").count == 1)
+    }
+  }
+
+  @Test func `ids are printed as tasks are published, and are theirs`() throws {
+    let queue = freshQueue()
+    let publish = Program.workq("publish", "-l", "--print-id", "-q", queue)
+    let printed = try publish.run(input: Array("a\nb\nc\n".utf8)).outputLines
+    #expect(
+      printed.count == 3 && Set(printed).count == 3 && printed.allSatisfy { UUID(uuidString: $0) != nil })
+    #expect(try drain(queue).compactMap(\.id) == printed)
+    let given = try Program.workq("publish", "--print-id", "--message-id", "mine", "-q", queue, "x").run()
+    #expect(given.output == "mine\n")
+  }
+
+  @Test func `with --json each record has its line, also one that is no task`() throws {
+    let (queue, full) = (freshQueue(), freshQueue("full"))
+    try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
+    let input = """
+      {"body": "good", "message_id": "m1"}
+      nonsense
+      {"body": "refused", "message_id": "m3", "queue": "\(full)"}
+      {"body": "unroutable", "exchange": "amq.direct", "routing_key": "k", "message_id": "m4"}
+      """
+    let publish = try Program.workq("publish", "--jsonl", "--json", "-q", queue).run(input: Array(input.utf8))
+    #expect(publish.status == 3)
+    let lines = try publish.outputLines.map {
+      try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: AnyHashable])
+    }
+    try #require(lines.count == 4)
+    func line(_ record: Int) throws -> [String: AnyHashable] {
+      try #require(lines.first { $0["record"] == AnyHashable(record) })
+    }
+    #expect(
+      try line(1) == ["status": "published", "record": 1, "queue": queue, "message_id": "m1", "bytes": 4])
+    #expect(try line(2) == ["status": "failed", "record": 2, "reason": "it is no JSON object"])
+    #expect(try line(3)["reason"] as? String == "the queue is full, or cannot take it now")
+    let unroutable = try line(4)
+    #expect(unroutable["exchange"] as? String == "amq.direct" && unroutable["queue"] == nil)
+    #expect(
+      publish.error.contains("1 published, 3 not")
+        && publish.error.contains("record 2 (it is no JSON object)"))
+  }
+
+  // MARK: Progress
+
+  @Test func `a terminal shows how far a bulk publish is, and a summary`() throws {
+    let queue = freshQueue()
+    let lines = try TemporaryFile(String(repeating: "x\n", count: 30_000))
+    let publish = try Program.workq("publish", "-l", "-f", lines.path, "-q", queue).inTerminal().run()
+    #expect(publish.status == 0)
+    let drawn = publish.output.split(separator: "\r")
+    let steps = drawn.filter { $0.contains("published") && $0.hasSuffix("\u{1b}[K") }
+    #expect(steps.contains { $0.contains(" %") }, "\(publish.output)")
+    #expect(publish.output.contains("\r\u{1b}[Kworkq: published 30,000 tasks in ") || steps.isEmpty)
+    #expect(publish.output.hasSuffix("/s)\r\n"))
+    let quiet = try Program.workq("publish", "--quiet", "-l", "-f", lines.path, "-q", queue).inTerminal()
+      .run()
+    #expect(quiet.output == "")
+    let elsewhere = try Program.workq("publish", "-l", "-f", lines.path, "-q", queue).run()
+    #expect(elsewhere.output == "" && elsewhere.error == "")
+  }
+}

@@ -1,0 +1,185 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `publish --spool`, from a shell's point of view.
+@Suite(.ownThreads) final class SpooledPublishTests {
+  private static let nowhere = "amqp://guest:guest@127.0.0.1:9"
+
+  private let directory = FileManager.default.temporaryDirectory
+    .appending(path: "workq-spool-\(UUID().uuidString)").path
+  private let queue = freshQueue("spool")
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  private func publish(_ arguments: [String], isAway: Bool = false) -> Program {
+    var program = Program.workq(["publish", "-q", queue, "--spool=\(directory)"] + arguments)
+    if isAway { program.environment["AMQP_URL"] = Self.nowhere }
+    return program
+  }
+
+  private var flush: Program { Program.workq("publish", "--flush-spool", "--spool=\(directory)") }
+
+  private func segments() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks") }.sorted()
+  }
+
+  @Test func `while the broker is away tasks are kept, silently, and go first when it is back`() throws {
+    for body in ["1", "2"] {
+      let kept = try publish([body], isAway: true).run()
+      #expect(kept.status == 0 && kept.output == "" && kept.error == "", "\(kept.error)")
+    }
+    #expect(try publish(["-l"], isAway: true).run(input: Array("3\n4".utf8)).status == 0)
+    #expect(try segments().count == 3)
+    #expect(try publish(["5"]).run().status == 0)
+    #expect(try drain(queue).map(\.text) == ["1", "2", "3", "4", "5"])
+    #expect(try segments() == [])
+  }
+
+  @Test func `a kept task is the same task`() throws {
+    let options = [
+      "--print-id", "-H", "n:=1", "--priority", "3", "--type", "t", "--transient", "--delay", "1ms", "x",
+    ]
+    let kept = try publish(options, isAway: true).run()
+    #expect(try flush.run().status == 0)
+    try waitUntil("it has come") { try waiting(in: queue) == 1 }
+    let task = try #require(try drain(queue).first)
+    #expect(kept.output == "\(task.id ?? "")\n" && task.properties["priority"] as? Int == 3)
+    #expect(task.properties["type"] as? String == "t" && task.properties["delivery_mode"] as? Int == 1)
+    #expect((task.properties["headers"] as? [String: Any])?["n"] as? Int == 1)
+  }
+
+  @Test func `the directory that nobody named is the broker's own`() throws {
+    var program = Program.workq("publish", "-q", queue, "--spool", "--verbose", "x")
+    program.environment["AMQP_URL"] = Self.nowhere
+    program.environment["XDG_STATE_HOME"] = directory
+    #expect(try program.run().status == 0)
+    let own = "\(directory)/workq/spool/127.0.0.1_9_%2f"
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
+    // Another broker's spool is not this one's.
+    program.environment["AMQP_URL"] = Broker.shared.url
+    #expect(try program.run().status == 0)
+    #expect(try drain(queue).count == 1)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
+  }
+
+  @Test func `what is refused for good is not kept`() throws {
+    let full = freshQueue("full")
+    try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
+    let url = Broker.shared.url.replacing("guest:guest", with: "guest:geheim")
+    for (arguments, status) in [
+      (["-q", full, "x"], 65), (["--no-declare", "x"], 78), (["-u", url, "x"], 77),
+    ]
+      as [([String], Int32)]
+    {
+      let refused = try Program.workq(["publish", "--spool=\(directory)", "-q", queue] + arguments).run()
+      #expect(refused.status == status, "\(refused.error)")
+      #expect(try segments() == [])
+    }
+  }
+
+  @Test func `several at once send each task once`() throws {
+    let kept = (0..<40).map { "kept \($0)" }
+    for bodies in [kept[..<13], kept[13..<14], kept[14...]] {
+      let input = Array(bodies.joined(separator: "\n").utf8)
+      #expect(try publish(["-l"], isAway: true).run(input: input).status == 0)
+    }
+    let running = try (0..<5).map { try publish(["new \($0)"]).start() }
+    for program in running { #expect(try program.end().status == 0, "\(program.error)") }
+    let arrived = try drain(queue).map(\.text)
+    #expect(arrived.filter { $0.hasPrefix("kept") } == kept)
+    #expect(Set(arrived).count == 45 && arrived.count == 45)
+    // Whatever is kept already goes before what is new.
+    #expect(Array(arrived.prefix(40)) == kept)
+  }
+
+  @Test func `a damaged file is set aside and named, and the rest goes on`() throws {
+    for body in ["1", "2", "3"] { #expect(try publish([body], isAway: true).run().status == 0) }
+    let damaged = "\(directory)/\(try segments()[1])"
+    let file = try #require(FileHandle(forUpdatingAtPath: damaged))
+    try file.seek(toOffset: 30)
+    try file.write(contentsOf: Data([0xff, 0xff]))
+    try file.close()
+    let result = try publish(["4"]).run()
+    #expect(
+      result.status == 0 && result.error.contains("'\(damaged).corrupt' is set aside"), "\(result.error)")
+    #expect(try drain(queue).map(\.text) == ["1", "3", "4"])
+    #expect(FileManager.default.fileExists(atPath: "\(damaged).corrupt"))
+    #expect(try flush.run().status == 0)
+  }
+
+  @Test func `a kept task that is refused is set aside and named, and the rest goes on`() throws {
+    let full = freshQueue("full")
+    try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
+    for arguments in [["-q", full, "no"], ["-e", "nope", "no"]] {
+      var away = Program.workq(["publish", "--spool=\(directory)"] + arguments)
+      away.environment["AMQP_URL"] = Self.nowhere
+      #expect(try away.run().status == 0)
+      #expect(try publish(["yes"], isAway: true).run().status == 0)
+      let result = try flush.run()
+      #expect(
+        result.status == 65 && result.error.contains("is set aside: the broker refuses"), "\(result.error)")
+      #expect(try drain(queue).map(\.text) == ["yes"])
+      #expect(try segments() == [])
+      #expect(try flush.run().status == 0)
+    }
+  }
+
+  @Test(arguments: ["/dev/null/spool", "/proc/spool"])
+  func `a directory that cannot be used is 73`(directory: String) throws {
+    let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
+    defer { try? FileManager.default.removeItem(atPath: failed) }
+    var program = Program.workq(
+      "publish", "-l", "--spool=\(directory)", "--failed-to", failed, "-q", queue)
+    program.environment["AMQP_URL"] = Self.nowhere
+    let result = try program.run(input: Array("a\nb\n".utf8))
+    #expect(
+      result.status == 73 && result.error.contains("cannot use the spool: '\(directory)"), "\(result.error)")
+    #expect(result.error.split(separator: "\n").count == 1)
+  }
+
+  @Test func `a broker that is away in mid-batch gets the rest later`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    try #require(try Program.workq("declare", queue).run().status == 0)
+    let pipe = try NamedPipe()
+    let running = try shell(
+      "exec \"$0\" publish -l --spool=\"$3\" -q \"$1\" <\"$2\"", queue, pipe.path, directory,
+      at: Broker.shared.with(url: proxy.url(of: .shared))
+    ).start()
+    try pipe.write("1\n")
+    try waitUntil("the first is there") { try waiting(in: queue) == 1 }
+    proxy.refuse(true)
+    proxy.cut()
+    try pipe.write("2\n3\n")
+    try waitUntil("the others are kept (\(running.error))") { try !segments().isEmpty }
+    try pipe.write("4")
+    try pipe.close()
+    #expect(try running.end().status == 0, "\(running.error)")
+    proxy.stop()
+    #expect(try flush.run().status == 0)
+    let arrived = try drain(queue).map(\.text)
+    #expect(Set(arrived) == ["1", "2", "3", "4"])
+  }
+
+  /// Each process is killed at a moment of its own, on the way to a broker that is here or is not.
+  @Test func `no kill at any moment loses a task that was accepted`() throws {
+    var random = SeededRandom(seed: 9)
+    var accepted: Set<String> = []
+    for run in 0..<120 {
+      let program = try publish(["task \(run)"], isAway: run % 3 != 0).start()
+      usleep(.random(in: 0...25_000, using: &random))
+      program.signal(SIGKILL)
+      if try program.end().status == 0 { accepted.insert("task \(run)") }
+    }
+    #expect(accepted.count > 0 && accepted.count < 120, "\(accepted.count)")
+    let last = try flush.run()
+    #expect(last.status == 0, "\(last.error)")
+    let arrived = try drain(queue).map(\.text)
+    #expect(Set(arrived).isSuperset(of: accepted))
+    #expect(try segments() == [])
+    #expect(
+      try !FileManager.default.contentsOfDirectory(atPath: directory).contains { $0.hasSuffix(".corrupt") })
+  }
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/python3
+"""Takes all waiting tasks out of a queue; each is a line of JSON."""
+import json
+import os
+import sys
+
+import pika
+
+connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+channel = connection.channel()
+waiting = channel.queue_declare(sys.argv[1], passive=True).method.message_count
+for method, properties, body in channel.consume(sys.argv[1], auto_ack=True) if waiting else []:
+    values = {name: value for name, value in vars(properties).items() if value is not None}
+    print(json.dumps({"body": body.hex(), "properties": values}))
+    waiting -= 1
+    if not waiting:
+        break
+connection.close()
