@@ -40,7 +40,9 @@ struct Publish: WorkqCommand {
     if let delay = properties.delay, delay.duration > .zero, delivery.exchange != nil {
       throw ValidationError("--delay leads to a queue: it does not go with --exchange.")
     }
-    if delivery.printID && output.json { throw ValidationError("--json prints the ids, too: leave --print-id out.") }
+    if delivery.printID && output.json {
+      throw ValidationError("--json prints the ids, too: leave --print-id out.")
+    }
   }
 
   func run() throws {
