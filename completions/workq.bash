@@ -308,17 +308,64 @@ _workq_publish() {
 
 _workq_work() {
     repeating_flags=()
-    non_repeating_flags=(-A --no-ack --auto-ack --no-declare -k --insecure --verbose -v --quiet --json --version -h --help)
-    repeating_options=(-u --url --uri)
-    non_repeating_options=(--prefetch --prefetch-count --dot --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
-    __workq_offer_flags_options 0
+    non_repeating_flags=(-A --no-ack --auto-ack --shell --argument --no-declare --drain --burst --no-reconnect -k --insecure --verbose -v --quiet --json --version -h --help)
+    repeating_options=(--on-exit -u --url --uri)
+    non_repeating_options=(--jobs -j --prefetch --prefetch-count --dot --output --timeout --kill-after --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --count -c --idle-timeout --max-time --grace --retry-for --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color --log)
+    __workq_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
+    '--jobs'|'-j')
+        return
+        ;;
     '--prefetch'|'--prefetch-count')
         return
         ;;
     '--dot')
+        return
+        ;;
+    '--output')
+        __workq_add_completions -W 'passthrough'$'\n''tagged'$'\n''grouped'
+        return
+        ;;
+    '--timeout')
+        return
+        ;;
+    '--kill-after')
+        return
+        ;;
+    '--max-attempts')
+        return
+        ;;
+    '--retry-delay')
+        return
+        ;;
+    '--retry-max-delay')
+        return
+        ;;
+    '--failed-queue')
+        return
+        ;;
+    '--on-failure')
+        __workq_add_completions -W 'ack'$'\n''retry'$'\n''requeue'$'\n''park'$'\n''drop'
+        return
+        ;;
+    '--on-exit')
+        return
+        ;;
+    '--count'|'-c')
+        return
+        ;;
+    '--idle-timeout')
+        return
+        ;;
+    '--max-time')
+        return
+        ;;
+    '--grace')
+        return
+        ;;
+    '--retry-for')
         return
         ;;
     '-u'|'--url'|'--uri')
@@ -363,6 +410,10 @@ _workq_work() {
         ;;
     '--color')
         __workq_add_completions -W 'auto'$'\n''always'$'\n''never'
+        return
+        ;;
+    '--log')
+        __workq_add_completions -W 'text'$'\n''json'
         return
         ;;
     esac

@@ -9,10 +9,10 @@ enum PeekReport {
 
   /// The headers that workers write, under the names that people read them by.
   private static let told = [
-    ("x-workq-attempts", "attempts"), ("x-workq-reason", "failed because"),
-    ("x-workq-exit-status", "exit status"), ("x-workq-signal", "signal"), ("x-workq-host", "on host"),
-    ("x-workq-first-failure", "first failure"), ("x-workq-last-failure", "last failure"),
-    ("x-workq-stderr", "stderr"),
+    (TaskHeaders.attempts, "attempts"), (TaskHeaders.reason, "failed because"),
+    (TaskHeaders.exitStatus, "exit status"), (TaskHeaders.signal, "signal"), (TaskHeaders.host, "on host"),
+    (TaskHeaders.firstFailure, "first failure"), (TaskHeaders.lastFailure, "last failure"),
+    (TaskHeaders.stderr, "stderr"),
   ]
 
   // MARK: For people
@@ -116,8 +116,8 @@ enum PeekReport {
       self.queue = queue
       delivery = How(
         exchange: task.exchange, routingKey: task.routingKey, redelivered: task.isRedelivered,
-        attempts: properties.headers?["x-workq-attempts"]?.plain.flatMap { Int64($0) },
-        reason: properties.headers?["x-workq-reason"]?.plain)
+        attempts: properties.headers?[TaskHeaders.attempts]?.plain.flatMap { Int64($0) },
+        reason: properties.headers?[TaskHeaders.reason]?.plain)
       (body, bodyBase64) = JSON.body(task.message.body)
       headers = properties.headers.map(JSONField.object)
       (messageID, correlationID) = (properties.messageID, properties.correlationID)

@@ -12,7 +12,8 @@ import WorkQueue
   private func envelope(_ line: String, _ template: TaskTemplate? = nil) throws(JSONRecord.Invalid)
     -> Envelope
   {
-    try JSONRecord.envelope(Array(line.utf8), template ?? self.template)
+    var ids = MessageID()
+    return try JSONRecord.envelope(Array(line.utf8), template ?? self.template, &ids)
   }
 
   private func reason(_ line: String, _ template: TaskTemplate? = nil) -> String? {
@@ -102,8 +103,9 @@ import WorkQueue
   }
 
   @Test func `bytes that are no UTF-8 are no record`() {
+    var ids = MessageID()
     for bytes in [[0xff], Array("{\"body\": \"".utf8) + [0xff] + Array("\"}".utf8)] as [[UInt8]] {
-      #expect(throws: JSONRecord.Invalid.self) { try JSONRecord.envelope(bytes, template) }
+      #expect(throws: JSONRecord.Invalid.self) { try JSONRecord.envelope(bytes, template, &ids) }
     }
   }
 
@@ -193,7 +195,8 @@ import WorkQueue
         }
       }
       do throws(JSONRecord.Invalid) {
-        let envelope = try JSONRecord.envelope(damaged, template)
+        var ids = MessageID()
+        let envelope = try JSONRecord.envelope(damaged, template, &ids)
         taken += 1
         #expect(!envelope.routingKey.isEmpty && envelope.exchange.isEmpty)
       } catch {

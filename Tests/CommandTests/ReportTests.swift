@@ -122,6 +122,6 @@ import WorkQueue
     (100_000, "100,000"),
   ])
   func `thousands are set apart`(number: Int, text: String) {
-    #expect(Progress.grouped(number) == text)
+    #expect(Figures.grouped(number) == text)
   }
 }

@@ -20,9 +20,14 @@ package enum TaskHeaders {
   package static let exchange = "x-workq-exchange"
   package static let routingKey = "x-workq-routing-key"
 
+  /// Whether it tells of failures; where the task was first published to is no part of that.
+  static func tellsOfFailure(_ name: String) -> Bool {
+    name.hasPrefix("x-workq-") && name != exchange && name != routingKey
+  }
+
   /// What the broker adds on a message's way, and would misread or refuse in a copy of it.
   static func isBrokers(_ name: String) -> Bool {
-    ["x-death", "x-delivery-count", "x-acquired-count", "CC", "BCC"].contains(name)
+    ["x-death", "x-delivery-count", "x-acquired-count", "x-stream-offset", "CC", "BCC"].contains(name)
       || name.hasPrefix("x-first-death-") || name.hasPrefix("x-last-death-")
   }
 }
