@@ -40,11 +40,11 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 # The units run before and apart: beside tests that start programs all the time, file locks cannot be tested.
 test: deps-test lint release ## run every test, on private brokers
 	swift build --build-tests
-	swift test --skip-build --skip LiveTests
-	WORKQ_BINARY=$(CURDIR)/$(RELEASE) Tests/TestSupport/broker run swift test --skip-build --filter LiveTests
+	swift test --skip-build --skip 'LiveTests|ManualTests'
+	WORKQ_BINARY=$(CURDIR)/$(RELEASE) Tests/TestSupport/broker run swift test --skip-build --filter 'LiveTests|ManualTests'
 
 test-unit: ## run the tests that need no broker
-	swift test --skip LiveTests
+	swift test --skip 'LiveTests|ManualTests'
 
 record-help: release ## write anew what the tests take for the right help
 	RECORD=1 WORKQ_BINARY=$(CURDIR)/$(RELEASE) swift test --filter HelpTests

@@ -4,7 +4,8 @@ internal import AMQP
 ///
 /// A return carries no tag and comes before its envelope's confirm, and returns come in the order of
 /// publishing. So one belongs to the first envelope after the last returned one that is equal to it in
-/// everything; envelopes that are equal in everything are as good as one another.
+/// everything. Envelopes that are equal in everything are as good as one another: what was returned of them
+/// is what is accepted of them first, because a broker never refuses what it has returned.
 struct ConfirmWindow {
   /// One of them; an object, because a thousand are looked at again and again.
   final class Entry {
@@ -30,6 +31,8 @@ struct ConfirmWindow {
   private var nextReturn = 0
   private(set) var count = 0
   private(set) var bytes = 0
+  /// How many of them have come back.
+  private var returnedCount = 0
 
   var isEmpty: Bool { count == 0 }
 
@@ -56,6 +59,7 @@ struct ConfirmWindow {
       }
     guard let index else { return }
     entries[index].returned = message.reason
+    returnedCount += 1
     nextReturn = index + 1
   }
 
@@ -68,17 +72,8 @@ struct ConfirmWindow {
       let entry = entries[index]
       guard entry.tag <= tag else { break }
       guard !entry.isSettled, multiple || entry.tag == tag else { continue }
-      let verdict: Verdict =
-        if !accepted {
-          .refused(reason: "the queue is full, or cannot take it now")
-        } else if let reason = entry.returned {
-          .unroutable(reason: reason)
-        } else {
-          .confirmed
-        }
-      if !accepted, let reason = entry.returned { passOn(reason, from: index) }
-      settled.append((entry, verdict))
       entry.isSettled = true
+      settled.append((entry, verdict(of: entry, accepted: accepted)))
       count -= 1
       bytes -= entry.envelope.size
     }
@@ -86,12 +81,24 @@ struct ConfirmWindow {
     return settled
   }
 
-  /// What a broker refuses it has not returned: that was another envelope, equal to this one.
-  private mutating func passOn(_ reason: String, from index: Int) {
-    let twin = entries[(index + 1)...].firstIndex {
-      !$0.isSettled && $0.returned == nil && $0.envelope == entries[index].envelope
+  private mutating func verdict(of entry: Entry, accepted: Bool) -> Verdict {
+    if !accepted {
+      if let reason = entry.returned { twin(of: entry, isReturned: false)?.returned = reason }
+      return .refused(reason: "the queue is full, or cannot take it now")
     }
-    if let twin { entries[twin].returned = reason }
+    if entry.returned == nil, returnedCount > 0, let twin = twin(of: entry, isReturned: true) {
+      swap(&entry.returned, &twin.returned)
+    }
+    guard let reason = entry.returned else { return .confirmed }
+    returnedCount -= 1
+    return .unroutable(reason: reason)
+  }
+
+  /// Another envelope, equal to this one, whose fate is open.
+  private func twin(of entry: Entry, isReturned: Bool) -> Entry? {
+    entries[head...].first {
+      !$0.isSettled && ($0.returned != nil) == isReturned && $0.envelope == entry.envelope
+    }
   }
 
   /// Takes all that is not settled out of the window, in order: its fate on this channel is unknown.
