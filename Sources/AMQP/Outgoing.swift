@@ -123,7 +123,7 @@ struct Outgoing {
     _ operation: String, _ encoder: (amqp_bytes_t) -> Int32
   ) throws(AMQPError) -> Int {
     var status: Int32 = 0
-    for room in [Self.usualRoom, Int(Connection.frameMax) - 32] {
+    for room in [Self.usualRoom, Int(Connection.frameMax)] {
       if scratch.count < room { scratch = [UInt8](repeating: 0, count: room) }
       status = unsafe scratch.withUnsafeMutableBytes {
         unsafe encoder(amqp_bytes_t(len: $0.count, bytes: $0.baseAddress))

@@ -12,6 +12,10 @@ final class LibrarySender {
     pair = try SocketPair()
     state = amqp_new_connection()
     amqp_tcp_socket_set_sockfd(amqp_tcp_socket_new(state), pair.takeOne())
+    // The library lets nobody set the size before it has read a frame: connection.unblocked.
+    pair.write([1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 61, 0xce])
+    var (frame, now) = (amqp_frame_t(), timeval())
+    amqp_simple_wait_frame_noblock(state, &frame, &now)
     amqp_tune_connection(state, 1, frameMax, 0)
   }
 
@@ -54,6 +58,11 @@ final class SocketPair {
   }
 
   func closeOther() { shutdown(other, Int32(SHUT_RDWR)) }
+
+  /// Sends from the second end.
+  func write(_ bytes: [UInt8]) {
+    send(other, bytes, bytes.count, 0)
+  }
 
   /// What has come so far at the second end, `limit` bytes at the most.
   func read(atMost limit: Int = .max) -> [UInt8] {
