@@ -7,8 +7,8 @@ struct Work: WorkqCommand {
     abstract: "Take tasks from the queue and work on them.",
     usage: "workq work [<options>] [-- <command> [<argument> ...]]",
     discussion: """
-      $ workq work                        fake the work: one second per dot in the task
-      $ workq work -- ./resize            run a command for each task; the task is its stdin
+      $ workq work                        fake the work: a second for each dot
+      $ workq work -- ./resize            run a command; the task is its stdin
       $ workq work -j 8 --timeout 5m -- ./resize
                                           eight at a time, five minutes each at most
       $ workq work --shell                each task is a command line
