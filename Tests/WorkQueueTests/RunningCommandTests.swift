@@ -172,7 +172,7 @@ import Testing
     let pid = try #require(child?.pid)
     #expect(child?.ended() == nil)
     child = nil
-    #expect(kill(-pid, 0) == -1 && errno == ESRCH)
+    try waitUntil("nothing of its group is left") { kill(-pid, 0) == -1 && errno == ESRCH }
   }
 
   @Test func `tagged output comes line by line, and ends when the command does`() throws {
