@@ -12,7 +12,8 @@ private let childEnd = Atomic<Int32>(-1)
 /// 1. The handler only writes the signal's number: everything else happens in the loop.
 /// 2. A signal that was ignored when we started stays ignored (nohup, a shell's background job); one
 ///    that our parent left blocked is let through.
-/// 3. `die(by:)` ends the process so that its parent sees the truth.
+/// 3. A reader that went away is an error of the write, not a death in the middle of everything.
+/// 4. `die(by:)` ends the process so that its parent sees the truth.
 package struct Signals: ~Copyable {
   private let stops: (read: Int32, write: Int32)
   private let children: (read: Int32, write: Int32)
@@ -29,10 +30,11 @@ package struct Signals: ~Copyable {
     unsafe sigemptyset(&open)
     for signal in handled { unsafe sigaddset(&open, signal) }
     unsafe pthread_sigmask(SIG_UNBLOCK, &open, nil)
+    signal(SIGPIPE, SIG_IGN)
   }
 
   deinit {
-    for number in handled { signal(number, SIG_DFL) }
+    for number in handled + [SIGPIPE] { signal(number, SIG_DFL) }
     stopEnd.store(-1, ordering: .relaxed)
     childEnd.store(-1, ordering: .relaxed)
     for end in [stops.read, stops.write, children.read, children.write] { close(end) }
