@@ -11,7 +11,7 @@ channel = connection.channel()
 waiting = channel.queue_declare(sys.argv[1], passive=True).method.message_count
 for method, properties, body in channel.consume(sys.argv[1], auto_ack=True) if waiting else []:
     values = {name: value for name, value in vars(properties).items() if value is not None}
-    print(json.dumps({"body": body.hex(), "properties": values}))
+    print(json.dumps({"body": body.hex(), "properties": values}, default=str))
     waiting -= 1
     if not waiting:
         break
