@@ -37,7 +37,7 @@ import Testing
     let move = try Program.workq("move", source, target).run()
     #expect(move.status == 0 && move.output == "\(source) -> \(target): 300 moved\n" && move.error == "")
     // A quorum queue's count comes a little later.
-    try waitUntil("the source is empty") { try waiting(in: source) == 0 }
+    try waitUntil("the source is empty", within: 90) { try waiting(in: source) == 0 }
     #expect(try bodies(target) == (0..<300).map(String.init))
   }
 
