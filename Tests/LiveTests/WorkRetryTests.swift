@@ -110,7 +110,8 @@ import Testing
     try worker.waitForError("inequivalent arg")
     worker.signal(SIGTERM)
     #expect(try worker.end(within: 20).status == 0)
-    #expect(try waiting(in: queue) == 1 && waiting(in: "\(queue).retry.10000") == 0)
+    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    #expect(try waiting(in: "\(queue).retry.10000") == 0)
   }
 
   @Test func `a failed queue that was deleted under the worker is made again`() throws {

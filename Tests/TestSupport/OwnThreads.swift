@@ -20,7 +20,7 @@ extension Trait where Self == OwnThreads {
 
 /// A few threads that do nothing but run tests; idle ones cost nothing.
 private final class ThreadPool: TaskExecutor {
-  static let shared = ThreadPool(width: 6)
+  static let shared = ThreadPool(width: 3)
 
   private let condition = NSCondition()
   /// Touched only with the condition's lock held.
