@@ -65,10 +65,10 @@ import Testing
     // The large one is made by the shell when the test says so: no pipe would hold it.
     let script = """
       { echo first; read -r _ <"$2"; head -c "$3" /dev/zero | tr '\\0' x; echo; } | \
-      exec "$0" publish -l --confirm-timeout 3s -q "$1"
+      exec "$0" publish -l --print-id --confirm-timeout 3s -q "$1"
       """
     let publish = try shell(script, queue, pipe.path, "\(size)", at: viaProxy).start()
-    try waitUntil("the first is there") { try waiting(in: queue) == 1 }
+    try publish.waitForOutput("\n")  // that it is in the queue does not mean that we have heard so
     proxy.set(.frozen)
     try pipe.write("go\n")
     let start = Date.now
