@@ -11,6 +11,8 @@ package struct Mover: ~Copyable {
   /// So many tasks are asked for before the first answer is here, unless they are large.
   private static let askWindow = 100
   private static let mostBytes = 8 << 20
+  /// So many acknowledgements the broker acts on at once, whatever the queue.
+  private static let fewAcks = 16
 
   private let options: Options
   private let report: (MoverEvent) -> Void
@@ -162,10 +164,29 @@ package struct Mover: ~Copyable {
     progress.matched += 1
   }
 
-  /// Gives back what was not moved, and waits until the broker has read that and all acknowledgements.
+  /// Gives back what was not moved, and waits until the broker has acted on that and on all acknowledgements.
+  ///
+  /// What it is told about a quorum queue it keeps back while 32 such things are under way, and forgets when
+  /// the channel closes: the tasks would be in both queues. So the queue is asked for one more task, which
+  /// it answers after what was under way, and then for its state, before which the broker sends the rest.
   private mutating func giveBack() throws(AMQPError) {
-    if progress.answered > progress.moved { try source.handBackAll() }
-    if progress.answered > 0 { _ = try source.status(ofQueue: options.source) }
+    guard progress.answered > 0 else { return }
+    var hasLeft = progress.answered > progress.moved
+    if progress.moved > Self.fewAcks, try takeOneMore() { hasLeft = true }
+    if hasLeft { try source.handBackAll() }
+    _ = try source.status(ofQueue: options.source)
+  }
+
+  /// Takes a task that will be given back.
+  ///
+  /// - Returns: whether there was one.
+  private mutating func takeOneMore() throws(AMQPError) -> Bool {
+    try source.ask(queue: options.source)
+    let end = Deadline.after(options.patience)
+    while let event = try source.nextAnswer(from: options.source, within: end.remaining ?? options.patience) {
+      if case .got(let task) = event { return task != nil }
+    }
+    throw Self.noAnswer(options)
   }
 
   // MARK: The target
@@ -202,8 +223,12 @@ package struct Mover: ~Copyable {
         .timedOut, "move to queue '\(options.target)'", "the broker has not confirmed the tasks in time")
     }
     if progress.answered < progress.asked, (progress.lastAnswer + options.patience).hasPassed {
-      throw AMQPError(.timedOut, "move from queue '\(options.source)'", "the broker did not answer in time")
+      throw Self.noAnswer(options)
     }
+  }
+
+  private static func noAnswer(_ options: Options) -> AMQPError {
+    AMQPError(.timedOut, "move from queue '\(options.source)'", "the broker did not answer in time")
   }
 
   private func wakeUp() -> Deadline {
