@@ -60,10 +60,14 @@ extension Connection {
     guard isOpen || !openBy.hasPassed else {
       throw AMQPError(.noBroker, "log in", "no answer in time")
     }
-    if direct?.heartbeats?.isDue == true, !hasUnsent { direct?.outgoing.appendHeartbeat() }
+    let looks = direct?.heartbeats?.isLookDue() == true
+    if looks {
+      direct?.heartbeats?.look()
+      if direct?.heartbeats?.isDue == true, !hasUnsent { direct?.outgoing.appendHeartbeat() }
+    }
     let socket = descriptor
     if hasUnsent { direct?.flush(to: socket) }
-    guard direct?.heartbeats?.isQuiet == true else { return }
+    guard looks, direct?.heartbeats?.isQuiet == true else { return }
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     if unsafe poll(&entry, 1, 0) > 0 { direct?.heartbeats?.heard() }
     guard direct?.heartbeats?.isLost != true else {

@@ -136,6 +136,7 @@ package struct Connection: ~Copyable {
       let status = unsafe amqp_simple_wait_frame_noblock(state, &frame, &wait)
       if status == AMQP_STATUS_TIMEOUT.rawValue {
         if unreleased > 0 { releaseBuffers() }
+        direct?.heartbeats?.pause()
         guard direct != nil, let deadline, !deadline.hasPassed else { return nil }
         try waitDirectly(until: deadline)
         continue

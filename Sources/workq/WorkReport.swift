@@ -9,9 +9,13 @@ struct WorkReport {
   /// What stderr gets.
   let log: LogFormat
   let options: Worker.Options
+  private let queue: String
+  private let isFake: Bool
 
-  private var queue: String { options.queue }
-  private var isFake: Bool { options.command == nil }
+  init(console: Console, output: LogFormat, log: LogFormat, options: Worker.Options) {
+    (self.console, self.output, self.log, self.options) = (console, output, log, options)
+    (queue, isFake) = (options.queue, options.command == nil)
+  }
 
   func tell(_ event: WorkerEvent) {
     if case .output(let stream, let bytes) = event { return console.pass(bytes, to: stream) }

@@ -2,6 +2,7 @@
 package enum FakeWork {
   /// How long a task takes: `dot` for each "." in its body.
   package static func duration(of body: [UInt8], dot: Duration) -> Duration {
-    dot * body.count { $0 == UInt8(ascii: ".") }
+    let dots = body.count { $0 == UInt8(ascii: ".") }
+    return dots == 0 ? .zero : dot * dots
   }
 }
