@@ -193,7 +193,9 @@ import Testing
     try move.waitForError("on their way, again CTRL+C leaves at once")
     move.signal(SIGTERM)
     let end = try move.end()
-    #expect(end.status == 128 + SIGTERM && end.error.contains("left at once: moved 0, of 100 more"))
+    // How many were on their way at the first signal is the broker's and the machine's business.
+    let more = try #require(end.error.firstMatch(of: /left at once: moved 0, of (\d+) more/), "\(end.error)")
+    #expect(end.status == 128 + SIGTERM && (1...100).contains(Int(more.1) ?? 0), "\(end.error)")
     try broker.control("set_vm_memory_high_watermark", "0.4")
     try waitUntil("all are there") { try Set(bodies(source, at: broker)).count == 100 }
     try broker.stop()

@@ -14,16 +14,6 @@ import Testing
     scratch = try Scratch()
   }
 
-  private func task(_ text: String) -> Envelope {
-    Envelope(Message(body: Array(text.utf8)), routingKey: "q")
-  }
-
-  private func texts(_ spool: borrowing Spool) throws -> [String] {
-    try spool.segments().flatMap { segment in
-      try spool.read(segment).map { String(decoding: $0.message.body, as: UTF8.self) }
-    }
-  }
-
   @Test func `the lock is one process's at a time`() throws {
     var spool = try Spool(directory: directory)
     let other = try Program(

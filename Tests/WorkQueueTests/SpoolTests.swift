@@ -13,16 +13,6 @@ import Testing
     scratch = try Scratch()
   }
 
-  private func task(_ text: String) -> Envelope {
-    Envelope(Message(body: Array(text.utf8)), routingKey: "q")
-  }
-
-  private func texts(_ spool: borrowing Spool) throws -> [[String]] {
-    try spool.segments().map { segment in
-      try spool.read(segment).map { String(decoding: $0.message.body, as: UTF8.self) }
-    }
-  }
-
   private func kind(_ body: () throws(SpoolError) -> Void) -> SpoolError.Kind? {
     do throws(SpoolError) {
       try body()
@@ -40,7 +30,7 @@ import Testing
     try first.add([task("3")])
     try first.add([])
     let second = try Spool(directory: directory)
-    #expect(try texts(second) == [["1", "2"], ["3"]])
+    #expect(try textsBySegment(second) == [["1", "2"], ["3"]])
   }
 
   @Test func `a segment that is removed is gone, and one that is replaced keeps its place`() throws {
@@ -50,7 +40,7 @@ import Testing
     try spool.remove(segments[0])
     try spool.replace(segments[1], with: [task("bb")])
     try spool.replace(segments[2], with: [])
-    #expect(try texts(spool) == [["bb"], ["d", "dd"]])
+    #expect(try textsBySegment(spool) == [["bb"], ["d", "dd"]])
     #expect(try scratch.names() == [segments[1], segments[3], "lock"])
   }
 
@@ -60,7 +50,7 @@ import Testing
     let segment = try #require(try spool.segments().first)
     try scratch.write([UInt8](repeating: 1, count: 10_000), to: "spool/\(SpoolName.rest(of: segment))")
     try spool.replace(segment, with: [task("2")])
-    #expect(try texts(spool) == [["2"]])
+    #expect(try textsBySegment(spool) == [["2"]])
   }
 
   @Test func `a task of megabytes comes back`() throws {
@@ -88,7 +78,7 @@ import Testing
     try scratch.write([1], to: "spool/1.tasks")
     let spool = try Spool(directory: directory)
     try spool.add([task("1")])
-    #expect(try texts(spool) == [["1"]])
+    #expect(try textsBySegment(spool) == [["1"]])
     #expect(try scratch.mode("spool") == 0o750)
     #expect(try scratch.names().contains("somebody's file"))
   }
@@ -99,7 +89,7 @@ import Testing
       atPath: "\(scratch.path)/link", withDestinationPath: directory)
     let spool = try Spool(directory: "\(scratch.path)/link")
     try spool.add([task("1")])
-    #expect(try texts(spool) == [["1"]])
+    #expect(try textsBySegment(spool) == [["1"]])
     let name = SpoolName.segment(1)
     try FileManager.default.createSymbolicLink(
       atPath: "\(directory)/\(name)", withDestinationPath: "\(directory)/\(try spool.segments()[0])")
@@ -117,7 +107,7 @@ import Testing
       try spool.add([task("\(index)")])
     }
     let spool = try Spool(directory: directory)
-    #expect(try texts(spool) == times.indices.map { ["\($0)"] })
+    #expect(try textsBySegment(spool) == times.indices.map { ["\($0)"] })
     #expect(
       try spool.segments().map { SpoolName.number(of: $0) } == [
         5_000, 5_001, 5_002, 6_000, 6_001, 6_002, .max - 3, .max - 2,
@@ -165,7 +155,7 @@ import Testing
     let path = try spool.setAside(segments[1])
     #expect(path == "\(directory)/\(segments[1]).corrupt")
     #expect(try scratch.bytes("spool/\(segments[1]).corrupt") == bytes)
-    #expect(try texts(spool) == [["a"], ["c"]])
+    #expect(try textsBySegment(spool) == [["a"], ["c"]])
   }
 
   @Test func `an empty file, a directory and a pipe are corrupt, and nothing waits for them`() throws {

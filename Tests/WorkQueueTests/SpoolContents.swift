@@ -1,0 +1,20 @@
+import AMQP
+
+@testable import WorkQueue
+
+/// A task whose body is this text.
+func task(_ text: String) -> Envelope {
+  Envelope(Message(body: Array(text.utf8)), routingKey: "q")
+}
+
+/// The bodies that a spool holds, segment by segment.
+func textsBySegment(_ spool: borrowing Spool) throws -> [[String]] {
+  try spool.segments().map { segment in
+    try spool.read(segment).map { String(decoding: $0.message.body, as: UTF8.self) }
+  }
+}
+
+/// The bodies that a spool holds, oldest first.
+func texts(_ spool: borrowing Spool) throws -> [String] {
+  try textsBySegment(spool).flatMap { $0 }
+}
