@@ -38,6 +38,19 @@ extension Connection {
   /// When the kernel last took a part of a long backlog; nil when there has been none.
   package var lastProgress: Deadline? { direct?.progress }
 
+  /// Whether `nextEvent(within:)` may have something to tell without a look at the socket; with TLS, which
+  /// has its own memory, that is never known.
+  package var mayHoldEvents: Bool {
+    if direct == nil || !heard.isEmpty { return true }
+    return unsafe amqp_frames_enqueued(state) != 0 || amqp_data_in_buffer(state) != 0
+  }
+
+  /// Hands the kernel what it takes, without reading.
+  package mutating func sendUnsent() {
+    let socket = descriptor
+    if hasUnsent { direct?.flush(to: socket) }
+  }
+
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
   package var careInterval: Duration? {
     let beat = heartbeat.map { $0 / 3 }

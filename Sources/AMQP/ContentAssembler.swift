@@ -9,50 +9,45 @@ struct ContentAssembler {
     case `return`(code: UInt16, reason: String, exchange: String, routingKey: String)
   }
 
-  private enum State {
-    case idle
-    case announced(Announcement)
-    case receiving(Announcement, Message, size: UInt64)
-  }
-
   /// A peer's word about a size is not enough to reserve more than this many bytes at once.
   private static let largestReservation: UInt64 = 16 << 20
 
-  private var state = State.idle
+  /// What was announced and is not complete, and then its header.
+  private var announcement: Announcement?
+  private var properties: Message.Properties?
+  private var body: [UInt8] = []
+  private var size: UInt64 = 0
 
   mutating func begin(_ announcement: Announcement) throws(AMQPError) {
-    guard case .idle = state else { throw Self.outOfOrder("a content while another was not complete") }
-    state = .announced(announcement)
+    guard self.announcement == nil else { throw Self.outOfOrder("a content while another was not complete") }
+    self.announcement = announcement
   }
 
   /// Takes the header; a content without a body is complete with it.
   mutating func header(bodySize: UInt64, _ properties: Message.Properties) throws(AMQPError) -> Event? {
-    guard case .announced(let announcement) = state else {
+    guard let announcement, self.properties == nil else {
       throw Self.outOfOrder("a content header that no method announced")
     }
-    var message = Message(body: [], properties: properties)
-    guard bodySize > 0 else { return complete(announcement, message) }
-    message.body.reserveCapacity(Int(min(bodySize, Self.largestReservation)))
-    state = .receiving(announcement, message, size: bodySize)
+    guard bodySize > 0 else { return complete(announcement, properties) }
+    self.properties = properties
+    size = bodySize
+    body.reserveCapacity(Int(min(bodySize, Self.largestReservation)))
     return nil
   }
 
   /// Takes one frame of the body.
   mutating func body(_ bytes: UnsafeRawBufferPointer) throws(AMQPError) -> Event? {
-    guard case .receiving(let announcement, var message, let size) = state else {
-      throw Self.outOfOrder("a content body without a header")
-    }
-    state = .idle  // so that the message is not copied while it grows
-    unsafe message.body.append(contentsOf: bytes)
-    let received = UInt64(message.body.count)
+    guard properties != nil else { throw Self.outOfOrder("a content body without a header") }
+    unsafe body.append(contentsOf: bytes)
+    let received = UInt64(body.count)
     guard received <= size else { throw Self.outOfOrder("a content body longer than announced") }
-    guard received < size else { return complete(announcement, message) }
-    state = .receiving(announcement, message, size: size)
-    return nil
+    guard received == size, let announcement, let properties else { return nil }
+    return complete(announcement, properties)
   }
 
-  private mutating func complete(_ announcement: Announcement, _ message: Message) -> Event {
-    state = .idle
+  private mutating func complete(_ announcement: Announcement, _ properties: Message.Properties) -> Event {
+    let message = Message(body: body, properties: properties)
+    (self.announcement, self.properties, body) = (nil, nil, [])
     switch announcement {
     case .deliver(let tag, let isRedelivered, let exchange, let routingKey):
       return .delivered(

@@ -1,5 +1,7 @@
 /// A task as a queue handed it to us (`basic.deliver`, `basic.get-ok`).
-package struct Delivery: Equatable, Sendable {
+///
+/// An object, because it is passed on many times and its properties are many.
+package final class Delivery: Equatable, Sendable {
   /// Names a delivery on the channel session it came from; in a later session it means nothing, or
   /// somebody else's delivery.
   package struct Tag: Hashable, Sendable {
@@ -25,6 +27,11 @@ package struct Delivery: Equatable, Sendable {
     self.exchange = exchange
     self.routingKey = routingKey
     self.message = message
+  }
+
+  package static func == (left: Delivery, right: Delivery) -> Bool {
+    left.tag == right.tag && left.isRedelivered == right.isRedelivered && left.exchange == right.exchange
+      && left.routingKey == right.routingKey && left.message == right.message
   }
 }
 

@@ -8,7 +8,7 @@ package enum Event: Equatable, Sendable {
   /// with this publish tag, or for all up to it. A message that was returned before is confirmed, too.
   case confirmed(tag: UInt64, multiple: Bool, accepted: Bool)
   /// A mandatory message that was not routed; its confirm follows.
-  case returned(ReturnedMessage)
+  indirect case returned(ReturnedMessage)
   case delivered(Delivery)
   /// The answer to a `basic.get`; nil when no task waits.
   case got(Delivery?)

@@ -88,8 +88,7 @@ struct Outgoing {
     }
     guard 12 + payload <= frameMax - 8 else { throw Self.headersTooLarge("publish") }
     beginFrame(UInt8(AMQP_FRAME_HEADER), channel, size: 12 + payload)
-    append(number: UInt16(AMQP_BASIC_CLASS))
-    append(number: UInt16(0))
+    append(number: UInt32(AMQP_BASIC_CLASS) << 16)  // the class and its weight, which is 0
     append(number: UInt64(bodySize))
     endFrame(payload)
   }
@@ -101,9 +100,10 @@ struct Outgoing {
   }
 
   private mutating func beginFrame(_ type: UInt8, _ channel: UInt16, size: Int) {
-    append(number: type)
-    append(number: channel)
-    append(number: UInt32(size))
+    // Seven bytes, the highest of a word of eight.
+    let word = UInt64(type) << 56 | UInt64(channel) << 40 | UInt64(UInt32(size)) << 8
+    unsafe withUnsafeBytes(of: word.bigEndian) { unsafe small.append(contentsOf: $0.prefix(7)) }
+    count += 7
   }
 
   private mutating func endFrame(_ encoded: Int) {

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import WorkQueue
 
-/// The program's two outputs, unbuffered: data on stdout, words for people on stderr.
+/// The program's two outputs: data on stdout, words for people on stderr; unbuffered, unless asked to hold.
 struct Console {
   enum ColorMode: String, CaseIterable {
     case auto
@@ -17,29 +17,62 @@ struct Console {
   var isQuiet = false
   var isVerbose = false
   var colorMode = ColorMode.auto
+  /// Lines of data that are to be written together.
+  private var held: HeldLines?
+
+  init(isQuiet: Bool = false, isVerbose: Bool = false, colorMode: ColorMode = .auto) {
+    (self.isQuiet, self.isVerbose, self.colorMode) = (isQuiet, isVerbose, colorMode)
+  }
 
   static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
   /// Whether stdout is a terminal whose cursor can be moved.
   static var outputIsScreen: Bool { outputIsTerminal && ![nil, "dumb"].contains(Environment["TERM"]) }
 
+  private final class HeldLines {
+    var bytes: [UInt8] = []
+  }
+
+  /// More than this is not held.
+  private static let mostHeld = 65_536
+
+  /// A console that keeps lines of data until `showHeld()`, or until something else is written.
+  func holding() -> Console {
+    var console = self
+    console.held = HeldLines()
+    return console
+  }
+
+  /// Writes what is held.
+  func showHeld() {
+    guard let held, !held.bytes.isEmpty else { return }
+    Self.write(held.bytes, to: STDOUT_FILENO)
+    held.bytes.removeAll(keepingCapacity: true)
+  }
+
   /// Writes a line of data.
   func print(_ line: String) {
-    Self.write(Array("\(line)\n".utf8), to: STDOUT_FILENO)
+    guard let held else { return Self.write(Array("\(line)\n".utf8), to: STDOUT_FILENO) }
+    held.bytes.append(contentsOf: line.utf8)
+    held.bytes.append(UInt8(ascii: "\n"))
+    if held.bytes.count > Self.mostHeld { showHeld() }
   }
 
   /// Writes data as it is.
   func print(bytes: [UInt8]) {
+    showHeld()
     Self.write(bytes, to: STDOUT_FILENO)
   }
 
   /// Writes what somebody else has written, byte for byte.
   func pass(_ bytes: ArraySlice<UInt8>, to stream: OutputStream) {
+    showHeld()
     Self.write(Array(bytes), to: stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
   }
 
   /// Writes a line to stderr that is meant for programs.
   func log(_ line: String) {
+    showHeld()
     Self.write(Array("\(line)\n".utf8), to: STDERR_FILENO)
   }
 
@@ -78,6 +111,7 @@ struct Console {
   }
 
   private func tell(_ text: String, _ style: Style?) {
+    showHeld()
     var name = "workq:"
     if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
     Self.write(Array("\(name) \(text)\n".utf8), to: STDERR_FILENO)

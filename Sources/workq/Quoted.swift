@@ -3,6 +3,10 @@
 /// UTF-8 text is shown as 'text', other bytes as b'bytes'; nothing in it can move a terminal's cursor.
 enum Quoted {
   static func bytes(_ bytes: [UInt8]) -> String {
+    let isPlain = bytes.allSatisfy { byte in
+      (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")
+    }
+    if isPlain { return "'\(String(decoding: bytes, as: UTF8.self))'" }
     guard let text = String(validating: bytes, as: UTF8.self) else {
       let scalars = bytes.lazy.map { Unicode.Scalar($0) }
       return "b" + quote(scalars) { $0.value < 0x20 || $0.value > 0x7e }

@@ -5,7 +5,10 @@ internal import WorkQueue
 extension WorkReport {
   /// An event as a line of JSON; nil where it is none.
   func line(_ event: WorkerEvent) -> String? {
-    if case .output = event { return nil }
+    switch event {
+    case .output, .caughtUp: return nil
+    default: break
+    }
     return JSON.line(Line(event, options))
   }
 
@@ -43,7 +46,7 @@ extension WorkReport {
       case .waiting(_, let address): (self.event, broker) = ("waiting", address.location)
       case .started(let job): started(job, isFake: options.command == nil)
       case .ended(let job, let end): ended(job, end)
-      case .output: break
+      case .output, .caughtUp: break
       case .copiedInVain(let number): (self.event, task) = ("copied_in_vain", number)
       case .copiesWait(let error, let tasks, let retry):
         failed("copies_wait", error, retry)

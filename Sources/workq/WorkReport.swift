@@ -13,18 +13,26 @@ struct WorkReport {
   private let isFake: Bool
 
   init(console: Console, output: LogFormat, log: LogFormat, options: Worker.Options) {
-    (self.console, self.output, self.log, self.options) = (console, output, log, options)
+    (self.console, self.output, self.log, self.options) = (console.holding(), output, log, options)
     (queue, isFake) = (options.queue, options.command == nil)
   }
 
   func tell(_ event: WorkerEvent) {
-    if case .output(let stream, let bytes) = event { return console.pass(bytes, to: stream) }
+    switch event {
+    case .caughtUp: return console.showHeld()
+    case .output(let stream, let bytes): return console.pass(bytes, to: stream)
+    default: break
+    }
     if output == .json, let line = line(event) { console.print(line) }
     if log == .json {
       if !console.isQuiet, let line = line(event) { console.log(line) }
       if isFake { tellTutorial(event) }
     } else {
       tellText(event)
+    }
+    switch event {
+    case .started, .ended: break  // many may come at once, and all that may wait is what they say on stdout
+    default: console.showHeld()
     }
   }
 
@@ -48,7 +56,7 @@ struct WorkReport {
       }
     case .started(let job): tellStart(job)
     case .ended(let job, let end): tellEnd(job, end)
-    case .output: break
+    case .output, .caughtUp: break
     case .stopped(let tally, let duration): tellSummary(tally, duration)
     case .copiedInVain, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask, .graceIsOver, .stopping,
       .abandoned:

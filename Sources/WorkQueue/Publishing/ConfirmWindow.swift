@@ -12,6 +12,7 @@ struct ConfirmWindow {
     /// The number that its sender knows it by.
     let ticket: Int
     let envelope: Envelope
+    let size: Int
     let sent: Deadline
     /// The confirm's tag.
     fileprivate let tag: UInt64
@@ -20,6 +21,7 @@ struct ConfirmWindow {
 
     fileprivate init(_ envelope: Envelope, ticket: Int, tag: UInt64) {
       (self.envelope, self.ticket, self.tag) = (envelope, ticket, tag)
+      size = envelope.size
       sent = .now
     }
   }
@@ -42,7 +44,7 @@ struct ConfirmWindow {
   mutating func sent(_ envelope: Envelope, ticket: Int, tag: UInt64) {
     entries.append(Entry(envelope, ticket: ticket, tag: tag))
     count += 1
-    bytes += envelope.size
+    bytes += entries[entries.count - 1].size
   }
 
   /// A mandatory message came back.
@@ -75,7 +77,7 @@ struct ConfirmWindow {
       entry.isSettled = true
       settled.append((entry, verdict(of: entry, accepted: accepted)))
       count -= 1
-      bytes -= entry.envelope.size
+      bytes -= entry.size
     }
     dropSettled()
     return settled

@@ -5,7 +5,6 @@ internal import Glibc
 /// Foundation's take a call to the system for the randomness of each, and printf(3) for its text: a fifth
 /// of what a small task costs us.
 package struct MessageID: ~Copyable {
-  private static let digits = Array("0123456789abcdef".utf8)
   private static let size = 16
 
   /// As much as one call to the system gives.
@@ -19,24 +18,28 @@ package struct MessageID: ~Copyable {
   /// A new id: "b6f0a7f2-4d5b-4c36-9d3e-5b1f6f0c9a11".
   package mutating func next() -> String {
     if used == random.count { refill() }
-    var bytes = random[used..<used + Self.size]
+    let start = used
     used += Self.size
-    let start = bytes.startIndex
-    bytes[start + 6] = bytes[start + 6] & 0x0f | 0x40
-    bytes[start + 8] = bytes[start + 8] & 0x3f | 0x80
+    random[start + 6] = random[start + 6] & 0x0f | 0x40
+    random[start + 8] = random[start + 8] & 0x3f | 0x80
     return unsafe String(unsafeUninitializedCapacity: 36) { text in
       var end = 0
-      for (index, byte) in bytes.enumerated() {
-        if [4, 6, 8, 10].contains(index) {
+      for index in 0..<Self.size {
+        if index == 4 || index == 6 || index == 8 || index == 10 {
           unsafe text[end] = UInt8(ascii: "-")
           end += 1
         }
-        unsafe text[end] = Self.digits[Int(byte >> 4)]
-        unsafe text[end + 1] = Self.digits[Int(byte & 0x0f)]
+        let byte = random[start + index]
+        unsafe text[end] = Self.digit(byte >> 4)
+        unsafe text[end + 1] = Self.digit(byte & 0x0f)
         end += 2
       }
       return end
     }
+  }
+
+  private static func digit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
   }
 
   private mutating func refill() {

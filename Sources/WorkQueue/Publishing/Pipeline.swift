@@ -19,7 +19,7 @@ package struct Pipeline: ~Copyable {
   package enum Notice: Equatable, Sendable {
     case settled(ticket: Int, Verdict)
     /// Without confirms: no queue would take it.
-    case returned(Envelope, reason: String)
+    indirect case returned(Envelope, reason: String)
     /// It has stopped reading, for the reason given.
     case blocked(reason: String)
     case unblocked

@@ -7,15 +7,19 @@ extension Publisher {
     _ task: PublishTask, returns: Int = 0, _ source: inout some TaskSource & ~Copyable
   ) throws(AMQPError) {
     do throws(AMQPError) {
-      var envelope = task.envelope
-      if let delay = envelope.delay {
+      let ticket: Int?
+      if let delay = task.envelope.delay {
+        var envelope = task.envelope
         let queue = DelayQueue(for: envelope.routingKey, delay: delay)
         guard try prepare(queue) else {
           return source.settled(task, .failed(Self.noQueue(queue.workQueue)))
         }
         envelope.routingKey = queue.name
+        ticket = try pipeline?.send(envelope)
+      } else {
+        ticket = try pipeline?.send(task.envelope)
       }
-      guard let ticket = try pipeline?.send(envelope) else { return again.append(task) }
+      guard let ticket else { return again.append(task) }
       if options.confirms {
         onTheirWay[ticket] = Sent(task: task, returns: returns)
       } else {
@@ -33,27 +37,27 @@ extension Publisher {
   mutating func settle(
     _ sent: Sent, _ ticket: Int, _ verdict: Verdict, _ source: inout some TaskSource & ~Copyable
   ) throws(AMQPError) {
-    let envelope = sent.task.envelope
+    let task = sent.task
     switch verdict {
-    case .confirmed: source.settled(sent.task, .published)
-    case .refused(let reason): source.settled(sent.task, .failed(PublishFailure(.refused, reason)))
+    case .confirmed: source.settled(task, .published)
+    case .refused(let reason): source.settled(task, .failed(PublishFailure(.refused, reason)))
     case .unroutable(let reason)
-    where !envelope.exchange.isEmpty || envelope.routingKey.isEmpty || sent.returns > 2:
-      source.settled(sent.task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
-    case .unroutable where !options.declares && envelope.delay == nil:
-      source.settled(sent.task, .failed(Self.noQueue(envelope.routingKey)))
+    where !task.envelope.exchange.isEmpty || task.envelope.routingKey.isEmpty || sent.returns > 2:
+      source.settled(task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
+    case .unroutable where !options.declares && task.envelope.delay == nil:
+      source.settled(task, .failed(Self.noQueue(task.envelope.routingKey)))
     case .unroutable:
-      if envelope.delay == nil {
+      if task.envelope.delay == nil {
         do throws(AMQPError) {
-          try make(envelope.routingKey, becauseOf: ticket)
+          try make(task.envelope.routingKey, becauseOf: ticket)
         } catch {
-          again.append(sent.task)
+          again.append(task)
           throw error
         }
       } else {
         made.forgetLeases()
       }
-      try send(sent.task, returns: sent.returns + 1, &source)
+      try send(task, returns: sent.returns + 1, &source)
     }
   }
 

@@ -11,7 +11,7 @@ package struct Mover: ~Copyable {
   /// So many tasks are asked for before the first answer is here, unless they are large.
   private static let askWindow = 100
   private static let mostBytes = 8 << 20
-  /// So many acknowledgements the broker acts on at once, whatever the queue.
+  /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
   private static let fewAcks = 16
 
   private let options: Options
@@ -165,28 +165,15 @@ package struct Mover: ~Copyable {
   }
 
   /// Gives back what was not moved, and waits until the broker has acted on that and on all acknowledgements.
-  ///
-  /// What it is told about a quorum queue it keeps back while 32 such things are under way, and forgets when
-  /// the channel closes: the tasks would be in both queues. So the queue is asked for one more task, which
-  /// it answers after what was under way, and then for its state, before which the broker sends the rest.
   private mutating func giveBack() throws(AMQPError) {
     guard progress.answered > 0 else { return }
     var hasLeft = progress.answered > progress.moved
-    if progress.moved > Self.fewAcks, try takeOneMore() { hasLeft = true }
+    if progress.moved > Self.fewAcks {
+      let more = try source.takeOneMore(of: options.source, within: options.patience)
+      if more != nil { hasLeft = true }
+    }
     if hasLeft { try source.handBackAll() }
     _ = try source.status(ofQueue: options.source)
-  }
-
-  /// Takes a task that will be given back.
-  ///
-  /// - Returns: whether there was one.
-  private mutating func takeOneMore() throws(AMQPError) -> Bool {
-    try source.ask(queue: options.source)
-    let end = Deadline.after(options.patience)
-    while let event = try source.nextAnswer(from: options.source, within: end.remaining ?? options.patience) {
-      if case .got(let task) = event { return task != nil }
-    }
-    throw Self.noAnswer(options)
   }
 
   // MARK: The target

@@ -8,6 +8,13 @@ struct Subscription: ~Copyable {
   private(set) var isConsuming = false
   /// Results that were to be acknowledged when the connection broke.
   private(set) var lostResults = 0
+  /// How many acknowledgements this session has sent.
+  private var acknowledgements = 0
+
+  /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
+  private static let fewAcks = 16
+  /// For the broker to act on the last of them; a task that comes again is better than a worker that stays.
+  private static let patienceAtTheEnd = Duration.seconds(5)
 
   /// Connects and consumes.
   static func open(_ options: Worker.Options) throws(AMQPError) -> Subscription {
@@ -38,7 +45,10 @@ struct Subscription: ~Copyable {
       queue: options.queue, consumer: options.consumer, prefetch: options.bounds.prefetch(options.prefetch),
       acknowledges: options.acknowledges)
     isConsuming = true
-    if ledger.session != connection.session { ledger = AckLedger(session: connection.session) }
+    if ledger.session != connection.session {
+      ledger = AckLedger(session: connection.session)
+      acknowledgements = 0
+    }
   }
 
   mutating func nextEvent() throws(AMQPError) -> Event? {
@@ -53,6 +63,9 @@ struct Subscription: ~Copyable {
     }
     return event
   }
+
+  /// Whether `nextEvent()` may have something to tell without a look at the socket.
+  var mayHoldEvents: Bool { connection.mayHoldEvents }
 
   /// The session whose tasks are settled here.
   var session: Int { ledger.session }
@@ -77,16 +90,20 @@ struct Subscription: ~Copyable {
     try connection.reject(tag, requeue: requeue)
   }
 
-  /// Tells the broker of all that is done; it leaves with the next `nextEvent()`.
+  /// Tells the broker of all that is done.
   mutating func flush() throws(AMQPError) {
     lostResults = ledger.unflushedCount
-    for ack in ledger.flush() { try connection.acknowledge(ack.tag, multiple: ack.multiple) }
+    for ack in ledger.flush() {
+      try connection.acknowledge(ack.tag, multiple: ack.multiple)
+      acknowledgements += 1
+    }
+    connection.sendUnsent()
     if !connection.hasUnsent { lostResults = 0 }
   }
 
-  /// How many tasks wait in the queue; nil when it is gone.
-  mutating func waitingTasks() throws(AMQPError) -> Int? {
-    try connection.status(ofQueue: options.queue).map { Int($0.waiting) }
+  /// What the broker says of the queue; nil when it is gone.
+  mutating func status() throws(AMQPError) -> Queue.Status? {
+    try connection.status(ofQueue: options.queue)
   }
 
   /// Takes no more tasks; those already on their way still come as events.
@@ -96,7 +113,19 @@ struct Subscription: ~Copyable {
     try connection.cancel(consumer: options.consumer)
   }
 
+  /// Leaves when the broker has acted on every acknowledgement, or has had the time to.
   consuming func close() {
+    // The broker hands out no more before it has acted on those that make room for it.
+    let prefetch = Int(options.bounds.prefetch(options.prefetch))
+    if acknowledgements > Self.fewAcks, prefetch == 0 || prefetch > Self.fewAcks {
+      do throws(AMQPError) {
+        let more = try connection.takeOneMore(of: options.queue, within: Self.patienceAtTheEnd)
+        if let more { try connection.handBack(more.tag) }
+        _ = try connection.status(ofQueue: options.queue)
+      } catch {
+        // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.
+      }
+    }
     connection.close()
   }
 

@@ -11,6 +11,8 @@ extension Worker {
   private static let lookDelay = Duration.milliseconds(20)
   /// How often a queue that is not ours alone is looked at.
   private static let lookInterval = Duration.milliseconds(250)
+  /// How often a doubtful answer is asked for anew: a stream has no other.
+  private static let mostDoubts = 40
 
   /// Whether there is nothing left to be done before leaving.
   var isOver: Bool { stopReason != nil && running.isEmpty && waiting.isEmpty && retrier.pending == 0 }
@@ -65,7 +67,8 @@ extension Worker {
   /// Looks whether the queue is empty, and leaves when it is.
   ///
   /// The count that the broker gives does not hold what it is just sending us; so the consumer is ended
-  /// first, what arrived until then is worked on, and only a second look decides.
+  /// first, what arrived until then is worked on, and only a second look decides. A busy quorum queue has
+  /// the broker say 0 tasks and 0 consumers for want of an answer: while we consume, that cannot be.
   private mutating func lookForMore() throws(AMQPError) {
     mustRead = true
     if let patience = options.bounds.idleTimeout, calendar.expects(within: patience) {
@@ -73,15 +76,21 @@ extension Worker {
       nextLook = calendar.next()
       return
     }
-    let count = try subscription?.waitingTasks() ?? 0
-    if count > 0 {
-      if subscription?.isConsuming == false { try subscription?.consume() }
+    let isConsuming = subscription?.isConsuming == true
+    let found = try subscription?.status()
+    let isEmpty = found.map { $0.waiting == 0 } ?? true
+    if isConsuming, isEmpty, found?.consumers == 0, doubts < Self.mostDoubts {
+      doubts += 1
       nextLook = .after(Self.lookInterval)
-    } else if subscription?.isConsuming == true {
+    } else if isConsuming && isEmpty {
+      (doubts, begunAtLook) = (0, begun)
       try subscription?.stopConsuming()
       nextLook = .now
-    } else {
+    } else if isEmpty && begun == begunAtLook {
       stop(.bound)
+    } else {
+      if !isConsuming { try subscription?.consume() }
+      nextLook = isEmpty ? .now : .after(Self.lookInterval)
     }
   }
 

@@ -87,6 +87,10 @@ package struct Worker: ~Copyable {
   var copiesEnd = Deadline.never
   var idleSince = Deadline.now
   var nextLook = Deadline.now
+  /// How many tasks were begun when the queue was last seen empty.
+  var begunAtLook = 0
+  /// How often in a row the broker did not know how many tasks wait.
+  var doubts = 0
   var calendar = RetryCalendar()
   /// Whether the library may hold something that came in while we asked the broker.
   var mustRead = false
@@ -134,27 +138,31 @@ package struct Worker: ~Copyable {
 
   /// Takes one turn with the connections, or tries to get one, and with the tasks.
   ///
-  /// - Returns: whether there is nothing left to read.
+  /// What came in by one read is answered before the next: the broker has more for us by then.
+  ///
+  /// - Returns: whether there is nothing left to read without a look at the socket.
   private mutating func serve() -> Bool {
-    var isDrained = true
+    var isDrained = false
     mustRead = false
     do throws(AMQPError) {
       if subscription == nil && nextAttempt.hasPassed && stopReason == nil { try reconnect() }
       for _ in 0..<Self.largestTurn {
-        guard let event = try subscription?.nextEvent() else { break }
-        isDrained = false
+        guard let event = try subscription?.nextEvent() else {
+          isDrained = true
+          break
+        }
         try handle(event)
+        if subscription?.mayHoldEvents != true {
+          isDrained = true
+          break
+        }
       }
       try tend()
       try startWaiting()
       try settleCopies()
       try checkBounds()
+      report(.caughtUp)
       try subscription?.flush()
-      // What was said now leaves at once, and another look at the socket comes with it.
-      if subscription?.hasUnsent == true, let event = try subscription?.nextEvent() {
-        isDrained = false
-        try handle(event)
-      }
     } catch {
       lose(error)
     }

@@ -5,6 +5,8 @@ package enum WorkerEvent {
   /// Connected, and consuming for the first time.
   case waiting(broker: String, address: Address)
   case started(Job)
+  /// What was said so far is to be seen now: the broker hears of it, or nothing happens for a while.
+  case caughtUp
   case ended(Job, JobEnd)
   /// What a command has written, where it did not write to our own outputs itself.
   case output(OutputStream, ArraySlice<UInt8>)
