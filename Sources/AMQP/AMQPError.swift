@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What went wrong between us and the broker: which kind of thing, during what, and in whose words.
 package struct AMQPError: Error, Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
@@ -7,6 +9,8 @@ package struct AMQPError: Error, Equatable, Sendable {
     case unresolvable
     /// Nothing answered there in time.
     case unreachable
+    /// This machine has no descriptor or memory left for it, for now.
+    case shortage
     /// What answered there is no AMQP broker, or not ready to be one yet.
     case noBroker
     /// TLS could not be set up.
@@ -45,10 +49,16 @@ package struct AMQPError: Error, Equatable, Sendable {
     self.detail = detail
   }
 
+  /// A system call failed with `code`; for another reason than a shortage it is of the kind given.
+  package init(code: Int32, _ kind: Kind, _ operation: String) {
+    let isShortage = [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(code)
+    self.init(isShortage ? .shortage : kind, operation, unsafe String(cString: strerror(code)))
+  }
+
   /// Whether trying the same again later, on a new connection, may go better.
   package var isTransient: Bool {
     switch kind {
-    case .unresolvable, .unreachable, .noBroker, .timedOut, .lost: true
+    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost: true
     case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
       .unroutable, .tooLarge, .protocolViolation:
       false

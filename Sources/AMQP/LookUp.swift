@@ -24,13 +24,14 @@ final class LookUp {
 
   deinit {
     if let found = unsafe found { unsafe freeaddrinfo(found) }
-    for end in ends { close(end) }
+    for end in ends where end >= 0 { close(end) }
   }
 
   /// Looks the name up.
   ///
   /// - Returns: getaddrinfo's code: 0, or why there is no result; EAI_AGAIN when time ran out.
   func run(by deadline: Deadline) -> Int32 {
+    guard ends[0] >= 0 else { return EAI_MEMORY }
     let shared = unsafe Unmanaged.passRetained(self).toOpaque()
     var thread = pthread_t()
     let failure = unsafe pthread_create(

@@ -6,7 +6,7 @@ enum Socket {
   /// Connects to the first of the host's addresses that answers.
   ///
   /// - Returns: a non-blocking descriptor that the caller owns.
-  /// - Throws: `unresolvable` or `unreachable`, in the system's words.
+  /// - Throws: `unresolvable`, `unreachable` or `shortage`, in the system's words.
   static func connect(host: String, port: UInt16, by deadline: Deadline) throws(AMQPError) -> Int32 {
     let first = try unsafe lookUp(host: host, port: port, by: deadline)
     defer { unsafe freeaddrinfo(first) }
@@ -69,7 +69,7 @@ enum Socket {
   }
 
   private static func failed(_ code: Int32) -> AMQPError {
-    AMQPError(.unreachable, "connect", unsafe String(cString: strerror(code)))
+    AMQPError(code: code, .unreachable, "connect")
   }
 
   /// Looks a host up, in another thread of the C library's where the name has to be asked for.
@@ -95,9 +95,11 @@ enum Socket {
   }
 
   private static func unresolvable(_ host: String, _ code: Int32) -> AMQPError {
-    if code == EAI_AGAIN {
-      return AMQPError(.unresolvable, "look up '\(host)'", "no name server answered in time")
+    let operation = "look up '\(host)'"
+    return switch code {
+    case EAI_AGAIN: AMQPError(.unresolvable, operation, "no name server answered in time")
+    case EAI_MEMORY: AMQPError(.shortage, operation, "there are no descriptors or memory left for it")
+    default: AMQPError(.unresolvable, operation, unsafe String(cString: gai_strerror(code)))
     }
-    return AMQPError(.unresolvable, "look up '\(host)'", unsafe String(cString: gai_strerror(code)))
   }
 }

@@ -29,7 +29,7 @@ enum ExitStatus: Int32 {
       switch kind {
       case .badAddress: .usage
       case .unresolvable, .unreachable, .noBroker, .tls, .lost: .unavailable
-      case .timedOut, .locked: .temporary
+      case .timedOut, .locked, .shortage: .temporary
       case .accessRefused: .accessRefused
       case .notFound, .preconditionFailed, .unsupported: .configuration
       case .unroutable, .tooLarge: .dataError

@@ -21,6 +21,7 @@ struct Failure: Error {
   static func hint(_ error: AMQPError) -> String? {
     switch error.kind {
     case .unreachable: "is RabbitMQ running there? --url or WORKQ_URL names another broker"
+    case .shortage: "try again later, or raise the limit: ulimit -n"
     case .noBroker: "is this an AMQP port, usually 5672? --url or WORKQ_URL names another broker"
     case .unresolvable: "check the host in --url or WORKQ_URL"
     case .accessRefused: "check the user, the password, the virtual host, and what the user may do there"

@@ -88,7 +88,9 @@ import Testing
   }
 
   @Test func `only what another attempt may mend is transient`() {
-    let transient: [AMQPError.Kind] = [.unresolvable, .unreachable, .noBroker, .timedOut, .lost]
+    let transient: [AMQPError.Kind] = [
+      .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost,
+    ]
     let final: [AMQPError.Kind] = [
       .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported, .tooLarge,
       .protocolViolation,

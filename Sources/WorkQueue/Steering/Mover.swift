@@ -81,7 +81,7 @@ package struct Mover: ~Copyable {
   ///
   /// - Throws: what ended one of the connections, or kept the tasks from being taken.
   package mutating func run() throws(AMQPError) -> Ending {
-    let signals = Signals([SIGINT, SIGTERM, SIGHUP])
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP])
     while true {
       try ask()
       try takeTasks()

@@ -45,7 +45,7 @@ package struct Watch: ~Copyable {
   package mutating func run() throws(AMQPError) {
     try connect()
     // Before this point, a signal does what signals do.
-    let signals = Signals([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH])
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH])
     report(.started)
     while true {
       try turn()

@@ -1,4 +1,4 @@
-internal import AMQP
+package import AMQP
 internal import Glibc
 internal import Synchronization
 
@@ -20,9 +20,17 @@ package struct Signals: ~Copyable {
   private var handled: [Int32] = []
 
   /// Starts to catch the signals, and SIGCHLD; only one of these may exist at a time.
-  package init(_ signals: [Int32]) {
-    stops = Self.pair()
-    children = Self.pair()
+  ///
+  /// - Throws: `shortage`, when there are no descriptors left.
+  package init(_ signals: [Int32]) throws(AMQPError) {
+    let stops = try Self.pair()
+    do throws(AMQPError) {
+      children = try Self.pair()
+    } catch {
+      Self.close(stops)
+      throw error
+    }
+    self.stops = stops
     stopEnd.store(stops.write, ordering: .relaxed)
     childEnd.store(children.write, ordering: .relaxed)
     for signal in signals + [SIGCHLD] where catchSignal(signal) { handled.append(signal) }
@@ -37,7 +45,8 @@ package struct Signals: ~Copyable {
     for number in handled + [SIGPIPE] { signal(number, SIG_DFL) }
     stopEnd.store(-1, ordering: .relaxed)
     childEnd.store(-1, ordering: .relaxed)
-    for end in [stops.read, stops.write, children.read, children.write] { close(end) }
+    Self.close(stops)
+    Self.close(children)
   }
 
   /// Readable when a signal has asked to stop.
@@ -62,12 +71,18 @@ package struct Signals: ~Copyable {
     exit(128 + number)  // for a signal whose default is not to end
   }
 
-  private static func pair() -> (read: Int32, write: Int32) {
+  private static func pair() throws(AMQPError) -> (read: Int32, write: Int32) {
     var pair: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-    let failure = unsafe socketpair(AF_UNIX, type, 0, &pair)
-    precondition(failure == 0, "no descriptor left for the signals")
+    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else {
+      throw AMQPError(code: errno, .protocolViolation, "listen for signals")
+    }
     return (pair[0], pair[1])
+  }
+
+  private static func close(_ pair: (read: Int32, write: Int32)) {
+    Glibc.close(pair.read)
+    Glibc.close(pair.write)
   }
 
   private static func drain(_ descriptor: Int32) -> [Int32] {

@@ -114,7 +114,7 @@ package struct Worker: ~Copyable {
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
   package mutating func run() throws(AMQPError) -> Ending {
-    let signals = Signals([SIGINT, SIGTERM, SIGHUP])
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP])
     try connectFirst(signals)
     while true {
       let isDrained = serve()
