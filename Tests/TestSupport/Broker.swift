@@ -8,6 +8,11 @@ public enum TestEnvironment {
   public static let repository = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path
 
+  /// How much of something there is to be: `make soak` sets more than `make test` has time for.
+  public static func count(_ name: String, _ usual: Int) -> Int {
+    ProcessInfo.processInfo.environment["WORKQ_TEST_\(name)"].flatMap { Int($0) } ?? usual
+  }
+
   static func value(_ name: String) -> String {
     guard let value = ProcessInfo.processInfo.environment[name] else {
       fatalError("\(name) is not set: run these tests with 'make test', which starts a private broker")
@@ -49,12 +54,15 @@ public struct Broker: Sendable {
 
   /// Runs rabbitmqctl.
   @discardableResult
-  public func control(_ arguments: String...) throws -> String {
+  public func control(_ arguments: String...) throws -> String { try control(arguments) }
+
+  @discardableResult
+  public func control(_ arguments: [String]) throws -> String {
     try Self.script(["ctl", directory] + arguments)
   }
 
   @discardableResult
-  private static func script(_ arguments: [String]) throws -> String {
+  fileprivate static func script(_ arguments: [String]) throws -> String {
     let path = "\(TestEnvironment.repository)/Tests/TestSupport/broker"
     let result = try Program(path, arguments).run(limit: 180)
     guard result.status == 0 else {
@@ -67,6 +75,27 @@ public struct Broker: Sendable {
     let words: String
     var description: String { words }
   }
+}
+
+/// Three private RabbitMQs that know one another; each may be stopped, killed and started again.
+public struct Cluster: Sendable {
+  public let nodes: [Broker]
+
+  /// Starts a cluster for one test; whatever is left of it is ended with the test run.
+  public static func start() throws -> Cluster {
+    let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
+    let urls = try Broker.script(["cluster", "start", directory])
+      .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: ",")
+    let nodes = urls.enumerated().map { Broker(directory: "\(directory)/\($0 + 1)", url: String($1)) }
+    return Cluster(nodes: nodes)
+  }
+
+  /// The nodes' URLs as `--url` wants them, the one of this number (from 0) first.
+  public func urls(from first: Int) -> String {
+    (nodes[first...] + nodes[..<first]).map(\.url).joined(separator: ",")
+  }
+
+  public func stop() throws { for node in nodes { try node.stop() } }
 }
 
 /// A queue's name that no other test has.

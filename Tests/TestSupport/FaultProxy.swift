@@ -10,6 +10,8 @@ public final class FaultProxy: @unchecked Sendable {
     case fine
     /// Each piece comes so many seconds late.
     case slow(Double)
+    /// Each byte comes by itself.
+    case trickling
     /// Nothing comes through, and nobody is told: a cable that was pulled.
     case frozen
     /// The broker's answers get lost; what is sent to it arrives.
@@ -24,6 +26,8 @@ public final class FaultProxy: @unchecked Sendable {
   private var weather = Weather.fine
   private var refuses = false
   private var isOver = false
+  /// What is still to be spoilt.
+  private var damage: Damage?
   /// Connections whose end on one side is not told to the other.
   private var halfOpened: Set<Int> = []
   private var links: [Int: (client: Int32, broker: Int32)] = [:]
@@ -56,6 +60,20 @@ public final class FaultProxy: @unchecked Sendable {
 
   /// Hangs up on whoever calls from now on, or no longer.
   public func refuse(_ refuses: Bool) { lock.withLock { self.refuses = refuses } }
+
+  /// Inverts some bits of one byte, which comes so many bytes after those that have passed in its direction.
+  public func spoil(inAnswer: Bool, after bytes: Int, bits: UInt8) {
+    lock.withLock { damage = Damage(isInAnswer: inAnswer, bytesToGo: bytes, bits: bits) }
+  }
+
+  /// Whether what was to be spoilt has passed.
+  public var hasSpoilt: Bool { lock.withLock { damage == nil } }
+
+  private struct Damage {
+    let isInAnswer: Bool
+    var bytesToGo: Int
+    let bits: UInt8
+  }
 
   /// How many connections there were.
   public var connections: Int { lock.withLock { accepted } }
@@ -140,9 +158,12 @@ public final class FaultProxy: @unchecked Sendable {
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }
       guard passes(isAnswer) else { continue }
+      damage(&buffer, count, isAnswer)
+      let isTrickling = lock.withLock { weather == .trickling }
       var sent = 0
       while sent < count {
-        let result = buffer[sent..<count].withUnsafeBytes {
+        let end = isTrickling ? sent + 1 : count
+        let result = buffer[sent..<end].withUnsafeBytes {
           send(to, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
         }
         if result < 0 && errno == EINTR { continue }
@@ -160,13 +181,26 @@ public final class FaultProxy: @unchecked Sendable {
       let (weather, isOver) = lock.withLock { (self.weather, self.isOver) }
       if isOver { return false }
       switch weather {
-      case .fine: return true
+      case .fine, .trickling: return true
       case .deaf: return !isAnswer
       case .slow(let seconds):
         usleep(UInt32(seconds * 1_000_000))
         return true
       case .frozen: usleep(5000)
       }
+    }
+  }
+
+  /// Spoils the byte that is to be spoilt, if it is in this piece.
+  private func damage(_ buffer: inout [UInt8], _ count: Int, _ isAnswer: Bool) {
+    lock.withLock {
+      guard let present = damage, present.isInAnswer == isAnswer else { return }
+      guard present.bytesToGo < count else {
+        damage?.bytesToGo -= count
+        return
+      }
+      buffer[present.bytesToGo] ^= present.bits
+      damage = nil
     }
   }
 

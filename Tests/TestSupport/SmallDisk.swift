@@ -1,16 +1,17 @@
 import Foundation
-import TestSupport
 
 /// A disk of 256 kB in memory, which goes with this value.
-final class SmallDisk {
-  static let isPossible: Bool = {
-    guard geteuid() == 0, let scratch = try? Scratch() else { return false }
-    return (try? SmallDisk(at: "\(scratch.path)/disk")) != nil
+public final class SmallDisk {
+  /// Whether we may mount one.
+  public static let isPossible: Bool = {
+    let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return geteuid() == 0 && (try? SmallDisk(at: path)) != nil
   }()
 
-  let path: String
+  public let path: String
 
-  init(at path: String) throws {
+  public init(at path: String) throws {
     self.path = path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     try Self.mount(["-t", "tmpfs", "-o", "size=256k,mode=700", "workq-test", path])
@@ -18,8 +19,16 @@ final class SmallDisk {
 
   deinit { umount2(path, Int32(MNT_DETACH)) }
 
-  func remount(_ option: String) throws {
+  public func remount(_ option: String) throws {
     try Self.mount(["-o", "remount,\(option)", path])
+  }
+
+  /// Leaves no room for another byte.
+  public func fill() throws {
+    let file = FileHandle(
+      fileDescriptor: open("\(path)/full", O_WRONLY | O_CREAT, 0o600), closeOnDealloc: true)
+    let chunk = Data(count: 4096)
+    while (try? file.write(contentsOf: chunk)) != nil {}
   }
 
   private static func mount(_ arguments: [String]) throws {

@@ -1,0 +1,109 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A broker that dies, or runs out of memory or disk, under a worker; `OwnBrokerPublishTests` has the same
+/// under `publish`.
+@Suite(.serialized, .ownThreads) final class BrokerFaultTests {
+  private static let broker = Result { try Broker.start() }
+
+  private let broker: Broker
+  private let queue = freshQueue("dying")
+
+  init() throws {
+    broker = try Self.broker.get()
+  }
+
+  @Test func `a broker that is killed again and again loses no task`() throws {
+    let count = TestEnvironment.count("KILL_TASKS", 600)
+    let kills = max(2, count / 300)
+    let scratch = try TemporaryFile("")
+    func done() throws -> [Int] {
+      try String(contentsOfFile: scratch.path, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
+    }
+    try publish((0..<count).map { "\($0)" }, to: queue, at: broker)
+    let script = """
+      read n; [ $((n % 10)) = 0 ] && [ $WORKQ_ATTEMPT = 1 ] && exit 75; echo $n >> '\(scratch.path)'
+      """
+    let options = ["-j", "2", "--prefetch", "10", "--retry-delay", "500ms", "--heartbeat", "2s"]
+    let workers = try (0..<2).map { _ in try worker(queue, options, script: script).at(broker).start() }
+    for kill in 1...kills {
+      let mark = count * kill / (kills + 1)
+      try waitUntil("\(mark) are done", within: 120) { try done().count >= mark }
+      try broker.kill()
+      for worker in workers { try worker.waitForError("connection lost", within: 60) }
+      try broker.restart()
+    }
+    try waitUntil("all are done (\(workers[0].error))", within: 180) { Set(try done()).count == count }
+    try waitUntil("nothing is left", within: 60) {
+      try waiting(in: queue, at: broker) == 0 && waiting(in: "\(queue).retry.500", at: broker) == 0
+    }
+    for worker in workers { worker.signal(SIGTERM) }
+    for worker in workers { #expect(try worker.end().status == 0, "\(worker.error)") }
+    #expect(Set(try done()) == Set(0..<count))
+    print("\(try done().count - count) of \(count) tasks were done twice, with \(kills) kills of the broker")
+  }
+
+  private struct Alarm: CustomTestStringConvertible {
+    let words: String
+    let on: [String]
+    let off: [String]
+    var testDescription: String { words }
+  }
+
+  private static let alarms = [
+    Alarm(
+      words: "low on memory", on: ["set_vm_memory_high_watermark", "0.000001"],
+      off: ["set_vm_memory_high_watermark", "0.4"]),
+    Alarm(
+      words: "low on disk", on: ["set_disk_free_limit", "1000000000000000"],
+      off: ["set_disk_free_limit", "50000000"]),
+  ]
+
+  /// What succeeds is acknowledged meanwhile, and what fails waits: its copies are what a broker in alarm
+  /// does not take.
+  @Test(arguments: [0, 1]) func `an alarm holds up retries, and nothing else`(number: Int) throws {
+    let alarm = Self.alarms[number]
+    let script = "read n; [ $n = bad ] && exit 65; exit 0"
+    let worker = try worker(queue, ["-j", "4", "--prefetch", "10"], script: script).at(broker).start()
+    try worker.waitForError("waiting for tasks")
+    // A first copy, so that the connection for copies is there to be blocked.
+    try publish(["bad"], to: queue, at: broker)
+    try waitUntil("the first is parked") {
+      try Program.workq("declare", "--check", "\(queue).failed").at(broker).run().status == 0
+        && waiting(in: "\(queue).failed", at: broker) == 1
+    }
+    worker.signal(SIGSTOP)
+    try publish(["good", "bad", "good", "good"], to: queue, at: broker)
+    try broker.control(alarm.on)
+    defer { _ = try? broker.control(alarm.off) }
+    worker.signal(SIGCONT)
+    try worker.waitForError("the broker takes in no failed tasks for now: \(alarm.words)")
+    try waitUntil("the good ones are done") { worker.error.ranges(of: " done in ").count == 3 }
+    #expect(try waiting(in: "\(queue).failed", at: broker) == 1)
+    try broker.control(alarm.off)
+    try worker.waitForError("the broker takes in failed tasks again")
+    try waitUntil("the bad one is parked") { try waiting(in: "\(queue).failed", at: broker) == 2 }
+    worker.signal(SIGTERM)
+    let result = try worker.end()
+    #expect(result.status == 0 && result.error.contains(": 3 done, 2 parked"), "\(result.error)")
+    #expect(try waiting(in: queue, at: broker) == 0)
+  }
+
+  @Test func `a broker without disk takes no task, and says so`() throws {
+    let alarm = Self.alarms[1]
+    try #require(try Program.workq("declare", queue).at(broker).run().status == 0)
+    try broker.control(alarm.on)
+    defer { _ = try? broker.control(alarm.off) }
+    let impatient = try Program.workq("publish", "--confirm-timeout", "1s", "-q", queue, "no").at(broker)
+      .run()
+    #expect(impatient.status == 75 && impatient.error.contains("low on disk"), "\(impatient.error)")
+    #expect(impatient.error.split(separator: "\n").count == 2, "one that it waits, one that it was in vain")
+    let patient = try Program.workq("publish", "--confirm-timeout", "60s", "-q", queue, "yes").at(broker)
+      .start()
+    try patient.waitForError("the broker takes no tasks for now: low on disk")
+    try broker.control(alarm.off)
+    #expect(try patient.end().status == 0)
+    #expect(Set(try drain(queue, at: broker).map(\.text)).subtracting(["no"]) == ["yes"])
+  }
+}

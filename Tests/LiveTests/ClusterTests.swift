@@ -1,0 +1,82 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A quorum queue on three brokers, of which some stop and die.
+@Suite(.ownThreads) struct ClusterTests {
+  private static let count = TestEnvironment.count("CLUSTER_TASKS", 20_000)
+
+  @Test func `every confirmed task is done, whichever brokers stop and die`() throws {
+    let (cluster, queue) = (try Cluster.start(), freshQueue())
+    let nodes = cluster.nodes
+    #expect(try Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status == 0)
+    let workers = try (0..<3).map { number in
+      try Program.workq(
+        "work", "-q", queue, "--json", "--prefetch", "50", "--heartbeat", "5s", "-u",
+        cluster.urls(from: number)
+      ).start()
+    }
+    for worker in workers { try worker.waitForOutput(#""event":"waiting""#) }
+    let script = "exec \"$0\" publish -l --print-id --retry-for 3m -q \"$1\" -u \"$2\" <\"$3\""
+    let pipe = try NamedPipe()
+    let publisher = try shell(script, queue, cluster.urls(from: 0), pipe.path).start()
+
+    // A fifth of the tasks is on its way whenever something happens.
+    var sent = 0
+    func send() throws {
+      let part = sent..<sent + Self.count / 5
+      sent = part.upperBound
+      try pipe.write(part.map { "\($0)\n" }.joined())
+    }
+    func waitUntilConfirmed(_ tenths: Int) throws {
+      let count = Self.count * tenths / 10
+      try waitUntil("\(count) are confirmed (\(publisher.error))", within: 120) {
+        confirmed(by: publisher) >= count
+      }
+    }
+    try send()
+    try waitUntilConfirmed(1)
+    let leader = try nodes[1].control("--quiet", "list_queues", "name", "leader")
+    #expect(leader.contains("\(queue)\tworkq\(nodes[0].port)@"), "\(leader)")
+    try send()
+    try nodes[0].stop()
+    try waitUntilConfirmed(3)
+    try send()
+    try waitUntilConfirmed(5)
+    try send()
+    try nodes[1].kill()  // one of three is left: nobody may confirm anything
+    try nodes[1].restart()
+    try waitUntilConfirmed(7)
+    try send()
+    try nodes[0].restart()
+    try pipe.close()
+
+    let result = try publisher.end(within: 180)
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("is sent again"), "\(result.error)")
+    let ids = Set(result.outputLines)
+    #expect(ids.count == Self.count)
+    try waitUntil("all are done", within: 120) { try Set(workers.flatMap(done)).count >= Self.count }
+    for worker in workers { worker.signal(SIGTERM) }
+    for worker in workers { #expect(try worker.end(within: 60).status == 0, "\(worker.output.suffix(2000))") }
+    let all = try workers.flatMap(done)
+    #expect(ids.subtracting(all).isEmpty, "a confirmed task is lost")
+    #expect(Set(all).count == Self.count)
+    // The third one's own broker never went away.
+    for worker in workers[..<2] { #expect(worker.output.contains(#""event":"reconnected""#)) }
+    try waitUntil("the queue is empty", within: 60) { try waiting(in: queue, at: nodes[2]) == 0 }
+    print("\(all.count - Self.count) of \(Self.count) tasks were done twice")
+    try cluster.stop()
+  }
+
+  private func confirmed(by publisher: RunningProgram) -> Int { publisher.output.utf8.count / 37 }
+
+  /// The ids of the tasks that a worker has done, in vain or not.
+  private func done(by worker: RunningProgram) throws -> [String] {
+    try worker.output.split(separator: "\n").compactMap { line in
+      guard line.contains(#""event":"done"#) else { return nil }
+      let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return event?["message_id"] as? String
+    }
+  }
+}

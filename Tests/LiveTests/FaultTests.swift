@@ -1,0 +1,175 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A network with every kind of trouble, in an order from a fixed seed, under `publish`, `work` and `move`.
+@Suite(.ownThreads) struct FaultTests {
+  private enum Trouble: CaseIterable {
+    case cut, halfOpen, refusal, frost, deafness, delay, trickle
+
+    /// Whether the connection does not outlive it.
+    var isFatal: Bool { self != .delay && self != .trickle }
+  }
+
+  private let proxy: FaultProxy
+  private let queue = freshQueue("fault")
+  private var far: Broker { Broker.shared.with(url: proxy.url(of: .shared)) }
+
+  init() throws {
+    proxy = try FaultProxy(to: .shared)
+    try #require(try Program.workq("declare", queue).run().status == 0)
+  }
+
+  private func begin(_ trouble: Trouble) {
+    switch trouble {
+    case .cut: proxy.cut()
+    case .halfOpen: proxy.halfOpen()
+    case .refusal:
+      proxy.refuse(true)
+      proxy.cut()
+    case .frost: proxy.set(.frozen)
+    case .deafness: proxy.set(.deaf)
+    case .delay: proxy.set(.slow(0.05))
+    case .trickle: proxy.set(.trickling)
+    }
+  }
+
+  private func end() {
+    proxy.refuse(false)
+    proxy.set(.fine)
+  }
+
+  /// Every trouble once or more: in each, a hundred tasks are sent on their way, some before it begins and
+  /// the rest when it has, and it goes on until the program has noticed; then all of them must come to
+  /// their end.
+  ///
+  /// - Returns: how many tasks there were.
+  private func strike(
+    _ program: RunningProgram, seed: UInt64, noticing words: String, send: (Range<Int>) throws -> Void,
+    ended: () throws -> Int
+  ) throws -> Int {
+    var random = SeededRandom(seed: seed)
+    let rounds = TestEnvironment.count("FAULT_ROUNDS", 1)
+    let troubles = (0..<rounds).flatMap { _ in Trouble.allCases.shuffled(using: &random) }
+    for (round, trouble) in troubles.enumerated() {
+      let tasks = round * 100..<(round + 1) * 100
+      let early = tasks.lowerBound..<tasks.lowerBound + Int.random(in: 1..<100, using: &random)
+      let noticed = program.error.ranges(of: words).count
+      try send(early)
+      begin(trouble)
+      try send(early.upperBound..<tasks.upperBound)
+      if trouble.isFatal {
+        try waitUntil("\(trouble) is noticed (\(program.error))", within: 60) {
+          program.error.ranges(of: words).count > noticed
+        }
+        end()
+      }
+      try waitUntil("all is well after \(trouble) (\(program.error))", within: 60) {
+        try ended() == tasks.upperBound
+      }
+      end()
+    }
+    return troubles.count * 100
+  }
+
+  @Test func `a bulk publish gets over every trouble, and nothing is lost`() throws {
+    let pipe = try NamedPipe()
+    let script = """
+      exec "$0" publish -l --print-id --retry-for 60s --heartbeat 1s -q "$1" <"$2"
+      """
+    let publisher = try shell(script, queue, pipe.path, at: far).start()
+    let count = try strike(
+      publisher, seed: 6, noticing: "trying again in",
+      send: { try pipe.write($0.map { "\($0)\n" }.joined()) },
+      ended: { publisher.output.utf8.count / 37 })
+    try pipe.close()
+    let result = try publisher.end()
+    proxy.stop()
+    #expect(result.status == 0, "\(result.error)")
+    let arrived = try drain(queue)
+    #expect(Set(arrived.compactMap { Int($0.text) }) == Set(0..<count))
+    #expect(Set(arrived.compactMap(\.id)) == Set(result.outputLines))
+    print("\(arrived.count - count) of \(count) tasks were published twice")
+  }
+
+  @Test func `a worker gets over every trouble, and every task is done`() throws {
+    let scratch = try TemporaryFile("")
+    // Every fourth task fails at first, so that retries pass through the same network.
+    let script = """
+      read n; [ $((n % 4)) = 0 ] && [ $WORKQ_ATTEMPT = 1 ] && exit 75; echo $n >> '\(scratch.path)'
+      """
+    let options = ["-j", "4", "--prefetch", "20", "--heartbeat", "1s", "--retry-delay", "200ms"]
+    let worker = try worker(queue, options, script: script).at(far).start()
+    try worker.waitForError("waiting for tasks")
+    func done() throws -> [Int] {
+      try String(contentsOfFile: scratch.path, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
+    }
+    let count = try strike(
+      worker, seed: 7, noticing: "connection lost", send: { try publish($0.map(String.init), to: queue) },
+      ended: { Set(try done()).count })
+    try waitUntil("nothing is left", within: 60) {
+      try waiting(in: queue) == 0 && waiting(in: "\(queue).retry.200") == 0
+    }
+    worker.signal(SIGTERM)
+    let result = try worker.end()
+    proxy.stop()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(Set(try done()) == Set(0..<count))
+    #expect(try Program.workq("declare", "--check", "\(queue).failed").run().status == 78, "none is parked")
+    print("\(try done().count - count) of \(count) tasks were done twice")
+  }
+
+  @Test func `a move that breaks off is 69 or 75, and repeating it moves the rest`() throws {
+    let (target, count) = (freshQueue("fault-target"), 3000)
+    try #require(try Program.workq("declare", target).run().status == 0)
+    try publish((0..<count).map { "\($0) \(String(repeating: "x", count: 500))" }, to: queue)
+    var random = SeededRandom(seed: 8)
+    for trouble in [Trouble.cut, .halfOpen, .frost, .deafness].shuffled(using: &random) {
+      let before = try waiting(in: target)
+      proxy.set(.slow(0.05))
+      let move = try Program.workq("move", "--heartbeat", "1s", queue, target).at(far).start()
+      let mark = before + Int.random(in: 1...300, using: &random)
+      try waitUntil("it is under way (\(move.error))", within: 60) { try waiting(in: target) >= mark }
+      begin(trouble)
+      let result = try move.end(within: 60)
+      end()
+      #expect([69, 75].contains(result.status), "\(trouble): \(result.error)")
+      #expect(
+        result.error.split(separator: "\n").count == 1 && result.error.contains("none is lost"),
+        "\(trouble): \(result.error)")
+    }
+    // The broker may hold a dead connection for alive for as long as two heartbeats.
+    try waitUntil("all are moved", within: 60) {
+      #expect(try Program.workq("move", queue, target).run().status == 0)
+      return try waiting(in: queue) == 0 && consumers(of: queue) == 0 && waiting(in: target) >= count
+    }
+    proxy.stop()
+    let arrived = try drain(target).compactMap { $0.text.split(separator: " ").first.flatMap { Int($0) } }
+    #expect(Set(arrived) == Set(0..<count))
+    print("\(arrived.count - count) of \(count) tasks were moved twice")
+  }
+
+  /// AMQP has no checksums (TCP and TLS have), so a spoilt byte may be believed; but it must not crash or
+  /// hang anything, and what is said of it is one line.
+  @Test(arguments: 0..<24) func `a spoilt byte ends in order`(seed: Int) throws {
+    var random = SeededRandom(seed: UInt64(seed))
+    let isInAnswer = seed % 2 == 0
+    let isPublish = seed % 4 < 2
+    try publish((0..<20).map { "task \($0)" }, to: queue)
+    proxy.spoil(
+      inAnswer: isInAnswer, after: Int.random(in: 0..<(isInAnswer ? 700 : 500), using: &random),
+      bits: UInt8.random(in: 1...255, using: &random))
+    var program =
+      isPublish
+      ? Program.workq("publish", "-l", "--confirm-timeout", "2s")
+      : Program.workq("work", "--drain", "--no-reconnect", "--dot", "0", "--json")
+    program.arguments += ["-q", queue, "--heartbeat", "1s", "--connect-timeout", "2s"]
+    let lines = (0..<20).map { "line \($0)\n" }.joined()
+    let result = try program.at(far).run(input: isPublish ? Array(lines.utf8) : nil, limit: 60)
+    proxy.stop()
+    let documented: [Int32] = [0, 1, 3, 65, 69, 70, 75, 77, 78]
+    #expect(documented.contains(result.status), "\(result.status): \(result.error)")
+    let words = result.error.split(separator: "\n").filter { !$0.contains("connection lost") }
+    #expect(words.count == (result.status == 0 ? 0 : 1), "\(result.status): \(result.error)")
+  }
+}

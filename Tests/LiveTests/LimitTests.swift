@@ -1,0 +1,127 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A machine that gives no more descriptors, processes or disk, and an output that nobody reads.
+@Suite(.ownThreads) struct LimitTests {
+  private let queue = freshQueue("limit")
+
+  /// Each further descriptor allows a further step; whichever is refused, it is one line and an exit code.
+  @Test(arguments: 4...24) func `however few descriptors there are, what fails is told`(limit: Int) throws {
+    for command in ["publish -q \"$1\" x", "work -q \"$1\" --drain -j 8 -- true", "move \"$1\" \"$1-2\""] {
+      try #require(try Program.workq("declare", queue, "\(queue)-2").run().status == 0)
+      try publish((0..<8).map { "\($0)" }, to: queue)
+      let tasks = try waiting(in: queue) + waiting(in: "\(queue)-2")
+      let result = try shell("ulimit -n \(limit); exec \"$0\" \(command)", queue).run()
+      // A worker's own lines, of tasks that it did before it ran into the limit, are not what failed.
+      let lines = result.error.split(separator: "\n").filter { !$0.contains("task") || $0.contains("cannot") }
+      if result.status != 0 {
+        #expect(result.status == 75, "\(command): \(result.status) \(result.error)")
+        #expect(lines.last?.contains("Too many open files") == true, "\(command): \(result.error)")
+        #expect(lines.count <= 3, "\(command): \(result.error)")
+      }
+      try waitUntil("nobody has a task") { try consumers(of: queue) == 0 }
+      let done = result.error.ranges(of: " done in ").count
+      let published = command.hasPrefix("publish") && result.status == 0 ? 1 : 0
+      try waitUntil("\(command): none is lost") {
+        try waiting(in: queue) + waiting(in: "\(queue)-2") == tasks - done + published
+      }
+    }
+  }
+
+  /// Only what is not root's is counted, so the worker gets a user that nobody else is.
+  @Test(.enabled(if: geteuid() == 0, "only root may become a user without other processes"))
+  func `a worker that may start no process hands its task back, and is 75`() throws {
+    try publish(["a", "b"], to: queue)
+    let scratch = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
+    try FileManager.default.copyItem(atPath: TestEnvironment.binary, toPath: scratch)
+    defer { try? FileManager.default.removeItem(atPath: scratch) }
+    chmod(scratch, 0o755)
+    // The command is one of the two processes that there may be, so the second task has none.
+    let script = """
+      exec setpriv --reuid 64999 --regid 64999 --clear-groups \
+        prlimit --nproc=2 "$2" work -q "$1" -j 2 --drain -- sleep 2
+      """
+    let result = try shell(script, queue, scratch).run()
+    #expect(result.status == 75, "\(result.error)")
+    #expect(result.error.contains("cannot run 'sleep': Resource temporarily unavailable"), "\(result.error)")
+    #expect(result.error.contains("1 done, 1 given back"), "\(result.error)")
+    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+  }
+
+  @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
+  func `a full disk is 73 for who wants to keep tasks there, and one line`() throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
+    let disk = try SmallDisk(at: path)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let input = Array((0..<1000).map { "\($0)\n" }.joined().utf8)
+    var kept = Program.workq("publish", "--spool=\(path)/spool", "-q", queue, "kept before")
+    kept.environment["AMQP_URL"] = "amqp://127.0.0.1:9"
+    #expect(try kept.run().status == 0)
+    try disk.fill()
+    for option in ["--spool=\(path)/spool", "--failed-to=\(path)/failed"] {
+      var publish = Program.workq("publish", "-l", option, "-q", queue)
+      publish.environment["AMQP_URL"] = "amqp://127.0.0.1:9"
+      let result = try publish.run(input: input)
+      #expect(result.status == 73 && result.error.contains("No space left on device"), "\(result.error)")
+      #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+    }
+    // The broker is here, and the disk still full: what was kept is sent, and removing it needs no room.
+    #expect(try Program.workq("publish", "--flush-spool", "--spool=\(path)/spool").run().status == 0)
+    #expect(try drain(queue).map(\.text) == ["kept before"])
+  }
+
+  /// The command finds the disk full, which is its failure: its task is put off, and the worker goes on.
+  @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
+  func `a full disk under commands' output fails the task, not the worker`() throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
+    let disk = try SmallDisk(at: path)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try publish(["large", "small"], to: queue)
+    try disk.fill()
+    let script = "read n; if [ $n = large ]; then head -c 100000 /dev/zero; fi"
+    let options = ["--drain", "--output", "grouped", "--on-failure", "park"]
+    var worker = worker(queue, options, script: script)
+    worker.environment["TMPDIR"] = path
+    let result = try worker.run()
+    #expect(result.status == 1 && result.error.contains("1 done, 1 parked"), "\(result.error)")
+    let parked = try #require(try SeenMessage.take(from: "\(queue).failed"))
+    #expect(parked.body == "large")
+    #expect((parked.headers["x-workq-reason"] as? String) == "exit status 1")
+  }
+
+  /// What publish and work do then is in `PublishInputTests` and `WorkTests`.
+  @Test func `stdout that is closed is 74 everywhere, and changes no queue twice`() throws {
+    let target = "\(queue)-2"
+    for subcommand in [
+      "status \"$1\"", "peek \"$1\"", "peek --raw \"$1\"", "declare \"$1\"", "move \"$1\" \"$1-2\"",
+      "purge --force \"$1-2\"",
+    ] {
+      for output in [">&-", ">/dev/full"] {
+        #expect(try Program.workq("declare", queue, target).run().status == 0)
+        try publish(["x", "y"], to: queue)
+        let before = try waiting(in: queue) + waiting(in: target)
+        let result = try shell("exec \"$0\" \(subcommand) \(output)", queue).run()
+        #expect(result.status == 74, "\(subcommand): \(result.status) \(result.error)")
+        #expect(
+          result.error.hasPrefix("workq: cannot write to stdout: ")
+            && result.error.split(separator: "\n").count == 1,
+          "\(subcommand): \(result.error)")
+        if !subcommand.hasPrefix("purge") {
+          try waitUntil("none is lost") { try waiting(in: queue) + waiting(in: target) == before }
+        }
+      }
+    }
+  }
+
+  @Test func `a reader that goes away in the middle ends it quietly`() throws {
+    try publish((0..<3000).map { "\($0) \(String(repeating: "x", count: 200))" }, to: queue)
+    for subcommand in ["peek -c 3000 \"$1\"", "peek --json -c 3000 \"$1\"", "status --watch 100ms \"$1\""] {
+      let script = "{ \"$0\" \(subcommand); echo \"status $?\" >&2; } | head -n 2"
+      let result = try shell(script, queue).run()
+      #expect(
+        result.outputLines.count == 2 && result.error == "status 141\n", "\(subcommand): \(result.error)")
+    }
+    try waitUntil("all are still there") { try waiting(in: queue) == 3000 }
+  }
+}
