@@ -19,7 +19,7 @@ MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
 SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-test deps-bench demo broker bench build release test test-unit record-help format lint \
+.PHONY: help deps deps-test deps-bench demo broker bench soak build release test test-unit record-help format lint \
   completions install uninstall clean
 .NOTPARALLEL:
 
@@ -51,6 +51,9 @@ record-help: release ## write anew what the tests take for the right help
 
 bench: deps-bench release ## measure against C, amqp-tools and pika, on a private broker (ROUNDS=, ONLY=, SCALE=)
 	@Tests/TestSupport/broker run Tests/Benchmarks/bench
+
+soak: deps-bench release ## publish and work for an hour over a network that fails, and see what grows (MINUTES=)
+	@MINUTES=$(MINUTES) Tests/TestSupport/broker run Tests/Soak/soak
 
 build: ## build for debugging
 	swift build
