@@ -7,7 +7,8 @@ import Testing
   private let queue = freshQueue("limit")
 
   /// Each further descriptor allows a further step; whichever is refused, it is one line and an exit code.
-  @Test(arguments: 4...24) func `however few descriptors there are, what fails is told`(limit: Int) throws {
+  @Test(arguments: [4, 5, 6, 7, 8, 9, 10, 12, 16, 24])
+  func `however few descriptors there are, what fails is told`(limit: Int) throws {
     for command in ["publish -q \"$1\" x", "work -q \"$1\" --drain -j 8 -- true", "move \"$1\" \"$1-2\""] {
       try #require(try Program.workq("declare", queue, "\(queue)-2").run().status == 0)
       try publish((0..<8).map { "\($0)" }, to: queue)
