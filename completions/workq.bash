@@ -310,7 +310,7 @@ _workq_work() {
     repeating_flags=()
     non_repeating_flags=(-A --no-ack --auto-ack --shell --argument --no-declare --drain --burst --no-reconnect -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--on-exit -u --url --uri)
-    non_repeating_options=(--jobs -j --prefetch --prefetch-count --dot --output --timeout --kill-after --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --count -c --idle-timeout --max-time --grace --retry-for --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color --log)
+    non_repeating_options=(--jobs -j --prefetch --prefetch-count --dot --output --log --timeout --kill-after --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --count -c --idle-timeout --max-time --grace --retry-for --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
@@ -326,6 +326,10 @@ _workq_work() {
         ;;
     '--output')
         __workq_add_completions -W 'passthrough'$'\n''tagged'$'\n''grouped'
+        return
+        ;;
+    '--log')
+        __workq_add_completions -W 'text'$'\n''json'
         return
         ;;
     '--timeout')
@@ -412,8 +416,12 @@ _workq_work() {
         __workq_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
         ;;
-    '--log')
-        __workq_add_completions -W 'text'$'\n''json'
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    *)
+        __workq_add_completions -f
         return
         ;;
     esac

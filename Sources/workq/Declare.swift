@@ -22,21 +22,14 @@ struct Declare: WorkqCommand {
   @Argument(help: ArgumentHelp("The queues; none: the one of --queue.", valueName: "queue"))
   var queues: [String] = []
 
-  @Flag(name: .customLong("check"), help: "Declare nothing; exit with 78 when a queue is missing.")
-  var onlyChecks = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Have this exchange route messages with this key there, too.", valueName: "exchange:key"))
-  var bind: [Binding] = []
-
+  @OptionGroup(title: "What is done") var choice: Choice
   @OptionGroup(title: "What the queue is like") var properties: QueueOptions
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func validate() throws {
-    guard onlyChecks else { return }
-    guard properties.queue(named: "") == nil, bind.isEmpty else {
+    guard choice.onlyChecks else { return }
+    guard properties.queue(named: "") == nil, choice.bind.isEmpty else {
       throw ValidationError("--check looks whether a queue exists, not at its properties or bindings.")
     }
   }
@@ -71,14 +64,14 @@ struct Declare: WorkqCommand {
   /// - Returns: nil when it is missing, and that was the question.
   private func declare(_ name: String, _ link: inout Connection) throws -> (Queue.Status, isNew: Bool)? {
     let found = try link.status(ofQueue: name)
-    if onlyChecks { return found.map { ($0, false) } }
+    if choice.onlyChecks { return found.map { ($0, false) } }
     if let queue = properties.queue(named: name) {
       try declare(queue, &link)
     } else if found == nil {
       try link.ensure(queue: name)
     }
     if let deadLetter = properties.deadLetter { try link.ensure(queue: deadLetter.queue(for: name)) }
-    for binding in bind { try self.bind(name, binding, &link) }
+    for binding in choice.bind { try self.bind(name, binding, &link) }
     return try (found ?? link.status(ofQueue: name)).map { ($0, found == nil) }
   }
 
@@ -125,6 +118,17 @@ struct Declare: WorkqCommand {
 }
 
 extension Declare {
+  /// What is done besides making the queue, or instead of it.
+  struct Choice: ParsableArguments {
+    @Flag(name: .customLong("check"), help: "Declare nothing; exit with 78 when a queue is missing.")
+    var onlyChecks = false
+
+    @Option(
+      help: ArgumentHelp(
+        "Have this exchange route messages with this key there, too.", valueName: "exchange:key"))
+    var bind: [Binding] = []
+  }
+
   /// An exchange and a routing key, as they are typed: "logs:error.#"; the key of "logs:" is empty.
   struct Binding: ExpressibleByArgument, Equatable {
     let exchange: String

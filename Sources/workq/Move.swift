@@ -24,26 +24,12 @@ struct Move: WorkqCommand {
   @Argument(help: ArgumentHelp("The queue that they are sent to.", valueName: "to"))
   var target: String
 
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Move so many at most; otherwise all that wait at the start.", valueName: "n"))
-  var count: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "Move only tasks with this header; the others stay in their places. Repeat it: all must match.",
-      valueName: "header=value"))
-  var match: [TypedValue] = []
-
-  @Flag(help: "Let tasks remember how often they were tried, and why they failed.")
-  var keepAttempts = false
-
+  @OptionGroup(title: "What is moved") var choice: Choice
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func validate() throws {
     if source == target { throw ValidationError("<from> and <to> are the same queue.") }
-    if let count, count < 1 { throw ValidationError("--count is 1 or more.") }
   }
 
   func run() throws {
@@ -52,9 +38,9 @@ struct Move: WorkqCommand {
     let addresses = try connection.addresses(console)
     var options = Mover.Options(
       addresses: addresses, connection: connection.settings(for: "move"), source: names[0], target: names[1])
-    options.limit = count
-    options.matches = match.map { HeaderMatch(name: $0.name, value: $0.value) }
-    options.keepsAttempts = keepAttempts
+    options.limit = choice.count
+    options.matches = choice.match.map { HeaderMatch(name: $0.name, value: $0.value) }
+    options.keepsAttempts = choice.keepAttempts
     let report = MoveReport(console: console, isJSON: output.json, source: names[0], target: names[1])
     try speaking(with: addresses) {
       var mover = try Mover.open(options) { report.tell($0) }
@@ -65,6 +51,29 @@ struct Move: WorkqCommand {
         throw report.failure(error, mover.balance, at: mover.address.location)
       }
       mover.close()
+    }
+  }
+}
+
+extension Move {
+  /// Which tasks are moved, and what goes along.
+  struct Choice: ParsableArguments {
+    @Option(
+      name: .shortAndLong,
+      help: ArgumentHelp("Move so many at most; otherwise all that wait at the start.", valueName: "n"))
+    var count: Int?
+
+    @Option(
+      help: ArgumentHelp(
+        "Move only tasks with this header; the others stay in their places. Repeat it: all must match.",
+        valueName: "header=value"))
+    var match: [TypedValue] = []
+
+    @Flag(help: "Let tasks remember how often they were tried, and why they failed.")
+    var keepAttempts = false
+
+    func validate() throws {
+      if let count, count < 1 { throw ValidationError("--count is 1 or more.") }
     }
   }
 }

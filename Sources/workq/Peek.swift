@@ -20,18 +20,12 @@ struct Peek: WorkqCommand {
   @Argument(help: ArgumentHelp("The queue; none: the one of --queue.", valueName: "queue"))
   var name: String?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("Look at so many tasks at most.", valueName: "n"))
-  var count = 10
-
-  @Flag(help: "Write the first body to stdout, byte for byte, and nothing else.")
-  var raw = false
-
+  @OptionGroup(title: "What is shown") var choice: Choice
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func validate() throws {
-    if count < 1 { throw ValidationError("--count is 1 or more.") }
-    if raw && output.json { throw ValidationError("--raw and --json exclude each other.") }
+    if choice.raw && output.json { throw ValidationError("--raw and --json exclude each other.") }
   }
 
   func run() throws {
@@ -39,7 +33,7 @@ struct Peek: WorkqCommand {
     let settings = connection.settings(for: "peek")
     try withConnection { link, console in
       let (tasks, waiting) = try Peeker.peek(
-        &link, queue: queue, count: raw ? 1 : count, patience: settings.rpcTimeout)
+        &link, queue: queue, count: choice.raw ? 1 : choice.count, patience: settings.rpcTimeout)
       if try Peeker.countsDeliveries(&link, queue: queue, tasks: tasks) {
         console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
       }
@@ -50,7 +44,7 @@ struct Peek: WorkqCommand {
   private func show(
     _ tasks: [Delivery], _ waiting: UInt32, of queue: String, at location: String, _ console: Console
   ) throws {
-    if raw {
+    if choice.raw {
       guard let task = tasks.first else {
         throw Failure(.temporary, "\(location): no task waits in '\(queue)'")
       }
@@ -68,6 +62,21 @@ struct Peek: WorkqCommand {
     if waiting > tasks.count && !tasks.isEmpty {
       console.notice(
         "showed \(tasks.count) of \(Figures.grouped(waiting)) waiting tasks (--count shows more)")
+    }
+  }
+}
+
+extension Peek {
+  /// How much is shown of the tasks.
+  struct Choice: ParsableArguments {
+    @Option(name: .shortAndLong, help: ArgumentHelp("Look at so many tasks at most.", valueName: "n"))
+    var count = 10
+
+    @Flag(help: "Write the first body to stdout, byte for byte, and nothing else.")
+    var raw = false
+
+    func validate() throws {
+      if count < 1 { throw ValidationError("--count is 1 or more.") }
     }
   }
 }

@@ -18,30 +18,13 @@ struct Purge: WorkqCommand {
   @Argument(help: ArgumentHelp("The queues; none: the one of --queue.", valueName: "queue"))
   var queues: [String] = []
 
-  @Flag(name: .shortAndLong, help: "Do not ask.")
-  var force = false
-
-  @Flag(help: "Remove the queue, too.")
-  var delete = false
-
-  @Flag(help: "Only delete a queue in which no task waits.")
-  var ifEmpty = false
-
-  @Flag(help: "Only delete a queue that nobody consumes.")
-  var ifUnused = false
-
+  @OptionGroup(title: "What is removed") var choice: Choice
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
-  func validate() throws {
-    guard delete || !ifEmpty && !ifUnused else {
-      throw ValidationError("--if-empty and --if-unused are conditions of --delete.")
-    }
-  }
-
   func run() throws {
     let names = try connection.queueNames(queues)
-    guard force || isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 else {
+    guard choice.force || isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 else {
       throw Failure(.usage, "purge removes tasks for good: without a terminal to ask at, it needs --force")
     }
     try withConnection { link, console in
@@ -49,13 +32,13 @@ struct Purge: WorkqCommand {
       let found = try names.map { name in
         guard let status = try link.status(ofQueue: name) else {
           throw AMQPError(
-            .notFound, "\(delete ? "delete" : "purge") queue '\(name)'", "there is no such queue")
+            .notFound, "\(choice.delete ? "delete" : "purge") queue '\(name)'", "there is no such queue")
         }
         return status
       }
       for status in found {
-        guard force || console.confirms(question(status, link.address.location)) else { continue }
-        let removed = try delete ? delete(status, &link) : link.purge(queue: status.name)
+        guard choice.force || console.confirms(question(status, link.address.location)) else { continue }
+        let removed = try choice.delete ? delete(status, &link) : link.purge(queue: status.name)
         report(status, removed, console)
       }
     }
@@ -63,7 +46,7 @@ struct Purge: WorkqCommand {
 
   private func question(_ status: Queue.Status, _ location: String) -> String {
     let tasks = status.waiting == 1 ? "the waiting task" : "the \(status.waiting) waiting tasks"
-    guard delete else { return "Remove \(tasks) of '\(status.name)' at \(location)?" }
+    guard choice.delete else { return "Remove \(tasks) of '\(status.name)' at \(location)?" }
     return "Delete '\(status.name)' at \(location) with \(tasks) and those that workers hold?"
   }
 
@@ -71,13 +54,13 @@ struct Purge: WorkqCommand {
     let name = status.name
     do {
       // RabbitMQ deletes a stream whatever is in it.
-      if ifEmpty, try link.type(ofQueue: name) == "stream" {
+      if choice.ifEmpty, try link.type(ofQueue: name) == "stream" {
         throw Failure(
           .configuration,
           "\(link.address.location): '\(name)' is a stream, of which RabbitMQ does not know whether it is empty"
         )
       }
-      return try link.delete(queue: name, ifUnused: ifUnused, ifEmpty: ifEmpty)
+      return try link.delete(queue: name, ifUnused: choice.ifUnused, ifEmpty: choice.ifEmpty)
     } catch let error as AMQPError where error.kind == .preconditionFailed {
       throw Failure(.temporary, "\(link.address.location): '\(name)' was not deleted: \(error.detail)")
     }
@@ -91,13 +74,36 @@ struct Purge: WorkqCommand {
 
   private func report(_ status: Queue.Status, _ removed: UInt32, _ console: Console) {
     if output.json {
-      console.print(JSON.line(Result(queue: status.name, removed: removed, deleted: delete)))
+      console.print(JSON.line(Result(queue: status.name, removed: removed, deleted: choice.delete)))
     } else if !output.quiet {
-      console.print("\(status.name): \(removed) removed\(delete ? ", deleted" : "")")
+      console.print("\(status.name): \(removed) removed\(choice.delete ? ", deleted" : "")")
     }
-    if !delete && status.consumers > 0 {
+    if !choice.delete && status.consumers > 0 {
       let holders = status.consumers == 1 ? "its consumer holds" : "its \(status.consumers) consumers hold"
       console.notice("'\(status.name)': tasks that \(holders) are not purged")
+    }
+  }
+}
+
+extension Purge {
+  /// The tasks alone, or the queue, too, and on which conditions.
+  struct Choice: ParsableArguments {
+    @Flag(name: .shortAndLong, help: "Do not ask.")
+    var force = false
+
+    @Flag(help: "Remove the queue, too.")
+    var delete = false
+
+    @Flag(help: "Only delete a queue in which no task waits.")
+    var ifEmpty = false
+
+    @Flag(help: "Only delete a queue that nobody consumes.")
+    var ifUnused = false
+
+    func validate() throws {
+      guard delete || !ifEmpty && !ifUnused else {
+        throw ValidationError("--if-empty and --if-unused are conditions of --delete.")
+      }
     }
   }
 }

@@ -25,56 +25,25 @@ struct Status: WorkqCommand {
   @Argument(help: ArgumentHelp("The queues; none: the one of --queue.", valueName: "queue"))
   var queues: [String] = []
 
-  @Option(
-    defaultAsFlag: WatchInterval(), parsing: .next,
-    help: ArgumentHelp("Look again after this, until Ctrl-C.", valueName: "duration"))
-  var watch: WatchInterval?
-
-  @Option(help: ArgumentHelp("Exit with 75, and a line, when more tasks wait in a queue.", valueName: "n"))
-  var maxWaiting: UInt32?
-
-  @Option(help: ArgumentHelp("Exit with 75, and a line, when a queue has fewer consumers.", valueName: "n"))
-  var minConsumers: UInt32?
-
-  @Option(help: ArgumentHelp("What the queue's workers wait before the first retry.", valueName: "duration"))
-  var retryDelay = TimeSpan(.seconds(10))
-
-  @Option(help: ArgumentHelp("What they wait at most.", valueName: "duration"))
-  var retryMaxDelay = TimeSpan(.seconds(3600))
-
-  @Option(
-    help: ArgumentHelp("A delay that tasks were published with; repeat it for others.", valueName: "duration")
-  )
-  var delay: [TimeSpan] = []
-
+  @OptionGroup(title: "What is shown") var choice: Choice
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
-  private var isCheck: Bool { maxWaiting != nil || minConsumers != nil }
-
-  func validate() throws {
-    if let watch, watch.duration == nil {
-      throw ValidationError("--watch looks again after 100ms or more: --watch, --watch 5s, --watch 1m.")
-    }
-    if watch != nil && isCheck {
-      throw ValidationError("--max-waiting and --min-consumers look once: leave out --watch.")
-    }
-  }
-
   func run() throws {
     let families = try connection.queueNames(queues).map { queue in
-      isCheck
+      choice.isCheck
         ? QueueFamily(checking: queue)
         : QueueFamily(
           queue: queue,
-          retryDelays: QueueFamily.retryDelays(from: retryDelay.duration, upTo: retryMaxDelay.duration),
-          delays: delay.map(\.duration))
+          retryDelays: QueueFamily.retryDelays(
+            from: choice.retryDelay.duration, upTo: choice.retryMaxDelay.duration),
+          delays: choice.delay.map(\.duration))
     }
-    if let interval = watch?.duration { return try watch(families, every: interval) }
+    if let interval = choice.watch?.duration { return try watch(families, every: interval) }
     try withConnection { link, console in
       var survey = Survey(of: families)
       let readings = try survey.take(&link)
-      if !output.quiet && (!isCheck || output.json) {
+      if !output.quiet && (!choice.isCheck || output.json) {
         StatusReport(console: console, isJSON: output.json).tell(readings)
       }
       try check(readings, link.address.location)
@@ -110,10 +79,10 @@ struct Status: WorkqCommand {
   private func complaints(about reading: QueueReading) -> [String] {
     guard let status = reading.status else { return [] }
     var complaints: [String] = []
-    if let maxWaiting, status.waiting > maxWaiting {
+    if let maxWaiting = choice.maxWaiting, status.waiting > maxWaiting {
       complaints.append("'\(status.name)' has \(status.waiting) waiting tasks, more than \(maxWaiting)")
     }
-    if let minConsumers, status.consumers < minConsumers {
+    if let minConsumers = choice.minConsumers, status.consumers < minConsumers {
       complaints.append("'\(status.name)' has \(status.consumers) consumers, fewer than \(minConsumers)")
     }
     return complaints
@@ -121,6 +90,44 @@ struct Status: WorkqCommand {
 }
 
 extension Status {
+  /// What is looked for, once or again and again.
+  struct Choice: ParsableArguments {
+    @Option(
+      defaultAsFlag: WatchInterval(), parsing: .next,
+      help: ArgumentHelp("Look again after this, until Ctrl-C.", valueName: "duration"))
+    var watch: WatchInterval?
+
+    @Option(help: ArgumentHelp("Exit with 75, and a line, when more tasks wait in a queue.", valueName: "n"))
+    var maxWaiting: UInt32?
+
+    @Option(help: ArgumentHelp("Exit with 75, and a line, when a queue has fewer consumers.", valueName: "n"))
+    var minConsumers: UInt32?
+
+    @Option(
+      help: ArgumentHelp("What the queue's workers wait before the first retry.", valueName: "duration"))
+    var retryDelay = TimeSpan(.seconds(10))
+
+    @Option(help: ArgumentHelp("What they wait at most.", valueName: "duration"))
+    var retryMaxDelay = TimeSpan(.seconds(3600))
+
+    @Option(
+      help: ArgumentHelp(
+        "A delay that tasks were published with; repeat it for others.", valueName: "duration")
+    )
+    var delay: [TimeSpan] = []
+
+    var isCheck: Bool { maxWaiting != nil || minConsumers != nil }
+
+    func validate() throws {
+      if let watch, watch.duration == nil {
+        throw ValidationError("--watch looks again after 100ms or more: --watch, --watch 5s, --watch 1m.")
+      }
+      if watch != nil && isCheck {
+        throw ValidationError("--max-waiting and --min-consumers look once: leave out --watch.")
+      }
+    }
+  }
+
   /// How often to look; two seconds when nothing else is said.
   struct WatchInterval: ExpressibleByArgument, CustomStringConvertible {
     /// nil is something that begins like a duration, and is none; other words are taken for queues.

@@ -33,15 +33,10 @@ struct Work: WorkqCommand {
   @OptionGroup(title: "Connection options") var connection: ConnectionOptions
   @OptionGroup(title: "Output options") var output: OutputOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "Write the worker's own lines on stderr as text, or as JSON, one object per line.",
-      valueName: "format"))
-  var log = LogFormat.text
-
   @Argument(
     parsing: .postTerminator,
-    help: ArgumentHelp("What to run for each task, after '--'.", valueName: "command"))
+    help: ArgumentHelp("What to run for each task, after '--'.", valueName: "command"),
+    completion: .file())
   var command: [String] = []
 
   func validate() throws {
@@ -70,7 +65,7 @@ struct Work: WorkqCommand {
     let queue = try connection.queueName()
     let options = try workerOptions(addresses, queue)
     let report = WorkReport(
-      console: console, output: output.json ? .json : .text, log: log, options: options)
+      console: console, output: output.json ? .json : .text, log: tasks.log, options: options)
     try speaking(with: addresses) {
       var worker = Worker(options) { report.tell($0) }
       switch try worker.run() {

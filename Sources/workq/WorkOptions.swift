@@ -35,6 +35,12 @@ struct TaskOptions: ParsableArguments {
         + "when a task ends. (default: passthrough for one job, grouped for more)", valueName: "mode"))
   var outputMode: OutputMode?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the worker's own lines on stderr as text, or as JSON, one object per line.",
+      valueName: "format"))
+  var log = LogFormat.text
+
   @Option(help: ArgumentHelp("End a task that takes longer: TERM to its processes.", valueName: "duration"))
   var timeout: TimeSpan?
 

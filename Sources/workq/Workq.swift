@@ -12,7 +12,8 @@ struct Workq: ParsableCommand {
       $ workq publish First message.  send a task, from another terminal
 
       A task that publish accepted is never lost: it is confirmed by the broker, kept on its disk, and \
-      given to another worker when one dies over it.
+      given to another worker when one dies over it. The broker is the one of --url or WORKQ_URL, else the \
+      one on this machine; the queue that of --queue or WORKQ_QUEUE, else task_queue.
       """,
     version: "\(Version.current) (rabbitmq-c \(Connection.libraryVersion))",
     subcommands: [
@@ -30,6 +31,7 @@ struct Workq: ParsableCommand {
       }
       // The parser would look through all subcommands first.
       if [[], ["--help"], ["-h"]].contains(arguments) { return console.print(helpMessage()) }
+      try Subcommands.check(arguments)
       var command = try parseAsRoot(SpoolOptions.expanded(arguments))
       if let command = command as? any WorkqCommand { console = command.output.console }
       try command.run()
@@ -48,7 +50,9 @@ struct Workq: ParsableCommand {
       let words = message(for: error).split(separator: "\n").joined(separator: " ")
       // The full message ends with: See 'workq publish --help' for more information.
       let help = fullMessage(for: error).split(separator: "\n").last?.split(separator: "'").dropFirst().first
-      console.failure("\(words) (see '\(help ?? "workq --help")')")
+      let isCommand = help?.hasPrefix("workq work ") == true && words.contains("nexpected argument")
+      let hint = isCommand ? "; a command to run goes after '--'" : ""
+      console.failure("\(words)\(hint) (see '\(help ?? "workq --help")')")
       Glibc.exit(ExitStatus.usage.rawValue)
     }
     console.print(fullMessage(for: error))

@@ -22,6 +22,26 @@ import Testing
     #expect(TimeSpan(argument: text) == nil)
   }
 
+  @Test(arguments: [
+    ("publsh", "publish"), ("PUBLISH", "publish"), ("wrk", "work"), ("wokr", "work"), ("worker", "work"),
+    ("stat", "status"), ("pub", "publish"), ("hlep", "help"), ("delcare", "declare"), ("p", nil),
+    ("pu", nil), ("send", nil), ("xyzzy", nil), ("", nil), ("\u{1b}[2J", nil),
+  ])
+  func `a subcommand that does not exist may be one that does`(word: String, meant: String?) throws {
+    let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
+    for words in [[word, "x"], ["help", word]] {
+      let failure = #expect(throws: Failure.self) { try Subcommands.check(words) }
+      #expect(failure?.status == .usage)
+      #expect(
+        failure?.message == "there is no subcommand '\(Quoted.plain(word))'\(hint) (see 'workq --help')")
+    }
+  }
+
+  @Test(arguments: [["publish", "wrk"], ["help", "work"], ["help"], ["--version"], ["-x", "wrk"], []])
+  func `one that exists is none of its business`(words: [String]) {
+    #expect(throws: Never.self) { try Subcommands.check(words) }
+  }
+
   @Test func `bytes that are not UTF-8 survive the parser`() {
     var random = SeededRandom(seed: 2)
     for _ in 0..<2000 {

@@ -33,22 +33,6 @@ import Testing
     #expect(read.status == 0 && read.error == "", "\(read.error)")
   }
 
-  @Test func `bash completes subcommands and options`() throws {
-    let script = """
-      source "$0"
-      complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
-        COMPREPLY=(); _workq workq "${@: -1}"; printf '%s ' "${COMPREPLY[@]}"; }
-      complete_words workq pu
-      complete_words workq work --pre
-      """
-    let path = "\(TestEnvironment.repository)/completions/workq.bash"
-    let bash = try Program("/bin/bash", ["-c", script, path]).run()
-    #expect(bash.error == "")
-    for word in ["publish", "purge", "--prefetch"] {
-      #expect(bash.output.split(separator: " ").contains(Substring(word)), "\(bash.output)")
-    }
-  }
-
   @Test func `make install puts everything below DESTDIR and PREFIX, and uninstall removes it`() throws {
     let root = FileManager.default.temporaryDirectory.appending(path: "workq-install-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
@@ -66,14 +50,40 @@ import Testing
     for file in [
       "bin/workq", "share/bash-completion/completions/workq", "share/zsh/site-functions/_workq",
       "share/fish/vendor_completions.d/workq.fish", "share/man/man1/workq.1",
-      "share/man/man7/workq-tutorial.7",
+      "share/man/man7/workq-tutorial.7", "lib/systemd/system/workq@.service",
     ] {
       #expect(installed.contains("opt/w q/\(file)"), "\(installed)")
     }
+    let unit = "\(root.path)/opt/w q/lib/systemd/system/workq@.service"
+    #expect(
+      try String(contentsOfFile: unit, encoding: .utf8).contains("\nExecStart=/opt/w q/bin/workq work "))
     let version = try Program("\(root.path)/opt/w q/bin/workq", ["--version"]).run()
     #expect(version.status == 0)
     try make("uninstall")
     #expect(files() == [])
+  }
+
+  @Test func `the archive has what is installed, and is the same each time`() throws {
+    let root = FileManager.default.temporaryDirectory.appending(path: "workq-archive-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let script = "\(TestEnvironment.repository)/packaging/build-archive"
+    var archives: [Data] = []
+    for directory in ["one", "two"] {
+      let packed = try Program(script, ["7.8.9", root.appending(path: directory).path]).run()
+      try #require(packed.status == 0, "\(packed.error)")
+      archives.append(try Data(contentsOf: URL(filePath: packed.outputLines[0])))
+    }
+    #expect(archives[0] == archives[1])
+    let arguments = ["-xzC", root.path, "--strip-components=1"]
+    let unpacked = try Program("/usr/bin/tar", arguments).run(input: Array(archives[0]))
+    try #require(unpacked.status == 0, "\(unpacked.error)")
+    for file in [
+      "share/man/man1/workq-work.1", "share/zsh/site-functions/_workq", "share/doc/workq/README.md",
+      "share/doc/workq/LICENSE", "lib/systemd/system/workq@.service",
+    ] {
+      #expect(FileManager.default.fileExists(atPath: "\(root.path)/\(file)"), "\(file)")
+    }
+    #expect(try Program("\(root.path)/bin/workq", ["--version"]).run().status == 0)
   }
 
   private func isDirectory(_ path: String) -> Bool {

@@ -23,7 +23,12 @@ final class Tmux {
     try? FileManager.default.removeItem(at: directory)
   }
 
-  func type(_ line: String) throws { try run(["send-keys", "-l", line + "\n"]) }
+  func type(_ line: String) throws { try send(line + "\n") }
+
+  /// Types text that does not end a line.
+  func send(_ text: String) throws {
+    if !text.isEmpty { try run(["send-keys", "-l", text]) }
+  }
 
   /// Presses a key by tmux's name: "C-c".
   func press(_ key: String) throws { try run(["send-keys", key]) }

@@ -1,0 +1,64 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The installed completions in real shells, at a terminal: what a press of Tab gives.
+@Suite(.ownThreads) struct CompletionTests {
+  /// How a shell is started, and told of completions that are installed below a prefix.
+  struct Shell: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let start: String
+    let settings: String
+  }
+
+  static let shells = [
+    Shell(
+      testDescription: "bash", start: "bash --norc --noprofile",
+      settings: ". /usr/share/bash-completion/bash_completion; bind 'set show-all-if-ambiguous on'"),
+    Shell(
+      testDescription: "zsh", start: "zsh -f",
+      settings: "fpath=($PREFIX/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -D -u"),
+    Shell(
+      testDescription: "fish", start: "fish --no-config",
+      settings: "source $PREFIX/share/fish/vendor_completions.d/workq.fish"),
+  ]
+
+  @Test(arguments: shells)
+  func `Tab completes subcommands, options, values and files, and nothing of ours after two dashes`(
+    shell: Shell
+  ) throws {
+    let root = FileManager.default.temporaryDirectory.appending(path: "workq-tab-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let (prefix, home) = ("\(root.path)/usr", root.appending(path: "home"))
+    try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+    try Data().write(to: home.appending(path: "tasks.txt"))
+    let arguments = ["-C", TestEnvironment.repository, "install", "DESTDIR=", "PREFIX=\(prefix)"]
+    let install = try Program("/usr/bin/make", arguments).run()
+    try #require(install.status == 0, "\(install.error)")
+
+    let terminal = try Tmux(columns: 100, rows: 40)
+    let variables = [
+      "HOME=\(home.path)", "PATH=\(prefix)/bin:/usr/bin:/bin", "PREFIX=\(prefix)", "TERM=xterm",
+      "XDG_DATA_DIRS=\(prefix)/share:/usr/share", "LC_ALL=C.UTF-8", "NO_COLOR=1",
+    ]
+    try terminal.type("cd \(home.path); exec env -i \(variables.joined(separator: " ")) \(shell.start)")
+    try terminal.type(shell.settings)
+    /// Types a line's beginning, presses Tab, types on, and waits for what is to be seen then.
+    func press(_ text: String, then rest: String = "", shows words: String...) throws {
+      try terminal.type("clear; echo wor''king")
+      try terminal.waitFor("that the shell is there") { $0.contains("\nworking") || $0.hasPrefix("working") }
+      try terminal.send(text)
+      try terminal.press("Tab")
+      try terminal.send(rest)
+      try terminal.waitFor("\(words) after '\(text)'") { screen in words.allSatisfy(screen.contains) }
+      try terminal.press("C-c")
+    }
+    try press("workq pu", shows: "publish", "purge")
+    try press("workq publish --pri", shows: "--priority", "--print-id")
+    try press("workq declare --type ", shows: "classic", "quorum", "stream")
+    try press("workq publish --file ta", shows: "workq publish --file tasks.txt")
+    try press("workq work --output t", shows: "workq work --output tagged")
+    try press("workq work -j 2 -- ./ta", shows: "workq work -j 2 -- ./tasks.txt")
+    try press("workq work -- --pre", then: "X", shows: "workq work -- --preX")
+  }
+}
