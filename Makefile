@@ -5,30 +5,40 @@ DESTDIR ?=
 # "static" needs nothing of the machine it runs on but its C library's files for name look-ups, which must
 # be those of the machine it was built on; "dynamic" needs librabbitmq and can be carried elsewhere.
 LINK ?= static
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
 
 BUILD_PACKAGES = librabbitmq-dev libssl-dev pkg-config
 BROKER_PACKAGES = rabbitmq-server
-TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish tmux
+TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish tmux \
+  bash-completion systemd lintian debootstrap $(PACKAGE_PACKAGES)
+PACKAGE_PACKAGES = debhelper dpkg-dev fakeroot
 BENCH_PACKAGES = amqp-tools gcc libc6-dev python3 python3-pika gnuplot-nox time
 
 LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
+PACKAGES = .build/packages
 TARGET = $(DESTDIR)$(PREFIX)
+VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
-SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo .ci/run
+SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo Tests/Demo/recording \
+  packaging/build-archive packaging/build-deb packaging/try-deb .ci/run
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-test deps-bench demo broker bench soak build release test test-unit record-help format lint \
-  completions install uninstall clean
+.PHONY: help deps deps-test deps-package deps-recording deps-bench demo recording broker bench soak build release \
+  test test-unit test-package record-help format lint completions install uninstall deb dist clean
 .NOTPARALLEL:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: deps release ## see work queues at work: RabbitMQ's tutorial, on a private broker, in a minute
 	@echo "starting a private RabbitMQ, which takes some ten seconds ..."
 	@Tests/TestSupport/broker run Tests/Demo/demo
+
+recording: deps-recording release ## make the picture of README.md anew, from a real run
+	@Tests/TestSupport/broker run Tests/Demo/recording
 
 broker: deps release ## run a private broker to play with, until Ctrl-C
 	@echo "starting a private RabbitMQ, which takes some ten seconds ..."
@@ -38,13 +48,16 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 	  exec sleep infinity'
 
 # The units run before and apart: beside tests that start programs all the time, file locks cannot be tested.
-test: deps-test lint release ## run every test, on private brokers
+test: deps-test lint release test-package ## run every test, on private brokers
 	swift build --build-tests
 	swift test --skip-build --skip 'LiveTests|ManualTests'
 	WORKQ_BINARY=$(CURDIR)/$(RELEASE) Tests/TestSupport/broker run swift test --skip-build --filter 'LiveTests|ManualTests'
 
 test-unit: ## run the tests that need no broker
 	swift test --skip 'LiveTests|ManualTests'
+
+test-package: deb ## install, run and remove the Debian package in a fresh system
+	packaging/try-deb $(PACKAGES)/workq_$(VERSION)_*.deb $(PACKAGES)
 
 record-help: release ## write anew what the tests take for the right help
 	RECORD=1 WORKQ_BINARY=$(CURDIR)/$(RELEASE) swift test --filter HelpTests
@@ -70,6 +83,12 @@ deps: ## install what building and the demo need (Debian, Ubuntu)
 deps-test: ## install what the tests need, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(TEST_PACKAGES)
 
+deps-package: ## install what making packages needs, too
+	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(PACKAGE_PACKAGES)
+
+deps-recording: ## install what the picture of README.md is made with, too
+	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) tmux bsdutils termtosvg
+
 deps-bench: ## install what the benchmark needs, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(BENCH_PACKAGES)
 
@@ -93,17 +112,28 @@ install: ## install the release build below PREFIX (and DESTDIR)
 	for page in $(MAN_PAGES); do \
 	  install -Dm644 man/$$page "$(TARGET)/share/man/man$${page##*.}/$$page" || exit 1; done
 	install -Dm644 completions/workq.bash "$(TARGET)/share/bash-completion/completions/workq"
-	install -Dm644 completions/_workq "$(TARGET)/share/zsh/site-functions/_workq"
+	install -Dm644 completions/_workq "$(DESTDIR)$(ZSH_DIR)/_workq"
 	install -Dm644 completions/workq.fish "$(TARGET)/share/fish/vendor_completions.d/workq.fish"
+	install -d "$(DESTDIR)$(UNIT_DIR)"
+	sed 's|@bindir@|$(PREFIX)/bin|' packaging/workq@.service.in >"$(DESTDIR)$(UNIT_DIR)/workq@.service"
+	chmod 644 "$(DESTDIR)$(UNIT_DIR)/workq@.service"
 
 uninstall: ## remove what install has installed
 	rm -f "$(TARGET)/bin/workq"
 	for page in $(MAN_PAGES); do rm -f "$(TARGET)/share/man/man$${page##*.}/$$page" || exit 1; done
 	rm -f "$(TARGET)/share/bash-completion/completions/workq"
-	rm -f "$(TARGET)/share/zsh/site-functions/_workq"
+	rm -f "$(DESTDIR)$(ZSH_DIR)/_workq"
 	rm -f "$(TARGET)/share/fish/vendor_completions.d/workq.fish"
+	rm -f "$(DESTDIR)$(UNIT_DIR)/workq@.service"
+
+deb: deps-package release ## make the package .build/packages/workq_VERSION_CPU.deb (LINK=)
+	packaging/build-deb $(VERSION) $(LINK) $(PACKAGES)
+
+dist: release ## make the archive .build/packages/workq-VERSION-linux-CPU.tar.gz
+	@packaging/build-archive $(VERSION) $(PACKAGES)
 
 clean: ## remove what was built
 	swift package clean
+	rm -rf $(PACKAGES)
 
 SHELL = /bin/bash

@@ -23,26 +23,42 @@ struct Example: CustomTestStringConvertible, Sendable {
   var testDescription: String { place }
 
   static let all = inPages + inReadme
-  static let inPages = ManualPage.all.flatMap { page in
-    found(in: page.lines, page.name, mark: #/\.\\" run(.*)/#, start: ".Bd ", end: ".Ed", unescaped)
+  static let inPages = examples.filter { !$0.place.hasPrefix(readme) }
+  static let inReadme = examples.filter { $0.place.hasPrefix(readme) }
+  private static let readme = "README.md"
+  private static let examples = shown(marked: "run").map { block in
+    Example(place: block.place, preparation: block.note, steps: steps(of: block.lines))
   }
-  static let inReadme: [Example] = {
-    let text = try? String(contentsOfFile: "\(TestEnvironment.repository)/README.md", encoding: .utf8)
+
+  /// What is shown after a mark.
+  struct Block {
+    let place: String
+    /// What follows the mark's word.
+    let note: String
+    let lines: [String]
+  }
+
+  /// What the manual and README.md show after a mark of this word.
+  static func shown(marked word: String) -> [Block] {
+    let text = try? String(contentsOfFile: "\(TestEnvironment.repository)/\(readme)", encoding: .utf8)
     let lines = text?.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) ?? []
-    return found(in: lines, "README.md", mark: /<!-- run(.*)-->/, start: "```", end: "```") { $0 }
-  }()
+    return ManualPage.all.flatMap { page in
+      found(in: page.lines, page.name, mark: (#".\" \#(word)"#, ""), block: (".Bd ", ".Ed"), unescaped)
+    } + found(in: lines, readme, mark: ("<!-- \(word)", "-->"), block: ("```", "```")) { $0 }
+  }
 
   private static func found(
-    in lines: [String], _ name: String, mark: Regex<(Substring, Substring)>, start: String, end: String,
-    _ text: (String) -> String
-  ) -> [Example] {
+    in lines: [String], _ name: String, mark: (start: String, end: String),
+    block: (start: String, end: String), _ text: (String) -> String
+  ) -> [Block] {
     lines.indices.compactMap { index in
-      guard let match = lines[index].wholeMatch(of: mark), index + 1 < lines.count,
-        lines[index + 1].hasPrefix(start)
+      guard lines[index].hasPrefix(mark.start), lines[index].hasSuffix(mark.end), index + 1 < lines.count,
+        lines[index + 1].hasPrefix(block.start)
       else { return nil }
-      let body = lines[(index + 2)...].prefix { $0 != end }.map(text)
-      return Example(
-        place: "\(name):\(index + 1)", preparation: text(String(match.1)), steps: steps(of: body))
+      let note = lines[index].dropFirst(mark.start.count).dropLast(mark.end.count)
+      return Block(
+        place: "\(name):\(index + 1)", note: text(String(note)),
+        lines: lines[(index + 2)...].prefix { $0 != block.end }.map(text))
     }
   }
 

@@ -12,6 +12,25 @@ import Testing
   }
 
   @Test(arguments: ManualPage.all)
+  func `it is of the program's version`(page: ManualPage) {
+    #expect(page.lines.contains(".Os workq \(Version.current)"))
+  }
+
+  @Test func `CHANGELOG.md tells last of the program's version`() throws {
+    let path = "\(TestEnvironment.repository)/CHANGELOG.md"
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    let release = try #require(lines.first { $0.hasPrefix("## ") && $0 != "## Unreleased" })
+    #expect(release.wholeMatch(of: /## (.+) - \d{4}-\d\d-\d\d/)?.1 == Version.current[...])
+  }
+
+  @Test func `the settings of the service in workq-work(1) are those of the example`() throws {
+    let path = "\(TestEnvironment.repository)/packaging/example.env"
+    let example = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    let shown = try #require(Example.shown(marked: "settings").first).lines
+    #expect(shown.count >= 3 && Set(shown).isSubset(of: Set(example.map(String.init))))
+  }
+
+  @Test(arguments: ManualPage.all)
   func `mandoc has nothing to say about it`(page: ManualPage) throws {
     let lint = try Program("/usr/bin/mandoc", ["-Tlint", "-W", "warning", page.path]).run()
     #expect(lint.status == 0 && lint.output == "" && lint.error == "", "\(lint.output)\(lint.error)")
@@ -48,6 +67,8 @@ import Testing
       let lines = try Help.text(words).split(separator: "\n", omittingEmptySubsequences: false)
       let examples = lines.drop { !$0.hasPrefix("$ ") }.prefix { !$0.isEmpty }
       #expect(examples.count { $0.hasPrefix("$ workq ") } >= 2, "\(words)")
+      let help = lines.joined(separator: " ")
+      #expect(help.contains("WORKQ_URL") && help.contains("WORKQ_QUEUE"), "\(words)")
       for line in examples { #expect(line.hasPrefix("$ ") || line.hasPrefix("     "), "\(words): \(line)") }
     }
   }

@@ -1,0 +1,114 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The systemd unit: what systemd says of it, and that what it starts does as it says.
+///
+/// A test has no systemd to start it, so its signals are sent by hand, as `KillMode=mixed` has them: TERM to
+/// the worker alone, and KILL to everything when the time is over.
+@Suite(.ownThreads) struct ServiceTests {
+  private static let packaging = "\(TestEnvironment.repository)/packaging"
+
+  private static func unit() throws -> String {
+    let directory = URL(filePath: TestEnvironment.binary).deletingLastPathComponent().path
+    return try String(contentsOfFile: "\(packaging)/workq@.service.in", encoding: .utf8)
+      .replacing("@bindir@", with: directory)
+  }
+
+  private static func setting(_ name: String, in text: String) throws -> String {
+    let line = text.split(separator: "\n").first { $0.hasPrefix("\(name)=") }
+    return String(try #require(line, "no \(name)").dropFirst(name.count + 1))
+  }
+
+  /// The worker as the unit starts it; the shell splits the settings into words as systemd does.
+  private static func worker(on queue: String, _ settings: [String: String]) throws -> Program {
+    let start = try setting("ExecStart", in: unit())
+    var program = Program("/bin/sh", ["-c", "exec \(start)"])
+    program.environment = ["PATH": "/usr/bin:/bin", "WORKQ_QUEUE": queue, "WORKQ_URL": Broker.shared.url]
+    program.environment.merge(settings) { $1 }
+    return program
+  }
+
+  @Test func `systemd finds nothing wrong with it, and little that it could do`() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-unit-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    let file = directory.appending(path: "workq@.service")
+    try Data(try Self.unit().utf8).write(to: file)
+    let analyze = "/usr/bin/systemd-analyze"
+    let verified = try Program(analyze, ["verify", "--man=no", file.path]).run()
+    #expect(verified.status == 0 && verified.output == "" && verified.error == "", "\(verified.error)")
+    let arguments = ["security", "--offline=true", "--threshold=20", "--no-pager", file.path]
+    let secure = try Program(analyze, arguments).run()
+    #expect(secure.status == 0, "more than 2.0 of 10: \(secure.output.suffix(200))\(secure.error)")
+  }
+
+  @Test func `a stop lets the running task end, takes no other, and succeeds`() throws {
+    let queue = freshQueue()
+    let gate = try NamedPipe()
+    let script = try TemporaryFile("cat; echo ' begun'; read line <\"$1\"; echo \"$line\"")
+    try publish(["first", "second"], to: queue)
+    let example = try String(contentsOfFile: "\(Self.packaging)/example.env", encoding: .utf8)
+    let options = try Self.setting("WORKQ_OPTIONS", in: example)
+    let worker = try Self.worker(
+      on: queue,
+      [
+        "WORKQ_OPTIONS": "\(options) --jobs 1", "WORKQ_COMMAND": "/bin/sh \(script.path) \(gate.path)",
+      ]
+    ).start()
+    try waitUntil("a task is being worked on") { try waiting(in: queue) == 1 }
+    try worker.waitForError("task 1 started")
+    worker.signal(SIGTERM)
+    try worker.waitForError("stopping")
+    #expect(worker.isRunning)
+    try gate.write("ended by itself\n")
+    let result = try worker.end()
+    #expect(result.status == 0)
+    #expect(result.output == "first begun\nended by itself\n")
+    #expect(try waiting(in: queue) == 1)
+  }
+
+  @Test func `what is killed when the time is over is not lost`() throws {
+    let queue = freshQueue()
+    let gate = try NamedPipe()
+    let script = try TemporaryFile("echo $$; read line <\"$1\"; echo \"$line\"")
+    try publish(["task"], to: queue)
+    let worker = try Self.worker(
+      on: queue, ["WORKQ_COMMAND": "/bin/sh \(script.path) \(gate.path)"]
+    ).start()
+    try worker.waitForOutput("\n")
+    let command = try #require(Int32(worker.output.dropLast()))
+    worker.signal(SIGTERM)
+    try worker.waitForError("stopping")
+    worker.signal(SIGKILL)
+    kill(command, SIGKILL)
+    #expect(try worker.end().status == 128 + SIGKILL)
+    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+  }
+
+  @Test func `it gives running tasks back before systemd's patience ends`() throws {
+    let unit = try Self.unit()
+    let patience = try #require(try Self.setting("TimeoutStopSec", in: unit).firstMatch(of: #/^(\d+)s$/#))
+    let grace = try #require(unit.firstMatch(of: #/--grace (\d+)s /#))
+    // After the grace a command gets TERM, and KILL ten seconds later: the default of --kill-after.
+    #expect(try #require(Int(grace.1)) + 10 < #require(Int(patience.1)))
+    #expect(try Self.setting("KillMode", in: unit) == "mixed")
+  }
+
+  @Test func `it starts again what failed for now, and leaves alone what only a person can mend`() throws {
+    let unit = try Self.unit()
+    #expect(try Self.setting("Restart", in: unit) == "on-failure")
+    let final = try Self.setting("RestartPreventExitStatus", in: unit).split(separator: " ")
+    func status(_ settings: [String: String]) throws -> String {
+      "\(try Self.worker(on: freshQueue(), settings).run().status)"
+    }
+    let noCommand = try status([:])
+    #expect(noCommand == "64" && final.contains("64"))
+    let denied = try status([
+      "WORKQ_URL": Broker.shared.url.replacing("guest@", with: "wrong@"), "WORKQ_COMMAND": "true",
+    ])
+    #expect(denied == "77" && final.contains("77"))
+    let away = try status(["WORKQ_URL": "amqp://127.0.0.1:1", "WORKQ_COMMAND": "true"])
+    #expect(away == "69" && !final.contains("69"))
+  }
+}
