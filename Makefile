@@ -23,11 +23,11 @@ TARGET = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
 SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo Tests/Demo/recording \
-  packaging/build-archive packaging/build-deb packaging/try-deb .ci/run
+  Tests/Documentation/check packaging/build-archive packaging/build-deb packaging/try-deb .ci/run
 
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-test deps-package deps-recording deps-bench demo recording broker bench soak build release \
-  test test-unit test-package record-help format lint completions install uninstall deb dist clean
+  test test-unit test-package record-help format docs lint completions install uninstall deb dist clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -50,6 +50,7 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 # The units run before and apart: beside tests that start programs all the time, file locks cannot be tested.
 test: deps-test lint release test-package ## run every test, on private brokers
 	swift build --build-tests
+	Tests/Documentation/check
 	swift test --skip-build --skip 'LiveTests|ManualTests'
 	WORKQ_BINARY=$(CURDIR)/$(RELEASE) Tests/TestSupport/broker run swift test --skip-build --filter 'LiveTests|ManualTests'
 
@@ -94,6 +95,9 @@ deps-bench: ## install what the benchmark needs, too
 
 format: ## format the sources
 	swift format -i -r Sources Tests Package.swift
+
+docs: ## check the rooms' documentation, and make a reference of it: .build/documentation
+	Tests/Documentation/check
 
 lint: ## check format, imports, scripts and man pages
 	swift format lint --strict -r Sources Tests Package.swift

@@ -2,6 +2,7 @@ internal import Glibc
 
 /// What went wrong between us and the broker: which kind of thing, during what, and in whose words.
 package struct AMQPError: Error, Equatable, Sendable {
+  /// What is to be done about an error depends on this alone.
   package enum Kind: Equatable, Sendable {
     /// The text given as a broker's URL is not one.
     case badAddress

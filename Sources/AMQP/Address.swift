@@ -20,6 +20,7 @@ package struct Address: Equatable, Sendable {
   package var tls: TLS?
   /// What the URL asks for; zero turns heartbeats off, nil leaves it to others.
   package var heartbeat: Duration?
+  /// What the URL wants of `Connection.Options.connectTimeout`.
   package var connectTimeout: Duration?
   package var channelMax: UInt16?
 

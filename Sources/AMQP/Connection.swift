@@ -15,6 +15,7 @@ internal import Glibc
 /// used from more than one thread" (amqp.h), and heartbeats move only while one of its functions runs.
 @safe
 package struct Connection: ~Copyable {
+  /// What a connection is asked to be like.
   package struct Options: Equatable, Sendable {
     /// The name that the broker shows for this connection.
     package var name = "workq"

@@ -26,6 +26,7 @@ package struct Deadline: Comparable, Sendable {
 
   package static func < (left: Deadline, right: Deadline) -> Bool { left.nanoseconds < right.nanoseconds }
 
+  /// So much later; a sum that no clock will show is `never`.
   package static func + (deadline: Deadline, duration: Duration) -> Deadline {
     let (seconds, attoseconds) = duration.components
     let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

@@ -1,5 +1,6 @@
 /// Named values of AMQP's types, in order: a message's headers, a queue's arguments.
 package struct FieldTable: Equatable, Sendable, ExpressibleByDictionaryLiteral {
+  /// A value, with its name.
   package struct Entry: Equatable, Sendable {
     package var name: String
     package var value: FieldValue

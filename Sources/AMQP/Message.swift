@@ -10,6 +10,7 @@ package struct Message: Equatable, Sendable {
 
   /// The properties of AMQP's basic class; nil is a property that was not given.
   package struct Properties: Equatable, Sendable {
+    /// Whether a message is to outlive the broker that has it.
     package enum DeliveryMode: UInt8, Sendable {
       /// Kept in the broker's memory: gone when it restarts.
       case transient = 1

@@ -39,6 +39,19 @@ import Testing
     #expect(Set(page.words(after: "Sy", in: items).joined()) == Set(names))
   }
 
+  @Test func `the files that README.md and Sources/README.md name are there`() throws {
+    for (document, start) in [("README.md", ""), ("Sources/README.md", "Sources/")] {
+      let path = "\(TestEnvironment.repository)/\(document)"
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      let files = text.matches(of: #/`([\w+]+(?:\/[\w+]+)*\/[\w+.]+)`/#).map { String($0.1) }
+      #expect(files.count > 3)
+      for file in files {
+        let exists = FileManager.default.fileExists(atPath: "\(TestEnvironment.repository)/\(start)\(file)")
+        #expect(exists, "\(document): \(file)")
+      }
+    }
+  }
+
   /// Which page tells of the JSON that a file of the sources writes.
   private static let pages = [
     "Announcement.swift": "publish", "WorkReport+JSON.swift": "work", "Declare.swift": "declare",

@@ -114,6 +114,7 @@ package struct Pipeline: ~Copyable {
     suspects = later
   }
 
+  /// Says good-bye; what has no verdict yet gets none.
   package consuming func close() {
     connection.close()
   }

@@ -9,6 +9,7 @@ package import AMQP
 /// 4. After a lost connection, all that was not confirmed is sent again, as long as `retryFor` allows.
 /// 5. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
 package struct Publisher: ~Copyable {
+  /// To which broker tasks go, and how sure of it we want to be.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options
@@ -85,6 +86,7 @@ package struct Publisher: ~Copyable {
     }
   }
 
+  /// Says good-bye, when there is a connection.
   package consuming func close() {
     pipeline.take()?.close()
   }

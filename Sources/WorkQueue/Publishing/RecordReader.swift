@@ -3,6 +3,7 @@ internal import Glibc
 
 /// Reads records from files one after the other, without ever waiting for them.
 package struct RecordReader: ~Copyable {
+  /// Where records come from.
   package enum Input: Equatable, Sendable {
     case standardInput
     case file(path: String)
@@ -19,6 +20,7 @@ package struct RecordReader: ~Copyable {
     }
   }
 
+  /// What there is to read at the moment.
   package enum Reading: Equatable {
     case record([UInt8])
     /// Nothing yet: this descriptor becomes readable when there is.
@@ -48,6 +50,7 @@ package struct RecordReader: ~Copyable {
     if let current, current.input != .standardInput { close(current.descriptor) }
   }
 
+  /// The next record, or what it is that there is none.
   package mutating func next() -> Reading {
     while true {
       if let record = splitter.next() { return .record(record) }

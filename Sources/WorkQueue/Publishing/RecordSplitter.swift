@@ -16,6 +16,7 @@ package struct RecordSplitter {
     self.delimiter = delimiter
   }
 
+  /// Takes the next bytes of the input, copied.
   package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     if start > 0 {
       buffer.removeFirst(start)

@@ -2,6 +2,7 @@ internal import Glibc
 
 /// Why a spool cannot keep tasks, or give them back.
 package struct SpoolError: Error, Equatable, Sendable {
+  /// What is wrong with the spool.
   package enum Kind: Equatable, Sendable {
     /// The directory, or a file in it, cannot be made or changed.
     case unwritable

@@ -24,6 +24,7 @@ package final class PublishTask: Equatable, Sendable {
   }
 }
 
+/// What a source has at the moment.
 package enum Supply: Equatable, Sendable {
   case task(PublishTask)
   /// None yet: this descriptor becomes readable when there may be one.
@@ -31,6 +32,7 @@ package enum Supply: Equatable, Sendable {
   case end
 }
 
+/// What has become of a task.
 package enum Fate: Equatable, Sendable {
   /// A queue has it.
   case published

@@ -1,6 +1,7 @@
 package import AMQP
 
 extension Mover {
+  /// Between which queues tasks are moved, and which of them.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options
@@ -23,6 +24,7 @@ extension Mover {
     }
   }
 
+  /// Why a move has come to its end.
   package enum Ending: Equatable, Sendable {
     /// All that was to be moved was moved.
     case complete

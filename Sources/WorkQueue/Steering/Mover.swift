@@ -105,6 +105,7 @@ package struct Mover: ~Copyable {
     }
   }
 
+  /// Says good-bye on both connections; what was taken and not settled goes back to the source.
   package consuming func close() {
     source.close()
     pipeline.close()

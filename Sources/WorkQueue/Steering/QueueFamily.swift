@@ -1,6 +1,7 @@
 /// A work queue with the queues that tasks of it wait in: until they are tried again, until their time has
 /// come, or for somebody to look at them.
 package struct QueueFamily: Equatable, Sendable {
+  /// What tasks wait for in a queue.
   package enum Role: Equatable, Sendable {
     case work
     /// Failed tasks wait there so long before the next attempt.
@@ -11,6 +12,7 @@ package struct QueueFamily: Equatable, Sendable {
     case failed
   }
 
+  /// A queue of the family.
   package struct Member: Equatable, Sendable {
     package let name: String
     package let role: Role

@@ -5,6 +5,7 @@ internal import Glibc
 ///
 /// A lost connection is made again with back-off: what watches an incident should not end with it.
 package struct Watch: ~Copyable {
+  /// Which queues are looked at, where, and how often.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options

@@ -3,7 +3,9 @@ internal import Glibc
 
 /// The command that works on the tasks, ready to be run any number of times.
 package final class Command {
+  /// What is run for a task, how it is given the task, and how long it may take.
   package struct Options: Equatable, Sendable {
+    /// What is run.
     package enum Program: Equatable, Sendable {
       /// These words, as they are.
       case words([[UInt8]])

@@ -12,6 +12,7 @@ internal import Glibc
 /// 5. The first signal ends it when the running tasks are done; the second ends it now. What was not
 ///    done goes back to the queue.
 package struct Worker: ~Copyable {
+  /// Which tasks a worker takes, what it does with them, and when it leaves.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options
@@ -52,6 +53,7 @@ package struct Worker: ~Copyable {
     }
   }
 
+  /// How a worker has come to its end.
   package enum Ending: Equatable, Sendable {
     /// Stopped, with everything finished or given back.
     case stopped(StopReason, TaskCounts)
