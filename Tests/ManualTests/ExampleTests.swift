@@ -21,6 +21,22 @@ import Testing
     }
   }
 
+  @Test func `every example with a prompt is run`() throws {
+    let readme = try String(contentsOfFile: "\(TestEnvironment.repository)/README.md", encoding: .utf8)
+    let pages = ManualPage.all.map { ($0.name, $0.lines) }
+    let texts =
+      pages + [
+        ("README.md", readme.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+      ]
+    for (name, lines) in texts {
+      for index in lines.indices.dropFirst(2) where lines[index].hasPrefix("$ ") {
+        let isFirst = lines[index - 1].hasPrefix(".Bd ") || lines[index - 1].hasPrefix("```")
+        let isMarked = lines[index - 2].hasPrefix(#".\" run"#) || lines[index - 2].hasPrefix("<!-- run")
+        #expect(!isFirst || isMarked, "\(name):\(index + 1)")
+      }
+    }
+  }
+
   @Test func `every page and README.md has examples that are run`() {
     for page in ManualPage.all {
       #expect(Example.inPages.contains { $0.place.hasPrefix("\(page.name):") }, "\(page.name)")
