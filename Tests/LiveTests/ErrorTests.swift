@@ -140,8 +140,12 @@ import Testing
   }
 
   @Test(arguments: [
-    (["publis"], "Unexpected argument 'publis' (see 'workq --help')"),
-    (["work", "now"], "Unexpected argument 'now' (see 'workq work --help')"),
+    (["publis"], "there is no subcommand 'publis'; did you mean 'publish'? (see 'workq --help')"),
+    (["move", "a", "b", "c"], "Unexpected argument 'c' (see 'workq move --help')"),
+    (
+      ["work", "./resize"],
+      "Unexpected argument './resize'; a command to run goes after '--' (see 'workq work --help')"
+    ),
     (
       ["work", "--prefetch", "many"],
       "The value 'many' is invalid for '--prefetch <n>' (see 'workq work --help')"

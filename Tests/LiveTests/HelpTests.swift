@@ -46,23 +46,6 @@ import Testing
     #expect(result.output == (try Self.help([])))
   }
 
-  @Test func `a subcommand that does not exist is a usage error of one line, with the one that was meant`()
-    throws
-  {
-    let result = try Program.workq("publsh", "task").run()
-    #expect(result.status == 64 && result.output == "")
-    #expect(
-      result.error == "workq: there is no subcommand 'publsh'; did you mean 'publish'? (see 'workq --help')\n"
-    )
-    let command = try Program.workq("work", "./resize").run()
-    #expect(command.status == 64 && command.output == "")
-    #expect(
-      command.error == """
-        workq: Unexpected argument './resize'; a command to run goes after '--' (see 'workq work --help')
-
-        """)
-  }
-
   @Test func `the version is the program's and the library's`() throws {
     let result = try Program.workq("--version").run()
     #expect(result.status == 0)
