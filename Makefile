@@ -10,7 +10,7 @@ ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
 
 BUILD_PACKAGES = librabbitmq-dev libssl-dev pkg-config
 BROKER_PACKAGES = rabbitmq-server
-TEST_PACKAGES = amqp-tools python3 python3-pika mandoc strace bsdutils procps binutils zsh fish tmux \
+TEST_PACKAGES = amqp-tools openssl python3 python3-pika mandoc strace bsdutils procps binutils zsh fish tmux \
   bash-completion systemd lintian debootstrap $(PACKAGE_PACKAGES)
 PACKAGE_PACKAGES = debhelper dpkg-dev fakeroot
 BENCH_PACKAGES = amqp-tools gcc libc6-dev python3 python3-pika gnuplot-nox time
@@ -22,8 +22,9 @@ PACKAGES = .build/packages
 TARGET = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
-SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/install-packages Tests/Demo/demo Tests/Demo/recording \
-  Tests/Documentation/check packaging/build-archive packaging/build-deb packaging/try-deb .ci/run
+SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/certificates Tests/TestSupport/install-packages \
+  Tests/Demo/demo Tests/Demo/recording Tests/Documentation/check packaging/build-archive packaging/build-deb \
+  packaging/try-deb .ci/run
 
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-test deps-package deps-recording deps-bench demo recording broker bench soak build release \

@@ -24,8 +24,10 @@ let package = Package(
     .systemLibrary(
       name: "CRabbitMQ", pkgConfig: "librabbitmq",
       providers: [.apt(["librabbitmq-dev"]), .brew(["rabbitmq-c"])]),
+    .systemLibrary(
+      name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CSystem"),
-    .target(name: "AMQP", dependencies: ["CRabbitMQ"], swiftSettings: settings),
+    .target(name: "AMQP", dependencies: ["COpenSSL", "CRabbitMQ"], swiftSettings: settings),
     .target(name: "WorkQueue", dependencies: ["AMQP", "CSystem"], swiftSettings: settings),
     .executableTarget(
       name: "workq",
@@ -35,7 +37,8 @@ let package = Package(
       swiftSettings: settings),
 
     .target(
-      name: "TestSupport", path: "Tests/TestSupport", exclude: ["broker", "install-packages"],
+      name: "TestSupport", path: "Tests/TestSupport",
+      exclude: ["broker", "certificates", "hostile-broker", "install-packages"],
       swiftSettings: testSettings),
     .testTarget(
       name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "TestSupport"], swiftSettings: testSettings),

@@ -16,16 +16,8 @@ extension AMQPError {
       self.init(.lost, operation, "the connection broke")
     case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED:
       self.init(.unresolvable, operation, detail)
-    case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
-      self.init(.tls, operation, "the certificate was issued for another name")
-    case AMQP_STATUS_SSL_PEER_VERIFY_FAILED:
-      self.init(.tls, operation, "the certificate is not signed by an authority we trust, or has expired")
-    case AMQP_STATUS_SSL_CONNECTION_FAILED:
-      self.init(.tls, operation, "the TLS handshake failed; is this a TLS port (usually 5671)?")
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
       self.init(.noBroker, operation, "what answers there speaks another protocol than AMQP 0-9-1")
-    case AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD:
-      self.init(.accessRefused, operation, "the broker does not offer the PLAIN log-in")
     case AMQP_STATUS_TABLE_TOO_BIG:
       self.init(.tooLarge, operation, "the headers are larger than a frame")
     default:
@@ -62,6 +54,6 @@ extension AMQPError {
       case AMQP_CONTENT_TOO_LARGE: .tooLarge
       default: .protocolViolation
       }
-    self.init(kind, operation, text)
+    self.init(kind, operation, text.harmless)
   }
 }

@@ -14,8 +14,10 @@ package struct AMQPError: Error, Equatable, Sendable {
     case shortage
     /// What answered there is no AMQP broker, or not ready to be one yet.
     case noBroker
-    /// TLS could not be set up.
+    /// TLS could not be set up, or one side does not trust the other.
     case tls
+    /// A file that TLS needs cannot be read, or holds something else.
+    case badFile
     /// No answer in time on a connection that stands.
     case timedOut
     /// The connection was lost, or the broker closed it for a reason of its own (a shutdown).
@@ -60,7 +62,7 @@ package struct AMQPError: Error, Equatable, Sendable {
   package var isTransient: Bool {
     switch kind {
     case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost: true
-    case .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
+    case .badAddress, .tls, .badFile, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
       .unroutable, .tooLarge, .protocolViolation:
       false
     }

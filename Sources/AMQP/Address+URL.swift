@@ -128,7 +128,13 @@ extension Address {
     case "connection_timeout": connectTimeout = .milliseconds(try Self.number(value, name, upTo: 1 << 31))
     case "channel_max": channelMax = UInt16(try Self.number(value, name, upTo: 65_535))
     case "auth_mechanism":
-      guard value.lowercased() == "plain" else { throw Self.bad("auth_mechanism can only be plain") }
+      guard let mechanism = Mechanism(rawValue: value.lowercased()) else {
+        throw Self.bad("auth_mechanism is neither plain nor external")
+      }
+      guard mechanism == .plain || tls != nil else {
+        throw Self.bad("auth_mechanism=external needs amqps://")
+      }
+      self.mechanism = mechanism
     case "cacertfile", "certfile", "keyfile", "verify", "server_name_indication":
       try readTLSParameter(name, value)
     default:
@@ -145,10 +151,7 @@ extension Address {
     case ("verify", "verify_peer"): tls?.verifiesPeer = true
     case ("verify", "verify_none"): tls?.verifiesPeer = false
     case ("verify", _): throw Self.bad("verify is neither verify_peer nor verify_none")
-    default:
-      guard value == host else {
-        throw Self.bad("server_name_indication cannot differ from the host: rabbitmq-c always sends that")
-      }
+    default: tls?.serverName = value
     }
   }
 
@@ -164,10 +167,7 @@ extension Address {
 
   /// A name that a stranger chose, harmless in a message and not too long.
   private static func shown(_ name: String) -> String {
-    let scalars = name.unicodeScalars.prefix(40).map { scalar -> Unicode.Scalar in
-      scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? "?" : scalar
-    }
-    return "'\(String(String.UnicodeScalarView(scalars)))'"
+    "'\(String(name.unicodeScalars.prefix(40)).harmless)'"
   }
 
   private static func decode(_ bytes: ArraySlice<UInt8>, _ part: String) throws(AMQPError) -> String {

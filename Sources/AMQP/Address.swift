@@ -7,8 +7,18 @@ package struct Address: Equatable, Sendable {
     package var certificateFile: String?
     package var keyFile: String?
     package var verifiesPeer = true
+    /// What the certificate must be issued for, where that is not the host.
+    package var serverName: String?
 
     package init() {}
+  }
+
+  /// Who says who we are.
+  package enum Mechanism: String, Sendable {
+    /// A user name and a password.
+    case plain
+    /// The certificate that we show (rabbitmq_auth_mechanism_ssl).
+    case external
   }
 
   /// A name or an IP address, IPv6 without brackets.
@@ -17,6 +27,7 @@ package struct Address: Equatable, Sendable {
   package var vhost = "/"
   package var username = "guest"
   package var password = "guest"
+  package var mechanism = Mechanism.plain
   package var tls: TLS?
   /// What the URL asks for; zero turns heartbeats off, nil leaves it to others.
   package var heartbeat: Duration?
@@ -26,6 +37,9 @@ package struct Address: Equatable, Sendable {
 
   /// The broker of a machine that has just installed one.
   package static let localDefault = Address()
+
+  /// Whether there is a password that not everybody knows.
+  package var hasSecret: Bool { !password.isEmpty && (username, password) != ("guest", "guest") }
 
   /// "host:port/vhost", for people: never the user or the password, and nothing that moves a cursor.
   package var location: String {

@@ -67,13 +67,36 @@ extension Connection {
     var limit = timeval(max(deadline.remaining ?? .seconds(3600), .milliseconds(1)))
     unsafe amqp_set_handshake_timeout(state, &limit)
     let heartbeat = Int32(clamping: options.heartbeat.wholeSeconds)
-    let reply = unsafe crabbitmq_login_plain(
-      state, address.vhost, Int32(address.channelMax ?? 0), frameMax, heartbeat, &properties,
-      address.username, address.password)
+    let channelMax = Int32(address.channelMax ?? 0)
+    let reply =
+      switch address.mechanism {
+      case .plain:
+        unsafe crabbitmq_login_plain(
+          state, address.vhost, channelMax, frameMax, heartbeat, &properties, address.username,
+          address.password)
+      case .external:
+        // The library cannot send an empty identity; RabbitMQ looks at the certificate only.
+        unsafe crabbitmq_login_external(
+          state, address.vhost, channelMax, frameMax, heartbeat, &properties, address.username)
+      }
     guard unsafe reply.reply_type != AMQP_RESPONSE_NORMAL else { return }
     let error = unsafe AMQPError(reply: reply, "log in")
+    // With TLS 1.3 a client's certificate is judged when the handshake is over for the client.
+    if let tls = address.tls,
+      let refusal = Handshake.refusal("log in", hasCertificate: tls.certificateFile != nil)
+    {
+      throw refusal
+    }
+    if unsafe reply.library_error == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue {
+      let name = address.mechanism.rawValue.uppercased()
+      throw AMQPError(.accessRefused, "log in", "the broker does not offer the \(name) log-in")
+    }
     // A peer that hangs up or talks nonsense at this point is most likely no broker, or wants TLS.
     switch error.kind {
+    case .lost where address.tls != nil:
+      let wish =
+        address.tls?.certificateFile == nil ? "want a certificate: see --cert and --key" : "not trust ours"
+      throw AMQPError(.noBroker, "log in", "\(error.detail) after the TLS handshake; the broker may \(wish)")
     case .lost, .protocolViolation:
       throw AMQPError(.noBroker, "log in", error.detail)
     case .timedOut:
@@ -88,25 +111,21 @@ extension Connection {
     guard let socket = unsafe amqp_ssl_socket_new(state) else {
       throw AMQPError(.tls, "connect", "TLS could not be started")
     }
-    let caFile = tls.caFile ?? "/etc/ssl/certs/ca-certificates.crt"
-    if tls.verifiesPeer {
-      guard unsafe amqp_ssl_socket_set_cacert(socket, caFile) == AMQP_STATUS_OK.rawValue else {
-        throw AMQPError(.tls, "connect", "the authorities' certificates cannot be read from '\(caFile)'")
-      }
+    guard let context = unsafe amqp_ssl_socket_get_context(socket) else {
+      throw AMQPError(.tls, "connect", "TLS could not be started")
     }
-    if let certificate = tls.certificateFile, let key = tls.keyFile {
-      guard unsafe amqp_ssl_socket_set_key(socket, certificate, key) == AMQP_STATUS_OK.rawValue else {
-        throw AMQPError(.tls, "connect", "'\(certificate)' and '\(key)' are no certificate and its key")
-      }
-    }
+    let handshake = unsafe try Handshake(OpaquePointer(context), address, tls)
     unsafe amqp_ssl_socket_set_verify_peer(socket, tls.verifiesPeer ? 1 : 0)
-    unsafe amqp_ssl_socket_set_verify_hostname(socket, tls.verifiesPeer ? 1 : 0)
-    unsafe amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST)
+    unsafe amqp_ssl_socket_set_verify_hostname(socket, 0)  // knows no IP addresses; OpenSSL's does
     // The library looks names up without a deadline and says only "socket error": try the way first.
-    Glibc.close(try Socket.connect(host: address.host, port: address.port, by: deadline))
+    let descriptor = try Socket.connect(host: address.host, port: address.port, by: deadline)
+    let place = Socket.peerAddress(of: descriptor) ?? address.host
+    Glibc.close(descriptor)
     var limit = timeval(max(deadline.remaining ?? .seconds(3600), .milliseconds(1)))
-    let status = unsafe amqp_socket_open_noblock(socket, address.host, Int32(address.port), &limit)
-    guard status == AMQP_STATUS_OK.rawValue else { throw AMQPError(status: status, "connect") }
+    handshake.begin()
+    let status = unsafe amqp_socket_open_noblock(socket, place, Int32(address.port), &limit)
+    handshake.end()
+    guard status == AMQP_STATUS_OK.rawValue else { throw handshake.failure(status) }
   }
 }
 

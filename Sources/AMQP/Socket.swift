@@ -29,6 +29,22 @@ enum Socket {
     throw failure
   }
 
+  /// The IP address at the other end, as text.
+  static func peerAddress(of descriptor: Int32) -> String? {
+    var address = sockaddr_storage()
+    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    let code = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int32 in
+        guard unsafe getpeername(descriptor, address, &size) == 0 else { return EAI_FAIL }
+        return unsafe getnameinfo(
+          address, size, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST)
+      }
+    }
+    guard code == 0 else { return nil }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
   private static func connect(to address: addrinfo, by deadline: Deadline) throws(AMQPError) -> Int32 {
     let descriptor = unsafe socket(
       address.ai_family, address.ai_socktype | Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)

@@ -14,11 +14,20 @@
 #include <amqp_tcp_socket.h>
 #endif
 
-// amqp_login_with_properties() is variadic, which Swift does not import: this is its PLAIN form.
+// amqp_login_with_properties() is variadic, which Swift does not import: these are its PLAIN and
+// EXTERNAL forms.
 static inline amqp_rpc_reply_t crabbitmq_login_plain(amqp_connection_state_t state, const char *vhost,
                                                      int channel_max, int frame_max, int heartbeat,
                                                      const amqp_table_t *properties,
                                                      const char *username, const char *password) {
   return amqp_login_with_properties(state, vhost, channel_max, frame_max, heartbeat, properties,
                                     AMQP_SASL_METHOD_PLAIN, username, password);
+}
+
+static inline amqp_rpc_reply_t crabbitmq_login_external(amqp_connection_state_t state, const char *vhost,
+                                                        int channel_max, int frame_max, int heartbeat,
+                                                        const amqp_table_t *properties,
+                                                        const char *identity) {
+  return amqp_login_with_properties(state, vhost, channel_max, frame_max, heartbeat, properties,
+                                    AMQP_SASL_METHOD_EXTERNAL, identity);
 }

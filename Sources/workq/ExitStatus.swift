@@ -28,6 +28,7 @@ enum ExitStatus: Int32 {
     self =
       switch kind {
       case .badAddress: .usage
+      case .badFile: .noInput
       case .unresolvable, .unreachable, .noBroker, .tls, .lost: .unavailable
       case .timedOut, .locked, .shortage: .temporary
       case .accessRefused: .accessRefused

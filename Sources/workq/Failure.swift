@@ -22,7 +22,8 @@ struct Failure: Error {
     switch error.kind {
     case .unreachable: "is RabbitMQ running there? --url or WORKQ_URL names another broker"
     case .shortage: "try again later, or raise the limit: ulimit -n"
-    case .noBroker: "is this an AMQP port, usually 5672? --url or WORKQ_URL names another broker"
+    case .noBroker:
+      "is this an AMQP port, usually 5672, or 5671 for amqps? --url or WORKQ_URL names another broker"
     case .unresolvable: "check the host in --url or WORKQ_URL"
     case .accessRefused: "check the user, the password, the virtual host, and what the user may do there"
     case .notFound where error.operation == "publish": "check the exchange's name: workq makes none"
@@ -32,7 +33,7 @@ struct Failure: Error {
     case .locked: "another connection has it for itself; try again later"
     case .unroutable: "check the exchange's bindings and the routing key"
     case .unsupported: "queues of its type do not have this"
-    case .badAddress, .tls, .tooLarge, .protocolViolation: nil
+    case .badAddress, .badFile, .tls, .tooLarge, .protocolViolation: nil
     }
   }
 }

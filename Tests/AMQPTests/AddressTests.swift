@@ -61,9 +61,10 @@ import Testing
       }
     ),
     (
-      "amqps://h?server_name_indication=h&verify=verify_peer",
+      "amqps://h?server_name_indication=n&verify=verify_peer&auth_mechanism=External",
       address {
-        ($0.port, $0.tls) = (5671, .init())
+        ($0.port, $0.tls, $0.mechanism) = (5671, .init(), .external)
+        $0.tls?.serverName = "n"
       }
     ),
   ]
@@ -91,8 +92,7 @@ import Testing
     ("amqp://h?channel_max=65536", "channel_max is no"), ("amqp://h?verify=verify_none", "needs amqps"),
     ("amqp://h?cacertfile=x", "needs amqps"), ("amqps://h?certfile=x", "go together"),
     ("amqps://h?keyfile=x", "go together"), ("amqps://h?verify=no", "verify_peer"),
-    ("amqp://h?auth_mechanism=external", "auth_mechanism"),
-    ("amqps://h?server_name_indication=other", "cannot differ"),
+    ("amqp://h?auth_mechanism=external", "needs amqps"), ("amqps://h?auth_mechanism=x", "auth_mechanism"),
     ("amqp://u:p?w@h", "'?' before a '@'"), ("amqp://h?x=a@b", "'?' before a '@'"),
     ("amqp://one,two", "each URL begins"), ("amqp://one:1,two:2", "each URL begins"),
   ]

@@ -92,7 +92,8 @@ import Testing
       .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost,
     ]
     let final: [AMQPError.Kind] = [
-      .badAddress, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported, .tooLarge,
+      .badAddress, .badFile, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
+      .tooLarge,
       .protocolViolation,
     ]
     #expect(transient.allSatisfy { AMQPError($0, "", "").isTransient })

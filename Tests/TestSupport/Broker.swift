@@ -31,8 +31,12 @@ public struct Broker: Sendable {
     directory: TestEnvironment.value("WORKQ_TEST_BROKER"), url: TestEnvironment.value("AMQP_URL"))
 
   /// Starts a broker for one test, which may stop it; whatever is left is ended with the test run.
-  public static func start() throws -> Broker {
+  ///
+  /// `prepare` may put files of settings into its directory.
+  public static func start(_ prepare: (_ directory: String) throws -> Void = { _ in }) throws -> Broker {
     let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    try prepare(directory)
     try script(["start", directory])
     let url = try script(["url", directory]).trimmingCharacters(in: .whitespacesAndNewlines)
     return Broker(directory: directory, url: url)

@@ -1,0 +1,11 @@
+extension String {
+  /// The text without what moves a cursor or ends a line, for messages with words that strangers chose.
+  package var harmless: String {
+    String(
+      String.UnicodeScalarView(
+        unicodeScalars.map { scalar in
+          let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+          return isControl || (0x2028...0x2029).contains(scalar.value) ? "?" : scalar
+        }))
+  }
+}

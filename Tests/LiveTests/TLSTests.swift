@@ -1,0 +1,349 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Who is trusted, and what is said when somebody is not: against a broker, and against peers whose
+/// handshake fails before AMQP begins.
+@Suite(.ownThreads) final class TLSTrustTests {
+  private let certificates: Certificates
+  private let queue = freshQueue("trust")
+  /// They end with this object.
+  private var peers: [RunningProgram] = []
+
+  init() throws {
+    certificates = try Certificates.shared.get()
+  }
+
+  /// Publishes, and checks what every outcome has in common.
+  ///
+  /// - Returns: the exit code, and the message without "workq: " and the end of the line.
+  private func publish(_ url: String, _ options: [String]) throws -> (status: Int32, message: String) {
+    var program = Program.workq(["publish", "-q", queue, "--connect-timeout", "20s"] + options + ["task"])
+    program.environment["AMQP_URL"] = url
+    program.environment["SSL_CERT_FILE"] = "/dev/null"
+    let result = try program.run(limit: 60)
+    #expect(result.output == "" && result.error.split(separator: "\n").count <= 1, "\(result.error)")
+    return (result.status, String(result.error.dropFirst("workq: ".count).dropLast()))
+  }
+
+  /// A peer that does a handshake, says which name it was asked for, and hangs up; `settings` are of its
+  /// Python context `c`.
+  ///
+  /// - Returns: its port.
+  private func peer(_ name: String, _ settings: String = "") throws -> String {
+    let script = """
+      import socket, ssl, sys
+      c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+      c.load_cert_chain(sys.argv[1] + ".pem", sys.argv[1] + ".key")
+      c.sni_callback = lambda connection, name, context: print("asked for", name, flush=True)
+      \(settings)
+      server = socket.create_server(("127.0.0.1", 0))
+      print(server.getsockname()[1], flush=True)
+      while True:
+          s, _ = server.accept()
+          try:
+              t = c.wrap_socket(s, server_side=True)
+              t.recv(8)
+              t.close()
+          except OSError:
+              pass
+          s.close()
+      """
+    let server = try Program(
+      "/usr/bin/python3", ["-W", "ignore", "-c", script, certificates(name)]
+    ).start()
+    try server.waitForOutput("\n")
+    peers.append(server)
+    return String(server.output.split(separator: "\n").first ?? "")
+  }
+
+  // MARK: Those that are trusted
+
+  @Test(arguments: ["localhost", "127.0.0.1"])
+  func `a certificate counts for the host's name, and for its IP address`(host: String) throws {
+    let (status, message) = try publish(
+      try TLSBroker.url(host: host), ["--cacert", certificates("ca.pem")])
+    #expect(status == 0 && message == "")
+    #expect(try waiting(in: queue, at: TLSBroker.shared.get()) == 1)
+  }
+
+  @Test func `without --cacert the system's authorities count, and SSL_CERT_FILE names them`() throws {
+    var program = Program.workq("publish", "-q", queue, "task")
+    program.environment["AMQP_URL"] = try TLSBroker.url()
+    program.environment["SSL_CERT_FILE"] = certificates("ca.pem")
+    let result = try program.run()
+    #expect(result.status == 0 && result.error == "", "\(result.error)")
+  }
+
+  @Test func `a URL may say all that the options say, and another name for the certificate`() throws {
+    let port = try peer("wrong")
+    let parameters = "cacertfile=\(certificates("ca.pem"))&server_name_indication=node1.mq.example"
+    let (status, message) = try publish("amqps://127.0.0.1:\(port)?\(parameters)", [])
+    // The handshake was good: only AMQP is missing there.
+    #expect(status == 69 && message.contains(": cannot log in: "))
+    #expect(peers[0].output.contains("asked for node1.mq.example\n"))
+    let plain = try publish("amqps://127.0.0.1:\(port)?verify=verify_none", [])
+    #expect(plain.status == 69 && peers[0].output.hasSuffix("asked for None\n"))
+  }
+
+  @Test func `--insecure takes anything, and says nothing`() throws {
+    let (status, message) = try publish(try TLSBroker.url(), ["--insecure"])
+    #expect(status == 0 && message == "")
+    #expect(try publish(try TLSBroker.url("?verify=verify_none"), []).status == 0)
+  }
+
+  // MARK: Those that are not
+
+  @Test(arguments: [
+    (
+      "server", "localhost", "other.pem",
+      "is signed by an authority that we do not trust, 'workq test authority'"
+    ),
+    ("self", "localhost", "ca.pem", "is self-signed, and not among those that we trust"),
+    ("expired", "localhost", "ca.pem", "has expired, on 20"),
+    ("wrong", "localhost", "ca.pem", "is for 'mq.example', '*.mq.example', and not for 'localhost'"),
+    ("wrong", "127.0.0.1", "ca.pem", "is for 'mq.example', '*.mq.example', and not for '127.0.0.1'"),
+    ("stranger", "localhost", "ca.pem", "is for 'stranger', and not for 'localhost'"),
+  ])
+  func `a certificate is refused, and the reason named`(
+    name: String, host: String, authority: String, reason: String
+  ) throws {
+    let port = try peer(name)
+    let (status, message) = try publish("amqps://\(host):\(port)", ["--cacert", certificates(authority)])
+    #expect(status == 69)
+    let start = "\(host):\(port)/: cannot connect: the broker's certificate \(reason)"
+    #expect(message.hasPrefix(start), "\(message)")
+  }
+
+  @Test func `without --cacert a private authority is not trusted`() throws {
+    let (status, message) = try publish(try TLSBroker.url(), [])
+    #expect(status == 69 && message.contains("is signed by an authority that we do not trust"), "\(message)")
+    #expect(message.hasSuffix("; --cacert can name it"))
+  }
+
+  @Test func `an old version of TLS is not spoken`() throws {
+    let port = try peer(
+      "server",
+      "c.set_ciphers('ALL:@SECLEVEL=0'); c.minimum_version = c.maximum_version = ssl.TLSVersion.TLSv1_1")
+    let (status, message) = try publish(
+      "amqps://localhost:\(port)", ["--cacert", certificates("ca.pem"), "--insecure"])
+    #expect(status == 69)
+    #expect(
+      message == """
+        localhost:\(port)/: cannot connect: no common version of TLS: we speak 1.2 and 1.3, and the broker \
+        neither
+        """)
+  }
+
+  @Test(arguments: ["TLSv1_2", "TLSv1_3"])
+  func `a peer wants a certificate of ours`(version: String) throws {
+    let port = try peer(
+      "server",
+      """
+      c.minimum_version = c.maximum_version = ssl.TLSVersion.\(version)
+      c.verify_mode = ssl.CERT_REQUIRED; c.load_verify_locations('\(certificates("ca.pem"))')
+      """)
+    let options = ["--cacert", certificates("ca.pem")]
+    let (status, message) = try publish("amqps://localhost:\(port)", options)
+    #expect(status == 69)
+    #expect(message.contains("may want a certificate: see --cert and --key"), "\(message)")
+    let own = ["--cert", certificates("clerk.pem"), "--key", certificates("clerk.key")]
+    let good = try publish("amqps://localhost:\(port)", options + own)
+    #expect(
+      good.message.contains("after the TLS handshake; the broker may not trust ours"), "\(good.message)")
+  }
+
+  @Test func `a peer does not trust our certificate`() throws {
+    let own = ["--cert", certificates("self.pem"), "--key", certificates("self.key")]
+    let (status, message) = try publish(
+      try TLSBroker.url(), ["--cacert", certificates("ca.pem")] + own)
+    #expect(status == 69)
+    // The broker hangs up when it has said so, which may be seen first.
+    let reasons = [
+      "the broker refuses us by TLS, most likely our certificate: ", "the broker may not trust ours",
+    ]
+    #expect(reasons.contains { message.contains($0) }, "\(message)")
+  }
+
+  @Test(arguments: [
+    ("s.recv(9999); s.close()", "the other side ended the TLS handshake without a word"),
+    (
+      "s.recv(9999); s.sendall(b'AMQP\\0\\0\\t\\1')",
+      "what answers there does not speak TLS; is it a plain port"
+    ),
+    ("s.recv(9999); s.sendall(bytes(range(256)) * 400)", "what answers there does not speak TLS"),
+    ("s.recv(9999); time.sleep(99)", "the TLS handshake had no answer in time"),
+  ])
+  func `what listens there speaks something else`(behaviour: String, reason: String) throws {
+    let script = """
+      import socket, time
+      server = socket.create_server(("127.0.0.1", 0))
+      print(server.getsockname()[1], flush=True)
+      while True:
+          s, _ = server.accept()
+          try:
+              \(behaviour)
+          except OSError:
+              pass
+      """
+    let listener = try Program("/usr/bin/python3", ["-c", script]).start()
+    try listener.waitForOutput("\n")
+    let port = listener.output.dropLast()
+    var program = Program.workq("publish", "--connect-timeout", "1s", "x")
+    program.environment["AMQP_URL"] = "amqps://127.0.0.1:\(port)"
+    // The way is tried first, by a connection on which nothing is said.
+    let result = try program.run(limit: 60)
+    #expect(result.status == 69)
+    #expect(result.error.hasPrefix("workq: 127.0.0.1:\(port)/: cannot connect: \(reason)"), "\(result.error)")
+  }
+
+  @Test(arguments: [
+    (["--cacert", "/nonexistent"], "cannot read '/nonexistent': No such file or directory"),
+    (["--cacert", "clerk.key"], "clerk.key' holds no certificates of authorities (PEM)"),
+    (["--cert", "/nonexistent", "--key", "clerk.key"], "cannot read '/nonexistent'"),
+    (["--cert", "clerk.key", "--key", "clerk.key"], "clerk.key' holds no certificate (PEM)"),
+    (["--cert", "clerk.pem", "--key", "clerk.pem"], "clerk.pem' holds no key (PEM)"),
+    (["--cert", "clerk.pem", "--key", "self.key"], "self.key' is not the key of '"),
+    (["--cert", "clerk.pem", "--key", "encrypted.key"], "encrypted.key' is encrypted, and nobody is asked"),
+  ])
+  func `a file is of no use`(options: [String], reason: String) throws {
+    let options = options.map { $0.hasPrefix("-") || $0.hasPrefix("/") ? $0 : certificates($0) }
+    let (status, message) = try publish("amqps://127.0.0.1:1", options)
+    #expect(status == 66 && message.contains(reason), "\(message)")
+  }
+
+  // MARK: Logging in by certificate
+
+  private func clerk(_ name: String) -> [String] {
+    ["--cacert", certificates("ca.pem"), "--cert", certificates("\(name).pem")]
+      + ["--key", certificates("\(name).key")]
+  }
+
+  @Test func `a certificate is the user when the URL says so`() throws {
+    let (status, message) = try publish(try TLSBroker.url("?auth_mechanism=external"), clerk("clerk"))
+    #expect(status == 0 && message == "")
+    let task = try #require(drain(queue, at: TLSBroker.shared.get()).first)
+    #expect(task.text == "task")
+    let user = try publish(
+      try TLSBroker.url("?auth_mechanism=external"), clerk("clerk") + ["--user-id", "clerk"])
+    #expect(user.status == 0, "the broker takes us for 'clerk'")
+    let another = try publish(
+      try TLSBroker.url("?auth_mechanism=external"), clerk("clerk") + ["--user-id", "guest"])
+    #expect(another.status != 0)
+  }
+
+  @Test func `a certificate of nobody whom the broker knows is refused`() throws {
+    let (status, message) = try publish(try TLSBroker.url("?auth_mechanism=external"), clerk("stranger"))
+    #expect(status == 77 && message.contains("ACCESS_REFUSED"), "\(message)")
+  }
+
+  @Test func `without a certificate to show there is no such log-in`() throws {
+    let (status, message) = try publish("amqps://localhost?auth_mechanism=external", [])
+    #expect(status == 64)
+    #expect(message == "auth_mechanism=external needs a certificate to show: --cert and --key")
+  }
+}
+
+/// The work itself, over TLS.
+@Suite(.ownThreads, .serialized) struct TLSWorkTests {
+  private let broker: Broker
+  private let queue = freshQueue("secret-work")
+
+  init() throws {
+    broker = try TLSBroker.shared.get()
+  }
+
+  private func bulk(_ lines: [String], _ options: String..., url: String? = nil) throws -> Program.Result {
+    try TLSBroker.workq(["publish", "-l", "-q", queue] + options, url: url)
+      .run(input: Array((lines.joined(separator: "\n") + "\n").utf8))
+  }
+
+  @Test func `ten thousand lines arrive, each once and in order`() throws {
+    let lines = (1...10_000).map { "\($0)" }
+    let result = try bulk(lines)
+    #expect(result.status == 0, "\(result.error)")
+    #expect(try drain(queue, at: broker).map(\.text) == lines)
+  }
+
+  @Test func `bodies of all sizes arrive, those that fill frames among them`() throws {
+    let frame = 131_072 - 8
+    let sizes = [0, 1, 16_383, 16_384, 16_385, frame - 1, frame, frame + 1, 2 * frame, 3_000_000]
+    let lines = sizes.map { String(repeating: "x", count: $0) }
+    let result = try bulk(lines)
+    #expect(result.status == 0, "\(result.error)")
+    #expect(try drain(queue, at: broker).map(\.bytes.count) == sizes)
+  }
+
+  @Test func `commands work, eight at a time`() throws {
+    let lines = (1...400).map { "\($0)" }
+    #expect(try bulk(lines).status == 0)
+    let work = try TLSBroker.workq(["work", "--drain", "-j", "8", "-q", queue, "--", "sh", "-c", "cat; echo"])
+      .run(limit: 120)
+    #expect(work.status == 0, "\(work.error)")
+    #expect(Set(work.outputLines) == Set(lines) && work.outputLines.count == lines.count)
+    #expect(try waiting(in: queue, at: broker) == 0)
+  }
+
+  @Test func `a task fails, is parked, is looked at, moved and counted`() throws {
+    #expect(try bulk(["bad"]).status == 0)
+    let work = try TLSBroker.workq(["work", "--drain", "-q", queue, "--", "sh", "-c", "exit 65"]).run()
+    #expect(work.status == 1, "\(work.error)")
+    let peek = try TLSBroker.workq(["peek", "--raw", "\(queue).failed"]).run()
+    #expect(peek.output == "bad", "\(peek.error)")
+    #expect(try TLSBroker.workq(["move", "\(queue).failed", queue]).run().status == 0)
+    let status = try TLSBroker.workq(["status", "--json", queue]).run()
+    #expect(status.output.contains("\"waiting\":1"), "\(status.output)")
+    #expect(try TLSBroker.workq(["purge", "--force", queue]).run().status == 0)
+  }
+
+  /// The broker hangs up after two or three seconds in which it hears nothing.
+  @Test func `heartbeats go on while a command works, and while a pipe is quiet`() throws {
+    let url = try TLSBroker.url("?heartbeat=1")
+    let pipe = try NamedPipe()
+    var publish = try TLSBroker.workq(["publish", "-v", "-l", "-q", queue], url: url)
+    let words = ([publish.path] + publish.arguments).map { "'\($0)'" }.joined(separator: " ")
+    (publish.path, publish.arguments) = ("/bin/sh", ["-c", "exec \(words) <'\(pipe.path)'"])
+    let publishing = try publish.start()
+    try pipe.write("first\n")
+    let script = "cat; sleep 5; echo"
+    let worker = try TLSBroker.workq(["work", "-v", "-q", queue, "--", "sh", "-c", script], url: url).start()
+    try worker.waitForOutput("first\n", within: 60)
+    try pipe.write("second\n")
+    try worker.waitForOutput("second\n", within: 60)
+    try pipe.close()
+    worker.signal(SIGTERM)
+    let (worked, published) = (try worker.end(), try publishing.end())
+    #expect(worked.status == 0 && published.status == 0, "\(worked.error)\(published.error)")
+    for said in [worked.error, published.error] {
+      #expect(said.ranges(of: "connected to RabbitMQ").count == 1, "\(said)")
+    }
+    #expect(try waiting(in: queue, at: broker) == 0)
+  }
+
+  @Test func `a connection that is cut, or falls silent, is made again`() throws {
+    let proxy = try FaultProxy(to: broker.with(url: TLSBroker.url()))
+    defer { proxy.stop() }
+    let url = "amqps://localhost:\(proxy.port)?heartbeat=1"
+    let worker = try TLSBroker.workq(["work", "-q", queue, "--", "cat"], url: url).start()
+    try worker.waitForError("waiting for tasks")
+    for (name, disaster) in [("cut", { proxy.cut() }), ("silent", { proxy.set(.frozen) })] {
+      let before = proxy.connections
+      disaster()
+      try waitUntil("it was \(name), and the worker calls again", within: 60) { proxy.connections > before }
+      proxy.set(.fine)
+      #expect(try bulk([name], "--retry-for", "30s", url: url).status == 0)
+      try worker.waitForOutput(name, within: 60)
+    }
+    worker.signal(SIGTERM)
+    #expect(try worker.end().status == 0)
+  }
+
+  @Test func `a broker in alarm, which stops reading, is waited for no longer than allowed`() throws {
+    try broker.control("set_vm_memory_high_watermark", "0.000001")
+    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    let lines = [String](repeating: String(repeating: "x", count: 100_000), count: 300)
+    let result = try bulk(lines, "--confirm-timeout", "2s")
+    #expect([3, 75].contains(result.status), "\(result.error)")
+    #expect(result.error.contains("the broker takes no tasks"), "\(result.error)")
+  }
+}
