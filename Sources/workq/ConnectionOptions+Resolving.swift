@@ -5,9 +5,13 @@ internal import Glibc
 extension ConnectionOptions {
   private static let variables = ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"]
 
-  /// The brokers to try, in order; says with `--verbose` which word decided.
+  /// The brokers to try, in order; says with `--verbose` which word decided, and in any case when a password
+  /// is where others can see it.
   func addresses(_ console: Console) throws -> [Address] {
     var (addresses, source) = try givenAddresses()
+    if !url.isEmpty && addresses.contains(where: \.hasSecret) {
+      console.notice("other users can see the password in --url: better have it in WORKQ_URL or --url-file")
+    }
     for index in addresses.indices { try overrideParts(of: &addresses[index]) }
     let locations = addresses.map(\.location).joined(separator: ", ")
     console.detail("broker: \(locations) (from \(source))")
@@ -55,10 +59,19 @@ extension ConnectionOptions {
 
   private func givenAddresses() throws -> ([Address], source: String) {
     if !url.isEmpty { return (try url.flatMap { try Self.parse($0, "--url") }, "--url") }
+    if let urlFile {
+      return (try Self.parse(try SecretFile.firstLine(of: urlFile), "--url-file"), "--url-file")
+    }
     for name in Self.variables {
       if let text = Environment[name] { return (try Self.parse(text, name), name) }
     }
     return ([.localDefault], "the built-in default")
+  }
+
+  /// The variables that name the broker to us, and are no business of the commands that a worker runs.
+  var ownVariables: Set<String> {
+    guard url.isEmpty && urlFile == nil else { return ["WORKQ_URL"] }
+    return ["WORKQ_URL", Self.variables.first { Environment[$0] != nil } ?? "WORKQ_URL"]
   }
 
   private static func parse(_ text: String, _ source: String) throws -> [Address] {
@@ -79,8 +92,11 @@ extension ConnectionOptions {
       }
       address.username = username
     }
-    if let passwordFile { address.password = try Self.firstLine(of: passwordFile) }
+    if let passwordFile { address.password = try SecretFile.firstLine(of: passwordFile) }
     try overrideTLS(of: &address)
+    if address.mechanism == .external && address.tls?.certificateFile == nil {
+      throw Failure(.usage, "auth_mechanism=external needs a certificate to show: --cert and --key")
+    }
   }
 
   private func overrideTLS(of address: inout Address) throws {
@@ -94,18 +110,5 @@ extension ConnectionOptions {
     tls.keyFile = key ?? tls.keyFile
     if insecure { tls.verifiesPeer = false }
     address.tls = tls
-  }
-
-  private static func firstLine(of path: String) throws -> String {
-    guard let file = unsafe fopen(path, "r") else {
-      throw Failure(.noInput, "cannot read '\(path)': \(unsafe String(cString: strerror(errno)))")
-    }
-    defer { unsafe fclose(file) }
-    var line = [CChar](repeating: 0, count: 4096)
-    guard unsafe fgets(&line, Int32(line.count), file) != nil else {
-      throw Failure(.noInput, "'\(path)' holds no password: its first line is missing")
-    }
-    let bytes = line.prefix { $0 != 0 && $0 != 10 && $0 != 13 }.map { UInt8(bitPattern: $0) }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

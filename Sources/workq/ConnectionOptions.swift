@@ -14,6 +14,12 @@ struct ConnectionOptions: ParsableArguments {
         """, valueName: "url"))
   var url: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Read the URL from the first line of a file that only its owner can read.", valueName: "file"),
+    completion: .file())
+  var urlFile: String?
+
   @Option(help: "Use this host instead of the URL's.")
   var host: String?
 
@@ -27,7 +33,7 @@ struct ConnectionOptions: ParsableArguments {
   var username: String?
 
   @Option(
-    help: ArgumentHelp("Read the password from the first line of a file.", valueName: "file"),
+    help: ArgumentHelp("Read the password from such a file.", valueName: "file"),
     completion: .file())
   var passwordFile: String?
 
@@ -59,4 +65,8 @@ struct ConnectionOptions: ParsableArguments {
     help: ArgumentHelp(
       "The work queue. [environment: WORKQ_QUEUE] (default: task_queue)", valueName: "name"))
   var queue: String?
+
+  func validate() throws {
+    if !url.isEmpty && urlFile != nil { throw ValidationError("--url and --url-file exclude each other.") }
+  }
 }

@@ -90,7 +90,7 @@ extension SpoolOptions {
 extension ConnectionOptions {
   fileprivate static var withoutOptions: ConnectionOptions {
     var options = ConnectionOptions()
-    (options.url, options.queue) = ([], nil)
+    (options.url, options.urlFile, options.queue) = ([], nil, nil)
     (options.host, options.port, options.vhost) = (nil, nil, nil)
     (options.username, options.passwordFile) = (nil, nil)
     (options.cacert, options.cert, options.key, options.insecure) = (nil, nil, nil, false)

@@ -79,7 +79,8 @@ struct Work: WorkqCommand {
     var options = Worker.Options(
       addresses: addresses, connection: connection.settings(for: "work"), queue: queue,
       consumer: "workq-\(ConnectionOptions.processName)", host: ConnectionOptions.hostName)
-    try tasks.apply(to: &options, command: command.map(RawArguments.bytes(of:)))
+    try tasks.apply(
+      to: &options, command: command.map(RawArguments.bytes(of:)), ownVariables: connection.ownVariables)
     try failures.apply(to: &options)
     stopping.apply(to: &options)
     return options

@@ -28,6 +28,11 @@ struct TaskOptions: ParsableArguments {
   @Flag(help: "Append the task to the command as its last argument; it must be UTF-8 without NUL.")
   var argument = false
 
+  @Flag(
+    name: .customLong("pass-url"),
+    help: "Leave the broker's URL in the command's environment, for one that publishes itself.")
+  var passesURL = false
+
   @Option(
     name: .customLong("output"),
     help: ArgumentHelp(
@@ -56,7 +61,10 @@ struct TaskOptions: ParsableArguments {
     if let timeout, timeout.duration == .zero { throw ValidationError("--timeout is more than 0.") }
   }
 
-  func apply(to options: inout Worker.Options, command words: [[UInt8]]) throws {
+  /// `ownVariables` are those that tell a broker's URL.
+  func apply(
+    to options: inout Worker.Options, command words: [[UInt8]], ownVariables: Set<String>
+  ) throws {
     options.jobs = jobs
     options.prefetch = prefetch ?? UInt16(clamping: jobs)
     options.acknowledges = !doesNotAcknowledge
@@ -65,6 +73,11 @@ struct TaskOptions: ParsableArguments {
     options.policy.statusesTellOfCommand = !shell
     guard shell || !words.isEmpty else { return }
     var command = Command.Options(shell ? .shell : .words(words), environment: Environment.all)
+    if !passesURL {
+      command.environment.removeAll { entry in
+        ownVariables.contains(String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self))
+      }
+    }
     command.takesArgument = argument
     command.output = outputMode ?? (jobs > 1 ? .grouped : .passthrough)
     if let directory = Environment["TMPDIR"] { command.temporaryDirectory = directory }

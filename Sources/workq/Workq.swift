@@ -25,6 +25,7 @@ struct Workq: ParsableCommand {
     var console = Console()
     do {
       let arguments = RawArguments.text()
+      ProcessListing.hidePasswords(in: arguments)
       if let publish = PlainPublish.command(arguments) {
         console = publish.output.console
         return try publish.run()

@@ -52,7 +52,7 @@ import Testing
     #expect(
       message == """
         127.0.0.1:\(port)/: cannot log in: \(words) \
-        (is this an AMQP port, usually 5672? --url or WORKQ_URL names another broker)
+        (is this an AMQP port, usually 5672, or 5671 for amqps? --url or WORKQ_URL names another broker)
         """)
   }
 
@@ -61,7 +61,8 @@ import Testing
     #expect(status == 69)
     #expect(
       message == """
-        127.0.0.1:\(port)/: cannot connect: the TLS handshake failed; is this a TLS port (usually 5671)?
+        127.0.0.1:\(port)/: cannot connect: what answers there does not speak TLS; is it a plain port \
+        (amqp://)? amqps is usually at 5671
         """)
   }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file with some contents, which is removed with this object.
+/// A file with some contents, which only its owner can read, and which is removed with this object.
 public final class TemporaryFile {
   private let url: URL
   public var path: String { url.path }
@@ -8,6 +8,7 @@ public final class TemporaryFile {
   public init(_ text: String) throws {
     url = FileManager.default.temporaryDirectory.appending(path: "workq-test-\(UUID().uuidString)")
     try Data(text.utf8).write(to: url)
+    guard chmod(url.path, 0o600) == 0 else { throw POSIXError(.EIO) }
   }
 
   deinit {

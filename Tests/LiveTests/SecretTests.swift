@@ -1,0 +1,174 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Where a password may be, and where it is not: not in output, arguments, commands' environments, or files.
+@Suite(.ownThreads) struct SecretTests {
+  private static let clerk = Result {
+    try Broker.shared.control("add_user", "keeper", "hunter2")
+    try Broker.shared.control("set_permissions", "keeper", ".*", ".*", ".*")
+  }
+
+  private let queue = freshQueue("secret")
+  private let url: String
+
+  init() throws {
+    try Self.clerk.get()
+    url = "amqp://keeper:hunter2@127.0.0.1:\(Broker.shared.port)"
+  }
+
+  private func contents(of path: String) -> String {
+    (try? Data(contentsOf: URL(filePath: path))).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+
+  // MARK: Where it comes from
+
+  @Test func `a file holds the URL, or the password, and nobody else can read it`() throws {
+    let (urlFile, password) = (try TemporaryFile("\(url)\n# more\n"), try TemporaryFile("hunter2\r\n"))
+    let bare = url.replacing("keeper:hunter2@", with: "")
+    let ways = [
+      ["--url-file", urlFile.path], ["-u", bare, "--username", "keeper", "--password-file", password.path],
+    ]
+    for (file, words) in zip([urlFile, password], ways) {
+      for mode in [0o600, 0o400] {
+        try #require(chmod(file.path, mode_t(mode)) == 0)
+        let good = try Program.workq(["publish", "-q", queue, "x"] + words).run()
+        #expect(good.status == 0 && good.error == "", "\(good.error)")
+      }
+      for mode in [0o644, 0o604, 0o622] {
+        try #require(chmod(file.path, mode_t(mode)) == 0)
+        let bad = try Program.workq(["publish", "-q", queue, "x"] + words).run()
+        #expect(bad.status == 66)
+        let reason = "others may read '\(file.path)', which holds a secret: chmod 600 it"
+        #expect(bad.error == "workq: \(reason)\n")
+      }
+    }
+    #expect(try waiting(in: queue) == 4)
+  }
+
+  @Test func `a pipe is nobody else's`() throws {
+    let script = "exec \"$1\" publish -q \"$2\" --url-file <(echo \"$3\") x"
+    let result = try Program("/bin/bash", ["-c", script, "bash", TestEnvironment.binary, queue, url]).run()
+    #expect(result.status == 0 && result.error == "", "\(result.error)")
+  }
+
+  @Test(arguments: [
+    ("", "is empty"), ("\nhunter2\n", "is empty"), ("hunter2", "begins neither with amqp://"),
+    (String(repeating: "x", count: 70_000), "is too long"), ("amqp://u:hunter2\0@h", "is not UTF-8 text"),
+  ])
+  func `a file with something else is refused, and not quoted`(text: String, reason: String) throws {
+    let file = try TemporaryFile(text)
+    try #require(chmod(file.path, 0o600) == 0)
+    let result = try Program.workq("publish", "--url-file", file.path, "x").run()
+    #expect([64, 66].contains(result.status) && result.error.contains(reason), "\(result.error)")
+    #expect(!result.error.contains("hunter2"))
+  }
+
+  @Test func `two sources exclude each other`() throws {
+    let result = try Program.workq("publish", "-u", "amqp://h", "--url-file", "f", "x").run()
+    #expect(result.status == 64 && result.error.contains("--url and --url-file exclude each other"))
+  }
+
+  // MARK: Where others look
+
+  private static let warning =
+    "workq: other users can see the password in --url: better have it in WORKQ_URL or --url-file\n"
+
+  @Test func `a password in the arguments is warned of, once`() throws {
+    let second = url.replacing("keeper", with: "guest")
+    let twice = try Program.workq("publish", "-u", url, "-u", second, "-q", queue, "x").run()
+    #expect(twice.status == 0 && twice.error == Self.warning)
+    let parsed = try Program.workq("publish", "-v", "--url=\(url)", "-q", queue, "x").run()
+    #expect(parsed.status == 0 && parsed.error.ranges(of: Self.warning).count == 1)
+    let quiet = try Program.workq("publish", "--quiet", "-u", url, "-q", queue, "x").run()
+    #expect(quiet.status == 0 && quiet.error == "")
+    for harmless in [Broker.shared.url, "amqp://127.0.0.1:\(Broker.shared.port)"] {
+      let result = try Program.workq("publish", "-u", harmless, "-q", queue, "x").run()
+      #expect(result.status == 0 && result.error == "")
+    }
+    var program = Program.workq("publish", "-q", queue, "x")
+    program.environment["WORKQ_URL"] = url
+    let silent = try program.run()
+    #expect(silent.status == 0 && silent.error == "")
+  }
+
+  @Test(arguments: [["-u"], ["--url"], ["--uri="], ["-u", "amqp://127.0.0.1:1", "--url"]])
+  func `the argument is overwritten before any work begins`(option: [String]) throws {
+    let words =
+      option.last?.hasSuffix("=") == true ? [(option.last ?? "") + url] : option + [url]
+    let worker = try Program.workq(["work", "-v", "-q", queue] + words).start()
+    try worker.waitForOutput("Waiting for messages")
+    let listing = contents(of: "/proc/\(worker.pid)/cmdline")
+    #expect(!listing.contains("hunter2") && listing.contains("keeper:xxxxxxx@127.0.0.1"), "\(listing)")
+    #expect(listing.hasSuffix("\0"))
+    worker.signal(SIGTERM)
+    #expect(try worker.end().status == 0)
+  }
+
+  @Test(arguments: [true, false])
+  func `a command gets neither the URL nor the password, unless that is wanted`(isWanted: Bool) throws {
+    try #require(try Program.workq("publish", "-q", queue, "task").run().status == 0)
+    let script = "tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$PPID/cmdline; env"
+    let options = isWanted ? ["--pass-url"] : []
+    for variable in ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"] {
+      try #require(try Program.workq("publish", "-q", queue, "task").run().status == 0)
+      var program = Program.workq(
+        ["work", "-q", queue, "--drain", "-v"] + options + ["--", "sh", "-c", script])
+      program.environment["AMQP_URL"] = nil
+      program.environment[variable] = url
+      // One that names no broker to us is the command's own.
+      if variable == "WORKQ_URL" { program.environment["AMQP_URL"] = "amqp://mine" }
+      let result = try program.run()
+      #expect(result.status == 0 && result.output.contains("WORKQ_QUEUE=\(queue)"), "\(result.error)")
+      #expect(result.output.contains("\(variable)=\(url)") == isWanted)
+      #expect((result.output + result.error).contains("hunter2") == isWanted)
+      #expect(result.output.contains("AMQP_URL=amqp://mine") == (variable == "WORKQ_URL"))
+    }
+  }
+
+  // MARK: What is written
+
+  @Test func `neither the spool nor a parked task holds it`() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(queue)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    var away = Program.workq("publish", "-v", "--spool=\(directory)", "-q", queue, "task")
+    away.environment["WORKQ_URL"] = "amqp://keeper:hunter2@127.0.0.1:1"
+    let kept = try away.run()
+    #expect(kept.status == 0 && !kept.error.contains("hunter2"), "\(kept.error)")
+    let files = try FileManager.default.subpathsOfDirectory(atPath: directory)
+    #expect(!files.isEmpty)
+    for file in files {
+      #expect(
+        !file.contains("hunter2") && !contents(of: "\(directory)/\(file)").contains("hunter2"), "\(file)")
+    }
+    var sent = Program.workq("publish", "--flush-spool", "--spool=\(directory)")
+    sent.environment["WORKQ_URL"] = url
+    #expect(try sent.run().status == 0)
+    var work = worker(queue, ["--drain", "--on-failure", "park"], script: "exit 7")
+    work.environment["WORKQ_URL"] = url
+    #expect(try work.run().status == 1)
+    let parked = try drain("\(queue).failed")
+    #expect(parked.count == 1 && !"\(parked)".contains("hunter2"))
+  }
+
+  @Test func `no failure shows it`() throws {
+    let port = Broker.shared.port
+    let places = [
+      "hunter2@127.0.0.1:\(port)/nope", "hunter2@127.0.0.1:1", "hunter2@127.0.0.1:\(port)?wait=1",
+      "hunter2@no-such-host.invalid", "hunter2@127.0.0.1:x", "hun%zzter2@h", "hunter2?x@h", "hunter2 @h",
+      "hunter2#@h", "hunter2@127.0.0.1:1,amqp://v:hunter2@127.0.0.1:2",
+    ]
+    let commands = [["publish", "x"], ["work"], ["status"], ["peek"], ["move", "a", "b"], ["declare"]]
+    for place in places {
+      for scheme in ["amqp", "amqps"] {
+        for command in commands {
+          var program = Program.workq(command + ["--verbose", "--json"])
+          program.environment["WORKQ_URL"] = "\(scheme)://wrong:\(place)"
+          let result = try program.run()
+          let said = result.error + result.output
+          #expect(result.status != 0 && !said.contains("hunter2") && !said.contains("ter2"), "\(said)")
+        }
+      }
+    }
+  }
+}
