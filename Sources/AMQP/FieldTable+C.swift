@@ -1,16 +1,24 @@
 internal import CRabbitMQ
 
 extension FieldTable {
+  /// Tables and arrays within so many others become `void`: a frame has room for 26,000, which would exhaust
+  /// the stack of whoever copies, shows or encodes them.
+  static let deepest = 128
+
   /// Copies a table out of the library's memory.
-  init(_ table: amqp_table_t) {
+  init(_ table: amqp_table_t, depth: Int = 0) {
     let entries = unsafe UnsafeBufferPointer(start: table.entries, count: Int(table.num_entries))
-    self.init(entries: unsafe entries.map { unsafe Entry(name: $0.key.text, value: FieldValue($0.value)) })
+    self.init(
+      entries: unsafe entries.map {
+        unsafe Entry(name: $0.key.text, value: FieldValue($0.value, depth: depth + 1))
+      }
+    )
   }
 }
 
 extension FieldValue {
   /// Copies a value out of the library's memory; a kind that AMQP does not know becomes `void`.
-  init(_ field: amqp_field_value_t) {
+  init(_ field: amqp_field_value_t, depth: Int) {
     let value = unsafe field.value
     switch amqp_field_value_kind_t(UInt32(unsafe field.kind)) {
     case AMQP_FIELD_KIND_BOOLEAN: self = unsafe .boolean(value.boolean != 0)
@@ -30,12 +38,13 @@ extension FieldValue {
       let array = unsafe value.bytes.array
       self = String(validating: array, as: UTF8.self).map { .text($0) } ?? .octets(array)
     case AMQP_FIELD_KIND_BYTES: self = unsafe .bytes(value.bytes.array)
-    case AMQP_FIELD_KIND_ARRAY:
+    case AMQP_FIELD_KIND_ARRAY where depth < FieldTable.deepest:
       let array = unsafe value.array
       let items = unsafe UnsafeBufferPointer(start: array.entries, count: Int(array.num_entries))
-      self = unsafe .array(items.map { unsafe FieldValue($0) })
+      self = unsafe .array(items.map { unsafe FieldValue($0, depth: depth + 1) })
     case AMQP_FIELD_KIND_TIMESTAMP: self = unsafe .timestamp(value.u64)
-    case AMQP_FIELD_KIND_TABLE: self = unsafe .table(FieldTable(value.table))
+    case AMQP_FIELD_KIND_TABLE where depth < FieldTable.deepest:
+      self = unsafe .table(FieldTable(value.table, depth: depth))
     default: self = .void
     }
   }

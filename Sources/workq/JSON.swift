@@ -7,10 +7,21 @@ enum JSON {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      return String(decoding: try encoder.encode(value), as: UTF8.self)
+      return escaped(String(decoding: try encoder.encode(value), as: UTF8.self))
     } catch {
       preconditionFailure("a value of ours that JSON cannot hold: \(error)")
     }
+  }
+
+  /// JSON lets these stand as they are, and a terminal takes them for commands.
+  private static func escaped(_ json: String) -> String {
+    func isControl(_ scalar: Unicode.Scalar) -> Bool { (0x7f...0x9f).contains(scalar.value) }
+    guard json.unicodeScalars.contains(where: isControl) else { return json }
+    return String(
+      String.UnicodeScalarView(
+        json.unicodeScalars.flatMap { scalar in
+          isControl(scalar) ? Array("\\u00\(String(scalar.value, radix: 16))".unicodeScalars) : [scalar]
+        }))
   }
 
   /// A body's two forms, one of which is given: text where it is UTF-8.

@@ -1,0 +1,140 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Tasks from somebody who means no good: whatever is in them, it is data.
+@Suite(.ownThreads) struct HostileTaskTests {
+  private let queue = freshQueue("hostile")
+
+  init() throws {
+    try #require(try Program.workq("declare", queue).run().status == 0)
+  }
+
+  private func put(_ body: String, _ properties: [String: Any]) throws {
+    let json = try JSONSerialization.data(withJSONObject: properties)
+    try SeenMessage.put(body, String(decoding: json, as: UTF8.self), to: queue)
+  }
+
+  // MARK: Commands
+
+  @Test func `headers cannot reach the variables that a command lives by`() throws {
+    let names = [
+      "PATH", "LD_PRELOAD", "ld-preload", "IFS", "BASH_ENV", "", "=", "A=B", "x\nLD_PRELOAD", "../PATH", "é",
+      "WORKQ_QUEUE", "QUEUE", "HEADER_X", "a b", "a_b", "A-B",
+    ]
+    let headers = Dictionary(uniqueKeysWithValues: names.map { ($0, "evil \($0)\nLD_PRELOAD=/evil.so") })
+    try put("task", ["headers": headers, "message_id": "x\nPATH=/evil", "type": "$(touch /evil)"])
+    let work = try worker(queue, ["--drain"], script: "tr '\\n\\0' '|\\n' </proc/self/environ").run()
+    #expect(work.status == 0, "\(work.error)")
+    let variables = work.outputLines.map { $0.split(separator: "=", maxSplits: 1) }
+    let given = Dictionary(variables.map { (String($0[0]), String($0.last ?? "")) }) { _, second in second }
+    #expect(given.count == variables.count, "a variable is there twice")
+    let ours = ProcessInfo.processInfo.environment
+    #expect(given["PATH"] == ours["PATH"] && given["LD_PRELOAD"] == ours["LD_PRELOAD"])
+    #expect(given["WORKQ_QUEUE"] == queue && given["WORKQ_MESSAGE_ID"] == "x|PATH=/evil")
+    for (name, value) in given where value.contains("evil") {
+      let isHeader = name.wholeMatch(of: /WORKQ_HEADER_[A-Z0-9_]+/) != nil
+      #expect(isHeader || ["WORKQ_MESSAGE_ID", "WORKQ_TYPE"].contains(name), "\(name)=\(value)")
+    }
+    #expect(given["WORKQ_HEADER_PATH"]?.hasPrefix("evil PATH|") == true)
+  }
+
+  @Test(arguments: [
+    "$(touch \"$PWNED\")", "`touch \"$PWNED\"`", "; touch \"$PWNED\" #", "| touch \"$PWNED\"", "--version",
+    "-rf", "--",
+    "'\"\\ \t", "a\nb", "%s%n", "*", "~", "é\u{202e}", "",
+  ])
+  func `a body is one argument, as it is`(body: String) throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "workq-\(queue)").path
+    try put(body, ["headers": ["x": body], "correlation_id": body])
+    let script = "printf '%s|%s|%s|%s' \"$#\" \"$1\" \"$WORKQ_HEADER_X\" \"$WORKQ_CORRELATION_ID\""
+    var work = Program.workq("work", "-q", queue, "--drain", "--argument", "--", "sh", "-c", script, "sh")
+    work.environment["PWNED"] = file
+    let result = try work.run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output == "1|\(body)|\(body)|\(body)")
+    #expect(!FileManager.default.fileExists(atPath: file))
+  }
+
+  @Test func `of a task for --shell, the body is the script, and nothing else is`() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "workq-\(queue)").path
+    let evil = "; touch '\(file)'; $(touch '\(file)')"
+    try put("printf '%s' \"$WORKQ_HEADER_X$WORKQ_TYPE\"", ["headers": ["x": evil], "type": evil])
+    let result = try Program.workq("work", "-q", queue, "--drain", "--shell").run()
+    #expect(result.status == 0 && result.output == evil + evil, "\(result.error)")
+    #expect(!FileManager.default.fileExists(atPath: file))
+  }
+
+  // MARK: Terminals
+
+  private static let cursor = "\u{1b}[2J\u{1b}]0;owned\u{7}\n [x] Done\r\u{9b}31m\u{202e}"
+
+  @Test(arguments: [
+    ["work", "--drain", "-v"], ["work", "--drain", "-v", "--", "sh", "-c", "exit 65"],
+    ["work", "--drain", "--log", "json", "--", "sh", "-c", "exit 65"],
+    ["work", "--drain", "--json", "--output", "tagged", "--", "sh", "-c", "exit 65"], ["peek"],
+    ["peek", "--json"], ["status"],
+  ])
+  func `nothing in a task moves the cursor, or makes a line of its own`(words: [String]) throws {
+    let cursor = Self.cursor
+    let headers = ["x-workq-reason": cursor, "x-workq-host": cursor, cursor: cursor, "x-death": cursor]
+    try put(
+      cursor,
+      [
+        "headers": headers, "message_id": cursor, "correlation_id": cursor, "type": cursor, "app_id": cursor,
+        "content_type": cursor, "reply_to": cursor,
+      ])
+    var program = Program.workq([words[0], "-q", queue] + words.dropFirst())
+    if words[0] == "status" { program = Program.workq("status", queue) }
+    let result = try program.run()
+    for text in [result.output, result.error] {
+      let controls = text.unicodeScalars.filter { scalar in
+        (scalar.value < 0x20 && scalar != "\n") || (0x7f...0x9f).contains(scalar.value)
+      }
+      #expect(controls.isEmpty, "\(text)")
+      let isFake = words == ["work", "--drain", "-v"]
+      #expect(text.split(separator: "\n").filter { $0 == " [x] Done" }.count <= (isFake ? 1 : 0), "\(text)")
+    }
+  }
+
+  // MARK: Headers of all kinds
+
+  private func headers(_ action: String, _ queue: String, _ more: String...) throws -> String {
+    let path = "\(TestEnvironment.repository)/Tests/LiveTests/Tutorial/headers.py"
+    var program = Program("/usr/bin/python3", [path, action, queue] + more)
+    program.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    let result = try program.run()
+    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    return result.output
+  }
+
+  @Test func `headers of every type pass through a move, a retry and a parking, bit by bit`() throws {
+    let moved = "\(queue)-moved"
+    try #require(try Program.workq("declare", moved).run().status == 0)
+    _ = try headers("put", queue)
+    let sent = try headers("get", queue)
+    _ = try headers("put", queue)
+    let peek = try Program.workq("peek", queue).run()
+    #expect(peek.status == 0 && peek.output.contains("header big"), "\(peek.error)")
+    #expect(try Program.workq("peek", "--json", queue).run().status == 0)
+    let move = try Program.workq("move", "-v", queue, moved).run()
+    #expect(move.status == 0, "\(move.error)")
+    #expect(try headers("get", moved) == sent)
+    _ = try headers("put", queue)
+    let park = try Program.workq("work", "-q", queue, "--drain", "--", "sh", "-c", "cat; exit 65").run()
+    #expect(park.status == 1 && park.output == "task", "\(park.error)")
+    #expect(try headers("get", "\(queue).failed").hasPrefix(sent.dropLast()))
+  }
+
+  @Test(arguments: [10, 100, 1000, 26_000])
+  func `headers nested without end harm nobody`(depth: Int) throws {
+    _ = try headers("deep", queue, "\(depth)")
+    for words in [
+      ["peek"], ["peek", "--json"],
+      ["work", "--drain", "--on-failure", "park", "--", "sh", "-c", "cat; exit 3"],
+    ] {
+      let result = try Program.workq([words[0], "-q", queue] + words.dropFirst()).run()
+      #expect(result.status < 128, "\(words): \(result.status) \(result.error)")
+    }
+  }
+}
