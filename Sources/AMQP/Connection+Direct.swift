@@ -155,6 +155,6 @@ extension Connection {
 extension FieldTable {
   /// Of a broker's properties, what people call it by.
   var productAndVersion: String {
-    ["product", "version"].compactMap { self[$0]?.text }.joined(separator: " ")
+    ["product", "version"].compactMap { self[$0]?.text }.joined(separator: " ").harmless
   }
 }

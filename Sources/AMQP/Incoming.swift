@@ -52,13 +52,13 @@ enum Incoming {
       let back = unsafe decoded(amqp_basic_return_t.self)
       self = unsafe .content(
         .return(
-          code: back.reply_code, reason: back.reply_text.text, exchange: back.exchange.text,
+          code: back.reply_code, reason: back.reply_text.text.harmless, exchange: back.exchange.text,
           routingKey: back.routing_key.text))
     case AMQP_BASIC_CANCEL_METHOD:
       let cancel = unsafe decoded(amqp_basic_cancel_t.self)
       self = unsafe .cancelled(consumer: cancel.consumer_tag.text, wantsAnswer: cancel.nowait == 0)
     case AMQP_CONNECTION_BLOCKED_METHOD:
-      self = unsafe .event(.blocked(reason: decoded(amqp_connection_blocked_t.self).reason.text))
+      self = unsafe .event(.blocked(reason: decoded(amqp_connection_blocked_t.self).reason.text.harmless))
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
       self = .event(.unblocked)
     case AMQP_CHANNEL_CLOSE_METHOD:

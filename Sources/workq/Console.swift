@@ -1,3 +1,4 @@
+internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
@@ -110,8 +111,11 @@ struct Console {
     return ["y", "yes"].contains(readLine()?.lowercased())
   }
 
+  /// Words of strangers may be in it: whatever they are, they do not move the cursor.
   private func tell(_ text: String, _ style: Style?) {
     showHeld()
+    let text = text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).harmless }
+      .joined(separator: "\n")
     var name = "workq:"
     if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
     Self.write(Array("\(name) \(text)\n".utf8), to: STDERR_FILENO)

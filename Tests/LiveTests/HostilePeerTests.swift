@@ -1,0 +1,60 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Brokers that break their word, one for each case: at any step, a frame that is truncated, too long, out
+/// of order, or nonsense.
+///
+/// Every command ends, by itself, with a documented exit code and harmless words.
+@Suite(.ownThreads) struct HostilePeerTests {
+  struct Command: CustomTestStringConvertible {
+    let words: [String]
+    var input: String?
+    var testDescription: String { words.joined(separator: " ") }
+  }
+
+  static let commands = [
+    Command(words: ["publish", "-l", "-q", "q", "--confirm-timeout", "1s"], input: "one\ntwo\nthree\n"),
+    Command(words: ["publish", "-q", "q", "--confirm-timeout", "1s", "--unless-waiting", "9", "task"]),
+    Command(words: [
+      "work", "-q", "q", "--no-reconnect", "--idle-timeout", "1s", "--count", "2", "--dot", "0",
+    ]),
+    Command(
+      words: ["work", "-q", "q", "--no-reconnect", "--max-time", "5s", "--drain", "-v", "--", "sh", "-c"]
+        + ["cat >&2; exit 65"]),
+    Command(words: ["status", "q"]), Command(words: ["move", "q", "r"]), Command(words: ["peek", "q"]),
+    Command(words: ["declare", "q", "--max-length", "5"]), Command(words: ["purge", "--force", "q"]),
+  ]
+
+  private static let codes: Set<Int32> = [0, 1, 3, 65, 69, 70, 75, 77, 78]
+
+  @Test(arguments: commands)
+  func `whatever the broker does, a command ends well`(command: Command) throws {
+    let count = Fuzz.cases(48)
+    let script = "\(TestEnvironment.repository)/Tests/TestSupport/hostile-broker"
+    let peer = try Program("/usr/bin/python3", [script, "\(count)"]).start()
+    try peer.waitForOutput("\n", count: count)
+    let ports = Array(peer.output.split(separator: "\n").enumerated())
+    var seen: [Int32: Int] = [:]
+    // Most of the time they wait for each other.
+    for start in stride(from: 0, to: count, by: 12) {
+      let running = try ports[start..<min(count, start + 12)].map { number, port in
+        let words = [command.words[0], "--connect-timeout", "5s"] + command.words.dropFirst()
+        var program = Program.workq(words)
+        program.environment["AMQP_URL"] = "amqp://127.0.0.1:\(port)"
+        return (number, try program.start(input: command.input.map { Array($0.utf8) }))
+      }
+      for (number, program) in running {
+        let result = try program.end(within: 90)
+        seen[result.status, default: 0] += 1
+        #expect(Self.codes.contains(result.status), "case \(number): \(result.status) \(result.error)")
+        let lines = result.error.split(separator: "\n")
+        #expect(!result.error.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" }, "case \(number)")
+        #expect(!lines.contains { $0.hasPrefix("workq: all is well") }, "case \(number): \(result.error)")
+        #expect(
+          result.status == 0 || lines.last?.hasPrefix("workq: ") == true, "case \(number): \(result.error)")
+      }
+    }
+    #expect(seen.count > 1 && seen[0] != count, "\(seen)")
+  }
+}
