@@ -14,7 +14,8 @@ import Testing
   }
 
   @Test func `workq(1) explains the environment variables that the program reads, and no others`() throws {
-    var names: Set<String> = []
+    // OpenSSL reads these for us.
+    var names: Set<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
     for text in try Self.sources("workq").values {
       for use in text.matches(of: #/Environment\["([A-Z_]+)"\]/#) { names.insert(String(use.1)) }
       guard let list = text.firstMatch(of: #/ variables = \[([^\]]*)\]/#) else { continue }
