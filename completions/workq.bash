@@ -188,7 +188,7 @@ _workq_publish() {
     repeating_flags=()
     non_repeating_flags=(--lines -l -0 --null --jsonl --persistent --transient --no-declare --no-confirm --print-id --spool --flush-spool -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--file -f -H --header -u --url --uri)
-    non_repeating_options=(-D --delimiter --failed-to --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id --exchange -e --routing-key -r --confirm-timeout --retry-for --unless-waiting --spool-directory --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(-D --delimiter --failed-to --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id --exchange -e --routing-key -r --confirm-timeout --retry-for --unless-waiting --spool-directory --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
@@ -262,6 +262,10 @@ _workq_publish() {
     '-u'|'--url'|'--uri')
         return
         ;;
+    '--url-file')
+        __workq_add_completions -f
+        return
+        ;;
     '--host')
         return
         ;;
@@ -308,9 +312,9 @@ _workq_publish() {
 
 _workq_work() {
     repeating_flags=()
-    non_repeating_flags=(-A --no-ack --auto-ack --shell --argument --no-declare --drain --burst --no-reconnect -k --insecure --verbose -v --quiet --json --version -h --help)
+    non_repeating_flags=(-A --no-ack --auto-ack --shell --argument --pass-url --no-declare --drain --burst --no-reconnect -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--on-exit -u --url --uri)
-    non_repeating_options=(--jobs -j --prefetch --prefetch-count --dot --output --log --timeout --kill-after --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --count -c --idle-timeout --max-time --grace --retry-for --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(--jobs -j --prefetch --prefetch-count --dot --output --log --timeout --kill-after --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --count -c --idle-timeout --max-time --grace --retry-for --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
@@ -375,6 +379,10 @@ _workq_work() {
     '-u'|'--url'|'--uri')
         return
         ;;
+    '--url-file')
+        __workq_add_completions -f
+        return
+        ;;
     '--host')
         return
         ;;
@@ -431,7 +439,7 @@ _workq_status() {
     repeating_flags=()
     non_repeating_flags=(-k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--delay -u --url --uri)
-    non_repeating_options=(--watch --max-waiting --min-consumers --retry-delay --retry-max-delay --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(--watch --max-waiting --min-consumers --retry-delay --retry-max-delay --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
@@ -455,6 +463,10 @@ _workq_status() {
         return
         ;;
     '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--url-file')
+        __workq_add_completions -f
         return
         ;;
     '--host')
@@ -505,7 +517,7 @@ _workq_peek() {
     repeating_flags=()
     non_repeating_flags=(--raw -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(-u --url --uri)
-    non_repeating_options=(--count -c --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(--count -c --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options 1
 
     # Offer option value completions
@@ -514,6 +526,10 @@ _workq_peek() {
         return
         ;;
     '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--url-file')
+        __workq_add_completions -f
         return
         ;;
     '--host')
@@ -564,7 +580,7 @@ _workq_move() {
     repeating_flags=()
     non_repeating_flags=(--keep-attempts -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--match -u --url --uri)
-    non_repeating_options=(--count -c --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(--count -c --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options 2
 
     # Offer option value completions
@@ -576,6 +592,10 @@ _workq_move() {
         return
         ;;
     '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--url-file')
+        __workq_add_completions -f
         return
         ;;
     '--host')
@@ -626,7 +646,7 @@ _workq_declare() {
     repeating_flags=()
     non_repeating_flags=(--check -d --durable --transient --single-active-consumer --auto-delete -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(--bind --arg -u --url --uri)
-    non_repeating_options=(--type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --consumer-timeout --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(--type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --consumer-timeout --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
@@ -670,6 +690,10 @@ _workq_declare() {
         return
         ;;
     '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--url-file')
+        __workq_add_completions -f
         return
         ;;
     '--host')
@@ -720,12 +744,16 @@ _workq_purge() {
     repeating_flags=()
     non_repeating_flags=(--force -f --delete --if-empty --if-unused -k --insecure --verbose -v --quiet --json --version -h --help)
     repeating_options=(-u --url --uri)
-    non_repeating_options=(--host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_options=(--url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
     '-u'|'--url'|'--uri')
+        return
+        ;;
+    '--url-file')
+        __workq_add_completions -f
         return
         ;;
     '--host')

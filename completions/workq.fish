@@ -23,19 +23,19 @@ function __workq_parse_tokens -S
         __workq_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'publish'
-            __workq_parse_subcommand -r 1 'l/lines' '0/null' 'D/delimiter=' 'jsonl' 'f/file=+' 'failed-to=' 'persistent' 'transient' 'H/header=+' 'priority=' 'ttl=' 'delay=' 'C/content-type=' 'content-encoding=' 'message-id=' 'correlation-id=' 'reply-to=' 'type=' 'app-id=' 'user-id=' 'e/exchange=' 'r/routing-key=' 'no-declare' 'no-confirm' 'confirm-timeout=' 'retry-for=' 'unless-waiting=' 'print-id' 'spool' 'spool-directory=' 'flush-spool' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand -r 1 'l/lines' '0/null' 'D/delimiter=' 'jsonl' 'f/file=+' 'failed-to=' 'persistent' 'transient' 'H/header=+' 'priority=' 'ttl=' 'delay=' 'C/content-type=' 'content-encoding=' 'message-id=' 'correlation-id=' 'reply-to=' 'type=' 'app-id=' 'user-id=' 'e/exchange=' 'r/routing-key=' 'no-declare' 'no-confirm' 'confirm-timeout=' 'retry-for=' 'unless-waiting=' 'print-id' 'spool' 'spool-directory=' 'flush-spool' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'work'
-            __workq_parse_subcommand -r 1 'j/jobs=' 'prefetch=' 'A/no-ack' 'dot=' 'shell' 'argument' 'output=' 'log=' 'timeout=' 'kill-after=' 'no-declare' 'max-attempts=' 'retry-delay=' 'retry-max-delay=' 'failed-queue=' 'on-failure=' 'on-exit=+' 'c/count=' 'drain' 'idle-timeout=' 'max-time=' 'grace=' 'no-reconnect' 'retry-for=' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand -r 1 'j/jobs=' 'prefetch=' 'A/no-ack' 'dot=' 'shell' 'argument' 'pass-url' 'output=' 'log=' 'timeout=' 'kill-after=' 'no-declare' 'max-attempts=' 'retry-delay=' 'retry-max-delay=' 'failed-queue=' 'on-failure=' 'on-exit=+' 'c/count=' 'drain' 'idle-timeout=' 'max-time=' 'grace=' 'no-reconnect' 'retry-for=' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'status'
-            __workq_parse_subcommand -r 1 'watch=' 'max-waiting=' 'min-consumers=' 'retry-delay=' 'retry-max-delay=' 'delay=+' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand -r 1 'watch=' 'max-waiting=' 'min-consumers=' 'retry-delay=' 'retry-max-delay=' 'delay=+' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'peek'
-            __workq_parse_subcommand 1 'c/count=' 'raw' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand 1 'c/count=' 'raw' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'move'
-            __workq_parse_subcommand 2 'c/count=' 'match=+' 'keep-attempts' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand 2 'c/count=' 'match=+' 'keep-attempts' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'declare'
-            __workq_parse_subcommand -r 1 'check' 'bind=+' 'd/durable' 'transient' 'type=' 'max-length=' 'max-bytes=' 'overflow=' 'message-ttl=' 'expires=' 'dead-letter=' 'max-priority=' 'delivery-limit=' 'single-active-consumer' 'consumer-timeout=' 'auto-delete' 'arg=+' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand -r 1 'check' 'bind=+' 'd/durable' 'transient' 'type=' 'max-length=' 'max-bytes=' 'overflow=' 'message-ttl=' 'expires=' 'dead-letter=' 'max-priority=' 'delivery-limit=' 'single-active-consumer' 'consumer-timeout=' 'auto-delete' 'arg=+' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'purge'
-            __workq_parse_subcommand -r 1 'f/force' 'delete' 'if-empty' 'if-unused' 'u/url=+' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
+            __workq_parse_subcommand -r 1 'f/force' 'delete' 'if-empty' 'if-unused' 'u/url=+' 'url-file=' 'host=' 'port=' 'vhost=' 'username=' 'password-file=' 'cacert=' 'cert=' 'key=' 'k/insecure' 'connect-timeout=' 'heartbeat=' 'q/queue=' 'v/verbose' 'quiet' 'json' 'color=' 'version' 'h/help'
         case 'help'
             __workq_parse_subcommand -r 1 'version'
         end
@@ -133,11 +133,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" spool-directory' -l 'spool-directory' -d 'The same as --spool=DIR.' -rfa '(__workq_complete_directories)'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" flush-spool' -l 'flush-spool' -d 'Only send what is kept.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
@@ -157,6 +158,7 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" dot' -l 'dot' -d 'Fake the work so long for each dot.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" shell' -l 'shell' -d 'Run each task with \'sh -c\'. Whoever can publish to the queue can do anything then.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" argument' -l 'argument' -d 'Append the task to the command as its last argument; it must be UTF-8 without NUL.'
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" pass-url' -l 'pass-url' -d 'Leave the broker\'s URL in the command\'s environment, for one that publishes itself.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" output' -l 'output' -d 'Keep the commands\' output apart: let it through, tag each line with the task\'s number, or show it when a task ends. (default: passthrough for one job, grouped for more)' -rfka 'passthrough tagged grouped'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" log' -l 'log' -d 'Write the worker\'s own lines on stderr as text, or as JSON, one object per line.' -rfka 'text json'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" timeout' -l 'timeout' -d 'End a task that takes longer: TERM to its processes.' -rfka ''
@@ -176,11 +178,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" no-reconnect' -l 'no-reconnect' -d 'Leave with 69 when the connection is lost.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" retry-for' -l 'retry-for' -d 'Leave with 69 when the broker has been away for so long. (default: never, but at the start)' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq work" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
@@ -202,11 +205,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" retry-max-delay' -l 'retry-max-delay' -d 'What they wait at most.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status"' -l 'delay' -d 'A delay that tasks were published with; repeat it for others.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq status" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
@@ -223,11 +227,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" c count' -l 'count' -s 'c' -d 'Look at so many tasks at most.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" raw' -l 'raw' -d 'Write the first body to stdout, byte for byte, and nothing else.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq peek" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
@@ -245,11 +250,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move"' -l 'match' -d 'Move only tasks with this header; the others stay in their places. Repeat it: all must match.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" keep-attempts' -l 'keep-attempts' -d 'Let tasks remember how often they were tried, and why they failed.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq move" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
@@ -281,11 +287,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" auto-delete' -l 'auto-delete' -d 'It is deleted when its last consumer leaves.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare"' -l 'arg' -d 'Any other argument: x-name=text, or x-name:=5 for a number, true or false.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq declare" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
@@ -304,11 +311,12 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" if-empty' -l 'if-empty' -d 'Only delete a queue in which no task waits.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" if-unused' -l 'if-unused' -d 'Only delete a queue that nobody consumes.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge"' -s 'u' -l 'url' -l 'uri' -d 'The broker. Repeat it, or separate with commas, for a cluster\'s nodes: they are tried in turn.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" url-file' -l 'url-file' -d 'Read the URL from the first line of a file that only its owner can read.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" host' -l 'host' -d 'Use this host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" port' -l 'port' -d 'Use this port instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" vhost' -l 'vhost' -d 'Use this virtual host instead of the URL\'s.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" username' -l 'username' -d 'Log in as this user; needs --password-file.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" password-file' -l 'password-file' -d 'Read the password from the first line of a file.' -rF
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" password-file' -l 'password-file' -d 'Read the password from such a file.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" cacert' -l 'cacert' -d 'Trust these authorities (PEM) with amqps:// instead of the system\'s.' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" cert' -l 'cert' -d 'Show the broker this certificate (PEM).' -rF
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq purge" key' -l 'key' -d 'The certificate\'s key (PEM).' -rF
