@@ -81,12 +81,6 @@ extension Connection {
       }
     guard unsafe reply.reply_type != AMQP_RESPONSE_NORMAL else { return }
     let error = unsafe AMQPError(reply: reply, "log in")
-    // With TLS 1.3 a client's certificate is judged when the handshake is over for the client.
-    if let tls = address.tls,
-      let refusal = Handshake.refusal("log in", hasCertificate: tls.certificateFile != nil)
-    {
-      throw refusal
-    }
     if unsafe reply.library_error == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue {
       let name = address.mechanism.rawValue.uppercased()
       throw AMQPError(.accessRefused, "log in", "the broker does not offer the \(name) log-in")
@@ -94,8 +88,10 @@ extension Connection {
     // A peer that hangs up or talks nonsense at this point is most likely no broker, or wants TLS.
     switch error.kind {
     case .lost where address.tls != nil:
-      let wish =
-        address.tls?.certificateFile == nil ? "want a certificate: see --cert and --key" : "not trust ours"
+      // With TLS 1.3 our certificate is judged when the handshake is over for us.
+      let hasCertificate = address.tls?.certificateFile != nil
+      if let refusal = Handshake.refusal("log in", hasCertificate: hasCertificate) { throw refusal }
+      let wish = hasCertificate ? "not trust our certificate" : "want a certificate: see --cert and --key"
       throw AMQPError(.noBroker, "log in", "\(error.detail) after the TLS handshake; the broker may \(wish)")
     case .lost, .protocolViolation:
       throw AMQPError(.noBroker, "log in", error.detail)

@@ -8,8 +8,8 @@ internal import Glibc
 /// never with IP addresses, and sends what it was told to connect to as the server's name. So the settings
 /// and checks are OpenSSL's, made on the context that `amqp_ssl_socket_get_context()` gives away.
 ///
-/// OpenSSL reaches this object by that context, from `begin` to the end of `isOver()`: what a peer makes it
-/// do later finds nobody.
+/// OpenSSL reaches this object by that context, from `begin()` to `end()`: what a peer makes it do later
+/// finds nobody.
 @safe
 final class Handshake {
   private let tls: Address.TLS
@@ -22,7 +22,7 @@ final class Handshake {
 
   /// Makes a context ready.
   ///
-  /// - Throws: `badFile` when a file that TLS needs is of no use.
+  /// - Throws: `badFile` when a file that TLS needs is of no use; `tls` when there is no name to verify.
   init(_ context: OpaquePointer, _ address: Address, _ tls: Address.TLS) throws(AMQPError) {
     self.tls = tls
     unsafe self.context = context
@@ -40,7 +40,11 @@ final class Handshake {
     guard tls.verifiesPeer else { return }
     if !isIPAddress {
       unsafe X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
-      unsafe X509_VERIFY_PARAM_set1_host(parameters, serverName, 0)
+      // Without a name OpenSSL would accept any.
+      guard !serverName.isEmpty, unsafe X509_VERIFY_PARAM_set1_host(parameters, serverName, 0) == 1 else {
+        throw AMQPError(
+          .tls, "connect", "there is no name that the broker's certificate could be verified for")
+      }
     }
     unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
     unsafe SSL_CTX_set_cert_verify_callback(context, verify, nil)

@@ -12,7 +12,8 @@ extension ConnectionOptions {
     if !url.isEmpty && addresses.contains(where: \.hasSecret) {
       console.notice("other users can see the password in --url: better have it in WORKQ_URL or --url-file")
     }
-    for index in addresses.indices { try overrideParts(of: &addresses[index]) }
+    let password = try passwordFile.map(SecretFile.firstLine)  // once: it may be a pipe
+    for index in addresses.indices { try overrideParts(of: &addresses[index], password) }
     let locations = addresses.map(\.location).joined(separator: ", ")
     console.detail("broker: \(locations) (from \(source))")
     return addresses
@@ -82,17 +83,17 @@ extension ConnectionOptions {
     }
   }
 
-  private func overrideParts(of address: inout Address) throws {
+  private func overrideParts(of address: inout Address, _ password: String?) throws {
     if let host { address.host = host }
     if let port { address.port = port }
     if let vhost { address.vhost = vhost }
     if let username {
-      guard passwordFile != nil else {
+      guard password != nil else {
         throw Failure(.usage, "--username needs --password-file: without it the password is not known")
       }
       address.username = username
     }
-    if let passwordFile { address.password = try SecretFile.firstLine(of: passwordFile) }
+    if let password { address.password = password }
     try overrideTLS(of: &address)
     if address.mechanism == .external && address.tls?.certificateFile == nil {
       throw Failure(.usage, "auth_mechanism=external needs a certificate to show: --cert and --key")

@@ -152,7 +152,7 @@ import Testing
       "%", "%2f", "%00", "%c3", "%zz", "h", "5672", "heartbeat=1", "verify=", "\u{1b}", " ", "é", "\n",
     ]
     var accepted = 0
-    for _ in 0..<100_000 {
+    for _ in 0..<Fuzz.cases(100_000) {
       var url = Bool.random(using: &random) ? "amqp://" : "amqp://user:hunter2@"
       for _ in 0..<Int.random(in: 0...8, using: &random) {
         url += fragments.randomElement(using: &random) ?? ""

@@ -46,8 +46,13 @@ import Testing
     #expect(try waiting(in: queue) == 4)
   }
 
-  @Test func `a pipe is nobody else's`() throws {
-    let script = "exec \"$1\" publish -q \"$2\" --url-file <(echo \"$3\") x"
+  @Test(arguments: [
+    "--url-file <(echo \"$3\")",
+    // It is read once for all the nodes.
+    "-u amqp://127.0.0.1:1,${3/keeper:hunter2@/} --username keeper --password-file <(echo hunter2)",
+  ])
+  func `a pipe is nobody else's`(source: String) throws {
+    let script = "exec \"$1\" publish -q \"$2\" \(source) x"
     let result = try Program("/bin/bash", ["-c", script, "bash", TestEnvironment.binary, queue, url]).run()
     #expect(result.status == 0 && result.error == "", "\(result.error)")
   }
