@@ -34,16 +34,16 @@ import Testing
   @Test(.enabled(if: geteuid() == 0, "only root may become a user without other processes"))
   func `a worker that may start no process hands its task back, and is 75`() throws {
     try publish(["a", "b"], to: queue)
-    let scratch = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
-    try FileManager.default.copyItem(atPath: TestEnvironment.binary, toPath: scratch)
-    defer { try? FileManager.default.removeItem(atPath: scratch) }
-    chmod(scratch, 0o755)
+    let copy = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: copy) }
+    // That user may not reach the binary where it is. And were it us who copy it, a program that another
+    // test starts meanwhile would have it open for writing.
     // The command is one of the two processes that there may be, so the second task has none.
     let script = """
-      exec setpriv --reuid 64999 --regid 64999 --clear-groups \
+      cp "$0" "$2" && chmod 755 "$2" && exec setpriv --reuid 64999 --regid 64999 --clear-groups \
         prlimit --nproc=2 "$2" work -q "$1" -j 2 --drain -- sleep 2
       """
-    let result = try shell(script, queue, scratch).run()
+    let result = try shell(script, queue, copy).run()
     #expect(result.status == 75, "\(result.error)")
     #expect(result.error.contains("cannot run 'sleep': Resource temporarily unavailable"), "\(result.error)")
     #expect(result.error.contains("1 done, 1 given back"), "\(result.error)")
