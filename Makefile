@@ -15,10 +15,18 @@ TEST_PACKAGES = amqp-tools openssl python3 python3-pika mandoc strace bsdutils p
 PACKAGE_PACKAGES = debhelper dpkg-dev fakeroot
 BENCH_PACKAGES = amqp-tools gcc libc6-dev python3 python3-pika gnuplot-nox time
 
+# "address" or "thread": the tests, and the program that they run, are built for debugging and watched by that
+# sanitizer, in a directory of their own; what is linked statically cannot be.
+SANITIZE ?=
+# LeakSanitizer is a tracer, and so is strace, which some tests use.
+export ASAN_OPTIONS ?= detect_leaks=0
+
 LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
 PACKAGES = .build/packages
+TESTED = $(if $(SANITIZE),.build/$(SANITIZE)/debug/workq,$(RELEASE))
+TEST_FLAGS = $(if $(SANITIZE),--sanitize=$(SANITIZE) --scratch-path .build/$(SANITIZE))
 TARGET = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
@@ -49,11 +57,12 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 	  exec sleep infinity'
 
 # The units run before and apart: beside tests that start programs all the time, file locks cannot be tested.
-test: deps-test lint release test-package ## run every test, on private brokers
-	swift build --build-tests
-	Tests/Documentation/check
-	swift test --skip-build --skip 'LiveTests|ManualTests'
-	WORKQ_BINARY=$(CURDIR)/$(RELEASE) Tests/TestSupport/broker run swift test --skip-build --filter 'LiveTests|ManualTests'
+test: deps-test lint $(if $(SANITIZE),,release test-package) ## run every test, on private brokers (SANITIZE=address, thread)
+	swift build --build-tests $(TEST_FLAGS)
+	$(if $(SANITIZE),,Tests/Documentation/check)
+	swift test --skip-build $(TEST_FLAGS) --skip 'LiveTests|ManualTests'
+	WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run \
+	  swift test --skip-build $(TEST_FLAGS) --filter 'LiveTests|ManualTests'
 
 test-unit: ## run the tests that need no broker
 	swift test --skip 'LiveTests|ManualTests'
