@@ -54,6 +54,13 @@ extension AMQPError {
       case AMQP_CONTENT_TOO_LARGE: .tooLarge
       default: .protocolViolation
       }
-    self.init(kind, operation, text.harmless)
+    self.init(kind, operation, Self.line(text))
+  }
+
+  /// The broker's words on one line and without control characters: Erlang's terms come with line ends, and
+  /// what a client has sent may be in them.
+  private static func line(_ text: String) -> String {
+    text.unicodeScalars.split { $0.properties.isWhitespace || $0.properties.generalCategory == .control }
+      .map { String($0) }.joined(separator: " ")
   }
 }

@@ -87,6 +87,12 @@ import Testing
     #expect(AMQPError(code: code, "words", "publish") == AMQPError(kind, "publish", "words"))
   }
 
+  @Test func `the broker's words are one line, and move no cursor`() {
+    let text = "FRAME_ERROR - first octets = <<0>>: {invalid_frame_end_marker,\r\n      172}\u{1b}[2J\u{9b}x "
+    let error = AMQPError(code: 501, text, "publish")
+    #expect(error.detail == "FRAME_ERROR - first octets = <<0>>: {invalid_frame_end_marker, 172} [2J x")
+  }
+
   @Test func `only what another attempt may mend is transient`() {
     let transient: [AMQPError.Kind] = [
       .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost,
