@@ -117,8 +117,9 @@ import Testing
 
   @Test func `without --cacert a private authority is not trusted`() throws {
     let (status, message) = try publish(try TLSBroker.url(), [])
-    #expect(status == 69 && message.contains("is signed by an authority that we do not trust"), "\(message)")
-    #expect(message.hasSuffix("; --cacert can name it"))
+    let reason =
+      "the broker's certificate is signed by an authority that we do not trust, 'workq test authority'"
+    #expect(status == 69 && message.hasSuffix(": \(reason); --cacert can name it"), "\(message)")
   }
 
   @Test func `an old version of TLS is not spoken`() throws {
@@ -346,6 +347,8 @@ import Testing
     let lines = [String](repeating: String(repeating: "x", count: 100_000), count: 300)
     let result = try bulk(lines, "--confirm-timeout", "2s")
     #expect([3, 75].contains(result.status), "\(result.error)")
-    #expect(result.error.contains("the broker takes no tasks"), "\(result.error)")
+    // rabbitmq-c sends by TLS, and while it waits to send more it hears no notice.
+    let reasons = ["the broker takes no tasks", "the broker does not read what we send"]
+    #expect(reasons.contains { result.error.contains($0) }, "\(result.error)")
   }
 }
