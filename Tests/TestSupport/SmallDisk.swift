@@ -31,7 +31,7 @@ public final class SmallDisk {
   /// Leaves no room for another byte.
   public func fill() throws {
     let file = FileHandle(
-      fileDescriptor: open("\(path)/full", O_WRONLY | O_CREAT, 0o600), closeOnDealloc: true)
+      fileDescriptor: open("\(path)/full", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600), closeOnDealloc: true)
     let chunk = Data(count: 4096)
     while (try? file.write(contentsOf: chunk)) != nil {}
   }
