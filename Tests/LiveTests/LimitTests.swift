@@ -57,7 +57,7 @@ import Testing
   func `a full disk is 73 for who wants to keep tasks there, and one line`() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
     let disk = try SmallDisk(at: path)
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    defer { withExtendedLifetime(disk) {} }
     let input = Array((0..<1000).map { "\($0)\n" }.joined().utf8)
     var kept = Program.workq("publish", "--spool=\(path)/spool", "-q", queue, "kept before")
     kept.environment["AMQP_URL"] = "amqp://127.0.0.1:9"
@@ -80,7 +80,7 @@ import Testing
   func `a full disk under commands' output fails the task, not the worker`() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
     let disk = try SmallDisk(at: path)
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    defer { withExtendedLifetime(disk) {} }
     try publish(["large", "small"], to: queue)
     try disk.fill()
     let script = "read n; if [ $n = large ]; then head -c 100000 /dev/zero; fi"

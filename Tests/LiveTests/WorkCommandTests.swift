@@ -143,13 +143,17 @@ import Testing
   @Test func `what is prefetched and not begun waits in the worker, and goes back when it stops`() throws {
     let queue = freshQueue()
     try publish((1...20).map { "\($0)" }, to: queue)
-    let worker = try worker(queue, ["-j", "2", "--prefetch", "10"], script: "sleep 1").start()
+    let gate = FileManager.default.temporaryDirectory.appending(path: "workq-gate-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    let script = "until [ -e '\(gate)' ]; do sleep 0.05; done"
+    let worker = try worker(queue, ["-j", "2", "--prefetch", "10"], script: script).start()
     try worker.waitForError("task 2 started")
     try waitUntil("ten are taken") { try waiting(in: queue) == 10 }
     worker.signal(SIGTERM)
+    try worker.waitForError("finishing 2 tasks, again CTRL+C leaves at once; gave back 8 tasks")
+    try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try worker.end()
-    let words = "finishing 2 tasks, again CTRL+C leaves at once; gave back 8 tasks"
-    #expect(result.status == 0 && result.error.contains(words))
+    #expect(result.status == 0 && result.error.contains(": 2 done, 8 given back"), "\(result.error)")
     try waitUntil("all but two are back") { try waiting(in: queue) == 18 }
   }
 

@@ -5,11 +5,7 @@ public final class SmallDisk {
   /// Whether we may mount one.
   public static let isPossible: Bool = {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    guard geteuid() == 0, let disk = try? SmallDisk(at: path) else { return false }
-    // Until then the directory cannot be removed.
-    withExtendedLifetime(disk) { disk.unmount() }
-    return true
+    return geteuid() == 0 && (try? SmallDisk(at: path)) != nil
   }()
 
   public let path: String
@@ -20,9 +16,10 @@ public final class SmallDisk {
     try Self.mount(["-t", "tmpfs", "-o", "size=256k,mode=700", "workq-test", path])
   }
 
-  deinit { unmount() }
-
-  private func unmount() { umount2(path, Int32(MNT_DETACH)) }
+  deinit {
+    umount2(path, Int32(MNT_DETACH))
+    try? FileManager.default.removeItem(atPath: path)
+  }
 
   public func remount(_ option: String) throws {
     try Self.mount(["-o", "remount,\(option)", path])
