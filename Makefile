@@ -57,12 +57,15 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 	  exec sleep infinity'
 
 # The units run before and apart: beside tests that start programs all the time, file locks cannot be tested.
+# The cluster runs by itself: its three brokers leave others no processor.
 test: deps-test lint $(if $(SANITIZE),,release test-package) ## run every test, on private brokers (SANITIZE=address, thread)
 	swift build --build-tests $(TEST_FLAGS)
 	$(if $(SANITIZE),,Tests/Documentation/check)
 	swift test --skip-build $(TEST_FLAGS) --skip 'LiveTests|ManualTests'
 	WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run \
-	  swift test --skip-build $(TEST_FLAGS) --filter 'LiveTests|ManualTests'
+	  swift test --skip-build $(TEST_FLAGS) --filter 'LiveTests|ManualTests' --skip ClusterTests
+	WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run \
+	  swift test --skip-build $(TEST_FLAGS) --filter ClusterTests
 
 test-unit: ## run the tests that need no broker
 	swift test --skip 'LiveTests|ManualTests'

@@ -126,7 +126,7 @@ complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "w
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" no-declare' -l 'no-declare' -d 'Fail with 78 when the queue is missing; do not make it.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" no-confirm' -l 'no-confirm' -d 'Do not wait until the broker has taken responsibility: a crash of it may lose tasks.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" confirm-timeout' -l 'confirm-timeout' -d 'Wait so long for the broker to confirm a task, then exit with 75.' -rfka ''
-complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" retry-for' -l 'retry-for' -d 'Keep trying so long while the broker is away; 0 is not at all.' -rfka ''
+complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" retry-for' -l 'retry-for' -d 'Keep trying so long while the broker is away, or a queue is full; 0 is not at all.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" unless-waiting' -l 'unless-waiting' -d 'Publish nothing, and exit with 0, when n or more tasks wait already.' -rfka ''
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" print-id' -l 'print-id' -d 'Write the id of each published task to stdout.'
 complete -c 'workq' -n '__workq_should_offer_completions_for_flags_or_options "workq publish" spool' -l 'spool' -d 'Keep tasks on disk while the broker is away, and send what is kept first. --spool=DIR keeps it there.'

@@ -26,7 +26,8 @@ struct DeliveryOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Keep trying so long while the broker is away; 0 is not at all.", valueName: "duration"))
+      "Keep trying so long while the broker is away, or a queue is full; 0 is not at all.",
+      valueName: "duration"))
   var retryFor = TimeSpan(.zero)
 
   @Option(

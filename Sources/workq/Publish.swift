@@ -177,6 +177,8 @@ struct Publish: WorkqCommand {
       console.notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
     case .unblocked:
       console.notice("the broker takes tasks again")
+    case .declined(let reason, let patience):
+      console.notice("a task is not taken: \(reason); trying again for \(patience.spoken)")
     case .lost(let error, let onTheirWay, let retry):
       let again = onTheirWay > 0 ? "; what was not confirmed (\(onTheirWay)) is sent again" : ""
       console.notice(

@@ -39,6 +39,26 @@ import Testing
     #expect(try drain(queue).count == 497)
   }
 
+  @Test func `what a full queue does not take is tried again for as long as was asked for`() throws {
+    let full = freshQueue("full")
+    try Peer.declare(full, #"{"x-max-length": 2, "x-overflow": "reject-publish"}"#)
+    let input = Array((1...9).map { "\($0)\n" }.joined().utf8)
+    let impatient = try Program.workq("publish", "--lines", "--retry-for", "1s", "-q", full).run(input: input)
+    #expect(impatient.status == 3)
+    #expect(
+      impatient.error.contains("a task is not taken: the queue is full")
+        && impatient.error.contains(", 7 not"),
+      "\(impatient.error)")
+    let script = "printf '3\\n4\\n5\\n6\\n' | \"$0\" publish --lines --retry-for 60s -q \"$1\""
+    let patient = try shell(script, full).start()
+    try patient.waitForError("a task is not taken: the queue is full")
+    let worker = try Program.workq("work", "-q", full, "--count", "6").run()
+    #expect(worker.status == 0)
+    #expect(try patient.end().status == 0)
+    let done = worker.outputLines.filter { $0.contains("Received") }
+    #expect(done == (1...6).map { " [x] Received '\($0)'" })
+  }
+
   /// A question that the broker answers by closing the channel, while verdicts are out.
   @Test func `a refusal is heard also when the channel is closed over a later record`() throws {
     let (queue, full, quorum) = (freshQueue(), freshQueue("full"), freshQueue("quorum"))

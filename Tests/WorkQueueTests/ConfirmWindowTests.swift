@@ -31,7 +31,7 @@ import Testing
     func verdict(_ index: Int) -> Verdict {
       switch answers[index] {
       case .ack: .confirmed
-      case .nack: .refused(reason: "the queue is full, or cannot take it now")
+      case .nack: .declined(reason: "the queue is full, or cannot take it now")
       case .back: .unroutable(reason: "NO_ROUTE")
       }
     }

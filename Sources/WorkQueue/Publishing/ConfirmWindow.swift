@@ -86,7 +86,7 @@ struct ConfirmWindow {
   private mutating func verdict(of entry: Entry, accepted: Bool) -> Verdict {
     if !accepted {
       if let reason = entry.returned { twin(of: entry, isReturned: false)?.returned = reason }
-      return .refused(reason: "the queue is full, or cannot take it now")
+      return .declined(reason: "the queue is full, or cannot take it now")
     }
     if entry.returned == nil, returnedCount > 0, let twin = twin(of: entry, isReturned: true) {
       swap(&entry.returned, &twin.returned)

@@ -33,6 +33,9 @@ package enum Verdict: Equatable, Sendable {
   case confirmed
   /// No queue would take it, for the broker's reason.
   case unroutable(reason: String)
-  /// The broker will not have it: the queue is full and told to refuse, or something about the task.
+  /// The broker will not have it, for something about the task.
   case refused(reason: String)
+  /// The broker does not take it now (`basic.nack`): its queue is full and told to refuse, or has lost its
+  /// leader.
+  case declined(reason: String)
 }

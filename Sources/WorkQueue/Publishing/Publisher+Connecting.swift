@@ -27,7 +27,7 @@ extension Publisher {
     blockedReason = nil
     var open = onTheirWay.sorted { $0.key < $1.key }.map(\.value.task)
     while let task = again.popFirst() { open.append(task) }
-    (onTheirWay, again) = ([:], Fifo(open))
+    (onTheirWay, again, againTime) = ([:], Fifo(open), .now)
     Poll.wait(for: [], until: .after(delay))
   }
 

@@ -40,7 +40,9 @@ extension Publisher {
     let task = sent.task
     switch verdict {
     case .confirmed: source.settled(task, .published)
-    case .refused(let reason): source.settled(task, .failed(PublishFailure(.refused, reason)))
+    case .declined(let reason) where putOff(task, reason): break
+    case .refused(let reason), .declined(let reason):
+      source.settled(task, .failed(PublishFailure(.refused, reason)))
     case .unroutable(let reason)
     where !task.envelope.exchange.isEmpty || task.envelope.routingKey.isEmpty || sent.returns > 2:
       source.settled(task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
@@ -59,6 +61,21 @@ extension Publisher {
       }
       try send(task, returns: sent.returns + 1, &source)
     }
+  }
+
+  /// Has a task wait that the broker does not take now.
+  ///
+  /// - Returns: false when patience is at its end, or was not asked for.
+  private mutating func putOff(_ task: PublishTask, _ reason: String) -> Bool {
+    guard options.retryFor > .zero else { return false }
+    let until = retryUntil ?? .after(options.retryFor)
+    retryUntil = until
+    guard !until.hasPassed else { return false }
+    again.append(task)
+    if againTime.hasPassed { againTime = min(.after(backoff.delay()), until) }
+    if !hasDeclined { report(.declined(reason: reason, patience: options.retryFor)) }
+    hasDeclined = true
+    return true
   }
 
   /// Makes a queue for want of which a task came back, unless that was done after the task was sent.

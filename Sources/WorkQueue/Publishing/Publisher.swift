@@ -6,7 +6,8 @@ package import AMQP
 /// 2. A queue that is missing is made when a task comes back for want of it, and the task is sent again;
 ///    so an existing queue is used as it is, whatever its properties, and costs no question.
 /// 3. A broker that does not confirm, or does not read, is given `confirmTimeout` and no more.
-/// 4. After a lost connection, all that was not confirmed is sent again, as long as `retryFor` allows.
+/// 4. After a lost connection, all that was not confirmed is sent again, and so is what the broker does not
+///    take for now, as long as `retryFor` allows.
 /// 5. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
 package struct Publisher: ~Copyable {
   /// To which broker tasks go, and how sure of it we want to be.
@@ -41,14 +42,17 @@ package struct Publisher: ~Copyable {
   var pipeline: Pipeline?
   /// By their tickets on the present pipeline.
   var onTheirWay: [Int: Sent] = [:]
-  /// To be sent again: the connection was lost over them.
+  /// To be sent again: the connection was lost over them, or the broker did not take them.
   var again = Fifo<PublishTask>()
+  /// When they may be.
+  var againTime = Deadline.now
   var made = MadeQueues()
   var backoff = Backoff()
-  /// Until when a broker that is away is tried again.
+  /// Until when a broker that is away, or takes nothing, is tried again.
   var retryUntil: Deadline?
   var blockedReason: String?
   var hasGreeted = false
+  var hasDeclined = false
 
   /// `report` is told of what happens on the way.
   package init(_ options: Options, report: @escaping (PublisherEvent) -> Void) {
@@ -105,8 +109,10 @@ package struct Publisher: ~Copyable {
       if options.confirms { return true }
       return try isRead(&source)
     }
-    if supply == nil && pipeline?.hasRoom == true { return false }
+    let isPaused = !again.isEmpty && !againTime.hasPassed
+    if supply == nil && pipeline?.hasRoom == true && !isPaused { return false }
     var due = pipeline?.careInterval.map { Deadline.after($0) } ?? .never
+    if isPaused { due = min(due, againTime) }
     if let since = pipeline?.waitingSince {
       let limit = since + options.confirmTimeout
       guard !limit.hasPassed else { throw timedOut }
@@ -118,9 +124,10 @@ package struct Publisher: ~Copyable {
 
   /// Puts tasks on their way while there is room.
   ///
-  /// - Returns: why no more went: what the source says, or nil when the window is full.
+  /// - Returns: why no more went: what the source says, or nil when the window is full, or nothing may go now.
   private mutating func fill(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Supply? {
     while pipeline?.hasRoom == true {
+      guard again.isEmpty || againTime.hasPassed else { return nil }
       if let task = again.popFirst() {
         try send(task, &source)
         continue
@@ -144,8 +151,11 @@ package struct Publisher: ~Copyable {
   {
     switch notice {
     case .settled(let ticket, let verdict):
-      retryUntil = nil
-      backoff.reset()
+      if case .declined = verdict {
+      } else {
+        retryUntil = nil
+        backoff.reset()
+      }
       if let sent = onTheirWay.removeValue(forKey: ticket) {
         try settle(sent, ticket, verdict, &source)
       }
@@ -175,6 +185,9 @@ package enum PublisherEvent: Equatable, Sendable {
   /// The broker takes nothing in for now; we wait for `patience` at the most.
   case blocked(reason: String, patience: Duration)
   case unblocked
+  /// For the first time the broker did not take a task; it is tried again for `patience` after the last that
+  /// it took.
+  case declined(reason: String, patience: Duration)
   /// The connection failed; the next attempt comes in `retry`.
   case lost(AMQPError, onTheirWay: Int, retry: Duration)
 }

@@ -197,7 +197,7 @@ package struct Mover: ~Copyable {
       _ = ledger.finished(tag)
       progress.moved += 1
       report(.moved(progress.moved, of: goal))
-    case .unroutable(let reason), .refused(let reason):
+    case .unroutable(let reason), .refused(let reason), .declined(let reason):
       refusal = refusal ?? reason
       progress.left += 1
     }

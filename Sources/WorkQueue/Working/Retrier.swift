@@ -176,7 +176,7 @@ struct Retrier: ~Copyable {
       case .confirmed:
         backoff.reset()
         confirmed.append(copy)
-      case .unroutable(let reason), .refused(let reason):
+      case .unroutable(let reason), .refused(let reason), .declined(let reason):
         // Its queue was deleted, is full, or does not take this task.
         known = []
         unsent.append(copy)
