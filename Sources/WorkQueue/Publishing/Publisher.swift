@@ -151,8 +151,9 @@ package struct Publisher: ~Copyable {
   {
     switch notice {
     case .settled(let ticket, let verdict):
-      if case .declined = verdict {
-      } else {
+      switch verdict {
+      case .declined: break  // that is no progress
+      case .confirmed, .unroutable, .refused:
         retryUntil = nil
         backoff.reset()
       }
