@@ -55,3 +55,8 @@ package struct Address: Equatable, Sendable {
         }))
   }
 }
+
+extension [Address] {
+  /// All their locations, for people.
+  package var locations: String { map(\.location).joined(separator: ", ") }
+}

@@ -34,6 +34,6 @@ package struct Message: Equatable, Sendable {
     package var userID: String?
     package var appID: String?
 
-    package init() {}
+    package init(deliveryMode: DeliveryMode? = nil) { self.deliveryMode = deliveryMode }
   }
 }

@@ -2,7 +2,7 @@ internal import AMQP
 internal import ArgumentParser
 internal import Glibc
 
-/// Which broker, and which queue on it.
+/// Which broker, and which queue on it, as it is typed.
 struct ConnectionOptions: ParsableArguments {
   @Option(
     name: [.customShort("u"), .customLong("url"), .customLong("uri")],
@@ -54,11 +54,11 @@ struct ConnectionOptions: ParsableArguments {
   var insecure = false
 
   @Option(help: ArgumentHelp("Give up an attempt to connect and log in after this.", valueName: "duration"))
-  var connectTimeout = TimeSpan(.seconds(5))
+  var connectTimeout = TimeSpan(ConnectionSettings().connectTimeout)
 
   @Option(
     help: ArgumentHelp("Exchange heartbeats with the broker this often; 0 is never.", valueName: "duration"))
-  var heartbeat = TimeSpan(.seconds(30))
+  var heartbeat = TimeSpan(ConnectionSettings().heartbeat)
 
   @Option(
     name: .shortAndLong,
@@ -68,5 +68,12 @@ struct ConnectionOptions: ParsableArguments {
 
   func validate() throws {
     if !url.isEmpty && urlFile != nil { throw ValidationError("--url and --url-file exclude each other.") }
+  }
+
+  var settings: ConnectionSettings {
+    ConnectionSettings(
+      urls: url, urlFile: urlFile, host: host, port: port, vhost: vhost, username: username,
+      passwordFile: passwordFile, cacert: cacert, cert: cert, key: key, insecure: insecure,
+      connectTimeout: connectTimeout.duration, heartbeat: heartbeat.duration, queue: queue)
   }
 }

@@ -88,8 +88,8 @@ struct Console {
   }
 
   /// Tells people who want to know.
-  func detail(_ text: String) {
-    if isVerbose { tell(text, nil) }
+  func detail(_ text: @autoclosure () -> String) {
+    if isVerbose { tell(text(), nil) }
   }
 
   func failure(_ text: String) {

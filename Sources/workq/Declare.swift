@@ -4,6 +4,7 @@ internal import WorkQueue
 
 struct Declare: WorkqCommand {
   static let configuration = CommandConfiguration(
+    commandName: "declare",
     abstract: "Make sure that queues exist.",
     discussion: """
       $ workq declare                task_queue exists afterwards
@@ -35,7 +36,7 @@ struct Declare: WorkqCommand {
   }
 
   func run() throws {
-    let names = try connection.queueNames(queues)
+    let names = try connection.settings.queueNames(queues)
     try withConnection { link, console in
       advise(names, link.broker, console)
       var missing: [String] = []

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// Where tasks go, and how sure of it we want to be.
+/// Where tasks go, and how sure of it we want to be, as it is typed.
 struct DeliveryOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
@@ -22,13 +22,13 @@ struct DeliveryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Wait so long for the broker to confirm a task, then exit with 75.", valueName: "duration"))
-  var confirmTimeout = TimeSpan(.seconds(30))
+  var confirmTimeout = TimeSpan(DeliverySettings().confirmTimeout)
 
   @Option(
     help: ArgumentHelp(
       "Keep trying so long while the broker is away, or a queue is full; 0 is not at all.",
       valueName: "duration"))
-  var retryFor = TimeSpan(.zero)
+  var retryFor = TimeSpan(DeliverySettings().retryFor)
 
   @Option(
     help: ArgumentHelp("Publish nothing, and exit with 0, when n or more tasks wait already.", valueName: "n")
@@ -54,5 +54,12 @@ struct DeliveryOptions: ParsableArguments {
     if unlessWaiting != nil && exchange != nil {
       throw ValidationError("--unless-waiting looks at the queue, which --exchange does not name.")
     }
+  }
+
+  var settings: DeliverySettings {
+    DeliverySettings(
+      exchange: exchange, routingKey: routingKey, declares: !doesNotDeclare, confirms: !doesNotConfirm,
+      confirmTimeout: confirmTimeout.duration, retryFor: retryFor.duration, unlessWaiting: unlessWaiting,
+      printsID: printID)
   }
 }

@@ -4,6 +4,7 @@ internal import WorkQueue
 
 struct Move: WorkqCommand {
   static let configuration = CommandConfiguration(
+    commandName: "move",
     abstract: "Send tasks from one queue to another.",
     discussion: """
       $ workq move task_queue.failed task_queue          try again what was given up
@@ -33,11 +34,12 @@ struct Move: WorkqCommand {
   }
 
   func run() throws {
-    let names = try connection.queueNames([source, target])
+    let names = try connection.settings.queueNames([source, target])
     let console = output.console
-    let addresses = try connection.addresses(console)
+    let addresses = try connection.settings.addresses(console)
     var options = Mover.Options(
-      addresses: addresses, connection: connection.settings(for: "move"), source: names[0], target: names[1])
+      addresses: addresses, connection: connection.settings.options(for: "move"), source: names[0],
+      target: names[1])
     options.limit = choice.count
     options.matches = choice.match.map { HeaderMatch(name: $0.name, value: $0.value) }
     options.keepsAttempts = choice.keepAttempts

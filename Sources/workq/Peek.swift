@@ -4,6 +4,7 @@ internal import WorkQueue
 
 struct Peek: WorkqCommand {
   static let configuration = CommandConfiguration(
+    commandName: "peek",
     abstract: "Look at waiting tasks without taking them.",
     discussion: """
       $ workq peek task_queue.failed              why tasks were given up
@@ -29,8 +30,8 @@ struct Peek: WorkqCommand {
   }
 
   func run() throws {
-    guard let queue = try connection.queueNames(name.map { [$0] } ?? []).first else { return }
-    let settings = connection.settings(for: "peek")
+    guard let queue = try connection.settings.queueNames(name.map { [$0] } ?? []).first else { return }
+    let settings = connection.settings.options(for: "peek")
     try withConnection { link, console in
       let (tasks, waiting) = try Peeker.peek(
         &link, queue: queue, count: choice.raw ? 1 : choice.count, patience: settings.rpcTimeout)

@@ -25,9 +25,9 @@ enum ProcessListing {
   /// Where in an argument passwords are.
   static func passwords(in argument: [UInt8]) -> Range<Int> {
     let none = 0..<0
-    guard let scheme = argument.firstRange(of: Array("://".utf8)),
-      let colon = argument[scheme.upperBound...].firstIndex(of: UInt8(ascii: ":")),
-      let end = argument.lastIndex(of: UInt8(ascii: "@")), colon < end
+    guard let end = argument.lastIndex(of: UInt8(ascii: "@")),
+      let scheme = argument.firstRange(of: Array("://".utf8)),
+      let colon = argument[scheme.upperBound...].firstIndex(of: UInt8(ascii: ":")), colon < end
     else { return none }
     let name = String(decoding: argument[..<scheme.lowerBound].suffix(5), as: UTF8.self).lowercased()
     return name.hasSuffix("amqp") || name.hasSuffix("amqps") ? colon + 1..<end : none

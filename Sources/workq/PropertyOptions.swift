@@ -73,8 +73,8 @@ struct PropertyOptions: ParsableArguments {
 
   /// What all tasks have; a UUID and the time come with each.
   func properties() throws(Failure) -> Message.Properties {
-    var properties = Message.Properties()
-    properties.deliveryMode = durability == .transient ? .transient : .persistent
+    var properties = PublishOrder().properties
+    if durability == .transient { properties.deliveryMode = .transient }
     if !header.isEmpty {
       var table = FieldTable()
       for entry in header { table[entry.name] = entry.value }

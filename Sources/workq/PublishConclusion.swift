@@ -4,12 +4,12 @@ internal import WorkQueue
 /// What a publish ends with: an exit code, and one line when not all went well.
 struct PublishConclusion {
   private let tally: Tally
-  private let location: String
+  private let addresses: [Address]
   private let isBatch: Bool
 
-  init(_ tally: Tally, location: String, isBatch: Bool) {
+  init(_ tally: Tally, at addresses: [Address], isBatch: Bool) {
     self.tally = tally
-    self.location = location
+    self.addresses = addresses
     self.isBatch = isBatch
   }
 
@@ -28,11 +28,11 @@ struct PublishConclusion {
 
   /// What went wrong with the only task.
   private var single: Failure? {
-    if let end = tally.end { return Failure(end, at: location) }
+    if let end = tally.end { return Failure(end, at: addresses.locations) }
     if let unreadable = tally.unreadable { return Failure(unreadable.status, unreadable.message) }
     guard let failure = tally.first else { return nil }
     let advice = failure.kind == .noQueue ? " (without --no-declare it is made)" : ""
-    return Failure(status, "\(location): not published: \(failure.reason)\(advice)")
+    return Failure(status, "\(addresses.locations): not published: \(failure.reason)\(advice)")
   }
 
   private var status: ExitStatus {
@@ -46,7 +46,7 @@ struct PublishConclusion {
   }
 
   private var counts: String {
-    "\(location): \(tally.published) published, \(tally.failed) not"
+    "\(addresses.locations): \(tally.published) published, \(tally.failed) not"
   }
 
   private var why: String? {

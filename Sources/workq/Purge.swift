@@ -4,6 +4,7 @@ internal import Glibc
 
 struct Purge: WorkqCommand {
   static let configuration = CommandConfiguration(
+    commandName: "purge",
     abstract: "Remove the waiting tasks of queues, or the queues.",
     discussion: """
       $ workq purge                       asks first, at a terminal
@@ -23,7 +24,7 @@ struct Purge: WorkqCommand {
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func run() throws {
-    let names = try connection.queueNames(queues)
+    let names = try connection.settings.queueNames(queues)
     guard choice.force || isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 else {
       throw Failure(.usage, "purge removes tasks for good: without a terminal to ask at, it needs --force")
     }

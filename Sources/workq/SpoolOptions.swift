@@ -1,8 +1,6 @@
-internal import AMQP
 internal import ArgumentParser
-internal import WorkQueue
 
-/// Where tasks are kept while the broker is away.
+/// Where tasks are kept while the broker is away, as it is typed.
 struct SpoolOptions: ParsableArguments {
   @Flag(
     name: .customLong("spool"),
@@ -19,21 +17,8 @@ struct SpoolOptions: ParsableArguments {
   @Flag(help: "Only send what is kept.")
   var flushSpool = false
 
-  /// Whether there is a spool at all.
-  var isUsed: Bool { isOn || directory != nil || flushSpool }
-
   func validate() throws {
     if directory?.isEmpty == true { throw ValidationError("--spool-directory is empty.") }
-  }
-
-  /// The directory named, or the one for this broker.
-  func path(for address: Address) throws(Failure) -> String {
-    if let directory { return directory }
-    guard let state = Environment["XDG_STATE_HOME"] ?? Environment["HOME"].map({ $0 + "/.local/state" })
-    else {
-      throw Failure(.cannotCreate, "HOME is not set: name the spool's directory with --spool=DIR")
-    }
-    return "\(state)/workq/spool/\(Spool.directoryName(for: address))"
   }
 
   /// GNU's way to give an option a value that may be left out, which the parser does not know.
@@ -42,5 +27,10 @@ struct SpoolOptions: ParsableArguments {
     return arguments.enumerated().map { index, argument in
       index < end && argument.hasPrefix("--spool=") ? "--spool-directory=" + argument.dropFirst(8) : argument
     }
+  }
+
+  var settings: SpoolSettings {
+    SpoolSettings(
+      isUsed: isOn || directory != nil || flushSpool, directory: directory, onlyFlushes: flushSpool)
   }
 }

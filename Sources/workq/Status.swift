@@ -4,6 +4,7 @@ internal import WorkQueue
 
 struct Status: WorkqCommand {
   static let configuration = CommandConfiguration(
+    commandName: "status",
     abstract: "Show how many tasks wait, and who works on them.",
     discussion: """
       $ workq status                   task_queue, its retries, what failed
@@ -30,7 +31,7 @@ struct Status: WorkqCommand {
   @OptionGroup(title: "Output options") var output: OutputOptions
 
   func run() throws {
-    let families = try connection.queueNames(queues).map { queue in
+    let families = try connection.settings.queueNames(queues).map { queue in
       choice.isCheck
         ? QueueFamily(checking: queue)
         : QueueFamily(
@@ -52,8 +53,8 @@ struct Status: WorkqCommand {
 
   private func watch(_ families: [QueueFamily], every interval: Duration) throws {
     let console = output.console
-    let addresses = try connection.addresses(console)
-    let settings = connection.settings(for: "status")
+    let addresses = try connection.settings.addresses(console)
+    let settings = connection.settings.options(for: "status")
     let view = StatusView(console: console, isJSON: output.json, interval: interval)
     defer { view.leave() }
     try speaking(with: addresses) {

@@ -64,7 +64,7 @@ final class StatusView {
     let screen = StatusScreen(
       location: location, clock: clock, interval: interval, readings: readings, histories: histories,
       trouble: trouble)
-    let (columns, rows) = terminal.size
+    let (columns, rows) = Terminal.size
     terminal.draw(screen.lines(columns: columns, rows: rows))
   }
 }

@@ -6,7 +6,7 @@ struct Terminal {
   let showsColor: Bool
 
   /// Its width and height in characters.
-  var size: (columns: Int, rows: Int) {
+  static var size: (columns: Int, rows: Int) {
     var size = winsize()
     guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
       return (80, 24)
@@ -19,6 +19,9 @@ struct Terminal {
 
   /// Brings back what it showed before.
   func leave() { write("\u{1b}[?25h\u{1b}[?1049l") }
+
+  /// How many characters a line of stdout holds, as the user says, else the terminal; 80 where there is none.
+  static var columns: Int { Environment["COLUMNS"].flatMap { Int($0) } ?? size.columns }
 
   /// Draws over what is there, without a moment of emptiness between.
   func draw(_ lines: [StatusScreen.Line]) {

@@ -4,6 +4,7 @@ internal import WorkQueue
 
 struct Work: WorkqCommand {
   static let configuration = CommandConfiguration(
+    commandName: "work",
     abstract: "Take tasks from the queue and work on them.",
     usage: "workq work [<options>] [-- <command> [<argument> ...]]",
     discussion: """
@@ -61,8 +62,8 @@ struct Work: WorkqCommand {
       throw Failure(.usage, "after '--' there is no command")
     }
     let console = output.console
-    let addresses = try connection.addresses(console)
-    let queue = try connection.queueName()
+    let addresses = try connection.settings.addresses(console)
+    let queue = try connection.settings.queueName()
     let options = try workerOptions(addresses, queue)
     let report = WorkReport(
       console: console, output: output.json ? .json : .text, log: tasks.log, options: options)
@@ -77,10 +78,11 @@ struct Work: WorkqCommand {
 
   private func workerOptions(_ addresses: [Address], _ queue: String) throws -> Worker.Options {
     var options = Worker.Options(
-      addresses: addresses, connection: connection.settings(for: "work"), queue: queue,
-      consumer: "workq-\(ConnectionOptions.processName)", host: ConnectionOptions.hostName)
+      addresses: addresses, connection: connection.settings.options(for: "work"), queue: queue,
+      consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
     try tasks.apply(
-      to: &options, command: command.map(RawArguments.bytes(of:)), ownVariables: connection.ownVariables)
+      to: &options, command: command.map(RawArguments.bytes(of:)),
+      ownVariables: connection.settings.ownVariables)
     try failures.apply(to: &options)
     stopping.apply(to: &options)
     return options

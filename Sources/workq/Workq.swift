@@ -26,12 +26,8 @@ struct Workq: ParsableCommand {
     do {
       let arguments = RawArguments.text()
       ProcessListing.hidePasswords(in: arguments)
-      if let publish = PlainPublish.command(arguments) {
-        console = publish.output.console
-        return try publish.run()
-      }
-      // The parser would look through all subcommands first.
-      if [[], ["--help"], ["-h"]].contains(arguments) { return console.print(helpMessage()) }
+      if let order = PlainPublish.order(arguments) { return try order.run(console) }
+      if RootHelp.isMeant(by: arguments) { return console.print(RootHelp.text() ?? helpMessage()) }
       try Subcommands.check(arguments)
       var command = try parseAsRoot(SpoolOptions.expanded(arguments))
       if let command = command as? any WorkqCommand { console = command.output.console }
@@ -73,17 +69,17 @@ extension WorkqCommand {
     do {
       try body()
     } catch let error as AMQPError {
-      throw Failure(error, at: addresses.map(\.location).joined(separator: ", "))
+      throw Failure(error, at: addresses.locations)
     }
   }
 
   /// Connects, asks what there is to ask, and says good-bye.
   func withConnection(_ body: (inout Connection, Console) throws -> Void) throws {
     let console = output.console
-    let addresses = try connection.addresses(console)
+    let addresses = try connection.settings.addresses(console)
     try speaking(with: addresses) {
       var link = try Connection.open(
-        firstOf: addresses, connection.settings(for: Self._commandName))
+        firstOf: addresses, connection.settings.options(for: Self._commandName))
       console.detail("connected to \(link.broker) at \(link.address.location)")
       try body(&link, console)
       link.close()

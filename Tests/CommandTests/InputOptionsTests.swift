@@ -11,18 +11,18 @@ import Testing
       ("é", [0xc3, 0xa9]), (#"END\n"#, [0x45, 0x4e, 0x44, 10]),
     ] as [(String, [UInt8])])
   func `a delimiter may hold escapes`(text: String, bytes: [UInt8]) {
-    #expect(InputOptions.unescaped(Array(text.utf8)) == bytes)
+    #expect(InputSettings.unescaped(Array(text.utf8)) == bytes)
   }
 
   @Test(arguments: [
     #"\"#, #"a\"#, #"\x"#, #"\x1"#, #"\xg0"#, #"\x+1"#, #"\x１"#, #"\a"#, #"\N"#, #"\é"#, #"\ "#,
   ])
   func `anything else behind a backslash is a mistake`(text: String) {
-    #expect(InputOptions.unescaped(Array(text.utf8)) == nil)
+    #expect(InputSettings.unescaped(Array(text.utf8)) == nil)
   }
 
   @Test func `bytes that are no text are a delimiter, too`() {
-    #expect(InputOptions.unescaped([0xff, 0xfe]) == [0xff, 0xfe])
+    #expect(InputSettings.unescaped([0xff, 0xfe]) == [0xff, 0xfe])
   }
 
   @Test(arguments: [

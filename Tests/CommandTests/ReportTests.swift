@@ -49,7 +49,9 @@ import WorkQueue
   private func failure(isBatch: Bool = true, _ change: (inout Tally) -> Void) -> Failure? {
     var tally = Tally()
     change(&tally)
-    return PublishConclusion(tally, location: "h:1/v", isBatch: isBatch).failure
+    var address = Address.localDefault
+    (address.host, address.port, address.vhost) = ("h", 1, "v")
+    return PublishConclusion(tally, at: [address], isBatch: isBatch).failure
   }
 
   private let lost = AMQPError(.lost, "read from the broker", "the other side closed the connection")

@@ -1,30 +1,44 @@
 internal import AMQP
 internal import Glibc
 
-/// From what was typed, and the environment, to addresses and names.
-extension ConnectionOptions {
+/// Which broker, and which queue on it: what was said, and what that means with the environment.
+struct ConnectionSettings: Equatable {
+  var urls: [String] = []
+  var urlFile: String?
+  var host: String?
+  var port: UInt16?
+  var vhost: String?
+  var username: String?
+  var passwordFile: String?
+  var cacert: String?
+  var cert: String?
+  var key: String?
+  var insecure = false
+  var connectTimeout = Duration.seconds(5)
+  var heartbeat = Duration.seconds(30)
+  var queue: String?
+
   private static let variables = ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"]
 
   /// The brokers to try, in order; says with `--verbose` which word decided, and in any case when a password
   /// is where others can see it.
   func addresses(_ console: Console) throws -> [Address] {
     var (addresses, source) = try givenAddresses()
-    if !url.isEmpty && addresses.contains(where: \.hasSecret) {
+    if !urls.isEmpty && addresses.contains(where: \.hasSecret) {
       console.notice("other users can see the password in --url: better have it in WORKQ_URL or --url-file")
     }
     let password = try passwordFile.map(SecretFile.firstLine)  // once: it may be a pipe
     for index in addresses.indices { try overrideParts(of: &addresses[index], password) }
-    let locations = addresses.map(\.location).joined(separator: ", ")
-    console.detail("broker: \(locations) (from \(source))")
+    console.detail("broker: \(addresses.locations) (from \(source))")
     return addresses
   }
 
   /// How to connect, apart from where; `purpose` is the subcommand, for the connection's name at the broker.
-  func settings(for purpose: String) -> Connection.Options {
+  func options(for purpose: String) -> Connection.Options {
     var options = Connection.Options()
     options.name = "workq \(purpose) (\(Self.processName))"
-    options.connectTimeout = connectTimeout.duration
-    options.heartbeat = heartbeat.duration
+    options.connectTimeout = connectTimeout
+    options.heartbeat = heartbeat
     return options
   }
 
@@ -59,7 +73,7 @@ extension ConnectionOptions {
   }
 
   private func givenAddresses() throws -> ([Address], source: String) {
-    if !url.isEmpty { return (try url.flatMap { try Self.parse($0, "--url") }, "--url") }
+    if !urls.isEmpty { return (try urls.flatMap { try Self.parse($0, "--url") }, "--url") }
     if let urlFile {
       return (try Self.parse(try SecretFile.firstLine(of: urlFile), "--url-file"), "--url-file")
     }
@@ -71,7 +85,7 @@ extension ConnectionOptions {
 
   /// The variables that name the broker to us, and are no business of the commands that a worker runs.
   var ownVariables: Set<String> {
-    guard url.isEmpty && urlFile == nil else { return ["WORKQ_URL"] }
+    guard urls.isEmpty && urlFile == nil else { return ["WORKQ_URL"] }
     return ["WORKQ_URL", Self.variables.first { Environment[$0] != nil } ?? "WORKQ_URL"]
   }
 

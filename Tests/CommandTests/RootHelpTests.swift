@@ -1,0 +1,21 @@
+import ArgumentParser
+import Testing
+
+@testable import workq
+
+@Suite struct RootHelpTests {
+  @Test func `the program's own help is what the parser would say, however wide the terminal is`() throws {
+    for columns in 80...240 {
+      #expect(try #require(RootHelp.text(columns: columns)) == Workq.helpMessage(columns: columns))
+    }
+  }
+
+  @Test func `where lines are too short for it, the parser is asked`() {
+    #expect(RootHelp.text(columns: 79) == nil && RootHelp.text(columns: 0) == nil)
+  }
+
+  @Test(arguments: [["help"], ["--help", "work"], ["work", "--help"], ["--version"], ["-hh"]])
+  func `other words are not a wish for it`(words: [String]) {
+    #expect(!RootHelp.isMeant(by: words))
+  }
+}
