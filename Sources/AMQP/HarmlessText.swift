@@ -1,7 +1,8 @@
 extension String {
   /// The text without what moves a cursor or ends a line, for messages with words that strangers chose.
   package var harmless: String {
-    String(
+    if utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return self }
+    return String(
       String.UnicodeScalarView(
         unicodeScalars.map { scalar in
           let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)

@@ -68,15 +68,21 @@ class Receiver(Queue):
 
 
 def one():
-    ours, theirs = Receiver("one-workq"), Receiver("one-amqp")
+    ours, theirs, limits = Receiver("one-workq"), Receiver("one-amqp"), Receiver("one-limit")
     return Contest(
         {
             "workq": milliseconds(workq("publish", "-q", ours.name, "hello"), ours.has_one_more_already),
             "amqp": milliseconds(
                 amqp("publish", "-p", "-r", theirs.name, "-b", "hello"), theirs.has_one_more
             ),
+            "limit": milliseconds(
+                limit("limit-publish", limits.name, 1), limits.has_one_more_already, stdin=lines(1, 16)
+            ),
         },
-        [Claim("one task, confirmed / amqp-publish -p, unconfirmed", "workq", "amqp", at_most=0.95)],
+        [
+            Claim("one task, confirmed / amqp-publish -p, unconfirmed", "workq", "amqp", at_most=0.95),
+            Claim("  … workq / C limit, confirmed", "workq", "limit"),
+        ],
         times=10,
     )
 
@@ -119,13 +125,19 @@ def one_far_away():
 
 
 def one_by_python():
-    ours, theirs = Receiver("python-workq"), Receiver("python-pika")
+    ours, theirs, limits = Receiver("python-workq"), Receiver("python-pika"), Receiver("python-limit")
     return Contest(
         {
             "workq": milliseconds(workq("publish", "-q", ours.name, "hello"), ours.has_one_more_already),
             "pika": milliseconds(pika("new_task", theirs.name, "classic", "hello"), theirs.has_one_more),
+            "limit": milliseconds(
+                limit("limit-publish", limits.name, 1), limits.has_one_more_already, stdin=lines(1, 16)
+            ),
         },
-        [Claim("one task / pika's new_task.py", "workq", "pika", at_most=0.05)],
+        [
+            Claim("one task / pika's new_task.py", "workq", "pika", at_most=0.05),
+            Claim("  … C limit / pika's new_task.py", "limit", "pika"),
+        ],
         times=2,
     )
 

@@ -79,6 +79,7 @@ def fake_tasks(prefetch, count):
         claims.append(
             Claim(f"{what} / pika's worker.py", "workq", "pika", at_least=target_for_pika, unit="/s")
         )
+        claims.append(Claim("  … C limit acking each / pika's worker.py", "limit", "pika", unit="/s"))
     # With one task under way the processors may sleep between any two, or not: such rates vary much.
     return Contest(contestants, claims, times=5 if prefetch == 1 else 1)
 
@@ -98,15 +99,23 @@ def cat(count):
 
         return turn
 
+    def ahead(tasks):
+        return workq("work", "-q", queue.name, "--prefetch", 0, "--count", tasks, "--", "cat")
+
     return Contest(
         {
             "workq": rate(lambda tasks: workq("work", "-q", queue.name, "--count", tasks, "--", "cat")),
+            "ahead": rate(ahead),
             "amqp": rate(lambda tasks: amqp("consume", "-q", queue.name, "-c", tasks, "cat")),
             "fair": rate(lambda tasks: amqp("consume", "-q", queue.name, "-p", 1, "-c", tasks, "cat")),
+            "limit": rate(lambda tasks: limit("limit-work", queue.name, tasks, 1, 1, "cat")),
         },
         [
             Claim("work -- cat / amqp-consume cat", "workq", "amqp", at_least=1.2, unit="/s"),
+            Claim("  … work --prefetch 0 -- cat / amqp-consume cat", "ahead", "amqp", unit="/s"),
             Claim("  … work -- cat / amqp-consume -p 1 cat", "workq", "fair", unit="/s"),
+            Claim("  … work -- cat / C limit that runs cat", "workq", "limit", unit="/s"),
+            Claim("  … C limit that runs cat / amqp-consume cat", "limit", "amqp", unit="/s"),
         ],
     )
 
@@ -117,18 +126,23 @@ def spawning(count):
     def command_for(tasks):
         return workq("work", "-q", queue.name, "--count", tasks, "--", "/bin/true")
 
-    ours = seconds_per_task(queue, command_for, count)
+    def limit_for(tasks):
+        return limit("limit-work", queue.name, tasks, 1, 1, "/bin/true")
+
+    ours, limits = seconds_per_task(queue, command_for, count), seconds_per_task(queue, limit_for, count)
 
     return Contest(
         {
             "workq": lambda: ours() * 1000,
+            "limit": lambda: limits() * 1000,
             "spawn": lambda: run(limit("limit-spawn", count, "/bin/true")).seconds / count * 1000,
         },
         [
             Claim(
                 "a task of work -- /bin/true − posix_spawn, waitpid",
                 "workq", "spawn", at_most=0.25, compare="difference",
-            )
+            ),
+            Claim("  … a task of the C limit that runs it − the same", "limit", "spawn", compare="difference"),
         ],
     )  # fmt: skip
 
