@@ -72,7 +72,7 @@ struct PropertyOptions: ParsableArguments {
   }
 
   /// What all tasks have; a UUID and the time come with each.
-  func properties() throws(Failure) -> Message.Properties {
+  var properties: Message.Properties {
     var properties = PublishOrder().properties
     if durability == .transient { properties.deliveryMode = .transient }
     if !header.isEmpty {
@@ -90,11 +90,6 @@ struct PropertyOptions: ParsableArguments {
     properties.type = type
     properties.appID = appID
     properties.userID = userID
-    do throws(AMQPError) {
-      try properties.check()
-    } catch {
-      throw Failure(.usage, error.detail)
-    }
     return properties
   }
 }

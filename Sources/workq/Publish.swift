@@ -46,14 +46,14 @@ struct Publish: WorkqCommand {
   }
 
   /// What all of this amounts to.
-  func order() throws -> PublishOrder {
+  var order: PublishOrder {
     PublishOrder(
-      words: words, input: input.settings, properties: try properties.properties(),
+      words: words, input: input.settings, properties: properties.properties,
       delay: properties.delay?.duration, delivery: delivery.settings, spool: spool.settings,
       connection: connection.settings, isJSON: output.json)
   }
 
   func run() throws {
-    try order().run(output.console)
+    try order.run(output.console)
   }
 }

@@ -72,7 +72,12 @@ struct PublishOrder: Equatable {
   /// Whether there may be more than one task.
   private var isBatch: Bool { input.splits || input.files.count > 1 }
 
-  private func template(_ queue: String) throws -> TaskTemplate {
+  private func template(_ queue: String) throws(Failure) -> TaskTemplate {
+    do throws(AMQPError) {
+      try properties.check()
+    } catch {
+      throw Failure(.usage, error.detail)
+    }
     var template = TaskTemplate(properties: properties, routingKey: queue)
     if let exchange = delivery.exchange {
       (template.exchange, template.routingKey) = (exchange, delivery.routingKey ?? "")
