@@ -1,7 +1,7 @@
 extension String {
   /// The text without what moves a cursor or ends a line, for messages with words that strangers chose.
   package var harmless: String {
-    if utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) { return self }
+    if isPrintableASCII { return self }
     return String(
       String.UnicodeScalarView(
         unicodeScalars.map { scalar in
@@ -9,4 +9,7 @@ extension String {
           return isControl || (0x2028...0x2029).contains(scalar.value) ? "?" : scalar
         }))
   }
+
+  /// Whether it is one line of nothing but what every terminal shows.
+  package var isPrintableASCII: Bool { utf8.allSatisfy { (0x20..<0x7f).contains($0) } }
 }
