@@ -114,7 +114,8 @@ struct Console {
   /// Words of strangers may be in it: whatever they are, they do not move the cursor.
   private func tell(_ text: String, _ style: Style?) {
     showHeld()
-    let lines = text.isPrintableASCII ? [text[...]] : text.split(separator: "\n", omittingEmptySubsequences: false)
+    let lines =
+      text.isPrintableASCII ? [text[...]] : text.split(separator: "\n", omittingEmptySubsequences: false)
     let text = lines.map { String($0).harmless }.joined(separator: "\n")
     var name = "workq:"
     if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }

@@ -19,7 +19,9 @@ enum PlainPublish {
       case "--spool": order.spool.isUsed = true
       case "--print-id": order.delivery.printsID = true
       case let option where option.hasPrefix("-"):
-        guard let value = rest.popFirst(), !value.hasPrefix("-"), take(option, value, &order) else { return nil }
+        guard let value = rest.popFirst(), !value.hasPrefix("-"), take(option, value, &order) else {
+          return nil
+        }
       default: order.words.append(argument)
       }
     }

@@ -13,7 +13,9 @@ import Testing
   @Test func `a plain command line means to both what the parser says`() throws {
     var random = SeededRandom(seed: 12)
     let words = ["hello", "", "a b", "help", "publish", "x=y", "K: V", "\u{10ff41}", "é", "0", "\n", "="]
-    let headers = ["kind=x", "kind: y", "n:=1", "n:=true", "n:=1.5", "e=", "b=\u{10ff41}", "n:=x", "=x", "none"]
+    let headers = [
+      "kind=x", "kind: y", "n:=1", "n:=true", "n:=1.5", "e=", "b=\u{10ff41}", "n:=x", "=x", "none",
+    ]
     let times = ["0", "500ms", "1.5m", "2h", "49d", "50d", "soon", ""]
     var (found, left) = (0, 0)
     for _ in 0..<400 {
