@@ -12,43 +12,52 @@ struct ContentAssembler {
   /// A peer's word about a size is not enough to reserve more than this many bytes at once.
   private static let largestReservation: UInt64 = 16 << 20
 
-  /// What was announced and is not complete, and then its header.
+  /// How much of a content has come.
+  private enum Progress {
+    case nothing
+    case method
+    case header
+  }
+
+  // Moved from hand to hand, never copied: a message's properties are many, and there is one for each task.
+  private var progress = Progress.nothing
   private var announcement: Announcement?
-  private var properties: Message.Properties?
-  private var body: [UInt8] = []
+  private var message = Message(body: [])
   private var size: UInt64 = 0
 
-  mutating func begin(_ announcement: Announcement) throws(AMQPError) {
-    guard self.announcement == nil else { throw Self.outOfOrder("a content while another was not complete") }
+  mutating func begin(_ announcement: consuming Announcement) throws(AMQPError) {
+    guard progress == .nothing else { throw Self.outOfOrder("a content while another was not complete") }
     self.announcement = announcement
+    progress = .method
   }
 
   /// Takes the header; a content without a body is complete with it.
-  mutating func header(bodySize: UInt64, _ properties: Message.Properties) throws(AMQPError) -> Event? {
-    guard let announcement, self.properties == nil else {
-      throw Self.outOfOrder("a content header that no method announced")
-    }
-    guard bodySize > 0 else { return complete(announcement, properties) }
-    self.properties = properties
+  mutating func header(
+    bodySize: UInt64, _ properties: consuming Message.Properties
+  ) throws(AMQPError) -> Event? {
+    guard progress == .method else { throw Self.outOfOrder("a content header that no method announced") }
+    message.properties = properties
+    guard bodySize > 0 else { return complete() }
+    progress = .header
     size = bodySize
-    body.reserveCapacity(Int(min(bodySize, Self.largestReservation)))
+    message.body.reserveCapacity(Int(min(bodySize, Self.largestReservation)))
     return nil
   }
 
   /// Takes one frame of the body.
   mutating func body(_ bytes: UnsafeRawBufferPointer) throws(AMQPError) -> Event? {
-    guard properties != nil else { throw Self.outOfOrder("a content body without a header") }
-    unsafe body.append(contentsOf: bytes)
-    let received = UInt64(body.count)
+    guard progress == .header else { throw Self.outOfOrder("a content body without a header") }
+    unsafe message.body.append(contentsOf: bytes)
+    let received = UInt64(message.body.count)
     guard received <= size else { throw Self.outOfOrder("a content body longer than announced") }
-    guard received == size, let announcement, let properties else { return nil }
-    return complete(announcement, properties)
+    return received == size ? complete() : nil
   }
 
-  private mutating func complete(_ announcement: Announcement, _ properties: Message.Properties) -> Event {
-    let message = Message(body: body, properties: properties)
-    (self.announcement, self.properties, body) = (nil, nil, [])
-    switch announcement {
+  private mutating func complete() -> Event? {
+    let message = exchange(&message, with: Message(body: []))
+    progress = .nothing
+    switch announcement.take() {
+    case nil: return nil
     case .deliver(let tag, let isRedelivered, let exchange, let routingKey):
       return .delivered(
         Delivery(
