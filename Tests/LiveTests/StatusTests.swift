@@ -130,7 +130,7 @@ import Testing
     try terminal.resize(columns: 100, rows: 30)
     try terminal.waitFor("the wide table again") { $0.contains("█") && $0.contains("Ctrl-C ends") }
     try terminal.press("C-c")
-    try terminal.waitFor("the shell as it was") { $0.contains("before\n") && !$0.contains("WAITING") }
+    try terminal.waitFor("the shell as it was") { $0.contains("before\nready$") && !$0.contains("WAITING") }
     try terminal.type("echo \"code $?\"")
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
     screen = try terminal.screen()
