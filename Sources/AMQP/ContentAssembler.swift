@@ -37,7 +37,7 @@ struct ContentAssembler {
   ) throws(AMQPError) -> Event? {
     guard progress == .method else { throw Self.outOfOrder("a content header that no method announced") }
     message.properties = properties
-    guard bodySize > 0 else { return complete() }
+    guard bodySize > 0 else { return try complete() }
     progress = .header
     size = bodySize
     message.body.reserveCapacity(Int(min(bodySize, Self.largestReservation)))
@@ -50,14 +50,16 @@ struct ContentAssembler {
     unsafe message.body.append(contentsOf: bytes)
     let received = UInt64(message.body.count)
     guard received <= size else { throw Self.outOfOrder("a content body longer than announced") }
-    return received == size ? complete() : nil
+    return received == size ? try complete() : nil
   }
 
-  private mutating func complete() -> Event? {
+  private mutating func complete() throws(AMQPError) -> Event {
+    guard let announcement = announcement.take() else {
+      throw Self.outOfOrder("a content that no method announced")
+    }
     let message = exchange(&message, with: Message(body: []))
     progress = .nothing
-    switch announcement.take() {
-    case nil: return nil
+    switch announcement {
     case .deliver(let tag, let isRedelivered, let exchange, let routingKey):
       return .delivered(
         Delivery(
