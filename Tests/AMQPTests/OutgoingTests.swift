@@ -45,7 +45,8 @@ import Testing
       try append(message, to: &outgoing, routingKey: key)
       let pair = try SocketPair()
       let tookSome = outgoing.flush(to: pair.one)
-      #expect(tookSome && outgoing.isEmpty)
+      #expect(tookSome)
+      #expect(outgoing.isEmpty)
       let (ours, theirs) = (pair.read(), library.publish(message, exchange: "", routingKey: key))
       // Of a body that ends with a full frame the library sends the last piece later than it could.
       let areEqual = ours == theirs
@@ -124,7 +125,9 @@ import Testing
     outgoing.appendHeartbeat()
     for _ in 1...2 {
       let tookSome = outgoing.flush(to: pair.one)
-      #expect(!tookSome && outgoing.failure == EPIPE && outgoing.count == 8)
+      #expect(!tookSome)
+      #expect(outgoing.failure == EPIPE)
+      #expect(outgoing.count == 8)
     }
   }
 }

@@ -41,7 +41,8 @@ import WorkQueue
     ] as [([String], FieldTable)])
   func `each option is an argument of its type, and back`(words: [String], arguments: FieldTable) throws {
     let queue = try #require(try QueueOptions.parse(words).queue(named: "q"))
-    #expect(queue.arguments == arguments && queue.isDurable)
+    #expect(queue.arguments == arguments)
+    #expect(queue.isDurable)
     // The words that a mismatch is explained with ask for the same queue.
     #expect(try QueueOptions.parse(QueueOptions.words(for: queue)).queue(named: "q") == queue)
   }
@@ -76,7 +77,8 @@ import WorkQueue
     let broker = try #require(BrokerVersion(broker: "RabbitMQ \(version).0"))
     let notes = DeclareAdvice.notes(for: queue, on: broker)
     if let note {
-      #expect(notes.count == 1 && notes.first?.contains(note) == true, "\(notes)")
+      #expect(notes.count == 1, "\(notes)")
+      #expect(notes.first?.contains(note) == true, "\(notes)")
     } else {
       #expect(notes == [])
     }
@@ -109,7 +111,8 @@ import WorkQueue
     ] as [(String, String, FieldValue)])
   func `the mark between them says whether it is text`(text: String, name: String, value: FieldValue) {
     let typed = TypedValue(argument: text)
-    #expect(typed?.name == name && typed?.value == value)
+    #expect(typed?.name == name)
+    #expect(typed?.value == value)
   }
 
   @Test(arguments: ["", "k", "=v", ":=5", ": v", "k:v", "k:=", "k:=x", "k:=inf", "k:=0x5", "k:=1e999"])

@@ -50,7 +50,9 @@ import WorkQueue
         "s": .text("é"), "t": .boolean(true), "z": .void,
       ]
       #expect(envelope.message.properties == expected)
-      #expect(envelope.routingKey == "q" && envelope.exchange == "" && text(envelope) == "b")
+      #expect(envelope.routingKey == "q")
+      #expect(envelope.exchange == "")
+      #expect(text(envelope) == "b")
       #expect(envelope.delay == .milliseconds(1500))
     }
   }
@@ -62,11 +64,13 @@ import WorkQueue
     template.properties.deliveryMode = .persistent
     template.delay = .seconds(9)
     let record = try envelope(#"{"body": "x", "headers": {"b": 3}, "type": null}"#, template)
-    #expect(record.message.properties.type == "night" && record.delay == .seconds(9))
+    #expect(record.message.properties.type == "night")
+    #expect(record.delay == .seconds(9))
     #expect(record.message.properties.headers == ["a": .text("1"), "b": .int64(3)])
     #expect(record.message.properties.deliveryMode == .persistent)
     #expect(record.routingKey == "default")
-    #expect(record.message.properties.messageID != nil && record.message.properties.timestamp != nil)
+    #expect(record.message.properties.messageID != nil)
+    #expect(record.message.properties.timestamp != nil)
     #expect(try envelope(#"{"body": "x", "delay": 0}"#, template).delay == nil)
     #expect(
       try envelope(#"{"body": "x", "transient": true}"#, template).message.properties.deliveryMode
@@ -83,13 +87,15 @@ import WorkQueue
 
   @Test func `a record may name its exchange, and then has no other key than its own`() throws {
     let record = try envelope(#"{"body": "x", "exchange": "e", "routing_key": "k"}"#)
-    #expect(record.exchange == "e" && record.routingKey == "k")
+    #expect(record.exchange == "e")
+    #expect(record.routingKey == "k")
     #expect(try envelope(#"{"body": "x", "exchange": "e"}"#).routingKey == "")
     var template = template
     (template.exchange, template.routingKey) = ("e", "k")
     #expect(try envelope(#"{"body": "x", "routing_key": "other"}"#, template).exchange == "e")
     let queue = try envelope(#"{"body": "x", "queue": "q"}"#, template)
-    #expect(queue.exchange == "" && queue.routingKey == "q")
+    #expect(queue.exchange == "")
+    #expect(queue.routingKey == "q")
   }
 
   // MARK: What is refused
@@ -198,9 +204,11 @@ import WorkQueue
         var ids = MessageID()
         let envelope = try JSONRecord.envelope(damaged, template, &ids)
         taken += 1
-        #expect(!envelope.routingKey.isEmpty && envelope.exchange.isEmpty)
+        #expect(!envelope.routingKey.isEmpty)
+        #expect(envelope.exchange.isEmpty)
       } catch {
-        #expect(!error.reason.isEmpty && !error.reason.contains("\n"))
+        #expect(!error.reason.isEmpty)
+        #expect(!error.reason.contains("\n"))
       }
     }
     #expect(taken > 0)

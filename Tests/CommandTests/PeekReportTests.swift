@@ -54,7 +54,8 @@ import Testing
     let odd = try #require(PeekReport.lines(task(Array("x\(text)".utf8)), number: 1).last)
     #expect(odd.contains("'x\(String(repeating: "é", count: 2047))'… (6,001 bytes)"))
     let bytes = try #require(PeekReport.lines(task([UInt8](repeating: 0xff, count: 5000)), number: 1).last)
-    #expect(bytes.contains("b'\\xff") && bytes.hasSuffix("… (5,000 bytes)"))
+    #expect(bytes.contains("b'\\xff"))
+    #expect(bytes.hasSuffix("… (5,000 bytes)"))
   }
 
   @Test func `a date that has no four digits is a number`() {
@@ -69,13 +70,17 @@ import Testing
 
   @Test func `as JSON it is what publish reads`() throws {
     let object = try object(parked)
-    #expect(object["body"] as? String == "resize\ncat" && object["queue"] as? String == "q")
-    #expect(object["ttl"] as? String == "500ms" && object["persistent"] as? Bool == true)
+    #expect(object["body"] as? String == "resize\ncat")
+    #expect(object["queue"] as? String == "q")
+    #expect(object["ttl"] as? String == "500ms")
+    #expect(object["persistent"] as? Bool == true)
     let delivery = try #require(object["delivery"] as? [String: Any])
-    #expect(delivery["attempts"] as? Int == 3 && delivery["reason"] as? String == "exit status 1")
+    #expect(delivery["attempts"] as? Int == 3)
+    #expect(delivery["reason"] as? String == "exit status 1")
     #expect(delivery["redelivered"] as? Bool == true)
     let headers = try #require(object["headers"] as? [String: Any])
-    #expect(headers["mine"] as? Int == 5 && headers["x-workq-reason"] as? String == "exit status 1")
+    #expect(headers["mine"] as? Int == 5)
+    #expect(headers["x-workq-reason"] as? String == "exit status 1")
   }
 
   @Test func `every type of a header has a form in JSON`() throws {
@@ -85,19 +90,25 @@ import Testing
       "t": .table(["innerKey": .uint64(.max)]), "v": .void, "ts": .timestamp(7),
     ]
     let object = try object(task([0xff]) { $0.headers = table })
-    #expect(object["body"] == nil && object["body_base64"] as? String == "/w==")
+    #expect(object["body"] == nil)
+    #expect(object["body_base64"] as? String == "/w==")
     let headers = try #require(object["headers"] as? [String: Any])
-    #expect(headers["camelCase"] as? String == "stays" && headers["b"] as? Bool == true)
-    #expect(headers["d"] as? Double == 1.5 && headers["inf"] as? String == "inf")
-    #expect(headers["dec"] as? String == "0.05" && headers["o"] as? String == "/w==")
+    #expect(headers["camelCase"] as? String == "stays")
+    #expect(headers["b"] as? Bool == true)
+    #expect(headers["d"] as? Double == 1.5)
+    #expect(headers["inf"] as? String == "inf")
+    #expect(headers["dec"] as? String == "0.05")
+    #expect(headers["o"] as? String == "/w==")
     #expect((headers["a"] as? [Any])?.first as? Int == -1)
     #expect((headers["t"] as? [String: Any])?["innerKey"] as? UInt64 == .max)
-    #expect(headers["v"] is NSNull && headers["ts"] as? Int == 7)
+    #expect(headers["v"] is NSNull)
+    #expect(headers["ts"] as? Int == 7)
   }
 
   @Test func `headers are shown as words`() {
     let value: FieldValue = .array([.table(["k": .int64(1)]), .text("x"), .decimal(scale: 0, value: 7)])
     #expect(value.words == "[{k: 1}, x, 7]")
-    #expect(FieldValue.octets([0xff]).words == #"b'\xff'"# && FieldValue.void.words == "")
+    #expect(FieldValue.octets([0xff]).words == #"b'\xff'"#)
+    #expect(FieldValue.void.words == "")
   }
 }

@@ -72,7 +72,8 @@ import WorkQueue
       $0.published = 7
       refuse(&$0)
     }
-    #expect(partly?.status == .partial && partly?.message == "h:1/v: 7 published, 1 not: record 2 (full)")
+    #expect(partly?.status == .partial)
+    #expect(partly?.message == "h:1/v: 7 published, 1 not: record 2 (full)")
     for (kind, status) in [(.noQueue, .configuration), (.connection(.timedOut), .temporary)]
       as [(PublishFailure.Kind, workq.ExitStatus)]
     {
@@ -99,7 +100,8 @@ import WorkQueue
 
   @Test func `a missing exchange is not a missing queue`() {
     let exchange = Failure(AMQPError(.notFound, "publish", "NOT_FOUND - no exchange 'x'"), at: "h")
-    #expect(exchange.message.contains("check the exchange's name") && !exchange.message.contains("declare"))
+    #expect(exchange.message.contains("check the exchange's name"))
+    #expect(!exchange.message.contains("declare"))
     let queue = Failure(AMQPError(.notFound, "publish to queue 'q'", "it does not exist"), at: "h")
     #expect(queue.message.contains("'workq declare' makes a queue"))
   }

@@ -11,7 +11,8 @@ import Testing
   }
 
   @Test func `where lines are too short for it, the parser is asked`() {
-    #expect(RootHelp.text(columns: 79) == nil && RootHelp.text(columns: 0) == nil)
+    #expect(RootHelp.text(columns: 79) == nil)
+    #expect(RootHelp.text(columns: 0) == nil)
   }
 
   @Test(arguments: [["help"], ["--help", "work"], ["work", "--help"], ["--version"], ["-hh"]])

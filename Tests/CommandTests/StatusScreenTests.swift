@@ -51,7 +51,9 @@ import WorkQueue
         "'task_queue' grows by 40/s: at this rate 24,000 more tasks wait in 10 min",
         "3 tasks are given up: workq peek task_queue.failed shows why",
       ])
-    #expect(lines[0].style == .title && lines[8].style == .warning && lines[3].style == .plain)
+    #expect(lines[0].style == .title)
+    #expect(lines[8].style == .warning)
+    #expect(lines[3].style == .plain)
   }
 
   @Test func `why nothing newer is shown comes first`() {
@@ -64,7 +66,8 @@ import WorkQueue
     for columns in 1...130 {
       for rows in 1...30 {
         let lines = screen(trouble: "trouble").lines(columns: columns, rows: rows)
-        #expect(lines.count <= rows && lines.allSatisfy { $0.text.count <= columns })
+        #expect(lines.count <= rows)
+        #expect(lines.allSatisfy { $0.text.count <= columns })
       }
     }
   }
@@ -78,13 +81,17 @@ import WorkQueue
 
   @Test func `a low one loses blank lines, then all notes but one, then queues`() {
     func texts(_ rows: Int) -> [String] { screen().lines(columns: 80, rows: rows).map(\.text) }
-    #expect(texts(8).count == 8 && !texts(8).contains("") && texts(8)[1].hasPrefix("QUEUE"))
-    #expect(texts(7).count == 7 && texts(7)[6].hasPrefix("'task_queue' grows"))
+    #expect(texts(8).count == 8)
+    #expect(!texts(8).contains(""))
+    #expect(texts(8)[1].hasPrefix("QUEUE"))
+    #expect(texts(7).count == 7)
+    #expect(texts(7)[6].hasPrefix("'task_queue' grows"))
     #expect(texts(5)[3] == "… and 3 more")
   }
 
   @Test func `a bar line reaches from nothing to the highest`() {
-    #expect(SparkLine.draw([]) == "" && SparkLine.draw([nil, 0, 0]) == " ▁▁")
+    #expect(SparkLine.draw([]) == "")
+    #expect(SparkLine.draw([nil, 0, 0]) == " ▁▁")
     #expect(SparkLine.draw([0, 1, 50, 100]) == "▁▂▅█")
     #expect(SparkLine.draw([.max, 1]) == "█▂")
   }
@@ -102,7 +109,8 @@ import WorkQueue
 
   @Test func `a queue that is neither empty nor worked on is told of at once`() {
     #expect(sentence([5], consumers: 0) == "nobody works on 'q'")
-    #expect(sentence([0], consumers: 0) == nil && sentence([5]) == nil)
+    #expect(sentence([0], consumers: 0) == nil)
+    #expect(sentence([5]) == nil)
   }
 
   @Test func `nothing is foretold from a short look`() {
@@ -149,8 +157,10 @@ import WorkQueue
 
   @Test func `columns are as wide as they must be`() {
     #expect(Table.lines([["a", "b", "c"], ["long", "1"]], [.left, .right]) == ["a     b  c", "long  1"])
-    #expect("abcdefgh".shortened(to: 5) == "ab…gh" && "abc".shortened(to: 3) == "abc")
-    #expect("abc".shortened(to: 1) == "a" && "abc".shortened(to: 0) == "")
+    #expect("abcdefgh".shortened(to: 5) == "ab…gh")
+    #expect("abc".shortened(to: 3) == "abc")
+    #expect("abc".shortened(to: 1) == "a")
+    #expect("abc".shortened(to: 0) == "")
   }
 
   @Test func `a move tells how far it is`() {
@@ -160,7 +170,8 @@ import WorkQueue
 
   @Test func `a shell reads words back as they were`() {
     #expect(Quoted.shellWord("task_queue.failed") == "task_queue.failed")
-    #expect(Quoted.shellWord("a b") == "'a b'" && Quoted.shellWord("") == "''")
+    #expect(Quoted.shellWord("a b") == "'a b'")
+    #expect(Quoted.shellWord("") == "''")
     #expect(Quoted.shellWord("it's") == #"'it'\''s'"#)
     #expect(Quoted.plain("a\u{1b}[2J\nb") == #"a\x1b[2J\x0ab"#)
   }

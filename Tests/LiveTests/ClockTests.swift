@@ -27,8 +27,8 @@ import Testing
     }
     #expect(found == Set(Self.uses.keys))
     let deadline = try String(contentsOfFile: "\(directory)/AMQP/Deadline.swift", encoding: .utf8)
-    #expect(
-      deadline.ranges(of: "clock_gettime").count == 1 && deadline.contains("clock_gettime(CLOCK_MONOTONIC"))
+    #expect(deadline.ranges(of: "clock_gettime").count == 1)
+    #expect(deadline.contains("clock_gettime(CLOCK_MONOTONIC"))
   }
 
   /// The kernel's waits are for so long, or until a moment: the second would follow the wall clock.
@@ -53,7 +53,8 @@ import Testing
     let lines = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
     #expect(lines.contains { $0.contains("poll(") }, "the trace shows something")
     for line in lines {
-      #expect(!line.contains("CLOCK_REALTIME") && !line.contains("TIMER_ABSTIME"), "\(line)")
+      #expect(!line.contains("CLOCK_REALTIME"), "\(line)")
+      #expect(!line.contains("TIMER_ABSTIME"), "\(line)")
     }
   }
 }

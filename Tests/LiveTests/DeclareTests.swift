@@ -33,7 +33,8 @@ import Testing
     let queue = freshQueue()
     for _ in 1...2 {
       let result = try Program.workq(["declare", queue] + words).run()
-      #expect(result.status == 0 && result.output == "\(queue): 0 waiting, 0 consumers\n", "\(result.error)")
+      #expect(result.status == 0, "\(result.error)")
+      #expect(result.output == "\(queue): 0 waiting, 0 consumers\n", "\(result.error)")
     }
     try Peer.declare(queue, arguments)  // throws when it is another queue
     #expect(try declare(queue).status == 0)
@@ -46,7 +47,8 @@ import Testing
     let auto = freshQueue()
     #expect(try declare("--auto-delete", auto).status == 0)
     let refused = try declare("--durable", auto)
-    #expect(refused.status == 78 && refused.error.contains("auto_delete  false      true"))
+    #expect(refused.status == 78)
+    #expect(refused.error.contains("auto_delete  false      true"))
   }
 
   @Test func `all that differs is in the table, and the command below it is accepted`() throws {
@@ -56,7 +58,8 @@ import Testing
       #"{"x-max-length": 5, "x-message-ttl": 60000, "x-single-active-consumer": true, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "77"}"#
     )
     let result = try declare("--max-length", "6", "--overflow", "drop-head", "--dead-letter", "78", queue)
-    #expect(result.status == 78 && result.output == "")
+    #expect(result.status == 78)
+    #expect(result.output == "")
     for row in [
       "property                   asked for  the broker has",
       "x-message-ttl              none       60000", "x-dead-letter-routing-key  78         77",
@@ -98,18 +101,21 @@ import Testing
   {
     let queue = freshQueue()
     let result = try Program.workq(["declare", queue] + words).run()
-    #expect(result.status == 78 && result.error.contains(reason), "\(result.error)")
+    #expect(result.status == 78, "\(result.error)")
+    #expect(result.error.contains(reason), "\(result.error)")
     #expect(try declare("--check", queue).status == 78)
   }
 
   @Test func `the broker's own names are refused (403), and queues of one connection locked (405)`() throws {
     let reserved = try declare("amq.mine")
-    #expect(reserved.status == 77 && reserved.error.contains("reserved prefix"))
+    #expect(reserved.status == 77)
+    #expect(reserved.error.contains("reserved prefix"))
     let queue = freshQueue()
     let holder = try Peer.holder(ofExclusive: queue)
     try holder.waitForOutput("ready")
     let locked = try declare(queue)
-    #expect(locked.status == 75 && locked.error.contains("exclusive access to locked queue"))
+    #expect(locked.status == 75)
+    #expect(locked.error.contains("exclusive access to locked queue"))
     #expect(try Program.workq("status", queue).run().status == 75)
   }
 
@@ -128,13 +134,15 @@ import Testing
       ["move", queue, other],
     ] {
       let result = try Program.workq(words).at(poor).run()
-      #expect(result.status == 77 && result.error.contains("ACCESS_REFUSED"), "\(words): \(result.error)")
+      #expect(result.status == 77, "\(words): \(result.error)")
+      #expect(result.error.contains("ACCESS_REFUSED"), "\(words): \(result.error)")
       #expect(!result.error.contains("secret"))
     }
     // It may take tasks, and not give them to others.
     try Broker.shared.control("set_permissions", user, "^$", "^$", ".*")
     let move = try Program.workq("move", queue, other).at(poor).run()
-    #expect(move.status == 77 && move.error.contains("none is lost"), "\(move.error)")
+    #expect(move.status == 77, "\(move.error)")
+    #expect(move.error.contains("none is lost"), "\(move.error)")
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
     #expect(try waiting(in: other) == 0)
   }
@@ -142,11 +150,11 @@ import Testing
   @Test func `options that this broker's version ignores are told of`() throws {
     guard try Broker.shared.control("version").hasPrefix("3.10") else { return }
     let result = try declare("--consumer-timeout", "1h", freshQueue())
-    #expect(
-      result.status == 0
-        && result.error.contains("RabbitMQ 3.10 ignores --consumer-timeout: it came with 3.12"))
+    #expect(result.status == 0)
+    #expect(result.error.contains("RabbitMQ 3.10 ignores --consumer-timeout: it came with 3.12"))
     let quorum = try declare("--type", "quorum", "--max-priority", "3", freshQueue())
-    #expect(quorum.status == 78 && quorum.error.contains("they came with 4.0"))
+    #expect(quorum.status == 78)
+    #expect(quorum.error.contains("they came with 4.0"))
   }
 
   @Test func `dead letters arrive in the queue that is made for them`() throws {
@@ -164,7 +172,8 @@ import Testing
     #expect(try publish.run().status == 0)
     try waitUntil("it is there") { try waiting(in: queue) >= 1 }
     let missing = try declare("--bind", "no.such.exchange:k", queue)
-    #expect(missing.status == 78 && missing.error.contains("no exchange 'no.such.exchange'"))
+    #expect(missing.status == 78)
+    #expect(missing.error.contains("no exchange 'no.such.exchange'"))
     #expect(missing.error.contains("it must be there already"))
   }
 
@@ -172,7 +181,8 @@ import Testing
     let queues = [freshQueue(), freshQueue(), freshQueue()]
     #expect(try Program.workq(["declare"] + queues[..<2]).run().outputLines.count == 2)
     let check = try Program.workq(["declare", "--check", "--json"] + queues).run()
-    #expect(check.status == 78 && check.outputLines.count == 2)
+    #expect(check.status == 78)
+    #expect(check.outputLines.count == 2)
     #expect(check.error.contains("no such queue: '\(queues[2])'"))
     #expect(check.outputLines[0].contains(#""created":false"#))
   }

@@ -11,7 +11,8 @@ import Testing
     program.environment["AMQP_URL"] = url
     let result = try program.run(limit: 20)
     #expect(result.output == "")
-    #expect(result.error.hasPrefix("workq: ") && result.error.hasSuffix("\n"))
+    #expect(result.error.hasPrefix("workq: "))
+    #expect(result.error.hasSuffix("\n"))
     #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
     return (result.status, String(result.error.dropFirst("workq: ".count).dropLast()))
   }
@@ -112,7 +113,8 @@ import Testing
     #expect(status == 69)
     // Without a network, no name server says that there is no such name.
     let start = "no-such-host.invalid:5672/: cannot look up 'no-such-host.invalid': "
-    #expect(message.hasPrefix(start) && message.hasSuffix(" (check the host in --url or WORKQ_URL)"))
+    #expect(message.hasPrefix(start))
+    #expect(message.hasSuffix(" (check the host in --url or WORKQ_URL)"))
   }
 
   @Test func `several brokers, and none will have us`() throws {
@@ -130,14 +132,16 @@ import Testing
     let queue = freshQueue()
     let publish = Program.workq("publish", "-u", "amqp://127.0.0.1:1,\(Broker.shared.url)", "-q", queue, "x")
     let result = try publish.run()
-    #expect(result.status == 0 && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.error == "")
     #expect(try waiting(in: queue) == 1)
   }
 
   @Test func `no queue takes the task`() throws {
     let (status, message) = try publish("-e", "amq.direct", "-r", "nowhere", to: Broker.shared.url)
     #expect(status == 65)
-    #expect(message.hasPrefix("127.0.0.1:\(port)/: ") && message.contains("NO_ROUTE"))
+    #expect(message.hasPrefix("127.0.0.1:\(port)/: "))
+    #expect(message.contains("NO_ROUTE"))
   }
 
   @Test(arguments: [
@@ -156,7 +160,8 @@ import Testing
   ])
   func `a usage error names the help to read`(words: [String], start: String) throws {
     let result = try Program.workq(words).run()
-    #expect(result.status == 64 && result.output == "")
+    #expect(result.status == 64)
+    #expect(result.output == "")
     #expect(result.error.hasPrefix("workq: \(start)"), "\(result.error)")
     #expect(result.error.split(separator: "\n").count == 1)
   }
@@ -187,10 +192,12 @@ import Testing
     let arguments = ["--username", "clerk", "--password-file", file.path]
     let queue = freshQueue()
     let good = try Program.workq(["publish", "-v", "-q", queue, "x"] + arguments).run()
-    #expect(good.status == 0 && !good.error.contains("hunter2"))
+    #expect(good.status == 0)
+    #expect(!good.error.contains("hunter2"))
     #expect(try waiting(in: queue) == 1)
     let missing = try Program.workq(["publish", "x", "--username", "clerk"]).run()
-    #expect(missing.status == 64 && missing.error.contains("--username needs --password-file"))
+    #expect(missing.status == 64)
+    #expect(missing.error.contains("--username needs --password-file"))
     let unreadable = ["--username", "clerk", "--password-file", "/nonexistent"]
     let noFile = try Program.workq(["publish", "x"] + unreadable).run()
     #expect(noFile.status == 66)

@@ -11,7 +11,8 @@ import Testing
     var program = Program.workq(words + ["--help"])
     program.environment["COLUMNS"] = "80"
     let result = try program.run()
-    #expect(result.status == 0 && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.error == "")
     return result.output
   }
 
@@ -42,7 +43,8 @@ import Testing
     var program = Program.workq()
     program.environment["COLUMNS"] = "80"
     let result = try program.run()
-    #expect(result.status == 0 && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.error == "")
     #expect(result.output == (try Self.help([])))
   }
 

@@ -30,8 +30,10 @@ import Testing
     let given = Dictionary(variables.map { (String($0[0]), String($0.last ?? "")) }) { _, second in second }
     #expect(given.count == variables.count, "a variable is there twice")
     let ours = ProcessInfo.processInfo.environment
-    #expect(given["PATH"] == ours["PATH"] && given["LD_PRELOAD"] == ours["LD_PRELOAD"])
-    #expect(given["WORKQ_QUEUE"] == queue && given["WORKQ_MESSAGE_ID"] == "x|PATH=/evil")
+    #expect(given["PATH"] == ours["PATH"])
+    #expect(given["LD_PRELOAD"] == ours["LD_PRELOAD"])
+    #expect(given["WORKQ_QUEUE"] == queue)
+    #expect(given["WORKQ_MESSAGE_ID"] == "x|PATH=/evil")
     for (name, value) in given where value.contains("evil") {
       let isHeader = name.wholeMatch(of: /WORKQ_HEADER_[A-Z0-9_]+/) != nil
       #expect(isHeader || ["WORKQ_MESSAGE_ID", "WORKQ_TYPE"].contains(name), "\(name)=\(value)")
@@ -61,7 +63,8 @@ import Testing
     let evil = "; touch '\(file)'; $(touch '\(file)')"
     try put("printf '%s' \"$WORKQ_HEADER_X$WORKQ_TYPE\"", ["headers": ["x": evil], "type": evil])
     let result = try Program.workq("work", "-q", queue, "--drain", "--shell").run()
-    #expect(result.status == 0 && result.output == evil + evil, "\(result.error)")
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output == evil + evil, "\(result.error)")
     #expect(!FileManager.default.fileExists(atPath: file))
   }
 
@@ -115,14 +118,16 @@ import Testing
     let sent = try headers("get", queue)
     _ = try headers("put", queue)
     let peek = try Program.workq("peek", queue).run()
-    #expect(peek.status == 0 && peek.output.contains("header big"), "\(peek.error)")
+    #expect(peek.status == 0, "\(peek.error)")
+    #expect(peek.output.contains("header big"), "\(peek.error)")
     #expect(try Program.workq("peek", "--json", queue).run().status == 0)
     let move = try Program.workq("move", "-v", queue, moved).run()
     #expect(move.status == 0, "\(move.error)")
     #expect(try headers("get", moved) == sent)
     _ = try headers("put", queue)
     let park = try Program.workq("work", "-q", queue, "--drain", "--", "sh", "-c", "cat; exit 65").run()
-    #expect(park.status == 1 && park.output == "task", "\(park.error)")
+    #expect(park.status == 1, "\(park.error)")
+    #expect(park.output == "task", "\(park.error)")
     #expect(try headers("get", "\(queue).failed").hasPrefix(sent.dropLast()))
   }
 

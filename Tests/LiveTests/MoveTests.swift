@@ -35,7 +35,9 @@ import Testing
   func `all that waits is moved, in order`(from: String, to: String) throws {
     let (source, target) = try queues(300, "--type", from, target: ["--type", to])
     let move = try Program.workq("move", source, target).run()
-    #expect(move.status == 0 && move.output == "\(source) -> \(target): 300 moved\n" && move.error == "")
+    #expect(move.status == 0)
+    #expect(move.output == "\(source) -> \(target): 300 moved\n")
+    #expect(move.error == "")
     // A quorum queue's count comes a little later.
     try waitUntil("the source is empty", within: 90) { try waiting(in: source) == 0 }
     #expect(try bodies(target) == (0..<300).map(String.init))
@@ -45,7 +47,8 @@ import Testing
     let (source, stream) = try queues(3, target: ["--type", "stream"])
     #expect(try Program.workq("move", source, stream).run().output.hasSuffix("3 moved\n"))
     let back = try Program.workq("move", stream, source).run()
-    #expect(back.status == 78 && back.error.contains("basic.get not supported by stream queues"))
+    #expect(back.status == 78)
+    #expect(back.error.contains("basic.get not supported by stream queues"))
     let (single, target) = try queues(0, "--type", "quorum", "--single-active-consumer")
     #expect(try Program.workq("move", single, target).run().status == 78)
   }
@@ -72,7 +75,9 @@ import Testing
     #expect(try Program.workq("purge", "--force", target).run().status == 0)
     #expect(try Program.workq("move", "--keep-attempts", source, target).run().status == 0)
     let tried = try Program.workq("peek", target).run().output
-    #expect(tried.contains("attempts        5") && tried.contains("broken") && !tried.contains("x-death"))
+    #expect(tried.contains("attempts        5"))
+    #expect(tried.contains("broken"))
+    #expect(!tried.contains("x-death"))
   }
 
   @Test func `only so many are moved`() throws {
@@ -88,7 +93,8 @@ import Testing
   @Test func `only those that match are moved, and the others keep their places`() throws {
     let (source, target) = try queues(300)
     let some = try Program.workq("move", "--match", "kind=a", "-c", "10", source, target).run()
-    #expect(some.status == 0 && some.error == "")
+    #expect(some.status == 0)
+    #expect(some.error == "")
     #expect(try bodies(target) == (0..<10).map { "\($0 * 3)" })
     #expect(try bodies(source) == (0..<300).filter { $0 % 3 != 0 || $0 >= 30 }.map(String.init))
     let rest = try Program.workq("move", "--match", "kind=a", source, target).run()
@@ -102,7 +108,8 @@ import Testing
   @Test func `of a quorum queue it says that those left have had a delivery`() throws {
     let (source, target) = try queues(6, "--type", "quorum")
     let move = try Program.workq("move", "--match", "kind=a", source, target).run()
-    #expect(move.status == 0 && move.error.contains("is a quorum queue: for the tasks that were left"))
+    #expect(move.status == 0)
+    #expect(move.error.contains("is a quorum queue: for the tasks that were left"))
     try waitUntil("the others are back") { try waiting(in: source) == 4 }
     #expect(try bodies(source) == ["1", "2", "4", "5"])
   }
@@ -111,7 +118,8 @@ import Testing
     let (source, missing) = try (queues(1).0, freshQueue())
     for words in [[source, missing], [missing, source]] {
       let move = try Program.workq(["move"] + words).run()
-      #expect(move.status == 78 && move.error.contains("'\(missing)': there is no such queue"))
+      #expect(move.status == 78)
+      #expect(move.error.contains("'\(missing)': there is no such queue"))
     }
     #expect(try waiting(in: source) == 1)
   }
@@ -119,20 +127,24 @@ import Testing
   @Test func `a target that is full ends it, and the rest stays`() throws {
     let (source, target) = try queues(50, target: ["--max-length", "5", "--overflow", "reject-publish"])
     let move = try Program.workq("move", source, target).run()
-    #expect(move.status == 3 && move.error.contains("refused a task: the queue is full"))
+    #expect(move.status == 3)
+    #expect(move.error.contains("refused a task: the queue is full"))
     let moved = try waiting(in: target)
-    #expect(move.output.contains("\(moved) moved") && moved >= 5)
+    #expect(move.output.contains("\(moved) moved"))
+    #expect(moved >= 5)
     #expect(Set(try bodies(source) + bodies(target)) == Set((0..<50).map(String.init)))
     #expect(try waiting(in: source) + moved == 50)
     let none = try Program.workq("move", source, target).run()
-    #expect(none.status == 65 && none.output.contains("0 moved"))
+    #expect(none.status == 65)
+    #expect(none.output.contains("0 moved"))
     #expect(try waiting(in: source) + moved == 50)
   }
 
   @Test func `on a terminal it counts`() throws {
     let (source, target) = try queues(200)
     let move = try Program.workq("move", source, target).inTerminal().run()
-    #expect(move.status == 0 && move.output.contains(" of 200 moved"))
+    #expect(move.status == 0)
+    #expect(move.output.contains(" of 200 moved"))
     #expect(move.output.hasSuffix("\u{1b}[K\(source) -> \(target): 200 moved\r\n"))
   }
 
@@ -153,21 +165,24 @@ import Testing
       return left.count + moved.count >= 20_000
     }
     #expect(Set(left).union(moved).count == 20_000)
-    #expect(!left.isEmpty && left == left.sorted { Int($0) ?? 0 < Int($1) ?? 0 })
+    #expect(!left.isEmpty)
+    #expect(left == left.sorted { Int($0) ?? 0 < Int($1) ?? 0 })
     return (end, moved.count, Set(left).intersection(moved).count)
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
   func `one signal ends it with nothing lost and nothing twice`(signal: Int32) throws {
     let (end, moved, twice) = try interrupt { $0.signal(signal) }
-    #expect(end.status == 128 + signal && twice == 0)
-    #expect(
-      end.error.contains("workq: stopping") && end.error.contains("stopped: moved \(moved), the others"))
+    #expect(end.status == 128 + signal)
+    #expect(twice == 0)
+    #expect(end.error.contains("workq: stopping"))
+    #expect(end.error.contains("stopped: moved \(moved), the others"))
   }
 
   @Test func `killed, it loses nothing`() throws {
     let (end, _, twice) = try interrupt { $0.signal(SIGKILL) }
-    #expect(end.status == 128 + SIGKILL && twice <= 1100)
+    #expect(end.status == 128 + SIGKILL)
+    #expect(twice <= 1100)
   }
 
   @Test func `a lost connection loses nothing`() throws {
@@ -177,7 +192,8 @@ import Testing
       try broker.control("close_all_connections", "a test")
       move.signal(SIGCONT)
     }
-    #expect(end.status == 69 && end.error.contains("none is lost"), "\(end.error)")
+    #expect(end.status == 69, "\(end.error)")
+    #expect(end.error.contains("none is lost"), "\(end.error)")
     try broker.stop()
   }
 
@@ -195,7 +211,8 @@ import Testing
     let end = try move.end()
     // How many were on their way at the first signal is the broker's and the machine's business.
     let more = try #require(end.error.firstMatch(of: /left at once: moved 0, of (\d+) more/), "\(end.error)")
-    #expect(end.status == 128 + SIGTERM && (1...100).contains(Int(more.1) ?? 0), "\(end.error)")
+    #expect(end.status == 128 + SIGTERM, "\(end.error)")
+    #expect((1...100).contains(Int(more.1) ?? 0), "\(end.error)")
     try broker.control("set_vm_memory_high_watermark", "0.4")
     try waitUntil("all are there") { try Set(bodies(source, at: broker)).count == 100 }
     try broker.stop()

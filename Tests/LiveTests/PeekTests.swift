@@ -51,7 +51,8 @@ import Testing
     ] {
       #expect(result.output.contains("  \(line)\n"), "\(result.output)")
     }
-    #expect(result.error == "" && result.status == 0)
+    #expect(result.error == "")
+    #expect(result.status == 0)
     let first = try Program.workq("peek", "-c", "1", queue).run()
     #expect(first.output.hasPrefix("[1] redelivered\n"))
   }
@@ -63,8 +64,9 @@ import Testing
         == "workq: showed 2 of 3 waiting tasks (--count shows more)\n")
     let empty = try self.queue()
     let nothing = try Program.workq("peek", empty).run()
-    #expect(
-      nothing.status == 0 && nothing.output == "" && nothing.error == "workq: no task waits in '\(empty)'\n")
+    #expect(nothing.status == 0)
+    #expect(nothing.output == "")
+    #expect(nothing.error == "workq: no task waits in '\(empty)'\n")
     #expect(try Program.workq("peek", "--raw", empty).run().status == 75)
     #expect(try Program.workq("peek", freshQueue()).run().status == 78)
   }
@@ -74,7 +76,9 @@ import Testing
     let body = [UInt8](0...255) + [UInt8](repeating: 7, count: 300_000)
     #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
     let raw = try Program.workq("peek", "--raw", queue).run()
-    #expect(raw.status == 0 && raw.outputBytes == body && raw.error == "")
+    #expect(raw.status == 0)
+    #expect(raw.outputBytes == body)
+    #expect(raw.error == "")
     let json = try Program.workq("peek", "--json", queue).run()
     let object = try #require(
       try JSONSerialization.jsonObject(with: Data(json.outputBytes)) as? [String: Any])
@@ -108,13 +112,15 @@ import Testing
   @Test func `a stream cannot be looked at (540), nor what one consumer has for itself (405)`() throws {
     let stream = try queue("one", type: "stream")
     let refused = try Program.workq("peek", stream).run()
-    #expect(refused.status == 78 && refused.error.contains("basic.get not supported by stream queues"))
+    #expect(refused.status == 78)
+    #expect(refused.error.contains("basic.get not supported by stream queues"))
     #expect(refused.error.contains("cannot get tasks of queue '\(stream)'"))
     let single = freshQueue()
     #expect(
       try Program.workq("declare", single, "--type", "quorum", "--single-active-consumer").run().status == 0)
     let locked = try Program.workq("peek", single).run()
-    #expect(locked.status == 78 && locked.error.contains("single active consumer"))
+    #expect(locked.status == 78)
+    #expect(locked.error.contains("single active consumer"))
     #expect(locked.error.contains("queues of its type do not have this"))
   }
 }

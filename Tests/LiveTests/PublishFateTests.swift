@@ -46,8 +46,10 @@ import Testing
     let impatient = try Program.workq("publish", "--lines", "--retry-for", "1s", "-q", full).run(input: input)
     #expect(impatient.status == 3)
     #expect(
-      impatient.error.contains("a task is not taken: the queue is full")
-        && impatient.error.contains(", 7 not"),
+      impatient.error.contains("a task is not taken: the queue is full"),
+      "\(impatient.error)")
+    #expect(
+      impatient.error.contains(", 7 not"),
       "\(impatient.error)")
     let script = "printf '3\\n4\\n5\\n6\\n' | \"$0\" publish --lines --retry-for 60s -q \"$1\""
     let patient = try shell(script, full).start()
@@ -86,7 +88,8 @@ import Testing
     let queue = freshQueue()
     let lines = (0..<3000).map { #"{"body": "\#($0)", "queue": "\#(queue)-\#($0 % 3)"}"# }
     let publish = try jsonl(lines)
-    #expect(publish.status == 0 && publish.error == "", "\(publish.error)")
+    #expect(publish.status == 0, "\(publish.error)")
+    #expect(publish.error == "", "\(publish.error)")
     for index in 0..<3 {
       let bodies = try drain("\(queue)-\(index)").compactMap { Int($0.text) }
       #expect(bodies.sorted() == Array(stride(from: index, to: 3000, by: 3)))
@@ -102,7 +105,8 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: failed) }
     let publish = try Program.workq("publish", "-l", "-q", queue, "--failed-to", failed)
       .at(broker.with(url: url)).run(input: Array("a\nb\nc\n".utf8))
-    #expect(publish.status == 77 && publish.error.contains("0 published, 3 not"), "\(publish.error)")
+    #expect(publish.status == 77, "\(publish.error)")
+    #expect(publish.error.contains("0 published, 3 not"), "\(publish.error)")
     #expect(!publish.error.contains("geheim"))
     #expect(
       try String(contentsOfFile: failed, encoding: .utf8).split(separator: "\n").sorted() == ["a", "b", "c"])
@@ -118,15 +122,16 @@ import Testing
     #expect(try Program.workq("publish", "-e", "", "-r", queue, "x").run().status == 0)
     #expect(try drain(queue).map(\.text) == ["x"])
     let nowhere = try Program.workq("publish", "-e", "amq.direct", "-r", queue, "x").run()
-    #expect(nowhere.status == 65 && nowhere.error.contains("not published: no queue takes it: NO_ROUTE"))
+    #expect(nowhere.status == 65)
+    #expect(nowhere.error.contains("not published: no queue takes it: NO_ROUTE"))
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
   func `a missing exchange is 78, and says what is missing`(options: [String]) throws {
     let publish = try Program.workq(["publish", "-e", "nope", "x"] + options).run()
     #expect(publish.status == 78, "\(publish.error)")
-    #expect(
-      publish.error.contains("no exchange 'nope'") && publish.error.contains("check the exchange's name"))
+    #expect(publish.error.contains("no exchange 'nope'"))
+    #expect(publish.error.contains("check the exchange's name"))
     #expect(!publish.error.contains("workq declare"))
     let lines = try Program.workq(["publish", "-l", "-e", "nope"] + options).run(input: Array("a\nb\n".utf8))
     #expect(lines.status == 78 || !options.isEmpty && lines.status == 3, "\(lines.error)")
@@ -157,27 +162,32 @@ import Testing
     let records = ["one\n", "", "\u{1}two", "three", "four"]
     let first = try Program.workq("publish", "-0", "-q", queue, "--failed-to", failed)
       .run(input: Array(records.joined(separator: "\0").utf8))
-    #expect(first.status == 3 && first.error.contains("2 published, 3 not: records "), "\(first.error)")
+    #expect(first.status == 3, "\(first.error)")
+    #expect(first.error.contains("2 published, 3 not: records "), "\(first.error)")
     let arrived = try drain(queue).map(\.text)
     #expect(arrived.count == 2)
     let again = try Program.workq("publish", "-0", "-q", queue, "--failed-to", "\(failed).2", "-f", failed)
       .run()
     let rest = try drain(queue).map(\.text)
-    #expect(again.status == 3 && rest.count == 2)
+    #expect(again.status == 3)
+    #expect(rest.count == 2)
     let last = try Program.workq("publish", "-0", "-q", queue, "--failed-to", failed, "-f", "\(failed).2")
       .run()
     try? FileManager.default.removeItem(atPath: "\(failed).2")
-    #expect(last.status == 0 && !FileManager.default.fileExists(atPath: failed), "\(last.error)")
+    #expect(last.status == 0, "\(last.error)")
+    #expect(!FileManager.default.fileExists(atPath: failed), "\(last.error)")
     #expect((arrived + rest + (try drain(queue).map(\.text))).sorted() == records.sorted())
   }
 
   @Test func `the file of failed records cannot be an input, and must be writable`() throws {
     let file = try TemporaryFile("x\n")
     let same = try Program.workq("publish", "-l", "-f", file.path, "--failed-to", file.path).run()
-    #expect(same.status == 64 && same.error.contains("is also an input"))
+    #expect(same.status == 64)
+    #expect(same.error.contains("is also an input"))
     #expect(try String(contentsOfFile: file.path, encoding: .utf8) == "x\n")
     let nowhere = try Program.workq("publish", "-l", "-f", file.path, "--failed-to", "/nowhere/x").run()
-    #expect(nowhere.status == 73 && nowhere.error.contains("cannot write the failed records to '/nowhere/x'"))
+    #expect(nowhere.status == 73)
+    #expect(nowhere.error.contains("cannot write the failed records to '/nowhere/x'"))
   }
 
   // MARK: Without confirms, without declaring, unless waiting
@@ -188,17 +198,19 @@ import Testing
     let lines = (0..<count).map { "\($0)\n" }.joined()
     let publish = try Program.workq("publish", "--no-confirm", "-l", "-q", queue).run(
       input: Array(lines.utf8))
-    #expect(publish.status == 0 && publish.error == "", "\(publish.error)")
+    #expect(publish.status == 0, "\(publish.error)")
+    #expect(publish.error == "", "\(publish.error)")
     #expect(try drain(queue).compactMap { Int($0.text) }.sorted() == Array(0..<count))
   }
 
   @Test func `without confirms what comes back is still said`() throws {
     let queue = freshQueue()
     let missing = try Program.workq("publish", "--no-confirm", "--no-declare", "-q", queue, "x").run()
-    #expect(
-      missing.status == 78 && missing.error.contains("'workq declare' makes a queue"), "\(missing.error)")
+    #expect(missing.status == 78, "\(missing.error)")
+    #expect(missing.error.contains("'workq declare' makes a queue"), "\(missing.error)")
     let nowhere = try Program.workq("publish", "--no-confirm", "-e", "amq.direct", "-r", queue, "x").run()
-    #expect(nowhere.status == 65 && nowhere.error.contains("no queue takes it"))
+    #expect(nowhere.status == 65)
+    #expect(nowhere.error.contains("no queue takes it"))
   }
 
   @Test func `without declaring, records for missing queues fail alone`() throws {

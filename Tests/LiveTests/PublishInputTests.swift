@@ -16,7 +16,9 @@ import Testing
     let queue = freshQueue()
     try #require(try Program.workq("declare", queue).run().status == 0)
     let publish = try Program.workq(["publish", "-q", queue] + options).run(input: Array(input.utf8))
-    #expect(publish.status == 0 && publish.output == "" && publish.error == "", "\(publish.error)")
+    #expect(publish.status == 0, "\(publish.error)")
+    #expect(publish.output == "", "\(publish.error)")
+    #expect(publish.error == "", "\(publish.error)")
     #expect(try drain(queue).map(\.text) == bodies)
   }
 
@@ -54,7 +56,8 @@ import Testing
     for (options, bodies) in cases {
       let queue = freshQueue()
       let publish = try Program.workq(["publish", "-q", queue] + options).run(input: Array("in".utf8))
-      #expect(publish.status == 0 && publish.error == "", "\(publish.error)")
+      #expect(publish.status == 0, "\(publish.error)")
+      #expect(publish.error == "", "\(publish.error)")
       #expect(try drain(queue).map(\.text) == bodies)
     }
   }
@@ -77,7 +80,8 @@ import Testing
     try pipe.write("unfinished")
     try pipe.close()
     #expect(try publish.end().status == 0)
-    #expect(publish.error.ranges(of: "connected to").count == 1 && !publish.error.contains("again"))
+    #expect(publish.error.ranges(of: "connected to").count == 1)
+    #expect(!publish.error.contains("again"))
     #expect(try drain(queue).map(\.text) == ["line 1", "line 2", "line 3", "unfinished"])
   }
 
@@ -121,9 +125,11 @@ import Testing
     let queue = freshQueue()
     let file = try TemporaryFile("x\n")
     let only = try Program.workq("publish", "-q", queue, "-f", "/tmp").run()
-    #expect(only.status == 66 && only.error == "workq: cannot read '/tmp': Is a directory\n")
+    #expect(only.status == 66)
+    #expect(only.error == "workq: cannot read '/tmp': Is a directory\n")
     let both = try Program.workq("publish", "-l", "-q", queue, "-f", "/tmp", "-f", file.path).run()
-    #expect(both.status == 3 && both.error.contains("1 published, 0 not: cannot read '/tmp': Is a directory"))
+    #expect(both.status == 3)
+    #expect(both.error.contains("1 published, 0 not: cannot read '/tmp': Is a directory"))
     #expect(try waiting(in: queue) == 1)
   }
 
@@ -134,8 +140,8 @@ import Testing
   ])
   func `stdin that cannot be read is 74`(script: String, reason: String) throws {
     let publish = try shell(script, freshQueue()).run()
-    #expect(
-      publish.status == 74 && publish.error.contains("cannot read stdin: \(reason)"), "\(publish.error)")
+    #expect(publish.status == 74, "\(publish.error)")
+    #expect(publish.error.contains("cannot read stdin: \(reason)"), "\(publish.error)")
     #expect(publish.error.split(separator: "\n").count == 1)
   }
 
@@ -143,11 +149,13 @@ import Testing
     let queue = freshQueue()
     for target in [">&-", ">/dev/full"] {
       let publish = try shell("exec \"$0\" publish --print-id -q \"$1\" x \(target)", queue).run()
-      #expect(publish.status == 74 && publish.error.contains("cannot write to stdout"), "\(publish.error)")
+      #expect(publish.status == 74, "\(publish.error)")
+      #expect(publish.error.contains("cannot write to stdout"), "\(publish.error)")
     }
     let lines = Array(String(repeating: "x\n", count: 50_000).utf8)
     let script = "{ \"$0\" publish -l --print-id -q \"$1\"; echo \"status $?\" >&2; } | head -n 1"
     let head = try shell(script, queue).run(input: lines)
-    #expect(head.outputLines.count == 1 && head.error == "status 141\n", "\(head.error)")
+    #expect(head.outputLines.count == 1, "\(head.error)")
+    #expect(head.error == "status 141\n", "\(head.error)")
   }
 }

@@ -28,9 +28,12 @@ import Testing
     ]
     for (name, value) in expected { #expect(task.properties[name] as? AnyHashable == value, "\(name)") }
     let headers = try #require(task.properties["headers"] as? [String: Any])
-    #expect(headers["text"] as? String == "a: b" && headers["k"] as? String == "v=w")
-    #expect(headers["n"] as? Int == 7 && headers["yes"] as? Bool == true)
-    #expect(headers["empty"] as? String == "" && headers.count == 5)
+    #expect(headers["text"] as? String == "a: b")
+    #expect(headers["k"] as? String == "v=w")
+    #expect(headers["n"] as? Int == 7)
+    #expect(headers["yes"] as? Bool == true)
+    #expect(headers["empty"] as? String == "")
+    #expect(headers.count == 5)
     let time = try #require(task.properties["timestamp"] as? Int)
     #expect(abs(Date.now.timeIntervalSince1970 - Double(time)) < 120)
     #expect(task.properties.count == expected.count + 2)
@@ -47,12 +50,16 @@ import Testing
     #expect(try publish.run(input: Array(line.utf8)).status == 0)
     let task = try #require(try drain(queue).first)
     let properties = task.properties
-    #expect(properties["type"] as? String == "own" && properties["app_id"] as? String == "cron")
-    #expect(properties["priority"] as? Int == 3 && properties["expiration"] as? String == "90000")
-    #expect(properties["timestamp"] as? Int == 1_700_000_000 && properties["delivery_mode"] as? Int == 1)
+    #expect(properties["type"] as? String == "own")
+    #expect(properties["app_id"] as? String == "cron")
+    #expect(properties["priority"] as? Int == 3)
+    #expect(properties["expiration"] as? String == "90000")
+    #expect(properties["timestamp"] as? Int == 1_700_000_000)
+    #expect(properties["delivery_mode"] as? Int == 1)
     #expect(properties["reply_to"] as? String == "answers")
     let headers = try #require(properties["headers"] as? [String: Any])
-    #expect(headers["k"] as? String == "v" && headers["big"] as? Int == 9_007_199_254_740_993)
+    #expect(headers["k"] as? String == "v")
+    #expect(headers["big"] as? Int == 9_007_199_254_740_993)
     #expect((headers["l"] as? [Any])?.count == 2)
   }
 
@@ -64,7 +71,8 @@ import Testing
     ] {
       #expect(try offline([option, fits, "x"]).run().status == 69)
       let refused = try offline([option, long, "x"]).run()
-      #expect(refused.status == 64 && refused.error.contains("256 bytes, 255 at most"), "\(refused.error)")
+      #expect(refused.status == 64, "\(refused.error)")
+      #expect(refused.error.contains("256 bytes, 255 at most"), "\(refused.error)")
     }
     let huge = String(repeating: "h", count: 100_000)
     for arguments in [
@@ -82,8 +90,9 @@ import Testing
     let queue = freshQueue()
     let publish = Program.workq("publish", "-l", "--print-id", "-q", queue)
     let printed = try publish.run(input: Array("a\nb\nc\n".utf8)).outputLines
-    #expect(
-      printed.count == 3 && Set(printed).count == 3 && printed.allSatisfy { UUID(uuidString: $0) != nil })
+    #expect(printed.count == 3)
+    #expect(Set(printed).count == 3)
+    #expect(printed.allSatisfy { UUID(uuidString: $0) != nil })
     #expect(try drain(queue).compactMap(\.id) == printed)
     let given = try Program.workq("publish", "--print-id", "--message-id", "mine", "-q", queue, "x").run()
     #expect(given.output == "mine\n")
@@ -109,9 +118,8 @@ import Testing
           + #""record":3,"status":"failed"}"#,
         #"{"reason":"it is no JSON object","record":2,"status":"failed"}"#,
       ])
-    #expect(
-      publish.error.contains("1 published, 3 not")
-        && publish.error.contains("record 2 (it is no JSON object)"))
+    #expect(publish.error.contains("1 published, 3 not"))
+    #expect(publish.error.contains("record 2 (it is no JSON object)"))
   }
 
   // MARK: Progress
@@ -126,11 +134,13 @@ import Testing
     #expect(steps.contains { $0.contains(" %") }, "\(publish.output)")
     // The line is gone when the summary comes.
     let last = publish.output.split(separator: "\u{1b}[K").last ?? ""
-    #expect(last.contains(" published 30,000 tasks in ") && last.hasSuffix("/s)\r\n"), "\(publish.output)")
+    #expect(last.contains(" published 30,000 tasks in "), "\(publish.output)")
+    #expect(last.hasSuffix("/s)\r\n"), "\(publish.output)")
     let quiet = try Program.workq("publish", "--quiet", "-l", "-f", lines.path, "-q", queue).inTerminal()
       .run()
     #expect(quiet.output == "")
     let elsewhere = try Program.workq("publish", "-l", "-f", lines.path, "-q", queue).run()
-    #expect(elsewhere.output == "" && elsewhere.error == "")
+    #expect(elsewhere.output == "")
+    #expect(elsewhere.error == "")
   }
 }

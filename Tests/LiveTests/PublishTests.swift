@@ -7,9 +7,11 @@ import Testing
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-q", queue, "First", "message.").run()
     #expect(publish.status == 0)
-    #expect(publish.output == "" && publish.error == "")
+    #expect(publish.output == "")
+    #expect(publish.error == "")
     let get = try Peer.amqp("get", "-q", queue).run()
-    #expect(get.status == 0 && get.output == "First message.")
+    #expect(get.status == 0)
+    #expect(get.output == "First message.")
   }
 
   @Test func `without words and without stdin it is the tutorial's greeting`() throws {
@@ -24,7 +26,8 @@ import Testing
     #expect(publish.output == #" [x] Sent "it's a\nlist""# + "\r\n")
     #expect(publish.status == 0)
     let quiet = try Program.workq("publish", "--quiet", "-q", queue, "x").inTerminal().run()
-    #expect(quiet.output == "" && quiet.status == 0)
+    #expect(quiet.output == "")
+    #expect(quiet.status == 0)
   }
 
   @Test(arguments: [
@@ -41,8 +44,8 @@ import Testing
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-q", queue).run(input: [])
     #expect(publish.status == 65)
-    #expect(
-      publish.error.hasPrefix("workq: stdin is empty") && publish.error.split(separator: "\n").count == 1)
+    #expect(publish.error.hasPrefix("workq: stdin is empty"))
+    #expect(publish.error.split(separator: "\n").count == 1)
     #expect(try Program.workq("declare", "--check", queue).run().status == 78)
   }
 
@@ -67,7 +70,8 @@ import Testing
     let script =
       "printf 'one\\ntwo\\nthree\\n' | while read -r line; do \"$0\" publish -q \"$1\" \"$line\"; done"
     let loop = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
-    #expect(loop.status == 0 && loop.error == "")
+    #expect(loop.status == 0)
+    #expect(loop.error == "")
     #expect(try waiting(in: queue) == 3)
   }
 
@@ -77,14 +81,16 @@ import Testing
       "exec env -i AMQP_URL=\"$2\" /bin/sh -c 'exec \"$0\" publish -q \"$1\" nightly' \"$0\" \"$1\""
     let cron = Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue, Broker.shared.url])
     let result = try cron.run()
-    #expect(result.status == 0 && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.error == "")
     #expect(try Peer.amqp("get", "-q", queue).run().output == "nightly")
   }
 
   @Test func `a missing queue is declared durable, and the task is in it`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-v", "-q", queue, "x").run()
-    #expect(publish.status == 0 && publish.error.contains("does not exist: declaring it"))
+    #expect(publish.status == 0)
+    #expect(publish.error.contains("does not exist: declaring it"))
     #expect(try Program.workq("declare", "--durable", queue).run().status == 0)
     #expect(try waiting(in: queue) == 1)
   }
@@ -105,7 +111,8 @@ import Testing
     let queue = freshQueue()
     try Peer.declare(queue, arguments)
     let publish = try Program.workq("publish", "-q", queue, "x").run()
-    #expect(publish.status == 0 && publish.error == "")
+    #expect(publish.status == 0)
+    #expect(publish.error == "")
     try waitUntil("the task is in '\(queue)'") { try waiting(in: queue) == 1 }
   }
 
@@ -125,13 +132,15 @@ import Testing
     #expect(try Program.workq("publish", "--transient", "-q", queue, "two").run().status == 0)
     let result = try #require(
       try JSONSerialization.jsonObject(with: Data(json.outputBytes)) as? [String: Any])
-    #expect(result["status"] as? String == "published" && result["queue"] as? String == queue)
+    #expect(result["status"] as? String == "published")
+    #expect(result["queue"] as? String == queue)
     #expect(result["bytes"] as? Int == 3)
     let id = try #require(result["message_id"] as? String)
     #expect(UUID(uuidString: id) != nil)
     let worker = try Peer.python("worker", queue, "classic").start()
     try worker.waitForOutput("Done", count: 2)
-    #expect(worker.output.contains("Done mode=2 id=\(id)") && worker.output.contains("Done mode=1"))
+    #expect(worker.output.contains("Done mode=2 id=\(id)"))
+    #expect(worker.output.contains("Done mode=1"))
   }
 
   /// The header, the log-in and the task leave together, and are answered together.

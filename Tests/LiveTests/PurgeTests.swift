@@ -26,10 +26,12 @@ import Testing
     let (first, second) = (try queue(2), try queue(1))
     let missing = freshQueue()
     let refused = try Program.workq("purge", "--force", first, missing).run()
-    #expect(refused.status == 78 && refused.error.contains("'\(missing)': there is no such queue"))
+    #expect(refused.status == 78)
+    #expect(refused.error.contains("'\(missing)': there is no such queue"))
     #expect(try waiting(in: first) == 2)
     let result = try Program.workq("purge", "--force", first, second).run()
-    #expect(result.status == 0 && result.outputLines == ["\(first): 2 removed", "\(second): 1 removed"])
+    #expect(result.status == 0)
+    #expect(result.outputLines == ["\(first): 2 removed", "\(second): 1 removed"])
     let json = try Program.workq("purge", "--force", "--json", first).run()
     #expect(json.output == #"{"deleted":false,"queue":"\#(first)","removed":0}"# + "\n")
   }
@@ -44,7 +46,8 @@ import Testing
     #expect(purge.output == "\(queue): 1 removed\n")
     #expect(purge.error == "workq: '\(queue)': tasks that its consumer holds are not purged\n")
     let inUse = try Program.workq("purge", "--force", "--delete", "--if-unused", queue).run()
-    #expect(inUse.status == 75 && inUse.error.contains("in use"))
+    #expect(inUse.status == 75)
+    #expect(inUse.error.contains("in use"))
     worker.signal(9)
     _ = try worker.end()
     try waitUntil("the held task is back") { try waiting(in: queue) == 1 }
@@ -54,10 +57,12 @@ import Testing
   @Test func `a queue is deleted, if it is empty when that is the condition`() throws {
     let queue = try queue(1)
     let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
-    #expect(refused.status == 75 && refused.error.contains("not empty"))
+    #expect(refused.status == 75)
+    #expect(refused.error.contains("not empty"))
     #expect(try Program.workq("purge", "--force", queue).run().status == 0)
     let deleted = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
-    #expect(deleted.status == 0 && deleted.output == "\(queue): 0 removed, deleted\n")
+    #expect(deleted.status == 0)
+    #expect(deleted.output == "\(queue): 0 removed, deleted\n")
     #expect(try Program.workq("purge", "--force", "--delete", queue).run().status == 78)
   }
 
@@ -68,7 +73,8 @@ import Testing
   ) throws {
     let queue = try queue(1, "--type", type)
     let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
-    #expect(refused.status == 78 && refused.error.contains(reason), "\(refused.error)")
+    #expect(refused.status == 78, "\(refused.error)")
+    #expect(refused.error.contains(reason), "\(refused.error)")
     #expect(try Program.workq("declare", "--check", queue).run().status == 0)
     #expect(try Program.workq("purge", "--force", "--delete", queue).run().status == 0)
   }
@@ -79,6 +85,7 @@ import Testing
     #expect(try Program.workq("purge", "--force", quorum).run().output == "\(quorum): 3 removed\n")
     let stream = try queue(0, "--type", "stream")
     let refused = try Program.workq("purge", "--force", stream).run()
-    #expect(refused.status == 78 && refused.error.contains("queue.purge not supported by stream queues"))
+    #expect(refused.status == 78)
+    #expect(refused.error.contains("queue.purge not supported by stream queues"))
   }
 }

@@ -13,7 +13,8 @@ import Testing
   @Test func `declare makes a queue that is missing, durable, and says what is in it`() throws {
     let queue = freshQueue()
     let declare = try Program.workq("declare", queue).run()
-    #expect(declare.status == 0 && declare.error == "")
+    #expect(declare.status == 0)
+    #expect(declare.error == "")
     #expect(declare.output == "\(queue): 0 waiting, 0 consumers\n")
     #expect(try Program.workq("declare", "--durable", queue).run().status == 0)
     try publish(2, to: queue)
@@ -32,7 +33,8 @@ import Testing
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-queue-type": "quorum", "x-max-length": 7}"#)
     let declare = try Program.workq("declare", queue).run()
-    #expect(declare.status == 0 && declare.output == "\(queue): 0 waiting, 0 consumers\n")
+    #expect(declare.status == 0)
+    #expect(declare.output == "\(queue): 0 waiting, 0 consumers\n")
   }
 
   @Test func `declare --check makes nothing, and is 78 when one of the queues is missing`() throws {
@@ -40,7 +42,8 @@ import Testing
     #expect(try Program.workq("declare", here).run().status == 0)
     for _ in 0..<2 {
       let check = try Program.workq("declare", "--check", here, missing).run()
-      #expect(check.status == 78 && check.output == "\(here): 0 waiting, 0 consumers\n")
+      #expect(check.status == 78)
+      #expect(check.output == "\(here): 0 waiting, 0 consumers\n")
       #expect(check.error == "workq: 127.0.0.1:\(Broker.shared.port)/: no such queue: '\(missing)'\n")
     }
   }
@@ -63,7 +66,8 @@ import Testing
     let queue = freshQueue()
     #expect(try Program.workq("declare", queue).run().status == 0)
     let declare = try Program.workq("declare", "--transient", queue).run()
-    #expect(declare.status == 78 && declare.output == "")
+    #expect(declare.status == 78)
+    #expect(declare.output == "")
     #expect(declare.error.contains("queue '\(queue)' exists with other properties"))
     #expect(declare.error.firstMatch(of: /property +asked for +the broker has/) != nil)
     #expect(declare.error.firstMatch(of: /durable +false +true/) != nil, "\(declare.error)")
@@ -73,7 +77,9 @@ import Testing
     let queue = freshQueue()
     try publish(3, to: queue)
     let purge = try Program.workq("purge", "--force", queue).run()
-    #expect(purge.status == 0 && purge.error == "" && purge.output == "\(queue): 3 removed\n")
+    #expect(purge.status == 0)
+    #expect(purge.error == "")
+    #expect(purge.output == "\(queue): 3 removed\n")
     #expect(try waiting(in: queue) == 0)
   }
 
@@ -81,7 +87,9 @@ import Testing
     let queue = freshQueue()
     try publish(1, to: queue)
     let purge = try Program.workq("purge", queue).run(input: Array("y\n".utf8))
-    #expect(purge.status == 64 && purge.output == "" && purge.error.contains("--force"))
+    #expect(purge.status == 64)
+    #expect(purge.output == "")
+    #expect(purge.error.contains("--force"))
     #expect(try waiting(in: queue) == 1)
   }
 
@@ -102,7 +110,8 @@ import Testing
   @Test func `purge of a missing queue is 78`() throws {
     let queue = freshQueue()
     let purge = try Program.workq("purge", "--force", queue).run()
-    #expect(purge.status == 78 && purge.output == "")
+    #expect(purge.status == 78)
+    #expect(purge.output == "")
     #expect(purge.error.contains("cannot purge queue '\(queue)': there is no such queue"))
   }
 }

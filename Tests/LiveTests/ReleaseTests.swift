@@ -30,7 +30,8 @@ import Testing
     let isCommitted = generated.output == committed
     #expect(isCommitted, "these have changed: make completions")
     let read = try Program("/usr/bin/\(shell)", ["-n", path]).run()
-    #expect(read.status == 0 && read.error == "", "\(read.error)")
+    #expect(read.status == 0, "\(read.error)")
+    #expect(read.error == "", "\(read.error)")
   }
 
   @Test func `make install puts everything below DESTDIR and PREFIX, and uninstall removes it`() throws {

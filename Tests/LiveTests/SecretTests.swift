@@ -33,7 +33,8 @@ import Testing
       for mode in [0o600, 0o400] {
         try #require(chmod(file.path, mode_t(mode)) == 0)
         let good = try Program.workq(["publish", "-q", queue, "x"] + words).run()
-        #expect(good.status == 0 && good.error == "", "\(good.error)")
+        #expect(good.status == 0, "\(good.error)")
+        #expect(good.error == "", "\(good.error)")
       }
       for mode in [0o644, 0o604, 0o622] {
         try #require(chmod(file.path, mode_t(mode)) == 0)
@@ -54,7 +55,8 @@ import Testing
   func `a pipe is nobody else's`(source: String) throws {
     let script = "exec \"$1\" publish -q \"$2\" \(source) x"
     let result = try Program("/bin/bash", ["-c", script, "bash", TestEnvironment.binary, queue, url]).run()
-    #expect(result.status == 0 && result.error == "", "\(result.error)")
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error == "", "\(result.error)")
   }
 
   @Test(arguments: [
@@ -65,13 +67,15 @@ import Testing
     let file = try TemporaryFile(text)
     try #require(chmod(file.path, 0o600) == 0)
     let result = try Program.workq("publish", "--url-file", file.path, "x").run()
-    #expect([64, 66].contains(result.status) && result.error.contains(reason), "\(result.error)")
+    #expect([64, 66].contains(result.status), "\(result.error)")
+    #expect(result.error.contains(reason), "\(result.error)")
     #expect(!result.error.contains("hunter2"))
   }
 
   @Test func `two sources exclude each other`() throws {
     let result = try Program.workq("publish", "-u", "amqp://h", "--url-file", "f", "x").run()
-    #expect(result.status == 64 && result.error.contains("--url and --url-file exclude each other"))
+    #expect(result.status == 64)
+    #expect(result.error.contains("--url and --url-file exclude each other"))
   }
 
   // MARK: Where others look
@@ -82,19 +86,24 @@ import Testing
   @Test func `a password in the arguments is warned of, once`() throws {
     let second = url.replacing("keeper", with: "guest")
     let twice = try Program.workq("publish", "-u", url, "-u", second, "-q", queue, "x").run()
-    #expect(twice.status == 0 && twice.error == Self.warning)
+    #expect(twice.status == 0)
+    #expect(twice.error == Self.warning)
     let parsed = try Program.workq("publish", "-v", "--url=\(url)", "-q", queue, "x").run()
-    #expect(parsed.status == 0 && parsed.error.ranges(of: Self.warning).count == 1)
+    #expect(parsed.status == 0)
+    #expect(parsed.error.ranges(of: Self.warning).count == 1)
     let quiet = try Program.workq("publish", "--quiet", "-u", url, "-q", queue, "x").run()
-    #expect(quiet.status == 0 && quiet.error == "")
+    #expect(quiet.status == 0)
+    #expect(quiet.error == "")
     for harmless in [Broker.shared.url, "amqp://127.0.0.1:\(Broker.shared.port)"] {
       let result = try Program.workq("publish", "-u", harmless, "-q", queue, "x").run()
-      #expect(result.status == 0 && result.error == "")
+      #expect(result.status == 0)
+      #expect(result.error == "")
     }
     var program = Program.workq("publish", "-q", queue, "x")
     program.environment["WORKQ_URL"] = url
     let silent = try program.run()
-    #expect(silent.status == 0 && silent.error == "")
+    #expect(silent.status == 0)
+    #expect(silent.error == "")
   }
 
   @Test(arguments: [["-u"], ["--url"], ["--uri="], ["-u", "amqp://127.0.0.1:1", "--url"]])
@@ -104,7 +113,8 @@ import Testing
     let worker = try Program.workq(["work", "-v", "-q", queue] + words).start()
     try worker.waitForOutput("Waiting for messages")
     let listing = contents(of: "/proc/\(worker.pid)/cmdline")
-    #expect(!listing.contains("hunter2") && listing.contains("keeper:xxxxxxx@127.0.0.1"), "\(listing)")
+    #expect(!listing.contains("hunter2"), "\(listing)")
+    #expect(listing.contains("keeper:xxxxxxx@127.0.0.1"), "\(listing)")
     #expect(listing.hasSuffix("\0"))
     worker.signal(SIGTERM)
     #expect(try worker.end().status == 0)
@@ -124,7 +134,8 @@ import Testing
       // One that names no broker to us is the command's own.
       if variable == "WORKQ_URL" { program.environment["AMQP_URL"] = "amqp://mine" }
       let result = try program.run()
-      #expect(result.status == 0 && result.output.contains("WORKQ_QUEUE=\(queue)"), "\(result.error)")
+      #expect(result.status == 0, "\(result.error)")
+      #expect(result.output.contains("WORKQ_QUEUE=\(queue)"), "\(result.error)")
       #expect(result.output.contains("\(variable)=\(url)") == isWanted)
       #expect((result.output + result.error).contains("hunter2") == isWanted)
       #expect(result.output.contains("AMQP_URL=amqp://mine") == (variable == "WORKQ_URL"))
@@ -139,12 +150,13 @@ import Testing
     var away = Program.workq("publish", "-v", "--spool=\(directory)", "-q", queue, "task")
     away.environment["WORKQ_URL"] = "amqp://keeper:hunter2@127.0.0.1:1"
     let kept = try away.run()
-    #expect(kept.status == 0 && !kept.error.contains("hunter2"), "\(kept.error)")
+    #expect(kept.status == 0, "\(kept.error)")
+    #expect(!kept.error.contains("hunter2"), "\(kept.error)")
     let files = try FileManager.default.subpathsOfDirectory(atPath: directory)
     #expect(!files.isEmpty)
     for file in files {
-      #expect(
-        !file.contains("hunter2") && !contents(of: "\(directory)/\(file)").contains("hunter2"), "\(file)")
+      #expect(!file.contains("hunter2"), "\(file)")
+      #expect(!contents(of: "\(directory)/\(file)").contains("hunter2"), "\(file)")
     }
     var sent = Program.workq("publish", "--flush-spool", "--spool=\(directory)")
     sent.environment["WORKQ_URL"] = url
@@ -153,7 +165,8 @@ import Testing
     work.environment["WORKQ_URL"] = url
     #expect(try work.run().status == 1)
     let parked = try drain("\(queue).failed")
-    #expect(parked.count == 1 && !"\(parked)".contains("hunter2"))
+    #expect(parked.count == 1)
+    #expect(!"\(parked)".contains("hunter2"))
   }
 
   @Test func `no failure shows it`() throws {
@@ -171,7 +184,9 @@ import Testing
           program.environment["WORKQ_URL"] = "\(scheme)://wrong:\(place)"
           let result = try program.run()
           let said = result.error + result.output
-          #expect(result.status != 0 && !said.contains("hunter2") && !said.contains("ter2"), "\(said)")
+          #expect(result.status != 0, "\(said)")
+          #expect(!said.contains("hunter2"), "\(said)")
+          #expect(!said.contains("ter2"), "\(said)")
         }
       }
     }

@@ -29,7 +29,9 @@ import Testing
   @Test func `while the broker is away tasks are kept, silently, and go first when it is back`() throws {
     for body in ["1", "2"] {
       let kept = try publish([body], isAway: true).run()
-      #expect(kept.status == 0 && kept.output == "" && kept.error == "", "\(kept.error)")
+      #expect(kept.status == 0, "\(kept.error)")
+      #expect(kept.output == "", "\(kept.error)")
+      #expect(kept.error == "", "\(kept.error)")
     }
     #expect(try publish(["-l"], isAway: true).run(input: Array("3\n4".utf8)).status == 0)
     #expect(try segments().count == 3)
@@ -46,8 +48,10 @@ import Testing
     #expect(try flush.run().status == 0)
     try waitUntil("it has come") { try waiting(in: queue) == 1 }
     let task = try #require(try drain(queue).first)
-    #expect(kept.output == "\(task.id ?? "")\n" && task.properties["priority"] as? Int == 3)
-    #expect(task.properties["type"] as? String == "t" && task.properties["delivery_mode"] as? Int == 1)
+    #expect(kept.output == "\(task.id ?? "")\n")
+    #expect(task.properties["priority"] as? Int == 3)
+    #expect(task.properties["type"] as? String == "t")
+    #expect(task.properties["delivery_mode"] as? Int == 1)
     #expect((task.properties["headers"] as? [String: Any])?["n"] as? Int == 1)
   }
 
@@ -90,7 +94,8 @@ import Testing
     for program in running { #expect(try program.end().status == 0, "\(program.error)") }
     let arrived = try drain(queue).map(\.text)
     #expect(arrived.filter { $0.hasPrefix("kept") } == kept)
-    #expect(Set(arrived).count == 45 && arrived.count == 45)
+    #expect(Set(arrived).count == 45)
+    #expect(arrived.count == 45)
     // Whatever is kept already goes before what is new.
     #expect(Array(arrived.prefix(40)) == kept)
   }
@@ -103,8 +108,8 @@ import Testing
     try file.write(contentsOf: Data([0xff, 0xff]))
     try file.close()
     let result = try publish(["4"]).run()
-    #expect(
-      result.status == 0 && result.error.contains("'\(damaged).corrupt' is set aside"), "\(result.error)")
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("'\(damaged).corrupt' is set aside"), "\(result.error)")
     #expect(try drain(queue).map(\.text) == ["1", "3", "4"])
     #expect(FileManager.default.fileExists(atPath: "\(damaged).corrupt"))
     #expect(try flush.run().status == 0)
@@ -119,8 +124,8 @@ import Testing
       #expect(try away.run().status == 0)
       #expect(try publish(["yes"], isAway: true).run().status == 0)
       let result = try flush.run()
-      #expect(
-        result.status == 65 && result.error.contains("is set aside: the broker refuses"), "\(result.error)")
+      #expect(result.status == 65, "\(result.error)")
+      #expect(result.error.contains("is set aside: the broker refuses"), "\(result.error)")
       #expect(try drain(queue).map(\.text) == ["yes"])
       #expect(try segments() == [])
       #expect(try flush.run().status == 0)
@@ -135,8 +140,8 @@ import Testing
       "publish", "-l", "--spool=\(directory)", "--failed-to", failed, "-q", queue)
     program.environment["AMQP_URL"] = Self.nowhere
     let result = try program.run(input: Array("a\nb\n".utf8))
-    #expect(
-      result.status == 73 && result.error.contains("cannot use the spool: '\(directory)"), "\(result.error)")
+    #expect(result.status == 73, "\(result.error)")
+    #expect(result.error.contains("cannot use the spool: '\(directory)"), "\(result.error)")
     #expect(result.error.split(separator: "\n").count == 1)
   }
 
@@ -179,7 +184,8 @@ import Testing
       program.signal(SIGKILL)
       if try program.end().status == 0 { accepted.insert("task \(run)") }
     }
-    #expect(accepted.count > 10 && accepted.count < 130, "\(accepted.count)")
+    #expect(accepted.count > 10, "\(accepted.count)")
+    #expect(accepted.count < 130, "\(accepted.count)")
     let last = try flush.run()
     #expect(last.status == 0, "\(last.error)")
     let arrived = try drain(queue).map(\.text)

@@ -20,7 +20,8 @@ import Testing
     try publish(3, to: queue)
     try publish(1, to: "\(queue).failed")
     let result = try Program.workq("status", queue).run()
-    #expect(result.status == 0 && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.error == "")
     let cells = result.outputLines.map { $0.split(separator: " ").map(String.init) }
     #expect(
       cells == [
@@ -30,7 +31,8 @@ import Testing
     let named = try Program.workq(
       "status", queue, "--retry-delay", "7s", "--retry-max-delay", "7s", "--delay", "1500ms"
     ).run()
-    #expect(named.output.contains("\(queue).retry.7000 ") && named.output.contains("\(queue).delay.1500 "))
+    #expect(named.output.contains("\(queue).retry.7000 "))
+    #expect(named.output.contains("\(queue).delay.1500 "))
     #expect(!named.output.contains("40000"))
   }
 
@@ -67,7 +69,8 @@ import Testing
     let (queue, missing) = (freshQueue(), freshQueue())
     try declare(queue)
     let result = try Program.workq("status", missing, queue).run()
-    #expect(result.status == 78 && result.output.contains(queue))
+    #expect(result.status == 78)
+    #expect(result.output.contains(queue))
     #expect(result.error.contains("no such queue: '\(missing)'"))
   }
 
@@ -77,15 +80,19 @@ import Testing
     try publish(2, to: queue)
     try publish(5, to: "\(queue).failed")
     let fine = try Program.workq("status", "--max-waiting", "2", queue).run()
-    #expect(fine.status == 0 && fine.output == "" && fine.error == "")
+    #expect(fine.status == 0)
+    #expect(fine.output == "")
+    #expect(fine.error == "")
     let full = try Program.workq("status", "--max-waiting", "1", "--min-consumers", "1", queue).run()
-    #expect(full.status == 75 && full.output == "")
+    #expect(full.status == 75)
+    #expect(full.output == "")
     let line =
       "workq: 127.0.0.1:\(Broker.shared.port)/: '\(queue)' has 2 waiting tasks, more than 1; "
       + "'\(queue)' has 0 consumers, fewer than 1\n"
     #expect(full.error == line)
     let json = try Program.workq("status", "--json", "--max-waiting", "1", queue).run()
-    #expect(json.status == 75 && json.outputLines.count == 1)
+    #expect(json.status == 75)
+    #expect(json.outputLines.count == 1)
     #expect(try Program.workq("status", "--max-waiting", "1", freshQueue()).run().status == 78)
   }
 
@@ -96,16 +103,17 @@ import Testing
     try declare(queue)
     let script = "\"$0\" status --watch 100ms \"$1\" | head -n 2"
     let result = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
-    #expect(result.outputLines.count == 2 && result.error == "")
-    #expect(
-      result.outputLines[0].contains(#/^\d\d:\d\d:\d\d  /#)
-        && result.outputLines[0].contains("\(queue)  0  0  -"))
+    #expect(result.outputLines.count == 2)
+    #expect(result.error == "")
+    #expect(result.outputLines[0].contains(#/^\d\d:\d\d:\d\d  /#))
+    #expect(result.outputLines[0].contains("\(queue)  0  0  -"))
     #expect(result.outputLines[1].hasSuffix("\(queue)  0  0  0/s"))
     let watch = try Program.workq("status", "--watch", "100ms", "--json", queue).start()
     try watch.waitForOutput(#""change_per_second":0"#)
     watch.signal(SIGTERM)
     let end = try watch.end()
-    #expect(end.status == 0 && end.error == "")
+    #expect(end.status == 0)
+    #expect(end.error == "")
   }
 
   @Test func `on a terminal it is redrawn in place, fits every size, and leaves the screen clean`() throws {
@@ -116,8 +124,10 @@ import Testing
     try terminal.type("echo before; $WORKQ status \(queue) --watch 200ms")
     try terminal.waitFor("the queue") { $0.contains("nobody") == false && $0.contains("\(queue)  ") }
     var screen = try terminal.screen()
-    #expect(screen.hasPrefix("127.0.0.1:\(Broker.shared.port)/  ") && screen.contains("Ctrl-C ends"))
-    #expect(!screen.contains("before") && screen.contains("1 task is given up: workq peek \(queue).failed"))
+    #expect(screen.hasPrefix("127.0.0.1:\(Broker.shared.port)/  "))
+    #expect(screen.contains("Ctrl-C ends"))
+    #expect(!screen.contains("before"))
+    #expect(screen.contains("1 task is given up: workq peek \(queue).failed"))
     try publish(7, to: queue)
     try terminal.waitFor("7 tasks, their bars, and that nobody works on them") {
       $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("nobody works on '\(queue)'")
@@ -134,7 +144,8 @@ import Testing
     try terminal.type("echo \"code $?\"")
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
     screen = try terminal.screen()
-    #expect(!screen.contains("WAITING") && screen.contains("before\n"))
+    #expect(!screen.contains("WAITING"))
+    #expect(screen.contains("before\n"))
   }
 
   @Test func `stopped by the terminal it gives the screen back, and takes it again`() throws {

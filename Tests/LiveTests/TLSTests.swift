@@ -22,7 +22,8 @@ import Testing
     program.environment["AMQP_URL"] = url
     program.environment["SSL_CERT_FILE"] = "/dev/null"
     let result = try program.run(limit: 60)
-    #expect(result.output == "" && result.error.split(separator: "\n").count <= 1, "\(result.error)")
+    #expect(result.output == "", "\(result.error)")
+    #expect(result.error.split(separator: "\n").count <= 1, "\(result.error)")
     return (result.status, String(result.error.dropFirst("workq: ".count).dropLast()))
   }
 
@@ -63,7 +64,8 @@ import Testing
   func `a certificate counts for the host's name, and for its IP address`(host: String) throws {
     let (status, message) = try publish(
       try TLSBroker.url(host: host), ["--cacert", certificates("ca.pem")])
-    #expect(status == 0 && message == "")
+    #expect(status == 0)
+    #expect(message == "")
     #expect(try waiting(in: queue, at: TLSBroker.shared.get()) == 1)
   }
 
@@ -72,7 +74,8 @@ import Testing
     program.environment["AMQP_URL"] = try TLSBroker.url()
     program.environment["SSL_CERT_FILE"] = certificates("ca.pem")
     let result = try program.run()
-    #expect(result.status == 0 && result.error == "", "\(result.error)")
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error == "", "\(result.error)")
   }
 
   @Test func `a URL may say all that the options say, and another name for the certificate`() throws {
@@ -80,15 +83,18 @@ import Testing
     let parameters = "cacertfile=\(certificates("ca.pem"))&server_name_indication=node1.mq.example"
     let (status, message) = try publish("amqps://127.0.0.1:\(port)?\(parameters)", [])
     // The handshake was good: only AMQP is missing there.
-    #expect(status == 69 && message.contains(": cannot log in: "))
+    #expect(status == 69)
+    #expect(message.contains(": cannot log in: "))
     #expect(peers[0].output.contains("asked for node1.mq.example\n"))
     let plain = try publish("amqps://127.0.0.1:\(port)?verify=verify_none", [])
-    #expect(plain.status == 69 && peers[0].output.hasSuffix("asked for None\n"))
+    #expect(plain.status == 69)
+    #expect(peers[0].output.hasSuffix("asked for None\n"))
   }
 
   @Test func `--insecure takes anything, and says nothing`() throws {
     let (status, message) = try publish(try TLSBroker.url(), ["--insecure"])
-    #expect(status == 0 && message == "")
+    #expect(status == 0)
+    #expect(message == "")
     #expect(try publish(try TLSBroker.url("?verify=verify_none"), []).status == 0)
   }
 
@@ -119,7 +125,8 @@ import Testing
     let (status, message) = try publish(try TLSBroker.url(), [])
     let reason =
       "the broker's certificate is signed by an authority that we do not trust, 'workq test authority'"
-    #expect(status == 69 && message.hasSuffix(": \(reason); --cacert can name it"), "\(message)")
+    #expect(status == 69, "\(message)")
+    #expect(message.hasSuffix(": \(reason); --cacert can name it"), "\(message)")
   }
 
   @Test func `an old version of TLS is not spoken`() throws {
@@ -212,7 +219,8 @@ import Testing
   func `a file is of no use`(options: [String], reason: String) throws {
     let options = options.map { $0.hasPrefix("-") || $0.hasPrefix("/") ? $0 : certificates($0) }
     let (status, message) = try publish("amqps://127.0.0.1:1", options)
-    #expect(status == 66 && message.contains(reason), "\(message)")
+    #expect(status == 66, "\(message)")
+    #expect(message.contains(reason), "\(message)")
   }
 
   // MARK: Logging in by certificate
@@ -224,7 +232,8 @@ import Testing
 
   @Test func `a certificate is the user when the URL says so`() throws {
     let (status, message) = try publish(try TLSBroker.url("?auth_mechanism=external"), clerk("clerk"))
-    #expect(status == 0 && message == "")
+    #expect(status == 0)
+    #expect(message == "")
     let task = try #require(drain(queue, at: TLSBroker.shared.get()).first)
     #expect(task.text == "task")
     let user = try publish(
@@ -237,7 +246,8 @@ import Testing
 
   @Test func `a certificate of nobody whom the broker knows is refused`() throws {
     let (status, message) = try publish(try TLSBroker.url("?auth_mechanism=external"), clerk("stranger"))
-    #expect(status == 77 && message.contains("ACCESS_REFUSED"), "\(message)")
+    #expect(status == 77, "\(message)")
+    #expect(message.contains("ACCESS_REFUSED"), "\(message)")
   }
 
   @Test func `without a certificate to show there is no such log-in`() throws {
@@ -283,7 +293,8 @@ import Testing
     let work = try TLSBroker.workq(["work", "--drain", "-j", "8", "-q", queue, "--", "sh", "-c", "cat; echo"])
       .run(limit: 120)
     #expect(work.status == 0, "\(work.error)")
-    #expect(Set(work.outputLines) == Set(lines) && work.outputLines.count == lines.count)
+    #expect(Set(work.outputLines) == Set(lines))
+    #expect(work.outputLines.count == lines.count)
     #expect(try waiting(in: queue, at: broker) == 0)
   }
 
@@ -316,7 +327,8 @@ import Testing
     try pipe.close()
     worker.signal(SIGTERM)
     let (worked, published) = (try worker.end(), try publishing.end())
-    #expect(worked.status == 0 && published.status == 0, "\(worked.error)\(published.error)")
+    #expect(worked.status == 0, "\(worked.error)\(published.error)")
+    #expect(published.status == 0, "\(worked.error)\(published.error)")
     for said in [worked.error, published.error] {
       #expect(said.ranges(of: "connected to RabbitMQ").count == 1, "\(said)")
     }

@@ -25,7 +25,8 @@ import Testing
     #expect(try Program.workq("publish", "-q", queue, "").run().status == 0)
     #expect(try Program.workq("publish", "-q", queue).run(input: large).status == 0)
     let result = try worker(queue, ["--count", "3"], script: "wc -c").run()
-    #expect(result.status == 0 && result.outputLines == ["4", "0", "\(large.count)"])
+    #expect(result.status == 0)
+    #expect(result.outputLines == ["4", "0", "\(large.count)"])
   }
 
   @Test func `a command may ignore its stdin`() throws {
@@ -33,7 +34,8 @@ import Testing
     let body = [UInt8](repeating: 65, count: 3 << 20)
     #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
     let result = try Program.workq("work", "-q", queue, "--drain", "--", "true").run()
-    #expect(result.status == 0 && result.error.contains("1 done"))
+    #expect(result.status == 0)
+    #expect(result.error.contains("1 done"))
     #expect(try waiting(in: queue) == 0)
   }
 
@@ -44,9 +46,11 @@ import Testing
     #expect(missing.status == 78)
     #expect(missing.error.contains("cannot run '/no/such/command': No such file or directory"))
     let byShell = try worker(queue, script: "no-such-command").run()
-    #expect(byShell.status == 78 && byShell.error.contains("exit status 127"))
+    #expect(byShell.status == 78)
+    #expect(byShell.error.contains("exit status 127"))
     let notExecutable = try Program.workq("work", "-q", queue, "--", "env", "/etc/passwd").run()
-    #expect(notExecutable.status == 78 && notExecutable.error.contains("exit status 126"))
+    #expect(notExecutable.status == 78)
+    #expect(notExecutable.error.contains("exit status 126"))
     #expect(try waiting(in: queue) == 1)
     #expect(try waiting(in: queue) == 1)
     let result = try worker(queue, ["--count", "1", "--on-exit", "127=drop"], script: "exit 127").run()
@@ -58,7 +62,8 @@ import Testing
     try publish(["echo \"it's $WORKQ_QUEUE\"", "no-such-command", "echo last"], to: queue)
     let options = ["--shell", "--count", "3", "--on-failure", "park"]
     let result = try Program.workq(["work", "-q", queue] + options).run()
-    #expect(result.status == 1 && result.outputLines == ["it's \(queue)", "last"])
+    #expect(result.status == 1)
+    #expect(result.outputLines == ["it's \(queue)", "last"])
     #expect(try waiting(in: "\(queue).failed") == 1)
   }
 
@@ -69,15 +74,18 @@ import Testing
     }
     let words = ["work", "-q", queue, "--argument", "--drain", "--", "printf", "<%s>\n", "--"]
     let result = try Program.workq(words).run()
-    #expect(result.status == 1 && result.outputLines == ["<-->", "<--help me>"])
-    #expect(result.error.contains("NUL byte") && result.error.contains("not UTF-8"))
+    #expect(result.status == 1)
+    #expect(result.outputLines == ["<-->", "<--help me>"])
+    #expect(result.error.contains("NUL byte"))
+    #expect(result.error.contains("not UTF-8"))
     #expect(try waiting(in: "\(queue).failed") == 2)
   }
 
   @Test func `nothing after '--' is a usage error, so that an empty variable does not fake the work`() throws
   {
     let result = try Program.workq("work", "--").run()
-    #expect(result.status == 64 && result.error == "workq: after '--' there is no command\n")
+    #expect(result.status == 64)
+    #expect(result.error == "workq: after '--' there is no command\n")
   }
 
   @Test func `a task that takes too long is ended, with everything that it started`() throws {
@@ -96,7 +104,8 @@ import Testing
     let queue = freshQueue()
     try publish(["quick"], to: queue)
     let result = try worker(queue, ["--count", "1"], script: "sleep 600 & echo $!").run(limit: 20)
-    #expect(result.status == 0 && result.error.contains("task 1 done"))
+    #expect(result.status == 0)
+    #expect(result.error.contains("task 1 done"))
     try waitUntil("it is gone") { !isAlive(result.outputLines[0]) }
   }
 
@@ -108,7 +117,8 @@ import Testing
     let result = try worker(
       queue, ["-j", "4", "--count", "12", "--quiet", "--output", mode], script: script
     ).run()
-    #expect(result.status == 0 && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.error == "")
     let lines = result.outputLines.map { mode == "tagged" ? String($0.drop { $0 != " " }.dropFirst()) : $0 }
     #expect(lines.count == 72)
     for number in 1...12 {
@@ -127,9 +137,12 @@ import Testing
     let result = try worker(queue, ["--count", "1"], script: "cat; echo err >&2; exit 0").run()
     #expect(result.output == "a")
     let lines = result.error.split(separator: "\n")
-    #expect(lines.count == 4 && lines[0].hasPrefix("workq: task 1 started (id ") && lines[1] == "err")
+    #expect(lines.count == 4)
+    #expect(lines[0].hasPrefix("workq: task 1 started (id "))
+    #expect(lines[1] == "err")
     #expect(lines[2].hasPrefix("workq: task 1 done in 0.0"))
-    #expect(lines[3].hasPrefix("workq: stopped after ") && lines[3].contains(": 1 done; "))
+    #expect(lines[3].hasPrefix("workq: stopped after "))
+    #expect(lines[3].contains(": 1 done; "))
   }
 
   @Test func `jobs run side by side, as many as were asked for`() throws {
@@ -137,7 +150,8 @@ import Testing
     try publish((1...8).map { "\($0)" }, to: queue)
     let start = Date.now
     let result = try worker(queue, ["-j", "8", "--count", "8"], script: "sleep 1").run()
-    #expect(result.status == 0 && Date.now.timeIntervalSince(start) < 6, "8 s one by one")
+    #expect(result.status == 0, "8 s one by one")
+    #expect(Date.now.timeIntervalSince(start) < 6, "8 s one by one")
   }
 
   @Test func `what is prefetched and not begun waits in the worker, and goes back when it stops`() throws {
@@ -153,7 +167,8 @@ import Testing
     try worker.waitForError("finishing 2 tasks, again CTRL+C leaves at once; gave back 8 tasks")
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try worker.end()
-    #expect(result.status == 0 && result.error.contains(": 2 done, 8 given back"), "\(result.error)")
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains(": 2 done, 8 given back"), "\(result.error)")
     try waitUntil("all but two are back") { try waiting(in: queue) == 18 }
   }
 
@@ -163,7 +178,8 @@ import Testing
     let script = "read x; [ $x = good ]"
     let options = ["--count", "2", "--log", "json", "--retry-delay", "1h"]
     let result = try worker(queue, options, script: script).run()
-    #expect(result.status == 0 && result.output == "")
+    #expect(result.status == 0)
+    #expect(result.output == "")
     let events = try result.error.split(separator: "\n").map { line in
       try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     }
@@ -172,9 +188,12 @@ import Testing
         "waiting", "started", "done", "started", "stopping", "failed", "stopped",
       ])
     let failed = try #require(events.first { $0["event"] as? String == "failed" })
-    #expect(failed["exit_status"] as? Int == 1 && failed["retry_in_seconds"] as? Double == 3600)
-    #expect(failed["attempt"] as? Int == 1 && failed["task"] as? Int == 2)
+    #expect(failed["exit_status"] as? Int == 1)
+    #expect(failed["retry_in_seconds"] as? Double == 3600)
+    #expect(failed["attempt"] as? Int == 1)
+    #expect(failed["task"] as? Int == 2)
     let stopped = try #require(events.last)
-    #expect(stopped["done"] as? Int == 1 && stopped["retried"] as? Int == 1)
+    #expect(stopped["done"] as? Int == 1)
+    #expect(stopped["retried"] as? Int == 1)
   }
 }

@@ -7,7 +7,9 @@ import Testing
   @Test func `draining an empty queue ends at once, and says nothing`() throws {
     let start = Date.now
     let result = try worker(freshQueue(), ["--drain"], script: "cat").run()
-    #expect(result.status == 0 && result.output == "" && result.error == "")
+    #expect(result.status == 0)
+    #expect(result.output == "")
+    #expect(result.error == "")
     #expect(Date.now.timeIntervalSince(start) < 5)
   }
 
@@ -15,7 +17,8 @@ import Testing
     let queue = freshQueue()
     try publish((1...50).map { "\($0)" }, to: queue)
     let result = try worker(queue, ["--drain", "--prefetch", "\(prefetch)"], script: "cat; echo").run()
-    #expect(result.status == 0 && result.outputLines == (1...50).map { "\($0)" })
+    #expect(result.status == 0)
+    #expect(result.outputLines == (1...50).map { "\($0)" })
   }
 
   @Test func `a quorum queue has lost nothing and repeats nothing when its workers have left`() throws {
@@ -23,25 +26,29 @@ import Testing
     try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
     try publish((1...1000).map { "\($0)" }, to: queue)
     let some = try Program.workq(["work", "-q", queue, "--count", "700", "--prefetch", "100"]).run()
-    #expect(some.status == 0 && some.outputLines.count { $0.contains("Received") } == 700)
+    #expect(some.status == 0)
+    #expect(some.outputLines.count { $0.contains("Received") } == 700)
     // What it had and did not begin comes back a little later.
     try waitUntil("the rest is back") { try waiting(in: queue) == 300 }
     let rest = try Program.workq(["work", "-q", queue, "--drain", "--prefetch", "0"]).run()
     #expect(rest.status == 0)
     let done = (some.outputLines + rest.outputLines).filter { $0.contains("Received") }
-    #expect(Set(done).count == 1000 && done.count == 1000)
+    #expect(Set(done).count == 1000)
+    #expect(done.count == 1000)
   }
 
   @Test func `draining does not wait for retries, unless they are due within the idle time`() throws {
     let queue = freshQueue()
     try publish(["task"], to: queue)
     let impatient = try worker(queue, ["--drain", "--retry-delay", "2s"], script: "exit 1").run()
-    #expect(impatient.status == 0 && impatient.error.contains("1 put off"))
+    #expect(impatient.status == 0)
+    #expect(impatient.error.contains("1 put off"))
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
     let options = ["--drain", "--retry-delay", "1s", "--idle-timeout", "5s"]
     let script = "[ $WORKQ_ATTEMPT = 3 ] && echo done"
     let patient = try worker(queue, options, script: script).run()
-    #expect(patient.status == 0 && patient.output == "done\n")
+    #expect(patient.status == 0)
+    #expect(patient.output == "done\n")
   }
 
   @Test func `it stops after so many tasks and gives back the rest untouched`() throws {
@@ -49,7 +56,8 @@ import Testing
     try publish((1...10).map { "\($0)" }, to: queue)
     let options = ["--count", "3", "--prefetch", "0", "-j", "2"]
     let result = try worker(queue, options, script: "cat; echo").run()
-    #expect(result.status == 0 && result.outputLines.sorted() == ["1", "2", "3"])
+    #expect(result.status == 0)
+    #expect(result.outputLines.sorted() == ["1", "2", "3"])
     #expect(try waiting(in: queue) == 7)
     let rest = try worker(queue, ["--drain"], script: "echo $WORKQ_REDELIVERED").run()
     #expect(rest.outputLines == Array(repeating: "0", count: 7))
@@ -59,10 +67,12 @@ import Testing
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let idle = try worker(queue, ["--idle-timeout", "500ms"], script: "sleep 1; echo done").run(limit: 20)
-    #expect(idle.status == 0 && idle.output == "done\n")
+    #expect(idle.status == 0)
+    #expect(idle.output == "done\n")
     try publish(["b", "c"], to: queue)
     let timed = try worker(queue, ["--max-time", "500ms"], script: "sleep 1; cat").run(limit: 20)
-    #expect(timed.status == 0 && timed.output == "b")
+    #expect(timed.status == 0)
+    #expect(timed.output == "b")
     #expect(try waiting(in: queue) == 1)
   }
 
@@ -74,7 +84,8 @@ import Testing
     try worker.waitForError("task 8 started")
     worker.signal(signal)
     let result = try worker.end()
-    #expect(result.status == 0 && result.outputLines.count == 8)
+    #expect(result.status == 0)
+    #expect(result.outputLines.count == 8)
     #expect(result.error.contains("stopping: finishing 8 tasks"))
     #expect(try waiting(in: queue) == 12)
   }
@@ -113,7 +124,8 @@ import Testing
     try worker.waitForError("task 1 started")
     worker.signal(SIGTERM)
     let result = try worker.end(within: 20)
-    #expect(result.status == 0 && result.error.contains("ending 1 task and giving back"))
+    #expect(result.status == 0)
+    #expect(result.error.contains("ending 1 task and giving back"))
     #expect(result.error.contains("1 given back"))
     #expect(try waiting(in: queue) == 1)
     let fake = try Program.workq("work", "-q", queue, "--dot", "1h", "--grace", "300ms").start()
@@ -131,7 +143,8 @@ import Testing
     try worker.waitForOutput("task 1 started")
     try worker.type("\u{3}")
     let result = try worker.end()
-    #expect(result.status == 0 && result.output.contains("survived"))
+    #expect(result.status == 0)
+    #expect(result.output.contains("survived"))
   }
 
   @Test func `signals that a parent has blocked are heard`() throws {
@@ -189,7 +202,8 @@ import Testing
     proxy.refuse(true)
     proxy.cut()
     for worker in workers { #expect(try worker.end(within: 20).status == 69) }
-    #expect(!workers[0].error.contains("trying again") && workers[1].error.contains("trying again"))
+    #expect(!workers[0].error.contains("trying again"))
+    #expect(workers[1].error.contains("trying again"))
   }
 
   @Test func `the first connection fails at once, unless patience was asked for`() throws {
@@ -213,7 +227,8 @@ import Testing
     try worker.waitForError("task 1 started")
     proxy.cut()
     let result = try worker.end()
-    #expect(result.status == 0 && result.outputLines == ["0", "1"])
+    #expect(result.status == 0)
+    #expect(result.outputLines == ["0", "1"])
     #expect(result.error.contains("the task at hand goes on, but the broker gives it out again"))
     #expect(result.error.contains("the connection that it came by is gone: the broker gives it out again"))
     #expect(result.error.contains(": 1 done, 1 in vain;"))
@@ -270,6 +285,8 @@ import Testing
     ])
   func `options that make no sense together are a usage error`(options: [String]) throws {
     let result = try Program.workq(["work"] + options).run()
-    #expect(result.status == 64 && result.output == "" && result.error.hasPrefix("workq: "))
+    #expect(result.status == 64)
+    #expect(result.output == "")
+    #expect(result.error.hasPrefix("workq: "))
   }
 }

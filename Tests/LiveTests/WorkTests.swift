@@ -38,7 +38,8 @@ import Testing
     let line = try #require(worker.output.split(separator: "\n").first { $0.contains("\"done\"") })
     let event = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     let seconds = try #require(event["seconds"] as? Double)
-    #expect(seconds >= 2 && seconds < 3)
+    #expect(seconds >= 2)
+    #expect(seconds < 3)
   }
 
   @Test func `bodies of any bytes are shown as Python shows them`() throws {
@@ -58,7 +59,8 @@ import Testing
     try worker.waitForOutput("Done", within: 60)
     worker.signal(SIGTERM)
     let result = try worker.end()
-    #expect(result.status == 0 && result.error == "workq: stopping\n")
+    #expect(result.status == 0)
+    #expect(result.error == "workq: stopping\n")
     #expect(try waiting(in: queue) == 0)
   }
 
@@ -71,7 +73,8 @@ import Testing
     try worker.waitForError("stopping: finishing 1 task, again CTRL+C leaves at once; gave back 2 tasks")
     try waitUntil("the two are back in the queue") { try waiting(in: queue) == 2 }
     let result = try worker.end()
-    #expect(result.status == 0 && result.output.hasSuffix(" [x] Done\n"))
+    #expect(result.status == 0)
+    #expect(result.output.hasSuffix(" [x] Done\n"))
     #expect(!result.output.contains("next"))
     #expect(try Peer.amqp("get", "-q", queue).run().output == "next")
     #expect(try waiting(in: queue) == 1)
@@ -102,7 +105,8 @@ import Testing
     try worker.type("\u{3}")
     let result = try worker.end()
     #expect(result.status == 0)
-    #expect(result.output.contains("finishing 1 task") && result.output.contains("Done"))
+    #expect(result.output.contains("finishing 1 task"))
+    #expect(result.output.contains("Done"))
     #expect(try waiting(in: queue) == 0)
   }
 
@@ -122,7 +126,8 @@ import Testing
     let (first, second) = try dispatch(freshQueue(), prefetch: "1")
     #expect(
       first == ["heavy 1....................", "light 4"] || first.first == "heavy 1....................")
-    #expect(first.count == 1 && second == ["light 2", "heavy 3.", "light 4", "heavy 5."])
+    #expect(first.count == 1)
+    #expect(second == ["light 2", "heavy 3.", "light 4", "heavy 5."])
   }
 
   @Test func `round-robin dispatch gives every second task to each`() throws {
@@ -170,7 +175,8 @@ import Testing
     try worker.waitForOutput("Received")
     worker.signal(SIGTERM)
     let result = try worker.end()
-    #expect(result.status == 0 && result.output.ranges(of: "Done").count == 3)
+    #expect(result.status == 0)
+    #expect(result.output.ranges(of: "Done").count == 3)
     try publish("lost" + String(repeating: ".", count: 600), to: queue)
     let victim = try Program.workq("work", "-q", queue, "-A").start()
     try victim.waitForOutput("Received")
@@ -195,7 +201,8 @@ import Testing
   @Test func `with --no-declare a queue deleted under it, or missing, is 78`() throws {
     let queue = freshQueue()
     let missing = try Program.workq("work", "--no-declare", "-q", queue).run()
-    #expect(missing.status == 78 && missing.error.contains("there is no such queue"))
+    #expect(missing.status == 78)
+    #expect(missing.error.contains("there is no such queue"))
     #expect(try Program.workq("declare", queue).run().status == 0)
     let worker = try Program.workq("work", "--no-declare", "-q", queue).start()
     try worker.waitForOutput("Waiting")

@@ -27,13 +27,16 @@ import Testing
     let path = "\(TestEnvironment.repository)/packaging/example.env"
     let example = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     let shown = try #require(Example.shown(marked: "settings").first).lines
-    #expect(shown.count >= 3 && Set(shown).isSubset(of: Set(example.map(String.init))))
+    #expect(shown.count >= 3)
+    #expect(Set(shown).isSubset(of: Set(example.map(String.init))))
   }
 
   @Test(arguments: ManualPage.all)
   func `mandoc has nothing to say about it`(page: ManualPage) throws {
     let lint = try Program("/usr/bin/mandoc", ["-Tlint", "-W", "warning", page.path]).run()
-    #expect(lint.status == 0 && lint.output == "" && lint.error == "", "\(lint.output)\(lint.error)")
+    #expect(lint.status == 0, "\(lint.output)\(lint.error)")
+    #expect(lint.output == "", "\(lint.output)\(lint.error)")
+    #expect(lint.error == "", "\(lint.output)\(lint.error)")
   }
 
   @Test(arguments: ManualPage.all.filter { $0.name.hasSuffix(".1") })
@@ -68,7 +71,8 @@ import Testing
       let examples = lines.drop { !$0.hasPrefix("$ ") }.prefix { !$0.isEmpty }
       #expect(examples.count { $0.hasPrefix("$ workq ") } >= 2, "\(words)")
       let help = lines.joined(separator: " ")
-      #expect(help.contains("WORKQ_URL") && help.contains("WORKQ_QUEUE"), "\(words)")
+      #expect(help.contains("WORKQ_URL"), "\(words)")
+      #expect(help.contains("WORKQ_QUEUE"), "\(words)")
       for line in examples { #expect(line.hasPrefix("$ ") || line.hasPrefix("     "), "\(words): \(line)") }
     }
   }
@@ -89,7 +93,8 @@ import Testing
     let codes = Set((0...255).filter { ExitStatus(rawValue: $0) != nil })
     #expect(try ManualPage("workq.1").exitCodes == codes)
     for page in ManualPage.all where page.name.hasPrefix("workq-") && page.name.hasSuffix(".1") {
-      #expect(page.exitCodes.contains(0) && page.exitCodes.isSubset(of: codes), "\(page.name)")
+      #expect(page.exitCodes.contains(0), "\(page.name)")
+      #expect(page.exitCodes.isSubset(of: codes), "\(page.name)")
     }
   }
 }

@@ -6,7 +6,9 @@ import Testing
 @Suite struct DelayQueueTests {
   @Test func `each delay has a queue of its own, which ends in the work queue`() {
     let delay = DelayQueue(for: "mail", delay: .seconds(90))
-    #expect(delay.name == "mail.delay.90000" && delay.queue.name == delay.name && delay.queue.isDurable)
+    #expect(delay.name == "mail.delay.90000")
+    #expect(delay.queue.name == delay.name)
+    #expect(delay.queue.isDurable)
     #expect(
       delay.queue.arguments == [
         "x-message-ttl": .int64(90_000), "x-expires": .int64(90_000 + 3_600_000),
@@ -36,14 +38,17 @@ import Testing
     var made = MadeQueues()
     #expect(made.isMissing("q", at: 0))
     made.made("q", before: 10)
-    #expect(!made.isMissing("q", at: 9) && made.isMissing("q", at: 10) && made.isMissing("r", at: 9))
+    #expect(!made.isMissing("q", at: 9))
+    #expect(made.isMissing("q", at: 10))
+    #expect(made.isMissing("r", at: 9))
   }
 
   @Test func `a lease is one queue's, until it is forgotten`() {
     var made = MadeQueues()
     #expect(!made.hasLease(on: "q.delay.1"))
     made.leased("q.delay.1")
-    #expect(made.hasLease(on: "q.delay.1") && !made.hasLease(on: "r.delay.1"))
+    #expect(made.hasLease(on: "q.delay.1"))
+    #expect(!made.hasLease(on: "r.delay.1"))
     made.forgetLeases()
     #expect(!made.hasLease(on: "q.delay.1"))
   }

@@ -29,7 +29,8 @@ import Testing
     for _ in 0..<1000 {
       var backoff = Backoff()
       let delay = backoff.delay()
-      #expect(delay >= .milliseconds(250) && delay <= .milliseconds(500))
+      #expect(delay >= .milliseconds(250))
+      #expect(delay <= .milliseconds(500))
     }
   }
 }
@@ -53,6 +54,7 @@ import Testing
       #expect(element == expected)
       expected += 1
     }
-    #expect(expected == next && fifo.isEmpty)
+    #expect(expected == next)
+    #expect(fifo.isEmpty)
   }
 }

@@ -21,8 +21,10 @@ import Testing
 
   @Test func `its properties go along, and its past does not`() {
     let copy = parked.moved(keepsAttempts: false)
-    #expect(copy.body == [1, 2] && copy.properties.messageID == "id")
-    #expect(copy.properties.expiration == "60000" && copy.properties.deliveryMode == .transient)
+    #expect(copy.body == [1, 2])
+    #expect(copy.properties.messageID == "id")
+    #expect(copy.properties.expiration == "60000")
+    #expect(copy.properties.deliveryMode == .transient)
     #expect(copy.properties.userID == nil)
     #expect(
       copy.properties.headers == [
@@ -93,7 +95,8 @@ import Testing
   }
 
   @Test func `minor versions are numbers`() {
-    #expect(BrokerVersion(3, 9) < BrokerVersion(3, 10) && BrokerVersion(3, 13) < BrokerVersion(4, 0))
+    #expect(BrokerVersion(3, 9) < BrokerVersion(3, 10))
+    #expect(BrokerVersion(3, 13) < BrokerVersion(4, 0))
   }
 }
 
@@ -107,7 +110,8 @@ import Testing
   }
 
   @Test func `a rate needs two looks, and is taken over the last ten seconds`() {
-    #expect(QueueHistory().rate == nil && history([5]).rate == nil)
+    #expect(QueueHistory().rate == nil)
+    #expect(history([5]).rate == nil)
     #expect(history([0, 40]).rate == 40)
     #expect(history([100, 90, 80]).rate == -10)
     // 30 quiet seconds before do not count, nor does what was before those.
@@ -141,6 +145,7 @@ import Testing
     let long = history(Array(0...1000))
     #expect(long.length == QueueHistory.span)
     #expect(long.count <= 311)
-    #expect(long.columns(1) == [1000] && long.columns(300).allSatisfy { $0 ?? 0 >= 699 })
+    #expect(long.columns(1) == [1000])
+    #expect(long.columns(300).allSatisfy { $0 ?? 0 >= 699 })
   }
 }

@@ -62,7 +62,8 @@ import Testing
     let copy = delivery(headers: headers) { ($0.userID, $0.expiration) = ("someone", "1000") }
       .copy(after: record())
     for name in names { #expect(copy.properties.headers?[name] == nil) }
-    #expect(copy.properties.userID == nil && copy.properties.expiration == nil)
+    #expect(copy.properties.userID == nil)
+    #expect(copy.properties.expiration == nil)
   }
 
   @Test func `a second failure keeps the first one's time and replaces the rest`() {
@@ -92,7 +93,8 @@ import Testing
 
   @Test func `a delay queue gives its tasks back to the work queue after its delay`() {
     let queue = Retrier.delayQueue(for: "q", .milliseconds(2500))
-    #expect(queue.name == "q.retry.2500" && queue.isDurable)
+    #expect(queue.name == "q.retry.2500")
+    #expect(queue.isDurable)
     #expect(
       queue.arguments == [
         "x-message-ttl": .int64(2500), "x-dead-letter-exchange": .text(""),

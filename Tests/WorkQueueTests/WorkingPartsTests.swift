@@ -49,18 +49,23 @@ import Testing
     #expect(timeout.learn(from: error("PRECONDITION_FAILED - unknown delivery tag 77")) == nil)
     #expect(timeout.learn(from: error("acknowledgement: Timeout value used: soon ms")) == nil)
     let other = AMQPError(.lost, "read", "acknowledgement Timeout value used: 1 ms")
-    #expect(timeout.learn(from: other) == nil && timeout.limit == .seconds(1800))
+    #expect(timeout.learn(from: other) == nil)
+    #expect(timeout.limit == .seconds(1800))
   }
 }
 
 @Suite struct BoundsTests {
   @Test func `no more tasks are asked for than will be begun`() {
     var bounds = Bounds()
-    #expect(bounds.prefetch(0) == 0 && bounds.prefetch(7) == 7)
+    #expect(bounds.prefetch(0) == 0)
+    #expect(bounds.prefetch(7) == 7)
     bounds.count = 3
-    #expect(bounds.prefetch(0) == 3 && bounds.prefetch(7) == 3 && bounds.prefetch(2) == 2)
+    #expect(bounds.prefetch(0) == 3)
+    #expect(bounds.prefetch(7) == 3)
+    #expect(bounds.prefetch(2) == 2)
     bounds.count = 100_000
-    #expect(bounds.prefetch(0) == 0 && bounds.prefetch(7) == 7)
+    #expect(bounds.prefetch(0) == 0)
+    #expect(bounds.prefetch(7) == 7)
   }
 
   @Test func `every bound makes a bounded run`() {
@@ -78,11 +83,14 @@ import Testing
   @Test func `own retries are expected while they are due soon enough`() {
     var calendar = RetryCalendar()
     let now = Deadline.now
-    #expect(!calendar.expects(within: .seconds(3600)) && calendar.next() == .never)
+    #expect(!calendar.expects(within: .seconds(3600)))
+    #expect(calendar.next() == .never)
     calendar.add(.seconds(100))
     calendar.add(.seconds(10))
-    #expect(calendar.expects(within: .seconds(20)) && !calendar.expects(within: .seconds(5)))
-    #expect(calendar.next() > now + .seconds(10) && calendar.next() < now + .seconds(20))
+    #expect(calendar.expects(within: .seconds(20)))
+    #expect(!calendar.expects(within: .seconds(5)))
+    #expect(calendar.next() > now + .seconds(10))
+    #expect(calendar.next() < now + .seconds(20))
     #expect(!calendar.expects(within: .seconds(20), from: now + .seconds(30)))
     #expect(calendar.expects(within: .seconds(80), from: now + .seconds(30)))
     #expect(!calendar.expects(within: .seconds(3600), from: now + .seconds(200)))
