@@ -8,8 +8,9 @@ internal import Glibc
 ///    in meanwhile for it.
 /// 3. The channel is opened when first needed, and again after the broker closed it: `session` counts.
 /// 4. A publisher's frames on a plain connection go through `outgoing`, so that no send waits.
-/// 5. `close()` is the polite end; going out of scope is the impolite one. Either way the broker gives
-///    unacknowledged tasks to someone else.
+/// 5. `close()` closes it in order (`connection.close`); `close(within:)` also waits until the broker has acted
+///    on all that was sent. Going out of scope only hangs up. Either way the broker requeues what is
+///    unacknowledged.
 ///
 /// rabbitmq-c's rule shapes everything above it: "a given amqp_connection_state_t object should not be
 /// used from more than one thread" (amqp.h), and heartbeats move only while one of its functions runs.
@@ -115,6 +116,23 @@ package struct Connection: ~Copyable {
     _ = direct?.outgoing.flush(to: socket)
   }
 
+  /// Closes the connection and waits for the broker's answer (`connection.close-ok`), for `timeout` at most: the
+  /// broker sends it after it has acted on every acknowledgement.
+  ///
+  /// Whoever hangs up at once with something still unread makes the kernel reset the connection, and the broker
+  /// may drop what it has not read yet.
+  package consuming func close(within timeout: Duration) {
+    let deadline = Deadline.after(timeout)
+    do throws(AMQPError) {
+      var close = unsafe amqp_connection_close_t()
+      unsafe close.reply_code = UInt16(AMQP_REPLY_SUCCESS)
+      unsafe try send(AMQP_CONNECTION_CLOSE_METHOD, on: 0, &close, "close the connection")
+      while let remaining = deadline.remaining, remaining > .zero { _ = try nextEvent(within: remaining) }
+    } catch {
+      // Closed, by the answer or by a broken connection: there is nothing more to be done.
+    }
+  }
+
   /// The next thing that the broker says.
   ///
   /// Also sends and checks heartbeats, so it must be called at least every third of `heartbeat`; and it
@@ -197,6 +215,8 @@ package struct Connection: ~Copyable {
     case .opened:
       isOpen = true
       return nil
+    case .closed:
+      throw AMQPError(.lost, "use the connection", "it is closed")
     case .nothing: return nil
     }
   }

@@ -11,6 +11,8 @@ enum Incoming {
   /// The steps of a log-in that did not wait for them: the broker's first words, and its last.
   case started(FieldTable)
   case opened
+  /// The answer to our `connection.close`.
+  case closed
   /// An answer to what was sent without waiting for one.
   case nothing
 
@@ -74,6 +76,8 @@ enum Incoming {
       self = unsafe .started(FieldTable(start.server_properties))
     case AMQP_CONNECTION_OPEN_OK_METHOD:
       self = .opened
+    case AMQP_CONNECTION_CLOSE_OK_METHOD:
+      self = .closed
     case AMQP_CONNECTION_TUNE_METHOD, AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD:
       self = .nothing
     default:

@@ -105,9 +105,9 @@ package struct Mover: ~Copyable {
     }
   }
 
-  /// Says good-bye on both connections; what was taken and not settled goes back to the source.
+  /// Closes both connections; what was taken and not settled goes back to the source.
   package consuming func close() {
-    source.close()
+    source.close(within: min(options.patience, .seconds(5)))
     pipeline.close()
   }
 

@@ -113,20 +113,20 @@ struct Subscription: ~Copyable {
     try connection.cancel(consumer: options.consumer)
   }
 
-  /// Leaves when the broker has acted on every acknowledgement, or has had the time to.
-  consuming func close() {
+  /// Closes the connection when the broker has acted on every acknowledgement, or has had `timeout` for it.
+  consuming func close(within timeout: Duration = patienceAtTheEnd) {
     // The broker hands out no more before it has acted on those that make room for it.
     let prefetch = Int(options.bounds.prefetch(options.prefetch))
     if acknowledgements > Self.fewAcks, prefetch == 0 || prefetch > Self.fewAcks {
       do throws(AMQPError) {
-        let more = try connection.takeOneMore(of: options.queue, within: Self.patienceAtTheEnd)
+        let more = try connection.takeOneMore(of: options.queue, within: timeout)
         if let more { try connection.handBack(more.tag) }
         _ = try connection.status(ofQueue: options.queue)
       } catch {
         // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.
       }
     }
-    connection.close()
+    connection.close(within: timeout)
   }
 
   private mutating func ensureQueue() throws(AMQPError) {

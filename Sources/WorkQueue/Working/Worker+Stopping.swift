@@ -7,6 +7,8 @@ extension Worker {
   private static let patienceWithCopies = Duration.seconds(5)
   /// How long commands may take to end when the worker leaves at once.
   private static let patienceWithCommands = Duration.seconds(2)
+  /// How long the broker may take to answer when the worker leaves at once.
+  private static let patienceWithTheBroker = Duration.seconds(1)
   /// How long nothing must have happened before the queue is looked at: the next task may be on its way.
   private static let lookDelay = Duration.milliseconds(20)
   /// How often a queue that is not ours alone is looked at.
@@ -163,7 +165,7 @@ extension Worker {
       subscription = nil
     }
     sayAll()
-    subscription.take()?.close()
+    subscription.take()?.close(within: Self.patienceWithTheBroker)
     return .killed(signal: signal)
   }
 
