@@ -26,17 +26,20 @@ LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
 PACKAGES = .build/packages
 TESTED = $(if $(SANITIZE),.build/$(SANITIZE)/debug/workq,$(RELEASE))
-TEST_FLAGS = $(if $(SANITIZE),--sanitize=$(SANITIZE) --scratch-path .build/$(SANITIZE))
+# The tests are built for release, with the internals visible, in a directory of their own.
+TESTS = $(if $(SANITIZE),.build/$(SANITIZE),.build/tests)
+TEST_FLAGS = --scratch-path $(TESTS) $(if $(SANITIZE),--sanitize=$(SANITIZE),-c release -Xswiftc -enable-testing)
+LIVE_TEST = WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run swift test --skip-build $(TEST_FLAGS)
 TARGET = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
-SCRIPTS = Tests/TestSupport/broker Tests/TestSupport/certificates Tests/TestSupport/install-packages \
+SCRIPTS = Tests/run Tests/TestSupport/broker Tests/TestSupport/certificates Tests/TestSupport/install-packages \
   Tests/Demo/demo Tests/Demo/recording Tests/Documentation/check packaging/build-archive packaging/build-deb \
   packaging/try-deb .ci/run
 
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-test deps-package deps-recording deps-bench demo recording broker bench soak build release \
-  test test-unit test-package record-help format docs lint completions install uninstall deb dist clean
+  test test-unit test-one test-package record-help format docs lint completions install uninstall deb dist clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -56,25 +59,23 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 	  echo "  $(RELEASE) publish First message."; echo "Ctrl-C here ends the broker, and all that is in it"; \
 	  exec sleep infinity'
 
-# The units run before and apart: beside tests that start programs all the time, file locks cannot be tested.
-# The cluster runs by itself: its three brokers leave others no processor.
-test: deps-test lint $(if $(SANITIZE),,release test-package) ## run every test, on private brokers (SANITIZE=address, thread)
-	swift build --build-tests $(TEST_FLAGS)
-	$(if $(SANITIZE),,Tests/Documentation/check)
-	swift test --skip-build $(TEST_FLAGS) --skip 'LiveTests|ManualTests'
-	WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run \
-	  swift test --skip-build $(TEST_FLAGS) --filter 'LiveTests|ManualTests' --skip ClusterTests
-	WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run \
-	  swift test --skip-build $(TEST_FLAGS) --filter ClusterTests
+test: deps-test lint ## run every test, on private brokers (SANITIZE=address, thread)
+	@SANITIZE=$(SANITIZE) TESTS=$(TESTS) FLAGS="$(TEST_FLAGS)" WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/run
 
 test-unit: ## run the tests that need no broker
-	swift test --skip 'LiveTests|ManualTests'
+	swift test $(TEST_FLAGS) --skip 'LiveTests|ManualTests'
+
+test-one: $(if $(SANITIZE),,release) ## run the live tests whose suite or name matches NAME, with a broker
+	@test -n '$(NAME)' || { echo "which? make test-one NAME='WorkTests/.*dot'"; exit 1; }
+	swift build --build-tests $(TEST_FLAGS)
+	$(LIVE_TEST) --filter '$(NAME)'
 
 test-package: deb ## install, run and remove the Debian package in a fresh system
 	packaging/try-deb $(PACKAGES)/workq_$(VERSION)_*.deb $(PACKAGES)
 
 record-help: release ## write anew what the tests take for the right help
-	RECORD=1 WORKQ_BINARY=$(CURDIR)/$(RELEASE) swift test --filter HelpTests
+	swift build --build-tests $(TEST_FLAGS)
+	RECORD=1 $(LIVE_TEST) --filter HelpTests
 
 bench: deps-bench release ## measure against C, amqp-tools and pika, on a private broker (ROUNDS=, ONLY=, SCALE=)
 	@Tests/TestSupport/broker run Tests/Benchmarks/bench
@@ -109,12 +110,13 @@ deps-bench: ## install what the benchmark needs, too
 format: ## format the sources
 	swift format -i -r Sources Tests Package.swift
 
-docs: ## check the rooms' documentation, and make a reference of it: .build/documentation
-	Tests/Documentation/check
+docs: ## check the modules' documentation comments, and make a reference of them: .build/documentation
+	swift build --build-tests $(TEST_FLAGS)
+	Tests/Documentation/check $(TESTS)
 
-lint: ## check format, imports, scripts and man pages
+lint: ## check format, the rules of Tests/lint, scripts and man pages
 	swift format lint --strict -r Sources Tests Package.swift
-	@! grep -rnE 'import Foundation( |$$)' Sources || { echo 'lint: Sources use FoundationEssentials only'; exit 1; }
+	@Tests/lint
 	@for script in $(SCRIPTS); do bash -n $$script || exit 1; done
 	@for page in $(wildcard man/*.[1-9]); do mandoc -Tlint -W warning $$page || exit 1; done
 

@@ -9,8 +9,11 @@ let settings: [SwiftSetting] = [
   .strictMemorySafety(),
 ]
 
-/// The tests may use Foundation and C calls as they are: they are not what users run.
+/// The tests are not what users run: they may use Foundation and C calls as they are.
+///
+/// They are not optimised, which would take longer than it saves; what they test is.
 let testSettings: [SwiftSetting] = [
+  .unsafeFlags(["-Onone"]),
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),

@@ -31,6 +31,8 @@ public final class FaultProxy: @unchecked Sendable {
   /// Connections whose end on one side is not told to the other.
   private var halfOpened: Set<Int> = []
   private var links: [Int: (client: Int32, broker: Int32)] = [:]
+  /// Connections whose answers get lost.
+  private var muted: Set<Int> = []
   private var nextLink = 0
   private var accepted = 0
 
@@ -75,13 +77,16 @@ public final class FaultProxy: @unchecked Sendable {
     let bits: UInt8
   }
 
+  /// From now on the broker's answers on this connection get lost; connections count from 1.
+  public func mute(_ number: Int) { lock.withLock { _ = muted.insert(number) } }
+
   /// How many connections there were.
   public var connections: Int { lock.withLock { accepted } }
 
-  /// Ends all present connections, on both sides; new ones are as good as ever.
-  public func cut() {
+  /// Ends all present connections, or the one of this number, on both sides; new ones are as good as ever.
+  public func cut(only number: Int? = nil) {
     lock.withLock {
-      for link in links.values {
+      for link in links.filter({ number == nil || $0.key == number }).values {
         shutdown(link.client, Int32(SHUT_RDWR))
         shutdown(link.broker, Int32(SHUT_RDWR))
       }
@@ -134,7 +139,7 @@ public final class FaultProxy: @unchecked Sendable {
       for (from, to, isAnswer) in [(client, broker, false), (broker, client, true)] {
         group.enter()
         Thread.detachNewThread { [self] in
-          carry(from, to, isAnswer)
+          carry(from, to, isAnswer, of: number)
           if !lock.withLock({ halfOpened.contains(number) }) {
             shutdown(from, Int32(SHUT_RDWR))
             shutdown(to, Int32(SHUT_RDWR))
@@ -151,13 +156,14 @@ public final class FaultProxy: @unchecked Sendable {
   }
 
   /// Passes bytes on until one side ends.
-  private func carry(_ from: Int32, _ to: Int32, _ isAnswer: Bool) {
+  private func carry(_ from: Int32, _ to: Int32, _ isAnswer: Bool, of number: Int) {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
       let count = recv(from, &buffer, buffer.count, 0)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }
       guard passes(isAnswer) else { continue }
+      if isAnswer && lock.withLock({ muted.contains(number) }) { continue }
       damage(&buffer, count, isAnswer)
       let isTrickling = lock.withLock { weather == .trickling }
       var sent = 0

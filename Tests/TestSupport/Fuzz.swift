@@ -1,10 +1,15 @@
 import Foundation
 
-/// How many cases the tests with made-up input try.
+/// The cases that the tests with made-up input try.
 public enum Fuzz {
-  /// So many by default, and WORKQ_FUZZ times as many when that is set.
-  public static func cases(_ count: Int) -> Int {
-    count * max(1, ProcessInfo.processInfo.environment["WORKQ_FUZZ"].flatMap { Int($0) } ?? 1)
+  /// The usual number of cases, or WORKQ_FUZZ times as many when that is set.
+  public static func count(_ usual: Int) -> Int {
+    usual * max(1, ProcessInfo.processInfo.environment["WORKQ_FUZZ"].flatMap { Int($0) } ?? 1)
+  }
+
+  /// The numbers of that many cases; they end early when the test has failed often enough.
+  public static func cases(_ usual: Int) -> some Sequence<Int> {
+    (0..<count(usual)).lazy.prefix { _ in !IssueCount.isReached }
   }
 }
 

@@ -46,7 +46,7 @@ public struct Program {
   /// Runs the program to its end, or kills it and throws after `limit` seconds.
   ///
   /// `input` is what it finds on stdin; nil is /dev/null.
-  public func run(input: [UInt8]? = nil, limit: Double = 60) throws -> Result {
+  public func run(input: [UInt8]? = nil, limit: Double = 180) throws -> Result {
     let running = try start(input: input)
     return try running.end(within: limit)
   }
@@ -67,16 +67,19 @@ public struct Program {
   }
 }
 
-/// Waits for a condition, looking often.
+/// Waits for a condition, looking often at first and 20 times a second later.
 ///
+/// The limit, in seconds, is for conditions that never come true: a busy machine takes its time.
 /// - Throws: when it has not come true in time; says what was waited for.
 public func waitUntil(
-  _ what: @autoclosure () -> String, within limit: Double = 30, _ condition: () throws -> Bool
+  _ what: @autoclosure () -> String, within limit: Double = 120, _ condition: () throws -> Bool
 ) throws {
   let end = Date.now.addingTimeInterval(limit)
+  var pause: UInt32 = 2000
   while try !condition() {
     guard Date.now < end else { throw TimedOut(what: what(), seconds: limit) }
-    usleep(10_000)
+    usleep(pause)
+    pause = min(pause * 3 / 2, 50_000)
   }
 }
 

@@ -60,20 +60,20 @@ public final class RunningProgram {
   }
 
   /// Waits until stdout has so many occurrences of a text.
-  public func waitForOutput(_ text: String, count: Int = 1, within limit: Double = 30) throws {
+  public func waitForOutput(_ text: String, count: Int = 1, within limit: Double = 120) throws {
     try waitUntil("\(description) prints '\(text)' (so far: \(output)\(error))", within: limit) {
       output.ranges(of: text).count >= count
     }
   }
 
-  public func waitForError(_ text: String, within limit: Double = 30) throws {
+  public func waitForError(_ text: String, within limit: Double = 120) throws {
     try waitUntil("\(description) says '\(text)' (so far: \(output)\(error))", within: limit) {
       error.contains(text)
     }
   }
 
   /// Waits for the program's own end.
-  public func end(within limit: Double = 30) throws -> Program.Result {
+  public func end(within limit: Double = 120) throws -> Program.Result {
     do {
       try waitUntil("\(description) ends (so far: \(output)\(error))", within: limit) { !isRunning }
     } catch {

@@ -8,9 +8,6 @@ struct Spawn: ~Copyable {
     let reason: String
   }
 
-  /// Held while a program starts.
-  fileprivate static let starting = NSLock()
-
   private var actions = posix_spawn_file_actions_t()
   private var attributes = posix_spawnattr_t()
   private var ours: [Int32] = []
@@ -48,9 +45,7 @@ struct Spawn: ~Copyable {
     let variables = program.environment.map { strdup("\($0.key)=\($0.value)") }
     defer { for text in arguments + variables { free(text) } }
     var pid: pid_t = 0
-    let code = Self.starting.withLock {
-      posix_spawn(&pid, program.path, &actions, &attributes, arguments + [nil], variables + [nil])
-    }
+    let code = posix_spawn(&pid, program.path, &actions, &attributes, arguments + [nil], variables + [nil])
     try Self.check(code, "posix_spawn \(program.path)")
     return pid
   }
@@ -58,12 +53,4 @@ struct Spawn: ~Copyable {
   static func check(_ code: Int32, _ call: String) throws {
     guard code == 0 else { throw Failed(call: call, reason: String(cString: strerror(code))) }
   }
-}
-
-/// Waits for the programs that other tests are just starting.
-///
-/// Between its fork and the end of its exec, a child has every file of ours open; so a flock(2) that we
-/// have given back by closing the file is not free until then.
-public func letProgramsStart() {
-  Spawn.starting.withLock {}
 }

@@ -1,0 +1,39 @@
+import Foundation
+
+/// Brokers for tests that stop, kill or starve theirs, or change its settings.
+///
+/// Each thread of the pool `.disposable` has one, which its tests use one after the other. A test undoes what
+/// it has set; a broker that a test has left stopped is started again for the next one.
+public enum DisposableBroker {
+  private static let key = "workq-disposable-broker"
+
+  /// The present thread's broker, which runs.
+  public static func get() throws -> Broker {
+    if let holder = Thread.current.threadDictionary[key] as? Holder {
+      if !holder.broker.isRunning {
+        try holder.broker.stop()
+        try holder.broker.restart()
+      }
+      return holder.broker
+    }
+    let broker = try Broker.start()
+    Thread.current.threadDictionary[key] = Holder(broker)
+    return broker
+  }
+
+  private final class Holder {
+    let broker: Broker
+    init(_ broker: Broker) { self.broker = broker }
+  }
+}
+
+extension Broker {
+  /// Whether its server's process is there.
+  var isRunning: Bool {
+    let text = try? String(contentsOfFile: "\(directory)/server.pid", encoding: .utf8)
+    guard let pid = text.flatMap({ Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }) else {
+      return false
+    }
+    return Glibc.kill(pid, 0) == 0
+  }
+}
