@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import AMQP
 
-@Suite struct ErrorTests {
+@Suite(.units) struct ErrorTests {
   @Test(arguments: [
     (
       "inequivalent arg 'durable' for queue 't.q' in vhost '/': received 'false' but current is 'true'",
@@ -107,7 +108,7 @@ import Testing
   }
 }
 
-@Suite struct DeadlineTests {
+@Suite(.units) struct DeadlineTests {
   @Test func `a deadline that passed has nothing left, and a far one never ends`() throws {
     #expect(Deadline.after(.seconds(-1)).hasPassed)
     #expect(Deadline.after(.seconds(-1)).remaining == .zero)

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import AMQP
 
-@Suite struct MessageCheckingTests {
+@Suite(.units) struct MessageCheckingTests {
   private static let short = String(repeating: "x", count: 255)
   private static let long = String(repeating: "é", count: 128)
 

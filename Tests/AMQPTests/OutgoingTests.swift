@@ -5,7 +5,7 @@ import Testing
 
 @testable import AMQP
 
-@Suite struct OutgoingTests {
+@Suite(.units) struct OutgoingTests {
   private static let frameMax = 4096
 
   private func append(

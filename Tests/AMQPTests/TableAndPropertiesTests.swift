@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import AMQP
 
 /// Through the C structures and back.
-@Suite struct TableAndPropertiesTests {
+@Suite(.units) struct TableAndPropertiesTests {
   @Test func `every type of value survives the way through C`() {
     let table: FieldTable = [
       "boolean": .boolean(true), "i8": .int8(-8), "u8": .uint8(8), "i16": .int16(-16), "u16": .uint16(16),

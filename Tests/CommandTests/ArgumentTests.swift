@@ -4,7 +4,7 @@ import Testing
 
 @testable import workq
 
-@Suite struct ArgumentTests {
+@Suite(.units) struct ArgumentTests {
   @Test(
     arguments: [
       ("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000), ("7", 7000),

@@ -1,20 +1,21 @@
 import AMQP
 import ArgumentParser
+import TestSupport
 import Testing
 import WorkQueue
 
 @testable import workq
 
-@Suite struct DeclareOptionsTests {
+@Suite(.units) struct DeclareOptionsTests {
   private func queue(_ words: String...) throws -> Queue? {
     try QueueOptions.parse(words).queue(named: "q")
   }
 
   @Test func `without properties nothing is said of a queue`() throws {
-    #expect(try queue() == nil)
-    #expect(try queue("--durable") == Queue(name: "q"))
-    #expect(try queue("--transient")?.isDurable == false)
-    #expect(try queue("--auto-delete")?.isAutoDelete == true)
+    try expect(queue(), equals: nil)
+    try expect(queue("--durable"), equals: Queue(name: "q"))
+    try expect(queue("--transient")?.isDurable, equals: false)
+    try expect(queue("--auto-delete")?.isAutoDelete, equals: true)
   }
 
   @Test(
@@ -44,7 +45,7 @@ import WorkQueue
     #expect(queue.arguments == arguments)
     #expect(queue.isDurable)
     // The words that a mismatch is explained with ask for the same queue.
-    #expect(try QueueOptions.parse(QueueOptions.words(for: queue)).queue(named: "q") == queue)
+    try expect(QueueOptions.parse(QueueOptions.words(for: queue)).queue(named: "q"), equals: queue)
   }
 
   @Test func `a queue without arguments is asked for by its durability`() {
@@ -100,7 +101,7 @@ import WorkQueue
   }
 }
 
-@Suite struct TypedValueTests {
+@Suite(.units) struct TypedValueTests {
   @Test(
     arguments: [
       ("k=v", "k", .text("v")), ("k=", "k", .text("")), ("k=a:=b", "k", .text("a:=b")),

@@ -8,14 +8,14 @@ import Testing
 
 /// Readers of what users and strangers write, on made-up input: none crashes, none hangs, and what they
 /// accept has a sense that can be checked.
-@Suite struct FuzzTests {
+@Suite(.units) struct FuzzTests {
   @Test func `durations`() {
     var random = SeededRandom(seed: 21)
     let words = [
       "0", "1", "9", "007", ".", "ms", "s", "m", "h", "d", "-", "+", "e9", "inf", "nan", " ", "1e3", "é",
     ]
     var accepted = 0
-    for _ in 0..<Fuzz.cases(20_000) {
+    for _ in Fuzz.cases(20_000) {
       let text = String(decoding: random.nonsense(words, upTo: 6), as: UTF8.self)
       guard let span = TimeSpan(argument: text) else { continue }
       accepted += 1
@@ -32,7 +32,7 @@ import Testing
       "0", "1", "9", "k", "K", "m", "M", "g", "G", "-", "+", ".", "9223372036854775807", "٣", "kk", " ",
     ]
     var accepted = 0
-    for _ in 0..<Fuzz.cases(20_000) {
+    for _ in Fuzz.cases(20_000) {
       let text = String(decoding: random.nonsense(words, upTo: 5), as: UTF8.self)
       guard let size = SizeArgument(argument: text) else { continue }
       accepted += 1
@@ -56,7 +56,7 @@ import Testing
     let template = TaskTemplate(properties: Message.Properties(), routingKey: "q")
     var ids = MessageID()
     var accepted = 0
-    for number in 0..<Fuzz.cases(30_000) {
+    for number in Fuzz.cases(30_000) {
       var line = random.nonsense(words)
       if number % 2 == 0 { line = Array("{\"body\":\"b\",".utf8) + line + Array("}".utf8) }
       guard let envelope = try? JSONRecord.envelope(line, template, &ids) else { continue }
@@ -75,7 +75,7 @@ import Testing
 
   @Test func `records, in whatever pieces they come`() {
     var random = SeededRandom(seed: 24)
-    for _ in 0..<Fuzz.cases(3000) {
+    for _ in Fuzz.cases(3000) {
       let delimiter = (0..<Int.random(in: 1...4, using: &random)).map { _ in
         UInt8.random(in: 97...98, using: &random)
       }
@@ -112,7 +112,7 @@ import Testing
       }
     }
     let message = Message(body: Array("the body".utf8))
-    for _ in 0..<Fuzz.cases(3000) {
+    for _ in Fuzz.cases(3000) {
       var envelope = Envelope(message, exchange: "e", routingKey: "q")
       envelope.message.properties.headers = ["k": .table(["l": .array([.int64(1), .text("x")])])]
       let good = try #require(SpoolFile.encode([envelope, envelope])).flatMap { $0 }
@@ -135,7 +135,7 @@ import Testing
       "amqp", "amqps", "://", ":", "@", "u", "hunter2", "--url=", "-u", ",", "/", "AMQP", "é", "?",
     ]
     var hidden = 0
-    for _ in 0..<Fuzz.cases(20_000) {
+    for _ in Fuzz.cases(20_000) {
       let argument = random.nonsense(words, upTo: 10)
       let range = ProcessListing.passwords(in: argument)
       if range.isEmpty { continue }

@@ -1,9 +1,10 @@
 import ArgumentParser
+import TestSupport
 import Testing
 
 @testable import workq
 
-@Suite struct InputOptionsTests {
+@Suite(.units) struct InputOptionsTests {
   @Test(
     arguments: [
       ("", []), (",", [0x2c]), (#"\n"#, [10]), (#"\r\n"#, [13, 10]), (#"\t"#, [9]), (#"\0"#, [0]),

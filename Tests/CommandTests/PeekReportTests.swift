@@ -1,10 +1,11 @@
 import AMQP
 import Foundation
+import TestSupport
 import Testing
 
 @testable import workq
 
-@Suite struct PeekReportTests {
+@Suite(.units) struct PeekReportTests {
   private func task(
     _ body: [UInt8], exchange: String = "", isRedelivered: Bool = false,
     _ change: (inout Message.Properties) -> Void = { _ in }

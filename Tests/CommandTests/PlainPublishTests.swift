@@ -4,7 +4,7 @@ import Testing
 
 @testable import workq
 
-@Suite struct PlainPublishTests {
+@Suite(.units) struct PlainPublishTests {
   private func byParser(_ arguments: [String]) -> PublishOrder? {
     let command = try? Workq.parseAsRoot(arguments)
     return (command as? Publish)?.order
@@ -67,7 +67,7 @@ import Testing
   }
 }
 
-@Suite struct SpoolOptionsTests {
+@Suite(.units) struct SpoolOptionsTests {
   @Test(arguments: [
     (["publish", "--spool", "x"], ["publish", "--spool", "x"]),
     (["publish", "--spool=/var/x", "w"], ["publish", "--spool-directory=/var/x", "w"]),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import workq
 
-@Suite struct QuotedTests {
+@Suite(.units) struct QuotedTests {
   @Test(arguments: [
     ("First message.", "'First message.'"), ("", "''"), ("it's", #""it's""#),
     (#"it's "so""#, #"'it\'s "so"'"#), (#"say "hi""#, #"'say "hi"'"#), ("a\nb\r\t\\", #"'a\nb\r\t\\'"#),

@@ -1,10 +1,11 @@
 import AMQP
+import TestSupport
 import Testing
 import WorkQueue
 
 @testable import workq
 
-@Suite struct TallyTests {
+@Suite(.units) struct TallyTests {
   private let full = PublishFailure(.refused, "full")
 
   private func tally(_ failures: [(Int, PublishFailure)]) -> Tally {
@@ -45,7 +46,7 @@ import WorkQueue
   }
 }
 
-@Suite struct PublishConclusionTests {
+@Suite(.units) struct PublishConclusionTests {
   private func failure(isBatch: Bool = true, _ change: (inout Tally) -> Void) -> Failure? {
     var tally = Tally()
     change(&tally)
@@ -107,7 +108,7 @@ import WorkQueue
   }
 }
 
-@Suite struct ProgressTests {
+@Suite(.units) struct ProgressTests {
   private func line(_ published: Int, _ read: Int, _ total: Int?, seconds: Double) -> String {
     Progress(totalBytes: total).line(published: published, bytesRead: read, elapsed: .seconds(seconds))
   }

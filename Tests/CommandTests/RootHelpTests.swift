@@ -1,12 +1,13 @@
 import ArgumentParser
+import TestSupport
 import Testing
 
 @testable import workq
 
-@Suite struct RootHelpTests {
+@Suite(.units) struct RootHelpTests {
   @Test func `the program's own help is what the parser would say, however wide the terminal is`() throws {
     for columns in 80...240 {
-      #expect(try #require(RootHelp.text(columns: columns)) == Workq.helpMessage(columns: columns))
+      try expect(#require(RootHelp.text(columns: columns)), equals: Workq.helpMessage(columns: columns))
     }
   }
 

@@ -1,10 +1,11 @@
 import AMQP
+import TestSupport
 import Testing
 import WorkQueue
 
 @testable import workq
 
-@Suite struct StatusScreenTests {
+@Suite(.units) struct StatusScreenTests {
   private func reading(
     _ name: String, _ role: QueueFamily.Role, _ waiting: UInt32?, _ consumers: UInt32 = 0
   ) -> QueueReading {
@@ -97,7 +98,7 @@ import WorkQueue
   }
 }
 
-@Suite struct OutlookTests {
+@Suite(.units) struct OutlookTests {
   private func sentence(_ waiting: [UInt32], consumers: UInt32 = 1) -> String? {
     var history = QueueHistory()
     for (index, count) in waiting.enumerated() {
@@ -139,7 +140,7 @@ import WorkQueue
   }
 }
 
-@Suite struct FiguresTests {
+@Suite(.units) struct FiguresTests {
   @Test func `numbers, rates and times are short`() {
     #expect([0, 999, 1000, 1_204_000].map { Figures.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
     #expect(Figures.grouped(-1000) == "-1,000")

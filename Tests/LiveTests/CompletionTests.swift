@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The installed completions in real shells, at a terminal: what a press of Tab gives.
-@Suite(.ownThreads) struct CompletionTests {
+@Suite(.busy) struct CompletionTests {
   /// How a shell is started, and told of completions that are installed below a prefix.
   struct Shell: CustomTestStringConvertible, Sendable {
     let testDescription: String

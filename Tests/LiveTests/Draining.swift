@@ -13,7 +13,7 @@ struct Drained {
 
 /// Takes all waiting tasks out of a queue, in their order.
 func drain(_ queue: String, at broker: Broker = .shared) throws -> [Drained] {
-  let result = try Peer.python("drain", queue).at(broker).run(limit: 120)
+  let result = try Peer.python("drain", queue).at(broker).run()
   guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
   return try result.outputLines.map { line in
     let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]

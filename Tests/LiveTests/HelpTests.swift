@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What `--help` says, against the committed texts; RECORD=1 writes them anew.
-@Suite(.ownThreads) struct HelpTests {
+@Suite(.busy) struct HelpTests {
   private static let directory = "\(TestEnvironment.repository)/Tests/LiveTests/Help"
   private static let records = ProcessInfo.processInfo.environment["RECORD"] == "1"
 

@@ -6,7 +6,7 @@ import Testing
 /// of order, or nonsense.
 ///
 /// Every command ends, by itself, with a documented exit code and harmless words.
-@Suite(.ownThreads) struct HostilePeerTests {
+@Suite(.busy) struct HostilePeerTests {
   struct Command: CustomTestStringConvertible {
     let words: [String]
     var input: String?
@@ -28,9 +28,29 @@ import Testing
 
   private static let codes: Set<Int32> = [0, 1, 3, 65, 69, 70, 75, 77, 78]
 
+  /// What the usual cases may end with, by what they do wrong, in the order of the script's list. Most depends on
+  /// the step at which it happens: before the log-in it is 69. Where the broker falls silent, it and the
+  /// command's own time limit may come in either order.
+  private static let codesByKind: [Set<Int32>] = [
+    /* truncate */ [0, 3, 69, 75], /* stop */ [3, 69, 70, 75], /* flip */ [0, 69, 70], /* length */
+    [0, 69, 70],
+    /* end */ [69, 70], /* type */ [0, 3, 69, 70, 75], /* channel */ [0, 69], /* method */ [0, 69, 70],
+    /* arguments */ [69, 70], /* twice */ [0, 69, 70], /* skip */ [0, 3, 69, 70, 75], /* beats */ [0, 69],
+    /* garbage */ [3, 69, 70], /* close */ [0, 65, 69, 70], /* closeChannel */ [0, 69, 70, 78],
+    /* blocked */ [0, 69], /* body */ [0, 3, 69, 70], /* size */ [0, 3, 69, 70, 75], /* headers */
+    [0, 69, 70],
+    /* reset */ [0, 3, 69], /* cancel */ [0, 69], /* return */ [0, 69], /* confirm */ [0, 69],
+    /* late */ [0, 3, 69, 75],
+  ]
+
+  /// Further cases, which only WORKQ_FUZZ asks for, may end with any code that is documented.
+  private static func codes(of number: Int) -> Set<Int32> {
+    number < 48 ? codesByKind[number % codesByKind.count] : codes
+  }
+
   @Test(arguments: commands)
   func `whatever the broker does, a command ends well`(command: Command) throws {
-    let count = Fuzz.cases(48)
+    let count = Fuzz.count(48)
     let script = "\(TestEnvironment.repository)/Tests/TestSupport/hostile-broker"
     let peer = try Program("/usr/bin/python3", [script, "\(count)"]).start()
     try peer.waitForOutput("\n", count: count)
@@ -45,14 +65,17 @@ import Testing
         return (number, try program.start(input: command.input.map { Array($0.utf8) }))
       }
       for (number, program) in running {
-        let result = try program.end(within: 90)
+        let result = try program.end(within: 60)
         seen[result.status, default: 0] += 1
-        #expect(Self.codes.contains(result.status), "case \(number): \(result.status) \(result.error)")
+        let isExpected = Self.codes(of: number).contains(result.status)
+        #expect(isExpected, "case \(number): \(result.status) \(result.error)")
         let lines = result.error.split(separator: "\n")
-        #expect(!result.error.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" }, "case \(number)")
+        let controls = result.error.unicodeScalars.filter { $0.value < 0x20 }
+        #expect(Set(controls).isSubset(of: ["\n"]), "case \(number)")
         #expect(!lines.contains { $0.hasPrefix("workq: all is well") }, "case \(number): \(result.error)")
-        #expect(
-          result.status == 0 || lines.last?.hasPrefix("workq: ") == true, "case \(number): \(result.error)")
+        if result.status != 0 {
+          #expect(lines.last?.hasPrefix("workq: ") == true, "case \(number): \(result.error)")
+        }
       }
     }
     #expect(seen.count > 1, "\(seen)")

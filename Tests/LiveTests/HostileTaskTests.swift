@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Tasks from somebody who means no good: whatever is in them, it is data.
-@Suite(.ownThreads) struct HostileTaskTests {
+@Suite(.busy) struct HostileTaskTests {
   private let queue = freshQueue("hostile")
 
   init() throws {
@@ -120,10 +120,10 @@ import Testing
     let peek = try Program.workq("peek", queue).run()
     #expect(peek.status == 0, "\(peek.error)")
     #expect(peek.output.contains("header big"), "\(peek.error)")
-    #expect(try Program.workq("peek", "--json", queue).run().status == 0)
+    try expect(Program.workq("peek", "--json", queue).run().status, equals: 0)
     let move = try Program.workq("move", "-v", queue, moved).run()
     #expect(move.status == 0, "\(move.error)")
-    #expect(try headers("get", moved) == sent)
+    try expect(headers("get", moved), equals: sent)
     _ = try headers("put", queue)
     let park = try Program.workq("work", "-q", queue, "--drain", "--", "sh", "-c", "cat; exit 65").run()
     #expect(park.status == 1, "\(park.error)")

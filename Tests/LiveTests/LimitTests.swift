@@ -3,12 +3,12 @@ import TestSupport
 import Testing
 
 /// A machine that gives no more descriptors, processes or disk, and an output that nobody reads.
-@Suite(.ownThreads) struct LimitTests {
+@Suite(.busy) struct LimitTests {
   private let queue = freshQueue("limit")
 
   /// Each further descriptor allows a further step; whichever is refused, it is one line and an exit code.
   /// (With none free at all, Swift's own start-up traps: it reads where the arguments are from /proc.)
-  @Test(arguments: [4, 5, 6, 7, 8, 9, 10, 12, 16, 24])
+  @Test(arguments: [4, 5, 6, 7, 8, 9, 10, 12, 16, 24, 64])
   func `however few descriptors there are, what fails is told`(limit: Int) throws {
     let closing = (3...9).map { "\($0)>&-" }.joined(separator: " ")
     for command in ["publish -q \"$1\" x", "work -q \"$1\" --drain -j 8 -- true", "move \"$1\" \"$1-2\""] {
@@ -19,8 +19,11 @@ import Testing
       let result = try shell("exec \(closing); ulimit -n \(limit); exec \"$0\" \(command)", queue).run()
       // A worker's own lines, of tasks that it did before it ran into the limit, are not what failed.
       let lines = result.error.split(separator: "\n").filter { !$0.contains("task") || $0.contains("cannot") }
+      if let fails = Self.fails(command, limit) {
+        #expect(result.status == (fails ? 75 : 0), "\(command): \(result.error)")
+      }
       if result.status != 0 {
-        #expect(result.status == 75, "\(command): \(result.status) \(result.error)")
+        #expect(result.status == 75, "\(command): \(result.error)")
         #expect(lines.last?.contains("Too many open files") == true, "\(command): \(result.error)")
         #expect(lines.count <= 3, "\(command): \(result.error)")
       }
@@ -30,6 +33,15 @@ import Testing
       try waitUntil("\(command): none is lost") {
         try waiting(in: queue) + waiting(in: "\(queue)-2") == tasks - done + published
       }
+    }
+  }
+
+  /// Whether so few descriptors are too few; nil near the border, which a library may move.
+  private static func fails(_ command: String, _ limit: Int) -> Bool? {
+    switch command.prefix(4) {
+    case "publ": false
+    case "work": limit < 64
+    default: limit < 8 ? true : limit >= 12 ? false : nil
     }
   }
 
@@ -61,7 +73,7 @@ import Testing
     let input = Array((0..<1000).map { "\($0)\n" }.joined().utf8)
     var kept = Program.workq("publish", "--spool=\(path)/spool", "-q", queue, "kept before")
     kept.environment["AMQP_URL"] = "amqp://127.0.0.1:9"
-    #expect(try kept.run().status == 0)
+    try expect(kept.run().status, equals: 0)
     try disk.fill()
     for option in ["--spool=\(path)/spool", "--failed-to=\(path)/failed"] {
       var publish = Program.workq("publish", "-l", option, "-q", queue)
@@ -72,8 +84,8 @@ import Testing
       #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
     }
     // The broker is here, and the disk still full: what was kept is sent, and removing it needs no room.
-    #expect(try Program.workq("publish", "--flush-spool", "--spool=\(path)/spool").run().status == 0)
-    #expect(try drain(queue).map(\.text) == ["kept before"])
+    try expect(Program.workq("publish", "--flush-spool", "--spool=\(path)/spool").run().status, equals: 0)
+    try expect(drain(queue).map(\.text), equals: ["kept before"])
   }
 
   /// The command finds the disk full, which is its failure: its task is put off, and the worker goes on.
@@ -104,7 +116,7 @@ import Testing
       "purge --force \"$1-2\"",
     ] {
       for output in [">&-", ">/dev/full"] {
-        #expect(try Program.workq("declare", queue, target).run().status == 0)
+        try expect(Program.workq("declare", queue, target).run().status, equals: 0)
         try publish(["x", "y"], to: queue)
         let before = try waiting(in: queue) + waiting(in: target)
         let result = try shell("exec \"$0\" \(subcommand) \(output)", queue).run()

@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.ownThreads) struct MoveTests {
+@Suite(.waiting) struct MoveTests {
   private func queues(_ tasks: Int, _ sourceOptions: String..., target: [String] = []) throws -> (
     String, String
   ) {
     let (source, goal) = (freshQueue(), freshQueue())
-    #expect(try Program.workq(["declare", source] + sourceOptions).run().status == 0)
-    #expect(try Program.workq(["declare", goal] + target).run().status == 0)
+    try expect(Program.workq(["declare", source] + sourceOptions).run().status, equals: 0)
+    try expect(Program.workq(["declare", goal] + target).run().status, equals: 0)
     try fill(source, tasks)
     return (source, goal)
   }
@@ -20,13 +20,13 @@ import Testing
       return #"{"body": "\#(number)", "headers": \#(headers)}"# + "\n"
     }
     let publish = Program.workq("publish", "-q", queue, "--jsonl").at(broker)
-    #expect(try publish.run(input: Array(lines.joined().utf8)).status == 0)
+    try expect(publish.run(input: Array(lines.joined().utf8)).status, equals: 0)
     try waitUntil("they wait") { try waiting(in: queue, at: broker) == count }
   }
 
   private func bodies(_ queue: String, at broker: Broker = .shared) throws -> [String] {
     let peek = Program.workq("peek", queue, "--json", "-c", "1000000").at(broker)
-    return try peek.run(limit: 120).outputLines.compactMap { line in
+    return try peek.run().outputLines.compactMap { line in
       try (JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["body"] as? String
     }
   }
@@ -39,8 +39,8 @@ import Testing
     #expect(move.output == "\(source) -> \(target): 300 moved\n")
     #expect(move.error == "")
     // A quorum queue's count comes a little later.
-    try waitUntil("the source is empty", within: 90) { try waiting(in: source) == 0 }
-    #expect(try bodies(target) == (0..<300).map(String.init))
+    try waitUntil("the source is empty") { try waiting(in: source) == 0 }
+    try expect(bodies(target), equals: (0..<300).map(String.init))
   }
 
   @Test func `a stream takes tasks, and gives none (540)`() throws {
@@ -50,7 +50,7 @@ import Testing
     #expect(back.status == 78)
     #expect(back.error.contains("basic.get not supported by stream queues"))
     let (single, target) = try queues(0, "--type", "quorum", "--single-active-consumer")
-    #expect(try Program.workq("move", single, target).run().status == 78)
+    try expect(Program.workq("move", single, target).run().status, equals: 78)
   }
 
   @Test func `properties and headers go along, attempts do not, and nobody poses as another`() throws {
@@ -61,9 +61,9 @@ import Testing
       "7",
     ]
     for _ in 1...2 {
-      #expect(try Program.workq(["publish", "-q", source] + options + ["body"]).run().status == 0)
+      try expect(Program.workq(["publish", "-q", source] + options + ["body"]).run().status, equals: 0)
     }
-    #expect(try Program.workq("move", "-c", "1", source, target).run().status == 0)
+    try expect(Program.workq("move", "-c", "1", source, target).run().status, equals: 0)
     let fresh = try Program.workq("peek", target).run().output
     for line in [
       "header mine    kept", "priority       4", "expires after  3600000 ms", "type           t",
@@ -72,8 +72,8 @@ import Testing
       #expect(fresh.contains("  \(line)\n"), "\(fresh)")
     }
     for word in ["attempts", "broken", "x-death", "user id"] { #expect(!fresh.contains(word), "\(fresh)") }
-    #expect(try Program.workq("purge", "--force", target).run().status == 0)
-    #expect(try Program.workq("move", "--keep-attempts", source, target).run().status == 0)
+    try expect(Program.workq("purge", "--force", target).run().status, equals: 0)
+    try expect(Program.workq("move", "--keep-attempts", source, target).run().status, equals: 0)
     let tried = try Program.workq("peek", target).run().output
     #expect(tried.contains("attempts        5"))
     #expect(tried.contains("broken"))
@@ -84,8 +84,8 @@ import Testing
     let (source, target) = try queues(10)
     let move = try Program.workq("move", "--json", "-c", "4", source, target).run()
     #expect(move.output == #"{"from":"\#(source)","left":0,"moved":4,"to":"\#(target)"}"# + "\n")
-    #expect(try bodies(source) == (4..<10).map(String.init))
-    #expect(try bodies(target) == ["0", "1", "2", "3"])
+    try expect(bodies(source), equals: (4..<10).map(String.init))
+    try expect(bodies(target), equals: ["0", "1", "2", "3"])
     #expect(try Program.workq("move", "-c", "100", source, target).run().output.hasSuffix("6 moved\n"))
     #expect(try Program.workq("move", source, target).run().output.hasSuffix("0 moved\n"))
   }
@@ -95,14 +95,14 @@ import Testing
     let some = try Program.workq("move", "--match", "kind=a", "-c", "10", source, target).run()
     #expect(some.status == 0)
     #expect(some.error == "")
-    #expect(try bodies(target) == (0..<10).map { "\($0 * 3)" })
-    #expect(try bodies(source) == (0..<300).filter { $0 % 3 != 0 || $0 >= 30 }.map(String.init))
+    try expect(bodies(target), equals: (0..<10).map { "\($0 * 3)" })
+    try expect(bodies(source), equals: (0..<300).filter { $0 % 3 != 0 || $0 >= 30 }.map(String.init))
     let rest = try Program.workq("move", "--match", "kind=a", source, target).run()
     #expect(rest.output == "\(source) -> \(target): 90 moved, 200 left\n")
-    #expect(try bodies(source) == (0..<300).filter { $0 % 3 != 0 }.map(String.init))
+    try expect(bodies(source), equals: (0..<300).filter { $0 % 3 != 0 }.map(String.init))
     let both = try Program.workq("move", "--match", "kind=b", "--match", "n:=7", source, target).run()
     #expect(both.output.hasSuffix("1 moved, 199 left\n"))
-    #expect(try bodies(target).last == "7")
+    try expect(bodies(target).last, equals: "7")
   }
 
   @Test func `of a quorum queue it says that those left have had a delivery`() throws {
@@ -111,7 +111,7 @@ import Testing
     #expect(move.status == 0)
     #expect(move.error.contains("is a quorum queue: for the tasks that were left"))
     try waitUntil("the others are back") { try waiting(in: source) == 4 }
-    #expect(try bodies(source) == ["1", "2", "4", "5"])
+    try expect(bodies(source), equals: ["1", "2", "4", "5"])
   }
 
   @Test func `both queues must exist`() throws {
@@ -121,7 +121,7 @@ import Testing
       #expect(move.status == 78)
       #expect(move.error.contains("'\(missing)': there is no such queue"))
     }
-    #expect(try waiting(in: source) == 1)
+    try expect(waiting(in: source), equals: 1)
   }
 
   @Test func `a target that is full ends it, and the rest stays`() throws {
@@ -133,11 +133,11 @@ import Testing
     #expect(move.output.contains("\(moved) moved"))
     #expect(moved >= 5)
     #expect(Set(try bodies(source) + bodies(target)) == Set((0..<50).map(String.init)))
-    #expect(try waiting(in: source) + moved == 50)
+    try expect(waiting(in: source) + moved, equals: 50)
     let none = try Program.workq("move", source, target).run()
     #expect(none.status == 65)
     #expect(none.output.contains("0 moved"))
-    #expect(try waiting(in: source) + moved == 50)
+    try expect(waiting(in: source) + moved, equals: 50)
   }
 
   @Test func `on a terminal it counts`() throws {
@@ -153,7 +153,7 @@ import Testing
     at broker: Broker = .shared, _ interruption: (RunningProgram) throws -> Void
   ) throws -> (end: Program.Result, moved: Int, twice: Int) {
     let (source, target) = (freshQueue(), freshQueue())
-    #expect(try Program.workq("declare", source, target).at(broker).run().status == 0)
+    try expect(Program.workq("declare", source, target).at(broker).run().status, equals: 0)
     try fill(source, 20_000, at: broker)
     let move = try Program.workq("move", source, target).at(broker).start()
     try waitUntil("it is under way") { try waiting(in: target, at: broker) > 0 }
@@ -185,8 +185,8 @@ import Testing
     #expect(twice <= 1100)
   }
 
-  @Test func `a lost connection loses nothing`() throws {
-    let broker = try Broker.start()
+  @Test(.disposable) func `a lost connection loses nothing`() throws {
+    let broker = try DisposableBroker.get()
     let (end, _, _) = try interrupt(at: broker) { move in
       move.signal(SIGSTOP)  // rabbitmqctl takes its time
       try broker.control("close_all_connections", "a test")
@@ -194,15 +194,17 @@ import Testing
     }
     #expect(end.status == 69, "\(end.error)")
     #expect(end.error.contains("none is lost"), "\(end.error)")
-    try broker.stop()
   }
 
-  @Test func `a broker that takes nothing in is told of, and nothing is lost when it is left`() throws {
-    let broker = try Broker.start()
+  @Test(.disposable) func `a broker that takes nothing in is told of, and nothing is lost when it is left`()
+    throws
+  {
+    let broker = try DisposableBroker.get()
     let (source, target) = (freshQueue(), freshQueue())
-    #expect(try Program.workq("declare", source, target).at(broker).run().status == 0)
+    try expect(Program.workq("declare", source, target).at(broker).run().status, equals: 0)
     try fill(source, 100, at: broker)
     try broker.control("set_vm_memory_high_watermark", "0.000001")
+    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
     let move = try Program.workq("move", source, target).at(broker).start()
     try move.waitForError("the broker takes no tasks for now: low on memory; waiting 30 s at most")
     move.signal(SIGTERM)
@@ -215,6 +217,5 @@ import Testing
     #expect((1...100).contains(Int(more.1) ?? 0), "\(end.error)")
     try broker.control("set_vm_memory_high_watermark", "0.4")
     try waitUntil("all are there") { try Set(bodies(source, at: broker)).count == 100 }
-    try broker.stop()
   }
 }

@@ -3,14 +3,12 @@ import TestSupport
 import Testing
 
 /// Brokers that are strict, full, or die: each test changes the one that all of them share.
-@Suite(.serialized, .ownThreads) final class OwnBrokerPublishTests {
-  private static let broker = Result { try Broker.start() }
-
+@Suite(.disposable) final class OwnBrokerPublishTests {
   private let broker: Broker
   private let queue = freshQueue("own")
 
   init() throws {
-    broker = try Self.broker.get()
+    broker = try DisposableBroker.get()
     try #require(try Program.workq("declare", queue).at(broker).run().status == 0)
   }
 
@@ -66,7 +64,7 @@ import Testing
     #expect(
       batch.error.contains("2 published, 1 not: record 2 (the headers are larger than a frame)"),
       "\(batch.error)")
-    #expect(try drain(queue, at: broker).map(\.text) == ["a", "c"])
+    try expect(drain(queue, at: broker).map(\.text), equals: ["a", "c"])
   }
 
   // MARK: Alarms
@@ -82,16 +80,15 @@ import Testing
     defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
     try pipe.write("second\n")
     try running.waitForError("the broker takes no tasks for now: low on memory; waiting 3 s at most")
-    let result = try running.end(within: 30)
+    let result = try running.end()
     #expect(result.status == 3)
     #expect(
       result.error.contains(
         "1 published, 1 not: cannot publish: the broker takes no tasks: low on memory"))
-    let single = try publish("--confirm-timeout", "1s", "x", limit: 20)
+    let single = try publish("--confirm-timeout", "1s", "x")
     #expect(single.status == 75, "\(single.error)")
     let unconfirmed = try publish(
-      "--no-confirm", "--confirm-timeout", "2s", "-l", input: Array(repeating: 0x0a, count: 200_000),
-      limit: 30)
+      "--no-confirm", "--confirm-timeout", "2s", "-l", input: Array(repeating: 0x0a, count: 200_000))
     #expect([3, 75].contains(unconfirmed.status), "\(unconfirmed.error)")
   }
 
@@ -102,19 +99,19 @@ import Testing
       .start()
     try running.waitForError("the broker takes no tasks for now")
     try broker.control("set_vm_memory_high_watermark", "0.4")
-    #expect(try running.end().status == 0)
+    try expect(running.end().status, equals: 0)
     #expect(running.error.contains("the broker takes tasks again"))
-    #expect(try waiting(in: queue, at: broker) == 1)
+    try expect(waiting(in: queue, at: broker), equals: 1)
   }
 
   // MARK: Deaths
 
   @Test func `delayed tasks survive the broker's restart, in their order`() throws {
-    for body in ["1", "2", "3"] { #expect(try publish("--delay", "3s", body).status == 0) }
+    for body in ["1", "2", "3"] { try expect(publish("--delay", "3s", body).status, equals: 0) }
     try broker.stop()
     try broker.restart()
-    try waitUntil("all three have come", within: 60) { try waiting(in: queue, at: broker) == 3 }
-    #expect(try drain(queue, at: broker).map(\.text) == ["1", "2", "3"])
+    try waitUntil("all three have come") { try waiting(in: queue, at: broker) == 3 }
+    try expect(drain(queue, at: broker).map(\.text), equals: ["1", "2", "3"])
   }
 
   @Test(arguments: [true, false])
@@ -123,6 +120,8 @@ import Testing
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }
     let options = retries ? ["--retry-for", "120s"] : []
+    // Mnesia writes a new queue's definition to the disk within two seconds; a kill before that loses the queue.
+    try broker.control("eval", "mnesia:sync_log().")
     let input = Array((1...count).map { "\($0)\n" }.joined().utf8)
     let running = try Program.workq(
       ["publish", "-l", "--print-id", "--failed-to", failed, "-q", queue] + options

@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.ownThreads) struct PeekTests {
+@Suite(.waiting) struct PeekTests {
   private func queue(_ tasks: String..., type: String = "classic") throws -> String {
     let queue = freshQueue()
-    #expect(try Program.workq("declare", queue, "--type", type).run().status == 0)
-    for task in tasks { #expect(try Program.workq("publish", "-q", queue, task).run().status == 0) }
+    try expect(Program.workq("declare", queue, "--type", type).run().status, equals: 0)
+    for task in tasks { try expect(Program.workq("publish", "-q", queue, task).run().status, equals: 0) }
     try waitUntil("they wait") { try type == "stream" || waiting(in: queue) == tasks.count }
     return queue
   }
@@ -19,9 +19,9 @@ import Testing
 
   @Test func `tasks are shown and stay, in order`() throws {
     let queue = try queue("one", "two", "three", "four")
-    #expect(try bodies(queue, count: 3) == ["one", "two", "three"])
-    #expect(try waiting(in: queue) == 4)
-    #expect(try bodies(queue) == ["one", "two", "three", "four"])
+    try expect(bodies(queue, count: 3), equals: ["one", "two", "three"])
+    try expect(waiting(in: queue), equals: 4)
+    try expect(bodies(queue), equals: ["one", "two", "three", "four"])
     let worker = try Program.workq("work", "-q", queue, "--dot", "1ms").start()
     try worker.waitForOutput("Done", count: 4)
     let received = worker.output.split(separator: "\n").filter { $0.contains("Received") }
@@ -32,9 +32,9 @@ import Testing
     let queue = freshQueue()
     let tasks = (0..<450).map { "task \($0)" }
     let input = Array(tasks.map { $0 + "\n" }.joined().utf8)
-    #expect(try Program.workq("publish", "-q", queue, "--lines").run(input: input).status == 0)
-    #expect(try bodies(queue, count: 400) == Array(tasks[..<400]))
-    #expect(try bodies(queue, count: 1000) == tasks)
+    try expect(Program.workq("publish", "-q", queue, "--lines").run(input: input).status, equals: 0)
+    try expect(bodies(queue, count: 400), equals: Array(tasks[..<400]))
+    try expect(bodies(queue, count: 1000), equals: tasks)
   }
 
   @Test func `for people it shows what a parked task tells of itself`() throws {
@@ -59,22 +59,22 @@ import Testing
 
   @Test func `it says when there is more than it shows, or nothing`() throws {
     let queue = try queue("one", "two", "three")
-    #expect(
-      try Program.workq("peek", "-c", "2", queue).run().error
-        == "workq: showed 2 of 3 waiting tasks (--count shows more)\n")
+    try expect(
+      Program.workq("peek", "-c", "2", queue).run().error,
+      equals: "workq: showed 2 of 3 waiting tasks (--count shows more)\n")
     let empty = try self.queue()
     let nothing = try Program.workq("peek", empty).run()
     #expect(nothing.status == 0)
     #expect(nothing.output == "")
     #expect(nothing.error == "workq: no task waits in '\(empty)'\n")
-    #expect(try Program.workq("peek", "--raw", empty).run().status == 75)
-    #expect(try Program.workq("peek", freshQueue()).run().status == 78)
+    try expect(Program.workq("peek", "--raw", empty).run().status, equals: 75)
+    try expect(Program.workq("peek", freshQueue()).run().status, equals: 78)
   }
 
   @Test func `raw is the first body, byte for byte`() throws {
     let queue = freshQueue()
     let body = [UInt8](0...255) + [UInt8](repeating: 7, count: 300_000)
-    #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+    try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     let raw = try Program.workq("peek", "--raw", queue).run()
     #expect(raw.status == 0)
     #expect(raw.outputBytes == body)
@@ -89,7 +89,7 @@ import Testing
   @Test func `what it shows as JSON can be published again`() throws {
     let queue = freshQueue()
     let publish = Program.workq("publish", "-q", queue, "-H", "n:=5", "--ttl", "1h", "--type", "t", "again")
-    #expect(try publish.run().status == 0)
+    try expect(publish.run().status, equals: 0)
     let shown = try Program.workq("peek", "--json", queue).run()
     let again = try Program.workq("publish", "--jsonl").run(input: shown.outputBytes)
     #expect(again.status == 0, "\(again.error)")
@@ -116,8 +116,9 @@ import Testing
     #expect(refused.error.contains("basic.get not supported by stream queues"))
     #expect(refused.error.contains("cannot get tasks of queue '\(stream)'"))
     let single = freshQueue()
-    #expect(
-      try Program.workq("declare", single, "--type", "quorum", "--single-active-consumer").run().status == 0)
+    try expect(
+      Program.workq("declare", single, "--type", "quorum", "--single-active-consumer").run().status, equals: 0
+    )
     let locked = try Program.workq("peek", single).run()
     #expect(locked.status == 78)
     #expect(locked.error.contains("single active consumer"))

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The other side is not ours: RabbitMQ's tutorial in Python, and Debian's amqp-tools.
-@Suite(.ownThreads) struct PeerTests {
+@Suite(.waiting) struct PeerTests {
   @Test(arguments: ["classic", "quorum"])
   func `the tutorial's task generator sends to workq`(type: String) throws {
     let queue = freshQueue()
@@ -21,7 +21,7 @@ import Testing
         " [x] Received 'First message.'", " [x] Received 'Second message..'",
         #" [x] Received 'it\'s a "Käse"'"#,
       ])
-    #expect(try waiting(in: queue) == 0)
+    try expect(waiting(in: queue), equals: 0)
   }
 
   @Test(arguments: ["classic", "quorum"])
@@ -44,7 +44,7 @@ import Testing
     let queue = freshQueue()
     let bodies: [[UInt8]] = [Array(0...255), Array("\"'\n\t\u{1b}\u{0}\\ Käse 🧀".utf8)]
     for body in bodies {
-      #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+      try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     }
     let raw = try Peer.python("worker", queue, "raw").start()
     try raw.waitForOutput("Done", count: 2)
@@ -63,7 +63,7 @@ import Testing
     try ours.waitForOutput("Waiting")
     for number in 1...4 {
       let task = "task \(number)" + String(repeating: ".", count: 10)
-      #expect(try Program.workq("publish", "-q", queue, task).run().status == 0)
+      try expect(Program.workq("publish", "-q", queue, task).run().status, equals: 0)
     }
     try waitUntil("four tasks are done") {
       (python.output + ours.output).ranges(of: "[x] Done").count == 4
@@ -74,20 +74,20 @@ import Testing
 
   @Test func `amqp-publish sends to workq`() throws {
     let queue = freshQueue()
-    #expect(try Program.workq("declare", queue).run().status == 0)
+    try expect(Program.workq("declare", queue).run().status, equals: 0)
     let publish = try Peer.amqp("publish", "-r", queue, "-p", "-b", "from amqp-tools").run()
     #expect(publish.status == 0, "\(publish.error)")
     let worker = try Program.workq("work", "-q", queue).start()
     try worker.waitForOutput("Received 'from amqp-tools'\n [x] Done")
     worker.signal(SIGTERM)
-    #expect(try worker.end().status == 0)
-    #expect(try waiting(in: queue) == 0)
+    try expect(worker.end().status, equals: 0)
+    try expect(waiting(in: queue), equals: 0)
   }
 
   @Test func `workq sends to amqp-consume, byte for byte`() throws {
     let queue = freshQueue()
     let body = Array(0...255 as ClosedRange<UInt8>)
-    #expect(try Program.workq("publish", "-q", queue).run(input: body).status == 0)
+    try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     let consume = try Peer.amqp("consume", "-q", queue, "-c", "1", "cat").run()
     #expect(consume.status == 0, "\(consume.error)")
     #expect(consume.outputBytes == body, "\(consume.error)")

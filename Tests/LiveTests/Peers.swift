@@ -1,3 +1,4 @@
+import AMQP
 import Foundation
 import TestSupport
 
@@ -45,24 +46,61 @@ enum Peer {
   }
 }
 
-/// The waiting tasks of a queue, by `workq declare --check`.
+/// The waiting tasks of a queue.
+///
+/// - Throws: also when there is no such queue.
 func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
-  try status(of: queue, at: broker, "waiting")
+  guard let status = try QueueProbe.status(of: queue, at: broker) else {
+    throw Peer.PeerFailed(words: "there is no queue '\(queue)'")
+  }
+  return Int(status.waiting)
 }
 
 /// How many consumers a queue has; one that does not exist has none.
 func consumers(of queue: String, at broker: Broker = .shared) throws -> Int {
-  try status(of: queue, at: broker, "consumers", ifMissing: 0)
+  try Int(QueueProbe.status(of: queue, at: broker)?.consumers ?? 0)
 }
 
-private func status(of queue: String, at broker: Broker, _ key: String, ifMissing: Int? = nil) throws -> Int {
-  let result = try Program.workq("declare", "--check", "--json", queue).at(broker).run()
-  if result.status == 78, let ifMissing { return ifMissing }
-  let object = result.status == 0 ? try JSONSerialization.jsonObject(with: Data(result.outputBytes)) : nil
-  guard let count = (object as? [String: Any])?[key] as? Int else {
-    throw Peer.PeerFailed(words: result.error + result.output)
+/// Whether there is such a queue.
+func exists(_ queue: String, at broker: Broker = .shared) throws -> Bool {
+  try QueueProbe.status(of: queue, at: broker) != nil
+}
+
+/// Asks brokers about queues (`queue.declare`, passive) in this process: conditions are looked at many times
+/// a second, and a program started for each look would keep the machine busy.
+private enum QueueProbe {
+  private static let lock = NSLock()
+  /// By their URLs; touched only with the lock held.
+  nonisolated(unsafe) private static var connections: [String: Open] = [:]
+
+  private final class Open {
+    private var connection: Connection
+
+    init(_ url: String) throws {
+      var options = Connection.Options()
+      options.name = "workq tests"
+      options.heartbeat = .zero
+      connection = try Connection(to: Address(url: url), options)
+    }
+
+    func status(of queue: String) throws -> Queue.Status? { try connection.status(ofQueue: queue) }
   }
-  return count
+
+  static func status(of queue: String, at broker: Broker) throws -> Queue.Status? {
+    try lock.withLock {
+      if let open = connections[broker.url] {
+        do {
+          return try open.status(of: queue)
+        } catch {
+          // The broker was stopped since the last question.
+          connections[broker.url] = nil
+        }
+      }
+      let open = try Open(broker.url)
+      connections[broker.url] = open
+      return try open.status(of: queue)
+    }
+  }
 }
 
 /// A message as another program sees it.

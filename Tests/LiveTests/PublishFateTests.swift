@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What became of each task.
-@Suite(.ownThreads) struct PublishFateTests {
+@Suite(.busy) struct PublishFateTests {
   private func jsonl(_ lines: [String], _ options: String..., limit: Double = 60) throws -> Program.Result {
     try Program.workq(["publish", "--jsonl"] + options)
       .run(input: Array(lines.joined(separator: "\n").utf8), limit: limit)
@@ -22,7 +22,7 @@ import Testing
     let publish = try jsonl(lines)
     #expect(publish.status == 3)
     #expect(publish.error.contains("200 published, 100 not: records 1, 4, 7, 10,"), "\(publish.error)")
-    #expect(try drain(queue).map(\.text) == Array(repeating: "same", count: 200))
+    try expect(drain(queue).map(\.text), equals: Array(repeating: "same", count: 200))
   }
 
   @Test func `a refusal in the middle is of that record alone`() throws {
@@ -36,7 +36,7 @@ import Testing
     #expect(
       publish.error.contains("497 published, 3 not: records 17-18, 400 (the queue is full"),
       "\(publish.error)")
-    #expect(try drain(queue).count == 497)
+    try expect(drain(queue).count, equals: 497)
   }
 
   @Test func `what a full queue does not take is tried again for as long as was asked for`() throws {
@@ -56,7 +56,7 @@ import Testing
     try patient.waitForError("a task is not taken: the queue is full")
     let worker = try Program.workq("work", "-q", full, "--count", "6").run()
     #expect(worker.status == 0)
-    #expect(try patient.end().status == 0)
+    try expect(patient.end().status, equals: 0)
     let done = worker.outputLines.filter { $0.contains("Received") }
     #expect(done == (1...6).map { " [x] Received '\($0)'" })
   }
@@ -108,8 +108,9 @@ import Testing
     #expect(publish.status == 77, "\(publish.error)")
     #expect(publish.error.contains("0 published, 3 not"), "\(publish.error)")
     #expect(!publish.error.contains("geheim"))
-    #expect(
-      try String(contentsOfFile: failed, encoding: .utf8).split(separator: "\n").sorted() == ["a", "b", "c"])
+    try expect(
+      String(contentsOfFile: failed, encoding: .utf8).split(separator: "\n").sorted(),
+      equals: ["a", "b", "c"])
     try broker.control("delete_user", queue)
   }
 
@@ -117,10 +118,10 @@ import Testing
 
   @Test func `a task goes to an exchange, by its routing key`() throws {
     let queue = freshQueue()
-    #expect(try Program.workq("declare", queue).run().status == 0)
+    try expect(Program.workq("declare", queue).run().status, equals: 0)
     // The exchange without a name hands a task to the queue of its key.
-    #expect(try Program.workq("publish", "-e", "", "-r", queue, "x").run().status == 0)
-    #expect(try drain(queue).map(\.text) == ["x"])
+    try expect(Program.workq("publish", "-e", "", "-r", queue, "x").run().status, equals: 0)
+    try expect(drain(queue).map(\.text), equals: ["x"])
     let nowhere = try Program.workq("publish", "-e", "amq.direct", "-r", queue, "x").run()
     #expect(nowhere.status == 65)
     #expect(nowhere.error.contains("not published: no queue takes it: NO_ROUTE"))
@@ -134,7 +135,8 @@ import Testing
     #expect(publish.error.contains("check the exchange's name"))
     #expect(!publish.error.contains("workq declare"))
     let lines = try Program.workq(["publish", "-l", "-e", "nope"] + options).run(input: Array("a\nb\n".utf8))
-    #expect(lines.status == 78 || !options.isEmpty && lines.status == 3, "\(lines.error)")
+    // Without declaring, the first line's return comes before the channel is closed over the second.
+    #expect((options.isEmpty ? [78] : [78, 3]).contains(lines.status), "\(lines.error)")
   }
 
   @Test func `a record with a missing exchange, or without a queue's name, fails alone`() throws {
@@ -184,7 +186,7 @@ import Testing
     let same = try Program.workq("publish", "-l", "-f", file.path, "--failed-to", file.path).run()
     #expect(same.status == 64)
     #expect(same.error.contains("is also an input"))
-    #expect(try String(contentsOfFile: file.path, encoding: .utf8) == "x\n")
+    try expect(String(contentsOfFile: file.path, encoding: .utf8), equals: "x\n")
     let nowhere = try Program.workq("publish", "-l", "-f", file.path, "--failed-to", "/nowhere/x").run()
     #expect(nowhere.status == 73)
     #expect(nowhere.error.contains("cannot write the failed records to '/nowhere/x'"))
@@ -200,7 +202,7 @@ import Testing
       input: Array(lines.utf8))
     #expect(publish.status == 0, "\(publish.error)")
     #expect(publish.error == "", "\(publish.error)")
-    #expect(try drain(queue).compactMap { Int($0.text) }.sorted() == Array(0..<count))
+    try expect(drain(queue).compactMap { Int($0.text) }.sorted(), equals: Array(0..<count))
   }
 
   @Test func `without confirms what comes back is still said`() throws {
@@ -215,7 +217,7 @@ import Testing
 
   @Test func `without declaring, records for missing queues fail alone`() throws {
     let queue = freshQueue()
-    #expect(try Program.workq("declare", queue).run().status == 0)
+    try expect(Program.workq("declare", queue).run().status, equals: 0)
     let publish = try jsonl(
       [
         #"{"body": "a"}"#, #"{"body": "b", "queue": "\#(queue)-2"}"#,
@@ -227,7 +229,7 @@ import Testing
     #expect(publish.error.contains("(queue '\(queue)-3' does not exist)"), "\(publish.error)")
     #expect(Set(try drain(queue).map(\.text)) == ["a", "d"])
     for missing in 2...3 {
-      #expect(try Program.workq("declare", "--check", "\(queue)-\(missing)").run().status == 78)
+      try expect(Program.workq("declare", "--check", "\(queue)-\(missing)").run().status, equals: 78)
     }
   }
 
@@ -235,10 +237,10 @@ import Testing
     let queue = freshQueue()
     let publish = Program.workq("publish", "--unless-waiting", "2", "-v", "-q", queue, "x")
     for (count, isSkipped) in [(1, false), (2, false), (2, true), (2, true)] {
-      let result = try publish.run(limit: 20)
+      let result = try publish.run()
       #expect(result.status == 0)
       #expect(result.error.contains("2 tasks wait in '\(queue)' already") == isSkipped)
-      #expect(try waiting(in: queue) == count)
+      try expect(waiting(in: queue), equals: count)
     }
   }
 
@@ -248,7 +250,7 @@ import Testing
     let queue = freshQueue()
     let start = Date.now
     for body in ["1", "2", "3"] {
-      #expect(try Program.workq("publish", "--delay", "4s", "-q", queue, body).run().status == 0)
+      try expect(Program.workq("publish", "--delay", "4s", "-q", queue, body).run().status, equals: 0)
     }
     let listed = try Broker.shared.control("list_queues", "name", "arguments")
     let line = try #require(listed.split(separator: "\n").first { $0.hasPrefix("\(queue).delay.4000\t") })
@@ -256,18 +258,18 @@ import Testing
       #"{"x-message-ttl",4000}"#, #"{"x-expires",3604000}"#, #"{"x-dead-letter-exchange",[]}"#,
       #"{"x-dead-letter-routing-key","\#(queue)"}"#,
     ] { #expect(line.contains(argument), "\(line)") }
-    if Date.now.timeIntervalSince(start) < 3 { #expect(try waiting(in: queue) == 0) }
+    if Date.now.timeIntervalSince(start) < 3 { try expect(waiting(in: queue), equals: 0) }
     try waitUntil("all three have come") { try waiting(in: queue) == 3 }
     #expect(Date.now.timeIntervalSince(start) >= 4)
-    #expect(try drain(queue).map(\.text) == ["1", "2", "3"])
+    try expect(drain(queue).map(\.text), equals: ["1", "2", "3"])
   }
 
   @Test func `a delay leads to any kind of queue, and a delay of nothing is none`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-queue-type": "quorum"}"#)
-    #expect(try Program.workq("publish", "--delay", "50ms", "-q", queue, "x").run().status == 0)
+    try expect(Program.workq("publish", "--delay", "50ms", "-q", queue, "x").run().status, equals: 0)
     try waitUntil("it has come") { try waiting(in: queue) == 1 }
-    #expect(try Program.workq("publish", "--delay", "0", "-q", queue, "x").run().status == 0)
+    try expect(Program.workq("publish", "--delay", "0", "-q", queue, "x").run().status, equals: 0)
     #expect(!(try Broker.shared.control("list_queues", "name")).contains("\(queue).delay.0\n"))
   }
 }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Where tasks come from.
-@Suite(.ownThreads) struct PublishInputTests {
+@Suite(.waiting) struct PublishInputTests {
   @Test(arguments: [
     (["-l"], "a\n\nb\r\nlast", ["a", "", "b\r", "last"]), (["--lines"], "\n", [""]), (["-l"], "", []),
     (["-0"], "a\0\0b\nc\0", ["a", "", "b\nc"]), (["-D", ";"], "a;b;;c", ["a", "b", "", "c"]),
@@ -19,7 +19,7 @@ import Testing
     #expect(publish.status == 0, "\(publish.error)")
     #expect(publish.output == "", "\(publish.error)")
     #expect(publish.error == "", "\(publish.error)")
-    #expect(try drain(queue).map(\.text) == bodies)
+    try expect(drain(queue).map(\.text), equals: bodies)
   }
 
   @Test func `records of any bytes and lengths arrive as they are`() throws {
@@ -29,7 +29,7 @@ import Testing
       (0..<size).map { _ in UInt8.random(in: 1...255, using: &random) }
     }
     let publish = Program.workq("publish", "-0", "-q", queue)
-    #expect(try publish.run(input: Array(records.joined(separator: [0]))).status == 0)
+    try expect(publish.run(input: Array(records.joined(separator: [0]))).status, equals: 0)
     let arrived = try drain(queue).map(\.bytes)
     let areEqual = arrived == records
     #expect(areEqual)
@@ -58,7 +58,7 @@ import Testing
       let publish = try Program.workq(["publish", "-q", queue] + options).run(input: Array("in".utf8))
       #expect(publish.status == 0, "\(publish.error)")
       #expect(publish.error == "", "\(publish.error)")
-      #expect(try drain(queue).map(\.text) == bodies)
+      try expect(drain(queue).map(\.text), equals: bodies)
     }
   }
 
@@ -79,10 +79,10 @@ import Testing
     #expect(publish.isRunning)
     try pipe.write("unfinished")
     try pipe.close()
-    #expect(try publish.end().status == 0)
+    try expect(publish.end().status, equals: 0)
     #expect(publish.error.ranges(of: "connected to").count == 1)
     #expect(!publish.error.contains("again"))
-    #expect(try drain(queue).map(\.text) == ["line 1", "line 2", "line 3", "unfinished"])
+    try expect(drain(queue).map(\.text), equals: ["line 1", "line 2", "line 3", "unfinished"])
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
@@ -117,7 +117,7 @@ import Testing
       let publish = try Program.workq(["publish", "-q", queue] + options).run()
       #expect(publish.status == 66)
       #expect(publish.error == "workq: cannot read '/nowhere/x': No such file or directory\n")
-      #expect(try Program.workq("declare", "--check", queue).run().status == 78)
+      try expect(Program.workq("declare", "--check", queue).run().status, equals: 78)
     }
   }
 
@@ -130,7 +130,7 @@ import Testing
     let both = try Program.workq("publish", "-l", "-q", queue, "-f", "/tmp", "-f", file.path).run()
     #expect(both.status == 3)
     #expect(both.error.contains("1 published, 0 not: cannot read '/tmp': Is a directory"))
-    #expect(try waiting(in: queue) == 1)
+    try expect(waiting(in: queue), equals: 1)
   }
 
   @Test(arguments: [

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What travels beside a body, and what is said of it.
-@Suite(.ownThreads) struct PublishPropertyTests {
+@Suite(.waiting) struct PublishPropertyTests {
   /// A command line's end at a port where nobody listens: who gets as far as that ends with 69.
   private func offline(_ arguments: [String]) -> Program {
     var program = Program.workq(["publish"] + arguments)
@@ -19,7 +19,7 @@ import Testing
       "m-1", "--correlation-id", "c-1", "--reply-to", "answers", "--type", "thumbnail", "--app-id", "cron",
       "--user-id", "guest",
     ]
-    #expect(try Program.workq(["publish", "-q", queue] + options + ["x"]).run().status == 0)
+    try expect(Program.workq(["publish", "-q", queue] + options + ["x"]).run().status, equals: 0)
     let task = try #require(try drain(queue).first)
     let expected: [String: AnyHashable] = [
       "priority": 9, "expiration": "90000", "content_type": "text/plain", "content_encoding": "gzip",
@@ -47,7 +47,7 @@ import Testing
       """#.replacing("\n", with: " ")
     let publish = Program.workq(
       "publish", "--jsonl", "-q", queue, "--type", "common", "--app-id", "cron", "-H", "k=v")
-    #expect(try publish.run(input: Array(line.utf8)).status == 0)
+    try expect(publish.run(input: Array(line.utf8)).status, equals: 0)
     let task = try #require(try drain(queue).first)
     let properties = task.properties
     #expect(properties["type"] as? String == "own")
@@ -69,7 +69,7 @@ import Testing
       "--content-type", "--content-encoding", "--message-id", "--correlation-id", "--reply-to", "--type",
       "--app-id", "--user-id",
     ] {
-      #expect(try offline([option, fits, "x"]).run().status == 69)
+      try expect(offline([option, fits, "x"]).run().status, equals: 69)
       let refused = try offline([option, long, "x"]).run()
       #expect(refused.status == 64, "\(refused.error)")
       #expect(refused.error.contains("256 bytes, 255 at most"), "\(refused.error)")
@@ -93,7 +93,7 @@ import Testing
     #expect(printed.count == 3)
     #expect(Set(printed).count == 3)
     #expect(printed.allSatisfy { UUID(uuidString: $0) != nil })
-    #expect(try drain(queue).compactMap(\.id) == printed)
+    try expect(drain(queue).compactMap(\.id), equals: printed)
     let given = try Program.workq("publish", "--print-id", "--message-id", "mine", "-q", queue, "x").run()
     #expect(given.output == "mine\n")
   }

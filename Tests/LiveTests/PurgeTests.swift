@@ -1,13 +1,13 @@
 import TestSupport
 import Testing
 
-@Suite(.ownThreads) struct PurgeTests {
+@Suite(.waiting) struct PurgeTests {
   private func queue(_ tasks: Int, _ options: String..., name: String = freshQueue()) throws -> String {
-    #expect(try Program.workq(["declare", name] + options).run().status == 0)
+    try expect(Program.workq(["declare", name] + options).run().status, equals: 0)
     let lines = (0..<tasks).map { "task \($0)\n" }.joined()
     guard tasks > 0 else { return name }
     let publish = Program.workq("publish", "-q", name, "--lines")
-    #expect(try publish.run(input: Array(lines.utf8)).status == 0)
+    try expect(publish.run(input: Array(lines.utf8)).status, equals: 0)
     return name
   }
 
@@ -18,8 +18,8 @@ import Testing
       "Delete '\(queue)' at 127.0.0.1:\(Broker.shared.port)/ with the waiting task and those that workers hold?"
     )
     try purge.type("y\n")
-    #expect(try purge.end().status == 0)
-    #expect(try Program.workq("declare", "--check", queue).run().status == 78)
+    try expect(purge.end().status, equals: 0)
+    try expect(Program.workq("declare", "--check", queue).run().status, equals: 78)
   }
 
   @Test func `several are purged, and none when one of them is missing`() throws {
@@ -28,7 +28,7 @@ import Testing
     let refused = try Program.workq("purge", "--force", first, missing).run()
     #expect(refused.status == 78)
     #expect(refused.error.contains("'\(missing)': there is no such queue"))
-    #expect(try waiting(in: first) == 2)
+    try expect(waiting(in: first), equals: 2)
     let result = try Program.workq("purge", "--force", first, second).run()
     #expect(result.status == 0)
     #expect(result.outputLines == ["\(first): 2 removed", "\(second): 1 removed"])
@@ -39,9 +39,9 @@ import Testing
   @Test func `tasks that a worker holds are not purged, and it says so`() throws {
     let queue = try queue(0)
     let worker = try Program.workq("work", "-q", queue, "--dot", "60s").start()
-    #expect(try Program.workq("publish", "-q", queue, "held.").run().status == 0)
+    try expect(Program.workq("publish", "-q", queue, "held.").run().status, equals: 0)
     try worker.waitForOutput("Received 'held.'")
-    #expect(try Program.workq("publish", "-q", queue, "waits").run().status == 0)
+    try expect(Program.workq("publish", "-q", queue, "waits").run().status, equals: 0)
     let purge = try Program.workq("purge", "--force", queue).run()
     #expect(purge.output == "\(queue): 1 removed\n")
     #expect(purge.error == "workq: '\(queue)': tasks that its consumer holds are not purged\n")
@@ -51,7 +51,7 @@ import Testing
     worker.signal(9)
     _ = try worker.end()
     try waitUntil("the held task is back") { try waiting(in: queue) == 1 }
-    #expect(try Program.workq("purge", "--force", "--delete", "--if-unused", queue).run().status == 0)
+    try expect(Program.workq("purge", "--force", "--delete", "--if-unused", queue).run().status, equals: 0)
   }
 
   @Test func `a queue is deleted, if it is empty when that is the condition`() throws {
@@ -59,11 +59,11 @@ import Testing
     let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
     #expect(refused.status == 75)
     #expect(refused.error.contains("not empty"))
-    #expect(try Program.workq("purge", "--force", queue).run().status == 0)
+    try expect(Program.workq("purge", "--force", queue).run().status, equals: 0)
     let deleted = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
     #expect(deleted.status == 0)
     #expect(deleted.output == "\(queue): 0 removed, deleted\n")
-    #expect(try Program.workq("purge", "--force", "--delete", queue).run().status == 78)
+    try expect(Program.workq("purge", "--force", "--delete", queue).run().status, equals: 78)
   }
 
   /// RabbitMQ would delete a stream, full or empty, and closes the connection over a quorum queue.
@@ -75,14 +75,14 @@ import Testing
     let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
     #expect(refused.status == 78, "\(refused.error)")
     #expect(refused.error.contains(reason), "\(refused.error)")
-    #expect(try Program.workq("declare", "--check", queue).run().status == 0)
-    #expect(try Program.workq("purge", "--force", "--delete", queue).run().status == 0)
+    try expect(Program.workq("declare", "--check", queue).run().status, equals: 0)
+    try expect(Program.workq("purge", "--force", "--delete", queue).run().status, equals: 0)
   }
 
   @Test func `quorum queues can be purged, streams cannot (540)`() throws {
     let quorum = try queue(3, "--type", "quorum")
     try waitUntil("they wait") { try waiting(in: quorum) == 3 }
-    #expect(try Program.workq("purge", "--force", quorum).run().output == "\(quorum): 3 removed\n")
+    try expect(Program.workq("purge", "--force", quorum).run().output, equals: "\(quorum): 3 removed\n")
     let stream = try queue(0, "--type", "stream")
     let refused = try Program.workq("purge", "--force", stream).run()
     #expect(refused.status == 78)

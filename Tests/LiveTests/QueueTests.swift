@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 
 /// `workq declare` and `workq purge`.
-@Suite(.ownThreads) struct QueueTests {
+@Suite(.waiting) struct QueueTests {
   private func publish(_ count: Int, to queue: String) throws {
     for number in 0..<count {
-      #expect(try Program.workq("publish", "-q", queue, "task \(number)").run().status == 0)
+      try expect(Program.workq("publish", "-q", queue, "task \(number)").run().status, equals: 0)
     }
   }
 
@@ -16,9 +16,9 @@ import Testing
     #expect(declare.status == 0)
     #expect(declare.error == "")
     #expect(declare.output == "\(queue): 0 waiting, 0 consumers\n")
-    #expect(try Program.workq("declare", "--durable", queue).run().status == 0)
+    try expect(Program.workq("declare", "--durable", queue).run().status, equals: 0)
     try publish(2, to: queue)
-    #expect(try Program.workq("declare", queue).run().output == "\(queue): 2 waiting, 0 consumers\n")
+    try expect(Program.workq("declare", queue).run().output, equals: "\(queue): 2 waiting, 0 consumers\n")
   }
 
   @Test func `declare without a name takes the queue of --queue, or of WORKQ_QUEUE`() throws {
@@ -39,7 +39,7 @@ import Testing
 
   @Test func `declare --check makes nothing, and is 78 when one of the queues is missing`() throws {
     let (here, missing) = (freshQueue(), freshQueue())
-    #expect(try Program.workq("declare", here).run().status == 0)
+    try expect(Program.workq("declare", here).run().status, equals: 0)
     for _ in 0..<2 {
       let check = try Program.workq("declare", "--check", here, missing).run()
       #expect(check.status == 78)
@@ -50,7 +50,7 @@ import Testing
 
   @Test func `declare --json is one object per queue`() throws {
     let (first, second) = (freshQueue(), freshQueue())
-    #expect(try Program.workq("declare", first).run().status == 0)
+    try expect(Program.workq("declare", first).run().status, equals: 0)
     let declare = try Program.workq("declare", "--json", first, second).run()
     let objects = try declare.outputLines.map { line in
       try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
@@ -64,7 +64,7 @@ import Testing
   /// The 406, explained: which property, what was asked for, what the broker has.
   @Test func `a queue with other properties is explained, and is 78`() throws {
     let queue = freshQueue()
-    #expect(try Program.workq("declare", queue).run().status == 0)
+    try expect(Program.workq("declare", queue).run().status, equals: 0)
     let declare = try Program.workq("declare", "--transient", queue).run()
     #expect(declare.status == 78)
     #expect(declare.output == "")
@@ -80,7 +80,7 @@ import Testing
     #expect(purge.status == 0)
     #expect(purge.error == "")
     #expect(purge.output == "\(queue): 3 removed\n")
-    #expect(try waiting(in: queue) == 0)
+    try expect(waiting(in: queue), equals: 0)
   }
 
   @Test func `purge without --force asks nobody and removes nothing where there is no terminal`() throws {
@@ -90,7 +90,7 @@ import Testing
     #expect(purge.status == 64)
     #expect(purge.output == "")
     #expect(purge.error.contains("--force"))
-    #expect(try waiting(in: queue) == 1)
+    try expect(waiting(in: queue), equals: 1)
   }
 
   @Test(arguments: [("y\n", 0), ("yes\n", 0), ("n\n", 2), ("\n", 2), ("yup\n", 2), ("\u{4}", 2)])
@@ -100,11 +100,11 @@ import Testing
     let purge = try Program.workq("purge", queue).inTerminal().start()
     let place = "'\(queue)' at 127.0.0.1:\(Broker.shared.port)/"
     try purge.waitForOutput("Remove the 2 waiting tasks of \(place)? [y/N] ")
-    #expect(try waiting(in: queue) == 2)
+    try expect(waiting(in: queue), equals: 2)
     try purge.type(answer)
     let result = try purge.end()
     #expect(result.output.contains("\(queue): 2 removed") == (left == 0))
-    #expect(try waiting(in: queue) == left)
+    try expect(waiting(in: queue), equals: left)
   }
 
   @Test func `purge of a missing queue is 78`() throws {

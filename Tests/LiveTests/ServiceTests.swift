@@ -6,7 +6,7 @@ import Testing
 ///
 /// A test has no systemd to start it, so its signals are sent by hand, as `KillMode=mixed` has them: TERM to
 /// the worker alone, and KILL to everything when the time is over.
-@Suite(.ownThreads) struct ServiceTests {
+@Suite(.waiting) struct ServiceTests {
   private static let packaging = "\(TestEnvironment.repository)/packaging"
 
   private static func unit() throws -> String {
@@ -67,7 +67,7 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.output == "first begun\nended by itself\n")
-    #expect(try waiting(in: queue) == 1)
+    try expect(waiting(in: queue), equals: 1)
   }
 
   @Test func `what is killed when the time is over is not lost`() throws {
@@ -84,7 +84,7 @@ import Testing
     try worker.waitForError("stopping")
     worker.signal(SIGKILL)
     kill(command, SIGKILL)
-    #expect(try worker.end().status == 128 + SIGKILL)
+    try expect(worker.end().status, equals: 128 + SIGKILL)
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
   }
 
@@ -94,12 +94,12 @@ import Testing
     let grace = try #require(unit.firstMatch(of: #/--grace (\d+)s /#))
     // After the grace a command gets TERM, and KILL ten seconds later: the default of --kill-after.
     #expect(try #require(Int(grace.1)) + 10 < #require(Int(patience.1)))
-    #expect(try Self.setting("KillMode", in: unit) == "mixed")
+    try expect(Self.setting("KillMode", in: unit), equals: "mixed")
   }
 
   @Test func `it starts again what failed for now, and leaves alone what only a person can mend`() throws {
     let unit = try Self.unit()
-    #expect(try Self.setting("Restart", in: unit) == "on-failure")
+    try expect(Self.setting("Restart", in: unit), equals: "on-failure")
     let final = try Self.setting("RestartPreventExitStatus", in: unit).split(separator: " ")
     func status(_ settings: [String: String]) throws -> String {
       "\(try Self.worker(on: freshQueue(), settings).run().status)"

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `publish --spool`, from a shell's point of view.
-@Suite(.ownThreads) final class SpooledPublishTests {
+@Suite(.busy) final class SpooledPublishTests {
   private static let nowhere = "amqp://guest:guest@127.0.0.1:9"
 
   private let directory = FileManager.default.temporaryDirectory
@@ -33,11 +33,11 @@ import Testing
       #expect(kept.output == "", "\(kept.error)")
       #expect(kept.error == "", "\(kept.error)")
     }
-    #expect(try publish(["-l"], isAway: true).run(input: Array("3\n4".utf8)).status == 0)
-    #expect(try segments().count == 3)
-    #expect(try publish(["5"]).run().status == 0)
-    #expect(try drain(queue).map(\.text) == ["1", "2", "3", "4", "5"])
-    #expect(try segments() == [])
+    try expect(publish(["-l"], isAway: true).run(input: Array("3\n4".utf8)).status, equals: 0)
+    try expect(segments().count, equals: 3)
+    try expect(publish(["5"]).run().status, equals: 0)
+    try expect(drain(queue).map(\.text), equals: ["1", "2", "3", "4", "5"])
+    try expect(segments(), equals: [])
   }
 
   @Test func `a kept task is the same task`() throws {
@@ -45,7 +45,7 @@ import Testing
       "--print-id", "-H", "n:=1", "--priority", "3", "--type", "t", "--transient", "--delay", "1ms", "x",
     ]
     let kept = try publish(options, isAway: true).run()
-    #expect(try flush.run().status == 0)
+    try expect(flush.run().status, equals: 0)
     try waitUntil("it has come") { try waiting(in: queue) == 1 }
     let task = try #require(try drain(queue).first)
     #expect(kept.output == "\(task.id ?? "")\n")
@@ -59,13 +59,13 @@ import Testing
     var program = Program.workq("publish", "-q", queue, "--spool", "--verbose", "x")
     program.environment["AMQP_URL"] = Self.nowhere
     program.environment["XDG_STATE_HOME"] = directory
-    #expect(try program.run().status == 0)
+    try expect(program.run().status, equals: 0)
     let own = "\(directory)/workq/spool/127.0.0.1_9_%2f"
     #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
     // Another broker's spool is not this one's.
     program.environment["AMQP_URL"] = Broker.shared.url
-    #expect(try program.run().status == 0)
-    #expect(try drain(queue).count == 1)
+    try expect(program.run().status, equals: 0)
+    try expect(drain(queue).count, equals: 1)
     #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
   }
 
@@ -80,7 +80,7 @@ import Testing
     {
       let refused = try Program.workq(["publish", "--spool=\(directory)", "-q", queue] + arguments).run()
       #expect(refused.status == status, "\(refused.error)")
-      #expect(try segments() == [])
+      try expect(segments(), equals: [])
     }
   }
 
@@ -88,10 +88,10 @@ import Testing
     let kept = (0..<40).map { "kept \($0)" }
     for bodies in [kept[..<13], kept[13..<14], kept[14...]] {
       let input = Array(bodies.joined(separator: "\n").utf8)
-      #expect(try publish(["-l"], isAway: true).run(input: input).status == 0)
+      try expect(publish(["-l"], isAway: true).run(input: input).status, equals: 0)
     }
     let running = try (0..<5).map { try publish(["new \($0)"]).start() }
-    for program in running { #expect(try program.end().status == 0, "\(program.error)") }
+    for program in running { try expect(program.end().status, equals: 0, "\(program.error)") }
     let arrived = try drain(queue).map(\.text)
     #expect(arrived.filter { $0.hasPrefix("kept") } == kept)
     #expect(Set(arrived).count == 45)
@@ -101,7 +101,7 @@ import Testing
   }
 
   @Test func `a damaged file is set aside and named, and the rest goes on`() throws {
-    for body in ["1", "2", "3"] { #expect(try publish([body], isAway: true).run().status == 0) }
+    for body in ["1", "2", "3"] { try expect(publish([body], isAway: true).run().status, equals: 0) }
     let damaged = "\(directory)/\(try segments()[1])"
     let file = try #require(FileHandle(forUpdatingAtPath: damaged))
     try file.seek(toOffset: 30)
@@ -110,9 +110,9 @@ import Testing
     let result = try publish(["4"]).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains("'\(damaged).corrupt' is set aside"), "\(result.error)")
-    #expect(try drain(queue).map(\.text) == ["1", "3", "4"])
+    try expect(drain(queue).map(\.text), equals: ["1", "3", "4"])
     #expect(FileManager.default.fileExists(atPath: "\(damaged).corrupt"))
-    #expect(try flush.run().status == 0)
+    try expect(flush.run().status, equals: 0)
   }
 
   @Test func `a kept task that is refused is set aside and named, and the rest goes on`() throws {
@@ -121,14 +121,14 @@ import Testing
     for arguments in [["-q", full, "no"], ["-e", "nope", "no"]] {
       var away = Program.workq(["publish", "--spool=\(directory)"] + arguments)
       away.environment["AMQP_URL"] = Self.nowhere
-      #expect(try away.run().status == 0)
-      #expect(try publish(["yes"], isAway: true).run().status == 0)
+      try expect(away.run().status, equals: 0)
+      try expect(publish(["yes"], isAway: true).run().status, equals: 0)
       let result = try flush.run()
       #expect(result.status == 65, "\(result.error)")
       #expect(result.error.contains("is set aside: the broker refuses"), "\(result.error)")
-      #expect(try drain(queue).map(\.text) == ["yes"])
-      #expect(try segments() == [])
-      #expect(try flush.run().status == 0)
+      try expect(drain(queue).map(\.text), equals: ["yes"])
+      try expect(segments(), equals: [])
+      try expect(flush.run().status, equals: 0)
     }
   }
 
@@ -161,9 +161,9 @@ import Testing
     try waitUntil("the others are kept (\(running.error))") { try !segments().isEmpty }
     try pipe.write("4")
     try pipe.close()
-    #expect(try running.end().status == 0, "\(running.error)")
+    try expect(running.end().status, equals: 0, "\(running.error)")
     proxy.stop()
-    #expect(try flush.run().status == 0)
+    try expect(flush.run().status, equals: 0)
     let arrived = try drain(queue).map(\.text)
     #expect(Set(arrived) == ["1", "2", "3", "4"])
   }
@@ -190,7 +190,7 @@ import Testing
     #expect(last.status == 0, "\(last.error)")
     let arrived = try drain(queue).map(\.text)
     #expect(Set(arrived).isSuperset(of: accepted))
-    #expect(try segments() == [])
+    try expect(segments(), equals: [])
     #expect(
       try !FileManager.default.contentsOfDirectory(atPath: directory).contains { $0.hasSuffix(".corrupt") })
   }

@@ -2,14 +2,15 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.ownThreads) struct StatusTests {
+@Suite(.waiting) struct StatusTests {
   private func declare(_ queues: String...) throws {
-    #expect(try Program.workq(["declare"] + queues).run().status == 0)
+    try expect(Program.workq(["declare"] + queues).run().status, equals: 0)
   }
 
   private func publish(_ count: Int, to queue: String) throws {
     let lines = (0..<count).map { "task \($0)\n" }.joined()
-    #expect(try Program.workq("publish", "-q", queue, "--lines").run(input: Array(lines.utf8)).status == 0)
+    try expect(
+      Program.workq("publish", "-q", queue, "--lines").run(input: Array(lines.utf8)).status, equals: 0)
   }
 
   @Test func `it shows a queue and those of its others that exist`() throws {
@@ -39,10 +40,10 @@ import Testing
   @Test(arguments: ["classic", "quorum", "stream"])
   func `tasks are counted, and nothing is disturbed`(type: String) throws {
     let queue = freshQueue()
-    #expect(try Program.workq("declare", queue, "--type", type).run().status == 0)
+    try expect(Program.workq("declare", queue, "--type", type).run().status, equals: 0)
     try publish(2, to: queue)
     // A stream's count, and a quorum queue's, come a little later.
-    try waitUntil("two are counted", within: 60) {
+    try waitUntil("two are counted") {
       let result = try Program.workq("status", "--json", queue).run()
       return result.output.contains(#""waiting":2"#)
     }
@@ -93,7 +94,7 @@ import Testing
     let json = try Program.workq("status", "--json", "--max-waiting", "1", queue).run()
     #expect(json.status == 75)
     #expect(json.outputLines.count == 1)
-    #expect(try Program.workq("status", "--max-waiting", "1", freshQueue()).run().status == 78)
+    try expect(Program.workq("status", "--max-waiting", "1", freshQueue()).run().status, equals: 78)
   }
 
   // MARK: --watch
@@ -132,7 +133,7 @@ import Testing
     try terminal.waitFor("7 tasks, their bars, and that nobody works on them") {
       $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("nobody works on '\(queue)'")
     }
-    #expect(try terminal.screen().ranges(of: "QUEUE").count == 1)
+    try expect(terminal.screen().ranges(of: "QUEUE").count, equals: 1)
     try terminal.resize(columns: 40, rows: 6)
     try terminal.waitFor("a narrow table") {
       !$0.contains("█") && $0.contains(queue) && $0.contains("nobody")
@@ -162,10 +163,9 @@ import Testing
     try terminal.waitFor("the shell at the end") { !$0.contains("WAITING") }
   }
 
-  @Test func `a broker that goes away and comes back is told of and watched on`() throws {
-    let broker = try Broker.start()
-    let queue = "watched"
-    #expect(try Program.workq("declare", queue).at(broker).run().status == 0)
+  @Test(.disposable) func `a broker that goes away and comes back is told of and watched on`() throws {
+    let (broker, queue) = (try DisposableBroker.get(), freshQueue())
+    try expect(Program.workq("declare", queue).at(broker).run().status, equals: 0)
     let terminal = try Tmux(columns: 120, rows: 12, at: broker)
     try terminal.type("$WORKQ status \(queue) --watch 300ms")
     try terminal.waitFor("the queue") { $0.contains("WAITING") }
@@ -174,18 +174,17 @@ import Testing
       $0.contains("connection lost: ") && $0.contains("connecting again in") && $0.contains(queue)
     }
     try broker.restart()
-    try terminal.waitFor("figures again", within: 90) {
+    try terminal.waitFor("figures again") {
       $0.contains("WAITING") && !$0.contains("connection lost")
     }
     try terminal.press("C-c")
     try terminal.type("echo \"code $?\"")
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
-    try broker.stop()
   }
 
   @Test func `the first connection is not waited for`() throws {
     var program = Program.workq("status", "--watch")
     program.environment["AMQP_URL"] = "amqp://127.0.0.1:1"
-    #expect(try program.run().status == 69)
+    try expect(program.run().status, equals: 69)
   }
 }

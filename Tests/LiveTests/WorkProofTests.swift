@@ -4,7 +4,7 @@ import Testing
 
 /// Nothing is lost, whatever happens: two thousand tasks among workers that are killed and stopped, over a
 /// network that is cut, at a broker that is restarted, at moments from a fixed seed.
-@Suite(.ownThreads, .serialized) struct WorkProofTests {
+@Suite(.disposable) struct WorkProofTests {
   private static let count = 2000
 
   /// The files that the commands write to, gone with the test.
@@ -32,7 +32,7 @@ import Testing
     _ queue: String, _ tasks: [String], seed: UInt64, work: Program, records: Records
   ) throws -> (broker: Broker, disasters: [String: Int]) {
     var random = SeededRandom(seed: seed)
-    let broker = try Broker.start()
+    let broker = try DisposableBroker.get()
     let proxy = try FaultProxy(to: broker)
     defer { proxy.stop() }
     let far = work.at(broker.with(url: proxy.url(of: broker)))
@@ -47,7 +47,7 @@ import Testing
     let strikes = 24
     for strike in 1...strikes {
       let mark = strike * tasks.count * 9 / 10 / strikes
-      try waitUntil("\(mark) are done", within: 60) { records.done.count >= mark * 9 / 10 }
+      try waitUntil("\(mark) are done") { records.done.count >= mark * 9 / 10 }
       let victim = Int.random(in: workers.indices, using: &random)
       let disaster = strike == strikes / 2 ? "restart" : Self.disasters.randomElement(using: &random) ?? ""
       disasters[disaster, default: 0] += 1
@@ -64,14 +64,14 @@ import Testing
         try broker.restart()
       }
       if ["kill", "stop"].contains(disaster) {
-        let status = try workers[victim].end(within: 60).status
+        let status = try workers[victim].end().status
         #expect(status == (disaster == "kill" ? 137 : 0))
         workers[victim] = try hire()
       }
     }
     for worker in workers { worker.signal(SIGTERM) }
     for worker in workers {
-      let result = try worker.end(within: 60)
+      let result = try worker.end()
       #expect(result.status == 0, "\(result.error)")
     }
     return (broker, disasters)
@@ -91,14 +91,13 @@ import Testing
     let script = "read id; echo $id >> '\(records.path)'"
     let (broker, disasters) = try strike(
       queue, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
-    let rest = try program(queue, ["--drain"], script: script).at(broker).run(limit: 60)
+    let rest = try program(queue, ["--drain"], script: script).at(broker).run()
     #expect(rest.status == 0)
     let done = records.done
     #expect(ids.subtracting(done).isEmpty, "lost")
     #expect(Set(done) == ids)
-    #expect(try waiting(in: queue, at: broker) == 0)
+    try expect(waiting(in: queue, at: broker), equals: 0)
     print("\(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
-    try broker.stop()
   }
 
   @Test func `every task that fails for good is parked, every other one done, and none is both`() throws {
@@ -116,28 +115,27 @@ import Testing
     let (broker, disasters) = try strike(
       queue, ids, seed: 5, work: program(queue, options, script: script), records: records)
     // Retries that were put off come back within a second.
-    try waitUntil("nothing waits for its retry", within: 20) {
+    try waitUntil("nothing waits for its retry") {
       try waiting(in: "\(queue).retry.1000", at: broker) == 0
     }
     let last = try program(queue, options + ["--idle-timeout", "3s"], script: script).at(broker)
-      .run(limit: 60)
+      .run()
     #expect(last.status == 1 || last.status == 0)
     let parked = try takeAll(from: "\(queue).failed", at: broker)
     let done = records.done
     #expect(Set(parked) == bad)
     #expect(Set(done) == Set(ids).subtracting(bad))
-    #expect(try waiting(in: queue, at: broker) == 0)
-    #expect(try waiting(in: "\(queue).retry.1000", at: broker) == 0)
+    try expect(waiting(in: queue, at: broker), equals: 0)
+    try expect(waiting(in: "\(queue).retry.1000", at: broker), equals: 0)
     print(
       "\(done.count - Set(done).count) tasks were done twice and \(parked.count - bad.count) parked twice, "
         + "with \(disasters)")
-    try broker.stop()
   }
 
   /// The bodies of all tasks in a queue.
   private func takeAll(from queue: String, at broker: Broker) throws -> [String] {
     let result = try worker(queue, ["--drain", "--quiet", "--max-attempts", "0"], script: "cat; echo")
-      .at(broker).run(limit: 60)
+      .at(broker).run()
     return result.outputLines
   }
 }

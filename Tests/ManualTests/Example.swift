@@ -99,7 +99,7 @@ extension Example {
       "HOME": home.path, "PATH": "\(tools):/usr/local/bin:/usr/bin:/bin", "AMQP_URL": url,
       "LC_ALL": "C.UTF-8",
     ]
-    let result = try shell.run(limit: 120)
+    let result = try shell.run()
     let outputs = steps.indices.map { number in
       (Self.lines(root.appending(path: "\(number).out")), Self.lines(root.appending(path: "\(number).err")))
     }

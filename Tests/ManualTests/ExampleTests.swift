@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What the manual and README.md show is what happens.
-@Suite(.ownThreads) struct ExampleTests {
+@Suite(.busy) struct ExampleTests {
   /// Each example has a virtual host to itself, so that its queues are as it says.
   private static let hosts = Result { try VirtualHosts(Example.all.map(\.place)) }
 

@@ -5,7 +5,7 @@ import Testing
 @testable import workq
 
 /// The manual's pages against the program.
-@Suite(.ownThreads) struct PageTests {
+@Suite(.busy) struct PageTests {
   @Test func `there is a page for every subcommand, and one for nothing else`() throws {
     let pages = try Help.subcommands().map { "workq-\($0).1" } + ["workq.1", "workq-tutorial.7"]
     #expect(Set(ManualPage.all.map(\.name)) == Set(pages))
@@ -91,7 +91,7 @@ import Testing
 
   @Test func `workq(1) explains every exit code, and other pages no others`() throws {
     let codes = Set((0...255).filter { ExitStatus(rawValue: $0) != nil })
-    #expect(try ManualPage("workq.1").exitCodes == codes)
+    try expect(ManualPage("workq.1").exitCodes, equals: codes)
     for page in ManualPage.all where page.name.hasPrefix("workq-") && page.name.hasSuffix(".1") {
       #expect(page.exitCodes.contains(0), "\(page.name)")
       #expect(page.exitCodes.isSubset(of: codes), "\(page.name)")

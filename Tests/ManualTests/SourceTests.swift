@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The manual's pages against what the sources read and write.
-@Suite struct SourceTests {
+@Suite(.units) struct SourceTests {
   private static func sources(_ room: String) throws -> [String: String] {
     let directory = "\(TestEnvironment.repository)/Sources/\(room)"
     let files = try #require(FileManager.default.enumerator(atPath: directory)).compactMap { $0 as? String }
@@ -22,14 +22,14 @@ import Testing
       for name in list.1.matches(of: /[A-Z_]+/) { names.insert(String(name.0)) }
     }
     #expect(names.contains("WORKQ_URL"))
-    #expect(try ManualPage("workq.1").variables(in: "ENVIRONMENT") == names)
+    try expect(ManualPage("workq.1").variables(in: "ENVIRONMENT"), equals: names)
   }
 
   @Test func `workq-work(1) explains the variables that a command finds, and no others`() throws {
     let text = try #require(try Self.sources("WorkQueue")["JobEnvironment.swift"])
     let list = try #require(text.firstMatch(of: #/ names = \[([^\]]*)\]/#)).1
     let names = list.matches(of: /[A-Z_]+/).map { "WORKQ_\($0.0)" } + ["WORKQ_HEADER_NAME"]
-    #expect(try ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT") == Set(names))
+    try expect(ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT"), equals: Set(names))
   }
 
   @Test func `workq-work(1) explains the headers that failed tasks get, and no others`() throws {
@@ -61,6 +61,7 @@ import Testing
   ]
 
   @Test func `every key that --json writes is in the subcommand's page`() throws {
+    var files: Set<String> = []
     for (file, text) in try Self.sources("workq").sorted(by: { $0.key < $1.key }) {
       for type in text.matches(of: #/private struct \w+: Encodable \{(?s)(.*?)(?-s)(?:init\(|\n  \})/#) {
         let page = try ManualPage("workq-\(try #require(Self.pages[file], "\(file): whose page?")).1")
@@ -68,9 +69,11 @@ import Testing
         for property in type.1.matches(of: #/(?:let|var) (\w+)(?::| =)/#) {
           let key = Self.snakeCase(String(property.1))
           #expect(told.contains(key), "\(page.name) does not tell of \(key)")
+          files.insert(file)
         }
       }
     }
+    #expect(files == Set(Self.pages.keys), "where keys were found")
   }
 
   private static func snakeCase(_ name: String) -> String {

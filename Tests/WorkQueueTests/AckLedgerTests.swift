@@ -4,7 +4,7 @@ import Testing
 
 @testable import WorkQueue
 
-@Suite struct AckLedgerTests {
+@Suite(.units) struct AckLedgerTests {
   private func tag(_ number: UInt64, session: Int = 7) -> Delivery.Tag {
     Delivery.Tag(session: session, number: number)
   }

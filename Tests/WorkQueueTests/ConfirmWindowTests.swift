@@ -4,7 +4,7 @@ import Testing
 @testable import AMQP
 @testable import WorkQueue
 
-@Suite struct ConfirmWindowTests {
+@Suite(.units) struct ConfirmWindowTests {
   private func envelope(_ id: String?, _ body: String, key: String = "q") -> Envelope {
     var message = Message(body: Array(body.utf8))
     message.properties.messageID = id

@@ -1,9 +1,10 @@
 import AMQP
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct DelayQueueTests {
+@Suite(.units) struct DelayQueueTests {
   @Test func `each delay has a queue of its own, which ends in the work queue`() {
     let delay = DelayQueue(for: "mail", delay: .seconds(90))
     #expect(delay.name == "mail.delay.90000")

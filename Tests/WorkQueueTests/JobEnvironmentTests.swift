@@ -1,9 +1,10 @@
 import AMQP
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct JobEnvironmentTests {
+@Suite(.units) struct JobEnvironmentTests {
   private func variables(
     headers: FieldTable? = nil, room: Int = JobEnvironment.headersLimit,
     _ change: (inout Message.Properties) -> Void = { _ in }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WorkQueue
 
-@Suite struct RecordSplitterTests {
+@Suite(.units) struct RecordSplitterTests {
   /// All records, when the stream comes in pieces of these sizes, over and over.
   private func records(_ stream: [UInt8], _ delimiter: [UInt8], pieces: [Int]) -> [[UInt8]] {
     var splitter = RecordSplitter(delimiter: delimiter)
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// Looking at all of it again with each piece would take minutes.
+  /// It takes a tenth of a second; looking at all of it again with each piece takes minutes.
   @Test func `a record of 50 MB in small pieces takes no longer than its bytes`() {
     let piece = [UInt8](repeating: 0x61, count: 4096)
     for delimiter in ["\n", "\r\n", "ab"] {
@@ -79,7 +79,7 @@ import Testing
       }
       let rest = splitter.rest()
       #expect(rest?.count == size << 20)
-      #expect(Date.now.timeIntervalSince(start) < 15)
+      #expect(Date.now.timeIntervalSince(start) < 30)
     }
   }
 }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct RetryPolicyTests {
+@Suite(.units) struct RetryPolicyTests {
   private let policy = RetryPolicy()
 
   @Test(

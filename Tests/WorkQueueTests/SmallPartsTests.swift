@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct FakeWorkTests {
+@Suite(.units) struct FakeWorkTests {
   @Test(arguments: [
     ("", 0), ("no dots", 0), ("First message.", 1), ("Fifth message.....", 5), (".a.b.", 3),
   ])
@@ -16,7 +17,7 @@ import Testing
   }
 }
 
-@Suite struct BackoffTests {
+@Suite(.units) struct BackoffTests {
   @Test func `it doubles from half a second to half a minute`() {
     var backoff = Backoff()
     let delays = (0..<9).map { _ in backoff.delay(1) }
@@ -35,7 +36,7 @@ import Testing
   }
 }
 
-@Suite struct FifoTests {
+@Suite(.units) struct FifoTests {
   @Test func `what went in first comes out first, over any number of rounds`() {
     var fifo = Fifo<Int>()
     var (next, expected) = (0, 0)

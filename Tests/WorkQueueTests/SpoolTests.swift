@@ -5,7 +5,7 @@ import Testing
 
 @testable import WorkQueue
 
-@Suite struct SpoolTests {
+@Suite(.alone) struct SpoolTests {
   private let scratch: Scratch
   private var directory: String { "\(scratch.path)/spool" }
 
@@ -30,7 +30,7 @@ import Testing
     try first.add([task("3")])
     try first.add([])
     let second = try Spool(directory: directory)
-    #expect(try textsBySegment(second) == [["1", "2"], ["3"]])
+    try expect(textsBySegment(second), equals: [["1", "2"], ["3"]])
   }
 
   @Test func `a segment that is removed is gone, and one that is replaced keeps its place`() throws {
@@ -40,8 +40,8 @@ import Testing
     try spool.remove(segments[0])
     try spool.replace(segments[1], with: [task("bb")])
     try spool.replace(segments[2], with: [])
-    #expect(try textsBySegment(spool) == [["bb"], ["d", "dd"]])
-    #expect(try scratch.names() == [segments[1], segments[3], "lock"])
+    try expect(textsBySegment(spool), equals: [["bb"], ["d", "dd"]])
+    try expect(scratch.names(), equals: [segments[1], segments[3], "lock"])
   }
 
   @Test func `what an earlier attempt to replace has left does not show through`() throws {
@@ -50,7 +50,7 @@ import Testing
     let segment = try #require(try spool.segments().first)
     try scratch.write([UInt8](repeating: 1, count: 10_000), to: "spool/\(SpoolName.rest(of: segment))")
     try spool.replace(segment, with: [task("2")])
-    #expect(try textsBySegment(spool) == [["2"]])
+    try expect(textsBySegment(spool), equals: [["2"]])
   }
 
   @Test func `a task of megabytes comes back`() throws {
@@ -65,9 +65,11 @@ import Testing
   @Test func `directories and files are their owner's alone`() throws {
     let spool = try Spool(directory: "\(scratch.path)/state/workq/spool/")
     try spool.add([task("secret")])
-    for name in ["state", "state/workq", "state/workq/spool"] { #expect(try scratch.mode(name) == 0o700) }
+    for name in ["state", "state/workq", "state/workq/spool"] {
+      try expect(scratch.mode(name), equals: 0o700)
+    }
     for name in try scratch.names(in: "state/workq/spool") {
-      #expect(try scratch.mode("state/workq/spool/\(name)") == 0o600)
+      try expect(scratch.mode("state/workq/spool/\(name)"), equals: 0o600)
     }
   }
 
@@ -78,8 +80,8 @@ import Testing
     try scratch.write([1], to: "spool/1.tasks")
     let spool = try Spool(directory: directory)
     try spool.add([task("1")])
-    #expect(try textsBySegment(spool) == [["1"]])
-    #expect(try scratch.mode("spool") == 0o750)
+    try expect(textsBySegment(spool), equals: [["1"]])
+    try expect(scratch.mode("spool"), equals: 0o750)
     #expect(try scratch.names().contains("somebody's file"))
   }
 
@@ -89,7 +91,7 @@ import Testing
       atPath: "\(scratch.path)/link", withDestinationPath: directory)
     let spool = try Spool(directory: "\(scratch.path)/link")
     try spool.add([task("1")])
-    #expect(try textsBySegment(spool) == [["1"]])
+    try expect(textsBySegment(spool), equals: [["1"]])
     let name = SpoolName.segment(1)
     try FileManager.default.createSymbolicLink(
       atPath: "\(directory)/\(name)", withDestinationPath: "\(directory)/\(try spool.segments()[0])")
@@ -107,9 +109,10 @@ import Testing
       try spool.add([task("\(index)")])
     }
     let spool = try Spool(directory: directory)
-    #expect(try textsBySegment(spool) == times.indices.map { ["\($0)"] })
-    #expect(
-      try spool.segments().map { SpoolName.number(of: $0) } == [
+    try expect(textsBySegment(spool), equals: times.indices.map { ["\($0)"] })
+    try expect(
+      spool.segments().map { SpoolName.number(of: $0) },
+      equals: [
         5_000, 5_001, 5_002, 6_000, 6_001, 6_002, .max - 3, .max - 2,
       ])
   }
@@ -122,7 +125,7 @@ import Testing
       try scratch.write([], to: "spool/\(name)")
       try spool.add([task("x")])
     }
-    #expect(try spool.segments() == [SpoolName.segment(21), SpoolName.segment(31)])
+    try expect(spool.segments(), equals: [SpoolName.segment(21), SpoolName.segment(31)])
   }
 
   @Test func `a file of the last name of all is an error, not an overflow`() throws {
@@ -154,8 +157,8 @@ import Testing
     #expect(kind == .corrupt)
     let path = try spool.setAside(segments[1])
     #expect(path == "\(directory)/\(segments[1]).corrupt")
-    #expect(try scratch.bytes("spool/\(segments[1]).corrupt") == bytes)
-    #expect(try textsBySegment(spool) == [["a"], ["c"]])
+    try expect(scratch.bytes("spool/\(segments[1]).corrupt"), equals: bytes)
+    try expect(textsBySegment(spool), equals: [["a"], ["c"]])
   }
 
   @Test func `an empty file, a directory and a pipe are corrupt, and nothing waits for them`() throws {
@@ -164,13 +167,13 @@ import Testing
     try scratch.write([], to: "spool/\(names[0])")
     try #require(mkdir("\(directory)/\(names[1])", 0o700) == 0)
     try #require(mkfifo("\(directory)/\(names[2])", 0o600) == 0)
-    #expect(try spool.segments() == names)
+    try expect(spool.segments(), equals: names)
     for name in names {
       let kind = kind { () throws(SpoolError) in _ = try spool.read(name) }
       #expect(kind == .corrupt)
       _ = try spool.setAside(name)
     }
-    #expect(try spool.segments() == [])
+    try expect(spool.segments(), equals: [])
   }
 
   @Test func `a segment that is gone is unreadable, and cannot be removed`() throws {
@@ -187,7 +190,7 @@ import Testing
     deep.message.properties.headers = ["h": (0..<1000).reduce(.void) { value, _ in .array([value]) }]
     let kind = kind { () throws(SpoolError) in try spool.add([task("y"), deep]) }
     #expect(kind == .unwritable)
-    #expect(try scratch.names() == ["lock"])
+    try expect(scratch.names(), equals: ["lock"])
   }
 
   // MARK: Names for brokers

@@ -1,9 +1,10 @@
 import AMQP
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct MovedMessageTests {
+@Suite(.units) struct MovedMessageTests {
   private var parked: Message {
     var message = Message(body: [1, 2])
     message.properties.messageID = "id"
@@ -60,7 +61,7 @@ import Testing
   }
 }
 
-@Suite struct QueueFamilyTests {
+@Suite(.units) struct QueueFamilyTests {
   @Test func `its names are those that workers and publishers make`() {
     let family = QueueFamily(queue: "q", retryDelays: [.seconds(10)], delays: [.milliseconds(1500)])
     #expect(family.members.map(\.name) == ["q", "q.retry.10000", "q.delay.1500", "q.failed"])
@@ -81,7 +82,7 @@ import Testing
   }
 }
 
-@Suite struct BrokerVersionTests {
+@Suite(.units) struct BrokerVersionTests {
   @Test(arguments: [
     ("RabbitMQ 3.10.8", 3, 10), ("RabbitMQ 4.3.0-beta.1", 4, 3), ("RabbitMQ 3.13.7+2", 3, 13),
   ])
@@ -100,7 +101,7 @@ import Testing
   }
 }
 
-@Suite struct QueueHistoryTests {
+@Suite(.units) struct QueueHistoryTests {
   private func history(_ waiting: [Int], every step: Double = 1, consumers: UInt32 = 1) -> QueueHistory {
     var history = QueueHistory()
     for (index, count) in waiting.enumerated() {

@@ -1,9 +1,10 @@
 import AMQP
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct TaskHeadersTests {
+@Suite(.units) struct TaskHeadersTests {
   private func delivery(
     headers: FieldTable? = nil, exchange: String = "", routingKey: String = "q",
     _ change: (inout Message.Properties) -> Void = { _ in }

@@ -1,9 +1,10 @@
 import AMQP
+import TestSupport
 import Testing
 
 @testable import WorkQueue
 
-@Suite struct TaggedLinesTests {
+@Suite(.units) struct TaggedLinesTests {
   private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
 
   @Test func `each line has its tag, however its bytes come`() {
@@ -30,7 +31,7 @@ import Testing
   }
 }
 
-@Suite struct ConsumerTimeoutTests {
+@Suite(.units) struct ConsumerTimeoutTests {
   private func error(_ detail: String) -> AMQPError { AMQPError(.preconditionFailed, "use", detail) }
 
   @Test func `the broker's patience is learnt from its words`() {
@@ -54,7 +55,7 @@ import Testing
   }
 }
 
-@Suite struct BoundsTests {
+@Suite(.units) struct BoundsTests {
   @Test func `no more tasks are asked for than will be begun`() {
     var bounds = Bounds()
     #expect(bounds.prefetch(0) == 0)
@@ -97,7 +98,7 @@ import Testing
   }
 }
 
-@Suite struct TaskCountsTests {
+@Suite(.units) struct TaskCountsTests {
   @Test func `only what was given back has not ended`() {
     var counts = TaskCounts()
     (counts.done, counts.retried, counts.requeued, counts.parked) = (1, 2, 4, 8)
