@@ -41,7 +41,7 @@ let package = Package(
 
     .target(
       name: "TestSupport", path: "Tests/TestSupport",
-      exclude: ["broker", "certificates", "hostile-broker", "install-packages"],
+      exclude: ["broker", "certificates", "hostile-broker", "install-packages", "make-broker"],
       swiftSettings: testSettings),
     .testTarget(
       name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "TestSupport"], swiftSettings: testSettings),

@@ -42,26 +42,10 @@ import Testing
     print("\(try done().count - count) of \(count) tasks were done twice, with \(kills) kills of the broker")
   }
 
-  private struct Alarm: CustomTestStringConvertible {
-    let words: String
-    let on: [String]
-    let off: [String]
-    var testDescription: String { words }
-  }
-
-  private static let alarms = [
-    Alarm(
-      words: "low on memory", on: ["set_vm_memory_high_watermark", "0.000001"],
-      off: ["set_vm_memory_high_watermark", "0.4"]),
-    Alarm(
-      words: "low on disk", on: ["set_disk_free_limit", "1000000000000000"],
-      off: ["set_disk_free_limit", "50000000"]),
-  ]
-
   /// What succeeds is acknowledged meanwhile, and what fails waits: its copies are what a broker in alarm
   /// does not take.
-  @Test(arguments: [0, 1]) func `an alarm holds up retries, and nothing else`(number: Int) throws {
-    let alarm = Self.alarms[number]
+  @Test(arguments: [Broker.Alarm.memory, .disk])
+  func `an alarm holds up retries, and nothing else`(alarm: Broker.Alarm) throws {
     let script = "read n; [ $n = bad ] && exit 65; exit 0"
     let worker = try worker(queue, ["-j", "4", "--prefetch", "10"], script: script).at(broker).start()
     try worker.waitForError("waiting for tasks")
@@ -73,13 +57,13 @@ import Testing
     }
     worker.signal(SIGSTOP)
     try publish(["good", "bad", "good", "good"], to: queue, at: broker)
-    try broker.control(alarm.on)
-    defer { _ = try? broker.control(alarm.off) }
+    try broker.raise(alarm)
+    defer { try? broker.clear(alarm) }
     worker.signal(SIGCONT)
-    try worker.waitForError("the broker takes in no failed tasks for now: \(alarm.words)")
+    try worker.waitForError("the broker takes in no failed tasks for now: low on \(alarm)")
     try waitUntil("the good ones are done") { worker.error.ranges(of: " done in ").count == 3 }
     try expect(waiting(in: "\(queue).failed", at: broker), equals: 1)
-    try broker.control(alarm.off)
+    try broker.clear(alarm)
     try worker.waitForError("the broker takes in failed tasks again")
     try waitUntil("the bad one is parked") { try waiting(in: "\(queue).failed", at: broker) == 2 }
     worker.signal(SIGTERM)
@@ -90,10 +74,9 @@ import Testing
   }
 
   @Test func `a broker without disk takes no task, and says so`() throws {
-    let alarm = Self.alarms[1]
     try #require(try Program.workq("declare", queue).at(broker).run().status == 0)
-    try broker.control(alarm.on)
-    defer { _ = try? broker.control(alarm.off) }
+    try broker.raise(.disk)
+    defer { try? broker.clear(.disk) }
     let impatient = try Program.workq("publish", "--confirm-timeout", "1s", "-q", queue, "no").at(broker)
       .run()
     #expect(impatient.status == 75, "\(impatient.error)")
@@ -102,7 +85,7 @@ import Testing
     let patient = try Program.workq("publish", "--confirm-timeout", "60s", "-q", queue, "yes").at(broker)
       .start()
     try patient.waitForError("the broker takes no tasks for now: low on disk")
-    try broker.control(alarm.off)
+    try broker.clear(.disk)
     try expect(patient.end().status, equals: 0)
     #expect(Set(try drain(queue, at: broker).map(\.text)).subtracting(["no"]) == ["yes"])
   }

@@ -36,8 +36,7 @@ import Testing
     }
     try send()
     try waitUntilConfirmed(1)
-    let leader = try nodes[1].control("--quiet", "list_queues", "name", "leader")
-    #expect(leader.contains("\(queue)\tworkq\(nodes[0].port)@"), "\(leader)")
+    try expect(nodes[1].leader(ofQueue: queue), equals: "workq\(nodes[0].port)@localhost")
     try send()
     try nodes[0].stop()
     try waitUntilConfirmed(3)

@@ -85,8 +85,7 @@ import Testing
   }
 
   @Test func `the user may not do this`() throws {
-    try Broker.shared.control("add_user", "reader", "hunter2")
-    try Broker.shared.control("set_permissions", "reader", "^$", "^$", ".*")
+    try Broker.shared.addUser("reader", password: "hunter2", configure: "^$", write: "^$")
     let url = "amqp://reader:hunter2@127.0.0.1:\(port)"
     let queue = freshQueue()
     let (status, message) = try publish("-q", queue, to: url)
@@ -186,8 +185,7 @@ import Testing
   }
 
   @Test func `a password file keeps the password out of the URL, the environment and the arguments`() throws {
-    try Broker.shared.control("add_user", "clerk", "hunter2 with blanks")
-    try Broker.shared.control("set_permissions", "clerk", ".*", ".*", ".*")
+    try Broker.shared.addUser("clerk", password: "hunter2 with blanks")
     let file = try TemporaryFile("hunter2 with blanks\n")
     let arguments = ["--username", "clerk", "--password-file", file.path]
     let queue = freshQueue()

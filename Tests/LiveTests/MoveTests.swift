@@ -188,8 +188,8 @@ import Testing
   @Test(.disposable) func `a lost connection loses nothing`() throws {
     let broker = try DisposableBroker.get()
     let (end, _, _) = try interrupt(at: broker) { move in
-      move.signal(SIGSTOP)  // rabbitmqctl takes its time
-      try broker.control("close_all_connections", "a test")
+      move.signal(SIGSTOP)
+      try broker.closeAllConnections()
       move.signal(SIGCONT)
     }
     #expect(end.status == 69, "\(end.error)")
@@ -203,8 +203,8 @@ import Testing
     let (source, target) = (freshQueue(), freshQueue())
     try expect(Program.workq("declare", source, target).at(broker).run().status, equals: 0)
     try fill(source, 100, at: broker)
-    try broker.control("set_vm_memory_high_watermark", "0.000001")
-    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    try broker.raise(.memory)
+    defer { try? broker.clear(.memory) }
     let move = try Program.workq("move", source, target).at(broker).start()
     try move.waitForError("the broker takes no tasks for now: low on memory; waiting 30 s at most")
     move.signal(SIGTERM)
@@ -215,7 +215,7 @@ import Testing
     let more = try #require(end.error.firstMatch(of: /left at once: moved 0, of (\d+) more/), "\(end.error)")
     #expect(end.status == 128 + SIGTERM, "\(end.error)")
     #expect((1...100).contains(Int(more.1) ?? 0), "\(end.error)")
-    try broker.control("set_vm_memory_high_watermark", "0.4")
+    try broker.clear(.memory)
     try waitUntil("all are there") { try Set(bodies(source, at: broker)).count == 100 }
   }
 }

@@ -12,10 +12,6 @@ import Testing
     try #require(try Program.workq("declare", queue).at(broker).run().status == 0)
   }
 
-  private func set(_ name: String, _ value: String) throws {
-    try broker.control("eval", "application:set_env(rabbit, \(name), \(value)).")
-  }
-
   private func publish(_ options: String..., input: [UInt8]? = nil, limit: Double = 60) throws
     -> Program.Result
   {
@@ -25,9 +21,7 @@ import Testing
   // MARK: Limits
 
   @Test func `a body over the broker's limit fails alone, and is named`() throws {
-    try set("max_message_size", "1000000")
-    defer { try? set("max_message_size", "134217728") }
-    let large = String(repeating: "x", count: 1_000_001)
+    let large = String(repeating: "x", count: DisposableBroker.largestMessage + 1)
     var records = (1...500).map { "\($0)" }
     records[249] = large
     let batch = try publish("-l", input: Array(records.joined(separator: "\n").utf8))
@@ -40,13 +34,16 @@ import Testing
     let single = try publish(input: Array(large.utf8))
     #expect(single.status == 65, "\(single.error)")
     #expect(single.error.split(separator: "\n").count == 1, "\(single.error)")
-    #expect(single.error.contains("not published: PRECONDITION_FAILED - message size 1000001 is larger"))
+    #expect(
+      single.error.contains(
+        "not published: PRECONDITION_FAILED - message size \(DisposableBroker.largestMessage + 1) is larger")
+    )
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
   func `a broker with smaller frames is spoken to step by step`(options: [String]) throws {
-    try set("frame_max", "8192")
-    defer { try? set("frame_max", "131072") }
+    try broker.set("frame_max", "8192")
+    defer { try? broker.set("frame_max", "131072") }
     let body = [UInt8](repeating: 0x61, count: 50_000)
     let publish = try Program.workq(["publish", "-q", queue] + options).at(broker).run(input: body)
     #expect(publish.status == 0, "\(publish.error)")
@@ -55,8 +52,8 @@ import Testing
   }
 
   @Test func `headers that only larger frames could hold fail alone`() throws {
-    try set("frame_max", "8192")
-    defer { try? set("frame_max", "131072") }
+    try broker.set("frame_max", "8192")
+    defer { try? broker.set("frame_max", "131072") }
     let headers = #"{"body": "b", "headers": {"h": "\#(String(repeating: "h", count: 20_000))"}}"#
     let batch = try publish(
       "--jsonl", input: Array("{\"body\": \"a\"}\n\(headers)\n{\"body\": \"c\"}\n".utf8))
@@ -76,8 +73,8 @@ import Testing
     ).start()
     try pipe.write("first\n")
     try waitUntil("the first is there") { try waiting(in: queue, at: broker) == 1 }
-    try broker.control("set_vm_memory_high_watermark", "0.000001")
-    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    try broker.raise(.memory)
+    defer { _ = try? broker.clear(.memory) }
     try pipe.write("second\n")
     try running.waitForError("the broker takes no tasks for now: low on memory; waiting 3 s at most")
     let result = try running.end()
@@ -93,12 +90,12 @@ import Testing
   }
 
   @Test func `an alarm that ends in time does no harm`() throws {
-    try broker.control("set_vm_memory_high_watermark", "0.000001")
-    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    try broker.raise(.memory)
+    defer { _ = try? broker.clear(.memory) }
     let running = try Program.workq("publish", "--confirm-timeout", "60s", "-q", queue, "x").at(broker)
       .start()
     try running.waitForError("the broker takes no tasks for now")
-    try broker.control("set_vm_memory_high_watermark", "0.4")
+    try broker.clear(.memory)
     try expect(running.end().status, equals: 0)
     #expect(running.error.contains("the broker takes tasks again"))
     try expect(waiting(in: queue, at: broker), equals: 1)
@@ -120,8 +117,7 @@ import Testing
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }
     let options = retries ? ["--retry-for", "120s"] : []
-    // Mnesia writes a new queue's definition to the disk within two seconds; a kill before that loses the queue.
-    try broker.control("eval", "mnesia:sync_log().")
+    try broker.writeDefinitions()
     let input = Array((1...count).map { "\($0)\n" }.joined().utf8)
     let running = try Program.workq(
       ["publish", "-l", "--print-id", "--failed-to", failed, "-q", queue] + options

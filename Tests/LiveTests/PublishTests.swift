@@ -170,15 +170,15 @@ import Testing
     let broker = try DisposableBroker.get()
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).at(broker).run().status, equals: 0)
-    try broker.control("set_vm_memory_high_watermark", "0.000001")
-    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    try broker.raise(.memory)
+    defer { try? broker.clear(.memory) }
     let publish = Program.workq("publish", "--confirm-timeout", "2s", "-q", queue).at(broker)
     let small = try publish.run(input: [0x61])
     #expect(small.status == 75, "\(small.error)")
     #expect(small.error.contains("the broker takes no tasks for now: low on memory"))
     let large = try publish.run(input: [UInt8](repeating: 0x61, count: 30_000_000))
     #expect(large.status == 75, "\(large.error)")
-    try broker.control("set_vm_memory_high_watermark", "0.4")
+    try broker.clear(.memory)
     try waitUntil("the alarm is over") { try publish.run(input: [0x62]).status == 0 }
   }
 }

@@ -57,8 +57,7 @@ enum TLSBroker {
 
       """.write(toFile: "\(directory)/tls.conf", atomically: true, encoding: .utf8)
     }
-    try broker.control("add_user", "clerk", "its password is of no use here")
-    try broker.control("set_permissions", "clerk", ".*", ".*", ".*")
+    try broker.addUser("clerk", password: "its password is of no use here")
     return broker
   }
 }

@@ -354,8 +354,8 @@ import Testing
   }
 
   @Test func `a broker in alarm, which stops reading, is waited for no longer than allowed`() throws {
-    try broker.control("set_vm_memory_high_watermark", "0.000001")
-    defer { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") }
+    try broker.raise(.memory)
+    defer { _ = try? broker.clear(.memory) }
     let lines = [String](repeating: String(repeating: "x", count: 100_000), count: 300)
     let result = try bulk(lines, "--confirm-timeout", "2s")
     #expect([3, 75].contains(result.status), "\(result.error)")

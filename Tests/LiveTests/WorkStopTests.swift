@@ -277,8 +277,8 @@ import Testing
   {
     let broker = try DisposableBroker.get()
     func setTimeout(_ milliseconds: Int, tick: Int) throws {
-      try broker.control("eval", "application:set_env(rabbit, consumer_timeout, \(milliseconds)).")
-      try broker.control("eval", "application:set_env(rabbit, channel_tick_interval, \(tick)).")
+      try broker.set("consumer_timeout", "\(milliseconds)")
+      try broker.set("channel_tick_interval", "\(tick)")
     }
     try setTimeout(6000, tick: 1000)
     defer { try? setTimeout(1_800_000, tick: 60_000) }

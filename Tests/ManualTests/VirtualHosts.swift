@@ -6,18 +6,17 @@ struct VirtualHosts: Sendable {
   private let prefix = "example-\(UUID().uuidString.prefix(8))"
   private let names: [String]
 
-  /// Makes all of them in one go: rabbitmqctl takes seconds to start.
+  /// Creates all of them in one go.
   init(_ names: [String]) throws {
     self.names = names
-    try Broker.shared.control(
-      "eval",
+    try Broker.shared.evaluate(
       """
       [begin
          Name = list_to_binary("\(prefix)-" ++ integer_to_list(Number)),
          ok = rabbit_vhost:add(Name, <<"tests">>),
          All = <<".*">>,
          ok = rabbit_auth_backend_internal:set_permissions(<<"guest">>, Name, All, All, All, <<"tests">>)
-       end || Number <- lists:seq(0, \(names.count - 1))].
+       end || Number <- lists:seq(0, \(names.count - 1))]
       """)
   }
 

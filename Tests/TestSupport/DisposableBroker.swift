@@ -5,6 +5,8 @@ import Foundation
 /// Each thread of the pool `.disposable` has one, which its tests use one after the other. A test undoes what
 /// it has set; a broker that a test has left stopped is started again for the next one.
 public enum DisposableBroker {
+  /// The size of the largest message that they take, in bytes; 4.x reads it when it starts, and only then.
+  public static let largestMessage = 1_000_000
   private static let key = "workq-disposable-broker"
 
   /// The present thread's broker, which runs.
@@ -16,7 +18,10 @@ public enum DisposableBroker {
       }
       return holder.broker
     }
-    let broker = try Broker.start()
+    let broker = try Broker.start { directory in
+      try "max_message_size = \(largestMessage)\n".write(
+        toFile: "\(directory)/settings.conf", atomically: true, encoding: .utf8)
+    }
     Thread.current.threadDictionary[key] = Holder(broker)
     return broker
   }
