@@ -21,7 +21,9 @@ SANITIZE ?=
 # LeakSanitizer is a tracer, and so is strace, which some tests use.
 export ASAN_OPTIONS ?= detect_leaks=0
 
-LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable -Xlinker -lssl -Xlinker -lcrypto
+# OpenSSL's static libraries need others, which ones depends on the system: Debian 13's compress by zlib and zstd.
+OPENSSL_LIBRARIES = $(filter -l%,$(shell pkg-config --static --libs openssl))
+LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable $(addprefix -Xlinker ,$(OPENSSL_LIBRARIES))
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
 PACKAGES = .build/packages
