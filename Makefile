@@ -27,21 +27,27 @@ LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable $(addprefi
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
 PACKAGES = .build/packages
+BROKERS = .build/brokers
 TESTED = $(if $(SANITIZE),.build/$(SANITIZE)/debug/workq,$(RELEASE))
 # The tests are built for release, with the internals visible, in a directory of their own.
 TESTS = $(if $(SANITIZE),.build/$(SANITIZE),.build/tests)
 TEST_FLAGS = --scratch-path $(TESTS) $(if $(SANITIZE),--sanitize=$(SANITIZE),-c release -Xswiftc -enable-testing)
-LIVE_TEST = WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run swift test --skip-build $(TEST_FLAGS)
+RUN_TESTS = swift test --skip-build $(TEST_FLAGS)
+LIVE_TEST = WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run $(RUN_TESTS)
+# What depends on the version of RabbitMQ: how it takes, gives out and keeps tasks.
+BROKER_SUITES = LiveTests[.](Publish|OwnBroker|Spooled|Work|Declare|Queue|Purge|Status|Peek|Move|Peer)
 TARGET = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))
 SCRIPTS = Tests/run Tests/TestSupport/broker Tests/TestSupport/certificates Tests/TestSupport/install-packages \
+  Tests/TestSupport/make-broker \
   Tests/Demo/demo Tests/Demo/recording Tests/Documentation/check packaging/build-archive packaging/build-deb \
   packaging/try-deb .ci/run
 
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-test deps-package deps-recording deps-bench demo recording broker bench soak build release \
-  test test-unit test-one test-package record-help format docs lint completions install uninstall deb dist clean
+  test test-brokers needs-root test-unit test-one test-package record-help format docs lint completions install \
+  uninstall deb dist clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -63,6 +69,22 @@ broker: deps release ## run a private broker to play with, until Ctrl-C
 
 test: deps-test lint ## run every test, on private brokers (SANITIZE=address, thread)
 	@SANITIZE=$(SANITIZE) TESTS=$(TESTS) FLAGS="$(TEST_FLAGS)" WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/run
+
+# The other versions of RabbitMQ are made while the tests are built, if that is still to be done.
+test-brokers: needs-root deps-test ## run the suites that a broker's version matters to on RabbitMQ 4.0 and 4.3 (needs root)
+	@makers=(); trap 'kill -KILL "$${makers[@]}" 2>/dev/null' EXIT; trap 'exit 130' INT TERM; \
+	for version in 4.0 4.3; do Tests/TestSupport/make-broker $$version $(BROKERS)/$$version & makers+=($$!); done; \
+	$(MAKE) --no-print-directory release && swift build --build-tests $(TEST_FLAGS) || exit 1; \
+	for maker in "$${makers[@]}"; do wait $$maker || exit 1; done
+	@for version in 4.0 4.3; do \
+	  WORKQ_BROKER_ROOT=$(BROKERS)/$$version WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run bash -ec ' \
+	    echo "RabbitMQ $$(Tests/TestSupport/broker version "$$WORKQ_TEST_BROKER")"; \
+	    $(RUN_TESTS) --filter "$(BROKER_SUITES)"; \
+	    [ '$$version' = 4.0 ] || $(RUN_TESTS) --filter ClusterTests' || exit 1; \
+	done
+
+needs-root:
+	@[ "$$(id -u)" = 0 ] || { echo "only root can make and start other brokers: sudo make test-brokers"; exit 1; }
 
 test-unit: ## run the tests that need no broker
 	swift test $(TEST_FLAGS) --skip 'LiveTests|ManualTests'
@@ -155,6 +177,6 @@ dist: release ## make the archive .build/packages/workq-VERSION-linux-CPU.tar.gz
 
 clean: ## remove what was built
 	swift package clean
-	rm -rf $(PACKAGES)
+	rm -rf --one-file-system $(PACKAGES) $(BROKERS)
 
 SHELL = /bin/bash

@@ -253,9 +253,8 @@ import Testing
     }
     let arguments = try Broker.shared.arguments(ofQueue: "\(queue).delay.4000")
     for argument in [
-      #"{<<"x-message-ttl">>,signedint,4000}"#, #"{<<"x-expires">>,signedint,3604000}"#,
-      #"{<<"x-dead-letter-exchange">>,longstr,<<>>}"#,
-      #"{<<"x-dead-letter-routing-key">>,longstr,<<"\#(queue)">>}"#,
+      #"{"x-message-ttl",4000}"#, #"{"x-expires",3604000}"#, #"{"x-dead-letter-exchange",<<>>}"#,
+      #"{"x-dead-letter-routing-key",<<"\#(queue)">>}"#,
     ] { #expect(arguments.contains(argument)) }
     if Date.now.timeIntervalSince(start) < 3 { try expect(waiting(in: queue), equals: 0) }
     try waitUntil("all three have come") { try waiting(in: queue) == 3 }

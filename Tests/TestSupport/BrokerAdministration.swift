@@ -82,9 +82,12 @@ extension Broker {
     return Set(names.matches(of: /<<"([^"]*)">>/).map { String($0.1) })
   }
 
-  /// The arguments of a queue as Erlang writes them: `{<<"x-expires">>,signedint,3604000}`.
+  /// The arguments of a queue as Erlang writes them: `{"x-expires",3604000}`, `{"x-queue-type",<<"classic">>}`.
+  ///
+  /// Their types are left out, because 4.x keeps all integers as the largest one.
   public func arguments(ofQueue name: String) throws -> String {
-    try evaluate("amqqueue:get_arguments(\(queue(name)))")
+    try evaluate(
+      "[{binary_to_list(Name), Value} || {Name, _, Value} <- amqqueue:get_arguments(\(queue(name)))]")
   }
 
   /// The name of the node that leads a quorum queue.
