@@ -27,7 +27,7 @@ LINK_FLAGS_static = --static-swift-stdlib -Xswiftc -static-executable $(addprefi
 LINK_FLAGS_dynamic = --static-swift-stdlib
 RELEASE = .build/release/workq
 PACKAGES = .build/packages
-BROKERS = .build/brokers
+BROKERS = $(CURDIR)/.build/brokers
 TESTED = $(if $(SANITIZE),.build/$(SANITIZE)/debug/workq,$(RELEASE))
 # The tests are built for release, with the internals visible, in a directory of their own.
 TESTS = $(if $(SANITIZE),.build/$(SANITIZE),.build/tests)
