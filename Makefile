@@ -76,12 +76,13 @@ test-brokers: needs-root deps-test ## run the suites that a broker's version mat
 	for version in 4.0 4.3; do Tests/TestSupport/make-broker $$version $(BROKERS)/$$version & makers+=($$!); done; \
 	$(MAKE) --no-print-directory release && swift build --build-tests $(TEST_FLAGS) || exit 1; \
 	for maker in "$${makers[@]}"; do wait $$maker || exit 1; done
-	@for version in 4.0 4.3; do \
-	  WORKQ_BROKER_ROOT=$(BROKERS)/$$version WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run bash -ec ' \
-	    echo "RabbitMQ $$(Tests/TestSupport/broker version "$$WORKQ_TEST_BROKER")"; \
-	    $(RUN_TESTS) --filter "$(BROKER_SUITES)"; \
-	    [ '$$version' = 4.0 ] || $(RUN_TESTS) --filter ClusterTests' || exit 1; \
-	done
+	@status=0; for version in 4.0 4.3; do \
+	  export WORKQ_BROKER_ROOT=$(BROKERS)/$$version WORKQ_BINARY=$(CURDIR)/$(TESTED); \
+	  echo "RabbitMQ $$(dpkg-query --root="$$WORKQ_BROKER_ROOT" -W -f '$${Version}' rabbitmq-server)"; \
+	  Tests/TestSupport/broker run $(RUN_TESTS) --filter '$(BROKER_SUITES)' || status=1; \
+	done; \
+	Tests/TestSupport/broker run $(RUN_TESTS) --filter ClusterTests || status=1; \
+	exit $$status
 
 needs-root:
 	@[ "$$(id -u)" = 0 ] || { echo "only root can make and start other brokers: sudo make test-brokers"; exit 1; }
