@@ -43,18 +43,8 @@ extension AMQPError {
 
   /// A reply code and text of the broker's, as a channel or connection close carries them.
   init(code: UInt16, _ text: String, _ operation: String) {
-    let kind: Kind =
-      switch Int32(code) {
-      case AMQP_CONNECTION_FORCED, AMQP_INTERNAL_ERROR, AMQP_RESOURCE_ERROR: .lost
-      case AMQP_ACCESS_REFUSED, AMQP_NOT_ALLOWED: .accessRefused
-      case AMQP_NOT_FOUND: .notFound
-      case AMQP_RESOURCE_LOCKED: .locked
-      case AMQP_PRECONDITION_FAILED: .preconditionFailed
-      case AMQP_NOT_IMPLEMENTED: .unsupported
-      case AMQP_CONTENT_TOO_LARGE: .tooLarge
-      default: .protocolViolation
-      }
-    self.init(kind, operation, Self.line(text))
+    let detail = Self.line(text)
+    self.init(Reason.kind(code: code, detail), operation, detail)
   }
 
   /// The broker's words on one line and without control characters: Erlang's terms come with line ends, and

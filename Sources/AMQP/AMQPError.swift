@@ -22,17 +22,23 @@ package struct AMQPError: Error, Equatable, Sendable {
     case timedOut
     /// The connection was lost, or the broker closed it for a reason of its own (a shutdown).
     case lost
+    /// The broker accepts no connection of ours for now: a limit on connections is reached, or the virtual
+    /// host is down.
+    case connectionRefused
+    /// The connection stands, and the broker refuses a request for now: a limit is reached, or the queue is on
+    /// a node that is down or has no majority.
+    case unavailable
     /// The broker refuses this user, password, virtual host or operation (403, 530).
     case accessRefused
     /// No such queue or exchange (404).
     case notFound
     /// It exists with other properties, or the broker's conditions are not met (406).
     case preconditionFailed
-    /// Another connection has it for itself (405).
+    /// Another connection has exclusive use of it, for now (403, 405).
     case locked
     /// No queue would take a task (312).
     case unroutable
-    /// The broker cannot do this with a queue of that type (540).
+    /// The broker cannot do this with a queue of that type (540), or no longer does it (541).
     case unsupported
     /// The task or one of its properties is larger than the protocol or the broker allows.
     case tooLarge
@@ -61,9 +67,13 @@ package struct AMQPError: Error, Equatable, Sendable {
   /// Whether trying the same again later, on a new connection, may go better.
   package var isTransient: Bool {
     switch kind {
-    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost: true
-    case .badAddress, .tls, .badFile, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
-      .unroutable, .tooLarge, .protocolViolation:
+    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost, .connectionRefused,
+      .unavailable,
+      .locked:
+      true
+    case .badAddress, .tls, .badFile, .accessRefused, .notFound, .preconditionFailed, .unsupported,
+      .unroutable,
+      .tooLarge, .protocolViolation:
       false
     }
   }

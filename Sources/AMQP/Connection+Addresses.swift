@@ -4,8 +4,9 @@ extension Connection {
   /// With `isOptimistic` the first that can be reached is taken, on a plain connection, and the log-in is
   /// still going on.
   ///
-  /// - Throws: what `init(to:_:)` throws of a single node; of several, the last one's error with what
-  ///   each of them said.
+  /// - Throws: what `init(to:_:)` throws of a single node. Of several, what each of them said, as an error of
+  ///   the last one's kind, or of the last that may be reached later: one node that refuses us for good does
+  ///   not make the others useless.
   package static func open(
     firstOf addresses: [Address], _ options: Options, isOptimistic: Bool = false
   ) throws(AMQPError) -> Connection {
@@ -27,7 +28,16 @@ extension Connection {
     }
     guard failures.count > 1 else { throw last.error }
     let details = failures.map { "\($0.address.location): \($0.error.detail)" }
-    throw AMQPError(last.error.kind, "connect to any of them", details.joined(separator: "; "))
+    let kind = failures.last { $0.error.isTransient }?.error.kind ?? last.error.kind
+    throw AMQPError(kind, "connect to any of them", details.joined(separator: "; "))
+  }
+}
+
+extension [Address] {
+  /// Has a node that refuses for now tried after all others.
+  package mutating func moveToEnd(_ address: Address) {
+    guard let index = firstIndex(of: address) else { return }
+    append(remove(at: index))
   }
 }
 

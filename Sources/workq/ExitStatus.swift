@@ -11,14 +11,14 @@ enum ExitStatus: Int32 {
   /// A task was refused for what it is.
   case dataError = 65
   case noInput = 66
-  /// The broker cannot be reached, or was lost.
+  /// There is no connection to the broker: it cannot be reached, accepts none for now, or was lost.
   case unavailable = 69
   /// A bug, or a protocol surprise.
   case software = 70
   /// The spool or another output file cannot be written.
   case cannotCreate = 73
   case ioError = 74
-  /// Trying again later may help.
+  /// Trying again later may help: the broker did not answer in time, or refuses for now.
   case temporary = 75
   case accessRefused = 77
   /// The queue does not exist where it must, or exists with other properties.
@@ -29,8 +29,8 @@ enum ExitStatus: Int32 {
       switch kind {
       case .badAddress: .usage
       case .badFile: .noInput
-      case .unresolvable, .unreachable, .noBroker, .tls, .lost: .unavailable
-      case .timedOut, .locked, .shortage: .temporary
+      case .unresolvable, .unreachable, .noBroker, .tls, .lost, .connectionRefused: .unavailable
+      case .timedOut, .locked, .shortage, .unavailable: .temporary
       case .accessRefused: .accessRefused
       case .notFound, .preconditionFailed, .unsupported: .configuration
       case .unroutable, .tooLarge: .dataError

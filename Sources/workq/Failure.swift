@@ -29,11 +29,21 @@ struct Failure: Error {
     case .notFound where error.operation == "publish": "check the exchange's name: workq makes none"
     case .notFound: "check the name; 'workq declare' makes a queue"
     case .preconditionFailed: "use the queue as it is, or delete it and declare it anew"
-    case .lost, .timedOut: "try again later"
+    case .lost, .timedOut, .unavailable: "try again later"
+    case .connectionRefused: "the broker accepts no connection for now; try again later"
     case .locked: "another connection has it for itself; try again later"
     case .unroutable: "check the exchange's bindings and the routing key"
+    case .unsupported where error.detail.contains(" is deprecated"): "this broker no longer permits it"
     case .unsupported: "queues of its type do not have this"
-    case .badAddress, .badFile, .tls, .tooLarge, .protocolViolation: nil
+    case .tooLarge: messageLimit(error.detail)
+    case .badAddress, .badFile, .tls, .protocolViolation: nil
     }
+  }
+
+  /// What the limit on a task's size is by default, and where it is set; nil when the broker's words are about
+  /// something else.
+  static func messageLimit(_ words: String) -> String? {
+    guard words.contains("message size "), words.contains(" is larger than ") else { return nil }
+    return "max_message_size in rabbitmq.conf: 16 MiB by default in RabbitMQ 4, 128 MiB in 3.x"
   }
 }

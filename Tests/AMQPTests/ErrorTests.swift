@@ -96,11 +96,11 @@ import Testing
 
   @Test func `only what another attempt may mend is transient`() {
     let transient: [AMQPError.Kind] = [
-      .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost,
+      .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost, .connectionRefused, .unavailable,
+      .locked,
     ]
     let final: [AMQPError.Kind] = [
-      .badAddress, .badFile, .tls, .accessRefused, .notFound, .preconditionFailed, .locked, .unsupported,
-      .tooLarge,
+      .badAddress, .badFile, .tls, .accessRefused, .notFound, .preconditionFailed, .unsupported, .tooLarge,
       .protocolViolation,
     ]
     #expect(transient.allSatisfy { AMQPError($0, "", "").isTransient })
