@@ -5,20 +5,24 @@ extension Connection {
   ///
   /// On a plain connection it leaves with the next `nextEvent(within:)`, together with others.
   ///
+  /// With `leavesHeadroom` the headers must leave room in their frame for what the broker adds.
+  ///
   /// - Returns: the tag that its confirm will carry. Tags count from 1 in each channel session.
   /// - Throws: `tooLarge` before anything is sent; `timedOut` when the broker does not read; `lost`.
   package mutating func publish(
-    _ message: Message, exchange: String = "", routingKey: String, confirms: Bool = true
+    _ message: Message, exchange: String = "", routingKey: String, confirms: Bool = true,
+    leavesHeadroom: Bool = false
   ) throws(AMQPError) -> UInt64 {
     try checkLength(exchange, "the exchange's name")
     try checkLength(routingKey, "the routing key")
     try message.properties.checkLengths()
+    let frameLimit = Int(isOpen ? unsafe amqp_get_frame_max(state) : Self.frameMax)
+    if leavesHeadroom { try message.properties.checkSize(frameMax: frameLimit) }
     startSendingDirectly()
     try openChannel()
     if confirms { try selectConfirms() }
     defer { pool.recycle() }
     var properties = unsafe pool.properties(message.properties)
-    let frameLimit = Int(isOpen ? unsafe amqp_get_frame_max(state) : Self.frameMax)
     let (exchange, routingKey) = unsafe (pool.bytes(exchange), pool.bytes(routingKey))
     if direct != nil {
       var method = unsafe amqp_basic_publish_t(

@@ -1,17 +1,70 @@
 internal import CRabbitMQ
 
 extension Message.Properties {
-  /// Finds out before anything is sent whether the properties can be sent at all.
+  /// Checks before anything is sent whether the properties can be sent at all.
   ///
-  /// - Throws: `tooLarge`, which names the one that is too long, or the headers when all of them together
-  ///   do not fit into a frame.
+  /// - Throws: `tooLarge`, as `checkNames()` and `checkSize(frameMax:)` do.
   package func check() throws(AMQPError) {
+    try checkNames()
+    try checkSize()
+  }
+
+  /// Checks before anything is sent that each property and each header's name can be sent.
+  ///
+  /// - Throws: `tooLarge`, which names the one that is too long.
+  package func checkNames() throws(AMQPError) {
     try checkLengths()
-    guard let headers else { return }
-    try FieldValue.table(headers).checkNames()
-    var pool = Pool()
-    var (outgoing, properties) = unsafe (Outgoing(), pool.properties(self))
-    try unsafe outgoing.appendHeader(&properties, bodySize: 0, on: 1, frameMax: Int(Connection.frameMax))
+    if let headers { try FieldValue.table(headers).checkNames() }
+  }
+
+  /// Checks that the properties fit into a frame with room to spare for the headers that the broker adds.
+  ///
+  /// `frameMax` is in bytes. The broker adds its history (`x-death`) to a task that it dead-letters, and a
+  /// frame that becomes too large by that could not be read by any consumer.
+  ///
+  /// - Throws: `tooLarge` with both sizes.
+  package func checkSize(frameMax: Int = Int(Connection.frameMax)) throws(AMQPError) {
+    guard headers != nil else { return }  // The other properties fit into the smallest frame.
+    let most = frameMax - min(8192, frameMax / 4)
+    let size = frameSize
+    guard size > most else { return }
+    throw AMQPError(
+      .tooLarge, "publish",
+      "the headers take \(size) bytes, and \(most) is the maximum: of a frame's \(frameMax) bytes, "
+        + "\(frameMax - most) are kept free for headers that the broker adds")
+  }
+
+  /// The size of the header frame that carries these properties, in bytes.
+  var frameSize: Int {
+    let texts = [
+      contentType, contentEncoding, correlationID, replyTo, expiration, messageID, type, userID, appID,
+    ]
+    // Frame type, channel, size and end; class, weight, body size and flags.
+    var size = 8 + 14
+    for case let text? in texts { size += 1 + text.utf8.count }
+    if let headers { size += FieldValue.table(headers).encodedSize }
+    if deliveryMode != nil { size += 1 }
+    if priority != nil { size += 1 }
+    if timestamp != nil { size += 8 }
+    return size
+  }
+}
+
+extension FieldValue {
+  /// The size of the value without its type's letter, in bytes.
+  fileprivate var encodedSize: Int {
+    switch self {
+    case .void: 0
+    case .boolean, .int8, .uint8: 1
+    case .int16, .uint16: 2
+    case .int32, .uint32, .float: 4
+    case .int64, .uint64, .double, .timestamp: 8
+    case .decimal: 5
+    case .text(let it): 4 + it.utf8.count
+    case .octets(let it), .bytes(let it): 4 + it.count
+    case .array(let it): it.reduce(4) { $0 + 1 + $1.encodedSize }
+    case .table(let it): it.entries.reduce(4) { $0 + 1 + $1.name.utf8.count + 1 + $1.value.encodedSize }
+    }
   }
 }
 

@@ -50,6 +50,24 @@ import Testing
     #expect(fits == nil)
     let tooLarge = error { $0.headers = ["a": text, "b": text, "c": text] }
     #expect(tooLarge?.kind == .tooLarge)
-    #expect(tooLarge?.detail == "the headers are larger than a frame")
+    #expect(
+      tooLarge?.detail == """
+        the headers take 150047 bytes, and 122880 is the maximum: of a frame's 131072 bytes, 8192 are kept free \
+        for headers that the broker adds
+        """)
+  }
+
+  /// The smaller of 8 KiB and a quarter of a frame is kept free.
+  @Test(arguments: [(131_072, 122_880), (32_768, 24_576), (8192, 6144), (4096, 3072)])
+  func `leaves room in the frame for headers that the broker adds`(frameMax: Int, most: Int) throws {
+    var properties = Message.Properties()
+    properties.headers = ["a": .text("")]
+    let empty = properties.frameSize
+    properties.headers = ["a": .text(String(repeating: "x", count: most - empty))]
+    #expect(throws: Never.self) { try properties.checkSize(frameMax: frameMax) }
+    properties.headers = ["a": .text(String(repeating: "x", count: most - empty + 1))]
+    let error = #expect(throws: AMQPError.self) { try properties.checkSize(frameMax: frameMax) }
+    #expect(error?.detail.contains(" \(most + 1) bytes, and \(most) is the maximum") == true)
+    #expect(error?.detail.contains(" \(frameMax) bytes, ") == true)
   }
 }

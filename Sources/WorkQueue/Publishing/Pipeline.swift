@@ -29,6 +29,7 @@ package struct Pipeline: ~Copyable {
   private let options: Connection.Options
   private let confirms: Bool
   private let mixesExchanges: Bool
+  private let leavesHeadroom: Bool
   private var connection: Connection
   private var window = ConfirmWindow()
   /// To be sent again one by one.
@@ -40,17 +41,19 @@ package struct Pipeline: ~Copyable {
   /// Connects to the first of the brokers that answers.
   ///
   /// Without `confirms` nothing is ever settled: what comes back is all that is said. With
-  /// `mixesExchanges` a missing exchange is one envelope's fault; without, it ends the connection's use.
+  /// `mixesExchanges` a missing exchange is one envelope's fault; without, it ends the connection's use. With
+  /// `leavesHeadroom` an envelope is refused whose headers leave no room for those that the broker adds.
   ///
   /// - Throws: why none of them would have us.
   package init(
     firstOf addresses: [Address], _ options: Connection.Options, confirms: Bool = true,
-    mixesExchanges: Bool = false
+    mixesExchanges: Bool = false, leavesHeadroom: Bool = false
   ) throws(AMQPError) {
     self.addresses = addresses
     self.options = options
     self.confirms = confirms
     self.mixesExchanges = mixesExchanges
+    self.leavesHeadroom = leavesHeadroom
     connection = try Connection.open(firstOf: addresses, options, isOptimistic: true)
   }
 
@@ -178,7 +181,8 @@ package struct Pipeline: ~Copyable {
 
   private mutating func put(_ envelope: Envelope, _ ticket: Int) throws(AMQPError) {
     let tag = try connection.publish(
-      envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: confirms)
+      envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: confirms,
+      leavesHeadroom: leavesHeadroom)
     // Until the broker has welcomed us, all of it may have to be said again.
     if confirms || !connection.isOpen { window.sent(envelope, ticket: ticket, tag: tag) }
   }
@@ -228,7 +232,12 @@ package struct Pipeline: ~Copyable {
 
   /// The channel was closed over one of those on their way: finds out which.
   private mutating func channelClosed(_ error: AMQPError) throws(AMQPError) {
-    let isOfOne = error.kind == .preconditionFailed || mixesExchanges && error.kind == .notFound
+    let isOfOne =
+      switch error.kind {
+      case .preconditionFailed, .tooLarge: true
+      case .notFound: mixesExchanges
+      default: false
+      }
     guard isOfOne, !window.isEmpty else { throw error }
     let all = window.removeAll()
     if all.count == 1 {
