@@ -1,6 +1,7 @@
 internal import AMQP
 internal import ArgumentParser
 internal import Glibc
+internal import WorkQueue
 
 struct Purge: WorkqCommand {
   static let configuration = CommandConfiguration(
@@ -10,10 +11,17 @@ struct Purge: WorkqCommand {
       $ workq purge                       asks first, at a terminal
       $ workq purge --force old older     in a script
       $ workq purge --delete --if-unused --if-empty old
+      $ workq purge --delete --all --force old   with its retry and delay queues
 
       Prints how many tasks were removed. Tasks that workers hold are not waiting, and are not purged: they \
       are finished, or given back, as if nothing had happened. With --delete the queue goes, and they with \
-      it. A queue that is in use or not empty, where that was a condition, is left as it is (75).
+      it. A queue that is in use or not empty, where that was a condition, is left as it is (75); quorum \
+      queues know no such condition (64).
+
+      Tasks that wait to be retried, or for their --delay, wait in queues of their own. --delete reports those \
+      that it finds: those of workers with these --retry-delay and --retry-max-delay, and of each --delay \
+      named here; --all deletes them, too. Tasks that the broker is just returning to the queue cannot be \
+      counted.
       """)
 
   @Argument(help: ArgumentHelp("The queues; none: the one of --queue.", valueName: "queue"))
@@ -37,33 +45,88 @@ struct Purge: WorkqCommand {
         }
         return status
       }
-      for status in found {
-        guard choice.force || console.confirms(question(status, link.address.location)) else { continue }
-        let removed = try choice.delete ? delete(status, &link) : link.purge(queue: status.name)
-        report(status, removed, console)
-      }
+      for status in found where choice.isConditional { try checkConditions(status.name, &link) }
+      for status in found { try purge(status, &link, console) }
     }
   }
 
-  private func question(_ status: Queue.Status, _ location: String) -> String {
-    let tasks = status.waiting == 1 ? "the waiting task" : "the \(status.waiting) waiting tasks"
-    guard choice.delete else { return "Remove \(tasks) of '\(status.name)' at \(location)?" }
-    return "Delete '\(status.name)' at \(location) with \(tasks) and those that workers hold?"
+  private func purge(_ status: Queue.Status, _ link: inout Connection, _ console: Console) throws {
+    let others = choice.delete ? try waitingQueues(of: status.name, &link) : []
+    if let note = note(status.name, others) { console.notice(note) }
+    let location = link.address.location
+    guard choice.force || console.confirms(question(status, others, location)) else { return }
+    let removed = try choice.delete ? delete(status.name, &link) : link.purge(queue: status.name)
+    report(status, removed, console)
+    if choice.all {
+      // The queue itself is gone by now, so that none of their tasks can return to it.
+      for other in others { report(other, try link.delete(queue: other.name), console) }
+    }
   }
 
-  private func delete(_ status: Queue.Status, _ link: inout Connection) throws -> UInt32 {
-    let name = status.name
-    do {
-      // RabbitMQ deletes a stream whatever is in it.
-      if choice.ifEmpty, try link.type(ofQueue: name) == "stream" {
-        throw Failure(
-          .configuration,
-          "\(link.address.location): '\(name)' is a stream, of which RabbitMQ does not know whether it is empty"
-        )
-      }
+  /// The queues that return tasks to this one, as far as they exist and their names can be known.
+  private func waitingQueues(of name: String, _ link: inout Connection) throws -> [Queue.Status] {
+    let delays = QueueFamily.retryDelays(
+      from: choice.retryDelay.duration, upTo: choice.retryMaxDelay.duration)
+    let family = QueueFamily(queue: name, retryDelays: delays, delays: choice.delay.map(\.duration))
+    var found: [Queue.Status] = []
+    for member in family.members where member.role != .work && member.role != .failed {
+      if let status = try link.status(ofQueue: member.name) { found.append(status) }
+    }
+    return found
+  }
+
+  private func question(_ status: Queue.Status, _ others: [Queue.Status], _ location: String) -> String {
+    let tasks = status.waiting == 1 ? "the waiting task" : "the \(status.waiting) waiting tasks"
+    guard choice.delete else { return "Remove \(tasks) of '\(status.name)' at \(location)?" }
+    let question = "Delete '\(status.name)' at \(location) with \(tasks) and those that workers hold"
+    return choice.all && !others.isEmpty ? "\(question), and \(Self.list(others))?" : "\(question)?"
+  }
+
+  /// What waits for a queue that is to be deleted, as far as that can be known.
+  private func note(_ name: String, _ others: [Queue.Status]) -> String? {
+    guard !others.isEmpty else { return nil }
+    let advice = choice.all ? "" : " (--all deletes the queue's retry and delay queues, too)"
+    return "tasks wait to return to '\(name)' in \(Self.list(others))\(advice); tasks that the broker is "
+      + "returning just now cannot be counted"
+  }
+
+  private static func list(_ queues: [Queue.Status]) -> String {
+    queues.map { "'\($0.name)' (\($0.waiting) \($0.waiting == 1 ? "task" : "tasks"))" }
+      .joined(separator: ", ")
+  }
+
+  /// Refuses conditions that the broker does not know for queues of this type.
+  private func checkConditions(_ name: String, _ link: inout Connection) throws {
+    switch try link.type(ofQueue: name) {
+    case "quorum": throw Self.unconditional(name, "is a quorum queue", at: link.address.location)
+    // RabbitMQ deletes a stream whatever is in it.
+    case "stream" where choice.ifEmpty:
+      throw Failure(
+        .configuration,
+        "\(link.address.location): '\(name)' is a stream, of which RabbitMQ does not know whether it is empty"
+      )
+    default: break
+    }
+  }
+
+  private static func unconditional(_ name: String, _ reason: String, at location: String) -> Failure {
+    Failure(
+      .usage,
+      "\(location): '\(name)' was not deleted: it \(reason), and RabbitMQ deletes those without conditions only "
+        + "(leave out --if-empty and --if-unused)")
+  }
+
+  private func delete(_ name: String, _ link: inout Connection) throws -> UInt32 {
+    do throws(AMQPError) {
       return try link.delete(queue: name, ifUnused: choice.ifUnused, ifEmpty: choice.ifEmpty)
-    } catch let error as AMQPError where error.kind == .preconditionFailed {
-      throw Failure(.temporary, "\(link.address.location): '\(name)' was not deleted: \(error.detail)")
+    } catch {
+      switch error.kind {
+      case .preconditionFailed:
+        throw Failure(.temporary, "\(link.address.location): '\(name)' was not deleted: \(error.detail)")
+      case .unsupported where choice.isConditional:
+        throw Self.unconditional(name, "has a type without them: \(error.detail)", at: link.address.location)
+      default: throw error
+      }
     }
   }
 
@@ -101,9 +164,31 @@ extension Purge {
     @Flag(help: "Only delete a queue that nobody consumes.")
     var ifUnused = false
 
+    @Flag(help: "With --delete: also delete the queue's retry and delay queues.")
+    var all = false
+
+    @Option(
+      help: ArgumentHelp("First retry delay of the queue's workers.", valueName: "duration"))
+    var retryDelay = TimeSpan(.seconds(10))
+
+    @Option(help: ArgumentHelp("Longest retry delay of the queue's workers.", valueName: "duration"))
+    var retryMaxDelay = TimeSpan(.seconds(3600))
+
+    @Option(help: ArgumentHelp("A delay that tasks were published with. Repeatable.", valueName: "duration"))
+    var delay: [TimeSpan] = []
+
+    /// Whether the queue is deleted under a condition only.
+    var isConditional: Bool { ifEmpty || ifUnused }
+
     func validate() throws {
       guard delete || !ifEmpty && !ifUnused else {
         throw ValidationError("--if-empty and --if-unused are conditions of --delete.")
+      }
+      guard delete || !all && delay.isEmpty else {
+        throw ValidationError("--all and --delay say what --delete deletes and looks for.")
+      }
+      guard !all || !ifEmpty else {
+        throw ValidationError("--all deletes tasks that wait: it does not go with --if-empty.")
       }
     }
   }

@@ -67,16 +67,69 @@ import Testing
   }
 
   /// RabbitMQ would delete a stream, full or empty, and closes the connection over a quorum queue.
-  @Test(arguments: [("quorum", "if-empty flag set are not supported"), ("stream", "is a stream")])
-  func `a type that cannot tell whether it is empty is not deleted on that condition`(
-    type: String, reason: String
+  @Test(arguments: [
+    ("quorum", "--if-empty", 64, "is a quorum queue, and RabbitMQ deletes those without conditions only"),
+    ("quorum", "--if-unused", 64, "(leave out --if-empty and --if-unused)"),
+    ("stream", "--if-empty", 78, "is a stream"),
+  ])
+  func `is refused with the reason when the queue's type knows no conditions`(
+    type: String, condition: String, status: Int32, reason: String
   ) throws {
     let queue = try queue(1, "--type", type)
-    let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
-    #expect(refused.status == 78, "\(refused.error)")
+    let other = try self.queue(0)
+    let refused = try Program.workq("purge", "--force", "--delete", condition, other, queue).run()
+    #expect(refused.status == status, "\(refused.error)")
     #expect(refused.error.contains(reason), "\(refused.error)")
+    try expect(Program.workq("declare", "--check", other).run().status, equals: 0)
     try expect(Program.workq("declare", "--check", queue).run().status, equals: 0)
     try expect(Program.workq("purge", "--force", "--delete", queue).run().status, equals: 0)
+  }
+
+  /// One task of the queue waits to be retried, and one for its delay.
+  private func queueWithWaitingTasks() throws -> (name: String, delays: [String]) {
+    let queue = try queue(0)
+    try expect(Program.workq("publish", "-q", queue, "fails").run().status, equals: 0)
+    let worker = Program.workq("work", "-q", queue, "--drain", "--retry-delay", "200s", "--", "false")
+    try expect(worker.run().status, equals: 0)
+    try expect(Program.workq("publish", "-q", queue, "--delay", "300s", "later").run().status, equals: 0)
+    return (queue, ["--retry-delay", "200s", "--delay", "300s"])
+  }
+
+  @Test func `reports the retry and delay queues when it deletes a queue`() throws {
+    let (queue, delays) = try queueWithWaitingTasks()
+    let result = try Program.workq(["purge", "--force", "--delete", queue] + delays).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output == "\(queue): 0 removed, deleted\n")
+    #expect(result.error.hasPrefix("workq: tasks wait to return to '\(queue)' in '\(queue).retry.200000"))
+    #expect(result.error.contains("(1 task), '\(queue).delay.300000"), "\(result.error)")
+    #expect(result.error.contains("(--all deletes the queue's retry and delay queues, too)"))
+    #expect(result.error.hasSuffix("tasks that the broker is returning just now cannot be counted\n"))
+    // They are still there.
+    try expect(Program.workq(["declare", queue]).run().status, equals: 0)
+    let all = try Program.workq(["purge", "--force", "--delete", "--all", queue] + delays).run()
+    #expect(all.status == 0, "\(all.error)")
+    #expect(all.outputLines.count == 3, "\(all.output)")
+    #expect(all.outputLines.first == "\(queue): 0 removed, deleted")
+    #expect(all.outputLines.dropFirst().allSatisfy { $0.hasSuffix(": 1 removed, deleted") }, "\(all.output)")
+    let again = try Program.workq("declare", queue).run()
+    #expect(again.status == 0)
+    let nothing = try Program.workq(["purge", "--force", "--delete", queue] + delays).run()
+    #expect(nothing.error == "")
+  }
+
+  @Test func `asks about the retry and delay queues when it is to delete them at a terminal`() throws {
+    let (queue, delays) = try queueWithWaitingTasks()
+    let purge = try Program.workq(["purge", "--delete", "--all", queue] + delays).inTerminal().start()
+    try purge.waitForOutput("and those that workers hold, and '\(queue).retry.200000")
+    try purge.type("n\n")
+    try expect(purge.end().status, equals: 0)
+    try expect(Program.workq("declare", "--check", queue).run().status, equals: 0)
+    try expect(Program.workq(["purge", "-f", "--delete", "--all", queue] + delays).run().status, equals: 0)
+  }
+
+  @Test(arguments: [["--all"], ["--delay", "1s"], ["--delete", "--all", "--if-empty"]])
+  func `refuses options that need others or exclude them`(options: [String]) throws {
+    try expect(Program.workq(["purge", "--force", "-q", freshQueue()] + options).run().status, equals: 64)
   }
 
   @Test func `quorum queues can be purged, streams cannot (540)`() throws {
