@@ -22,9 +22,6 @@ enum DeclareAdvice {
           ? "\(broker) has no priorities on quorum queues: they came with 4.0"
           : "quorum queues of \(broker) have priorities without --max-priority: leave it out")
     }
-    if !queue.isDurable, version >= BrokerVersion(4, 3) {
-      notes.append("\(broker) refuses transient queues unless its administrator permits them")
-    }
     if arguments["x-message-ttl"] != nil, type == "quorum", version < BrokerVersion(3, 10) {
       notes.append("\(broker) has no --message-ttl on quorum queues: it came with 3.10")
     }

@@ -78,7 +78,7 @@ struct JSONRecord {
     case ("delivery", .object): break  // what peek says of where the task lay
     case ("headers", .object(let headers)):
       var table = template.properties.headers ?? FieldTable()
-      for entry in FieldTable(headers).entries { table[entry.name] = entry.value }
+      for entry in try FieldTable(headers).entries { table[entry.name] = entry.value }
       template.properties.headers = table
     case ("persistent", .boolean(let isOn)):
       template.properties.deliveryMode = isOn ? .persistent : .transient
@@ -87,6 +87,7 @@ struct JSONRecord {
     case ("priority", .integer(let number)) where (0...255).contains(number):
       template.properties.priority = UInt8(number)
     case ("timestamp", .integer(let number)) where number >= 0: template.properties.timestamp = UInt64(number)
+    case ("timestamp", .unsigned(let number)): template.properties.timestamp = number
     case ("ttl", _): template.properties.expiration = "\(try timeSpan(key, value).duration.milliseconds)"
     case ("delay", _): template.delay = try delay(value)
     case (_, .text(let text)): try set(key, text, in: &template)
@@ -142,6 +143,10 @@ enum JSONValue: Decodable, Equatable {
   case null
   case boolean(Bool)
   case integer(Int64)
+  /// An integer that only an unsigned number can hold.
+  case unsigned(UInt64)
+  /// An integer of more digits than any number here can hold.
+  case unlimited
   case number(Double)
   case text(String)
   case array([JSONValue])
@@ -155,8 +160,10 @@ enum JSONValue: Decodable, Equatable {
       self = .boolean(it)
     } else if let it = try? container.decode(Int64.self) {
       self = .integer(it)
+    } else if let it = try? container.decode(UInt64.self) {
+      self = .unsigned(it)
     } else if let it = try? container.decode(Double.self) {
-      self = .number(it)
+      self = Self.isExact(it, container) ? .number(it) : .unlimited
     } else if let it = try? container.decode(String.self) {
       self = .text(it)
     } else if let it = try? container.decode([JSONValue].self) {
@@ -166,24 +173,46 @@ enum JSONValue: Decodable, Equatable {
     }
   }
 
+  /// Whether a number without a fraction is the one that was written.
+  private static func isExact(_ number: Double, _ container: any SingleValueDecodingContainer) -> Bool {
+    guard number.magnitude >= 0x1p63, let written = try? container.decode(Decimal.self) else { return true }
+    return Decimal(string: "\(number)") == written
+  }
+
   /// The same value in a table of headers.
-  var field: FieldValue {
+  ///
+  /// - Throws: when RabbitMQ has no such number. It takes an unsigned one of 64 bits for a negative one.
+  func field() throws(JSONRecord.Invalid) -> FieldValue {
     switch self {
-    case .null: .void
-    case .boolean(let it): .boolean(it)
-    case .integer(let it): .int64(it)
-    case .number(let it): .double(it)
-    case .text(let it): .text(it)
-    case .array(let it): .array(it.map(\.field))
-    case .object(let it): .table(FieldTable(it))
+    case .null: return .void
+    case .boolean(let it): return .boolean(it)
+    case .integer(let it): return .int64(it)
+    case .unsigned(let it):
+      guard let number = Double(exactly: it) else { throw Self.tooLarge }
+      return .double(number)
+    case .unlimited: throw Self.tooLarge
+    case .number(let it): return .double(it)
+    case .text(let it): return .text(it)
+    case .array(let it):
+      var values: [FieldValue] = []
+      for value in it { values.append(try value.field()) }
+      return .array(values)
+    case .object(let it): return .table(try FieldTable(it))
     }
+  }
+
+  private static var tooLarge: JSONRecord.Invalid {
+    JSONRecord.Invalid(
+      reason:
+        "it has an integer beyond \(Int64.min) to \(Int64.max), which RabbitMQ would change: make it a string"
+    )
   }
 }
 
 extension FieldTable {
   /// The same names and values, in the order of the names.
-  init(_ object: [String: JSONValue]) {
+  init(_ object: [String: JSONValue]) throws(JSONRecord.Invalid) {
     self.init()
-    for (name, value) in object.sorted(by: { $0.key < $1.key }) { self[name] = value.field }
+    for (name, value) in object.sorted(by: { $0.key < $1.key }) { self[name] = try value.field() }
   }
 }

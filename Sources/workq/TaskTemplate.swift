@@ -14,6 +14,9 @@ struct TaskTemplate {
     if exchange.isEmpty && routingKey.isEmpty { return "the queue's name is empty" }
     guard let delay, delay.milliseconds > 0 else { return nil }
     guard exchange.isEmpty else { return "a delay leads to a queue: it does not go with an exchange" }
+    guard properties.expiration == nil else {
+      return "a delay and a TTL exclude each other: RabbitMQ removes the TTL when the delay ends"
+    }
     let name = DelayQueue(for: routingKey, delay: delay).name
     return name.utf8.count > 255 ? "the queue's name is too long for a delay: '\(name)'" : nil
   }

@@ -33,6 +33,11 @@ struct TypedValue: ExpressibleByArgument, Equatable {
   private static func typed(_ text: String) -> FieldValue? {
     if let number = Int64(text) { return .int64(number) }
     if let truth = Bool(text) { return .boolean(truth) }
+    // RabbitMQ has no integers beyond 64 bits and the sign, and a floating-point number would be another number.
+    let isInteger = (text.first == "-" ? text.dropFirst() : text[...]).utf8.allSatisfy {
+      (0x30...0x39).contains($0)
+    }
+    guard !isInteger else { return nil }
     let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || ".-+eE".utf8.contains($0) }
     return isDecimal ? Double(text).flatMap { $0.isFinite ? .double($0) : nil } : nil
   }

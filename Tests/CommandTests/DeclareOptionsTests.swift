@@ -68,7 +68,7 @@ import WorkQueue
       (["--max-priority", "3", "--type", "quorum"], "3.13", "they came with 4.0"),
       (["--max-priority", "3", "--type", "quorum"], "4.0", "without --max-priority"),
       (["--max-priority", "3"], "3.10", nil), (["--transient"], "4.2", nil),
-      (["--transient"], "4.3", "refuses transient queues"),
+      (["--transient"], "4.3", nil),
       (["--message-ttl", "1s", "--type", "quorum"], "3.9", "no --message-ttl on quorum"),
       (["--message-ttl", "1s", "--type", "quorum"], "3.10", nil),
       (["--type", "stream"], "3.8", "no streams"), (["--type", "stream"], "3.9", nil),
@@ -105,7 +105,8 @@ import WorkQueue
   @Test(
     arguments: [
       ("k=v", "k", .text("v")), ("k=", "k", .text("")), ("k=a:=b", "k", .text("a:=b")),
-      ("k:=5", "k", .int64(5)),
+      ("k:=5", "k", .int64(5)), ("k:=9223372036854775807", "k", .int64(.max)),
+      ("k:=-9223372036854775808", "k", .int64(.min)), ("k:=1e19", "k", .double(1e19)),
       ("k:=-5", "k", .int64(-5)), ("k:=true", "k", .boolean(true)), ("k:=1.5", "k", .double(1.5)),
       ("K: V w", "K", .text("V w")), ("K:   V", "K", .text("V")), ("K: a=b", "K", .text("a=b")),
       ("k=5", "k", .text("5")), ("k=true", "k", .text("true")),
@@ -116,7 +117,11 @@ import WorkQueue
     #expect(typed?.value == value)
   }
 
-  @Test(arguments: ["", "k", "=v", ":=5", ": v", "k:v", "k:=", "k:=x", "k:=inf", "k:=0x5", "k:=1e999"])
+  @Test(arguments: [
+    "", "k", "=v", ":=5", ": v", "k:v", "k:=", "k:=x", "k:=inf", "k:=0x5", "k:=1e999",
+    "k:=9223372036854775808", "k:=18446744073709551615", "k:=-9223372036854775809",
+    "k:=123456789012345678901234567890",
+  ])
   func `anything else is refused`(text: String) {
     #expect(TypedValue(argument: text) == nil)
   }

@@ -34,7 +34,7 @@ import WorkQueue
       let line = #"""
         {"body": "b", "queue": "q", "content_type": "text/plain", "content_encoding": "gzip",
         "message_id": "m", "correlation_id": "c", "reply_to": "r", "type": "t", "app_id": "a",
-        "user_id": "guest", "priority": 255, "timestamp": 1700000000, "ttl": "90s", "delay": 1.5,
+        "user_id": "guest", "priority": 255, "timestamp": 1700000000, "ttl": "90s",
         "persistent": false, "headers": {"n": 1, "t": true, "d": 1.5, "s": "é", "z": null,
         "l": [1, "x", {"deep": []}]}}
         """#.replacing("\n", with: " ").replacing("_", with: separator)
@@ -53,8 +53,51 @@ import WorkQueue
       #expect(envelope.routingKey == "q")
       #expect(envelope.exchange == "")
       #expect(text(envelope) == "b")
-      #expect(envelope.delay == .milliseconds(1500))
     }
+    try expect(envelope(#"{"body": "b", "delay": 1.5}"#).delay, equals: .milliseconds(1500))
+  }
+
+  @Test(
+    arguments: [
+      ("9223372036854775807", .int64(.max)), ("-9223372036854775808", .int64(.min)),
+      ("9007199254740993", .int64(9_007_199_254_740_993)), ("1.5", .double(1.5)), ("1e300", .double(1e300)),
+      ("9223372036854775808", .double(0x1p63)), ("-1e19", .double(-1e19)), ("1e20", .double(1e20)),
+    ] as [(String, FieldValue)])
+  func `keeps the value of every number in a header`(number: String, value: FieldValue) throws {
+    let envelope = try envelope(#"{"body": "b", "headers": {"n": \#(number), "l": [\#(number)]}}"#)
+    #expect(envelope.message.properties.headers == ["l": .array([value]), "n": value])
+  }
+
+  /// RabbitMQ would make them negative, and a floating-point number would be another number.
+  @Test(arguments: [
+    "18446744073709551615", "9223372036854775809", "-9223372036854775809", "123456789012345678901234567890",
+  ])
+  func `refuses an integer in a header when no number of RabbitMQ's can hold it`(number: String) {
+    for headers in [#"{"n": \#(number)}"#, #"{"l": [{"n": \#(number)}]}"#] {
+      #expect(
+        reason(#"{"body": "b", "headers": \#(headers)}"#) == """
+          it has an integer beyond -9223372036854775808 to 9223372036854775807, which RabbitMQ would change: make \
+          it a string
+          """)
+    }
+  }
+
+  @Test func `takes a timestamp of 64 bits without a sign`() throws {
+    let envelope = try envelope(#"{"body": "b", "timestamp": 18446744073709551615}"#)
+    #expect(envelope.message.properties.timestamp == .max)
+  }
+
+  @Test func `refuses a delay together with a TTL, wherever each of them comes from`() throws {
+    let words = "a delay and a TTL exclude each other: RabbitMQ removes the TTL when the delay ends"
+    #expect(reason(#"{"body": "b", "ttl": 5, "delay": 1}"#) == words)
+    #expect(reason(#"{"body": "b", "ttl": 5, "delay": 0}"#) == nil)
+    var template = template
+    template.delay = .seconds(1)
+    #expect(reason(#"{"body": "b", "ttl": 5}"#, template) == words)
+    template = self.template
+    template.properties.expiration = "5000"
+    #expect(reason(#"{"body": "b", "delay": 5}"#, template) == words)
+    #expect(reason(#"{"body": "b"}"#, template) == nil)
   }
 
   @Test func `what a record does not say is the command line's`() throws {
@@ -170,7 +213,9 @@ import WorkQueue
       )
     }
     let huge = String(repeating: "x", count: 140_000)
-    #expect(reason(#"{"body": "x", "headers": {"a": "\#(huge)"}}"#) == "the headers are larger than a frame")
+    let tooLarge = reason(#"{"body": "x", "headers": {"a": "\#(huge)"}}"#)
+    #expect(tooLarge?.hasPrefix("the headers take ") == true, "\(tooLarge ?? "")")
+    #expect(tooLarge?.contains(", and 122880 is the maximum: of a frame's 131072 bytes, ") == true)
     let queue = String(repeating: "q", count: 245)
     #expect(reason(#"{"body": "x", "queue": "\#(queue)"}"#) == nil)
     #expect(
