@@ -51,6 +51,9 @@ struct DeliveryOptions: ParsableArguments {
     for text in [exchange, routingKey] {
       if let text, RawArguments.isEscaped(text) { throw ValidationError("A name is not valid UTF-8.") }
     }
+    if unlessWaiting == 0 {
+      throw ValidationError("--unless-waiting 0 would never publish: 1 is the least.")
+    }
     if unlessWaiting != nil && exchange != nil {
       throw ValidationError("--unless-waiting looks at the queue, which --exchange does not name.")
     }

@@ -21,6 +21,13 @@ extension Failure {
 
   /// Explains why the broker would not make a queue like that.
   init(refused error: AMQPError, at location: String) {
+    if error.kind == .unsupported, error.detail.contains("transient_nonexcl_queues") {
+      self.init(
+        .configuration,
+        "\(location): cannot \(error.operation): \(error.detail) (leave out --transient: this broker no longer "
+          + "permits transient queues, which others can use, too)")
+      return
+    }
     guard error.kind == .preconditionFailed,
       let argument = error.detail.firstMatch(of: #/invalid (?:arg|property) '([^']+)'/#)
     else {

@@ -31,7 +31,10 @@ struct PublishConclusion {
     if let end = tally.end { return Failure(end, at: addresses.locations) }
     if let unreadable = tally.unreadable { return Failure(unreadable.status, unreadable.message) }
     guard let failure = tally.first else { return nil }
-    let advice = failure.kind == .noQueue ? " (without --no-declare it is made)" : ""
+    let advice =
+      failure.kind == .noQueue
+      ? " (without --no-declare it is made)"
+      : Failure.messageLimit(failure.reason).map { " (\($0))" } ?? ""
     return Failure(status, "\(addresses.locations): not published: \(failure.reason)\(advice)")
   }
 

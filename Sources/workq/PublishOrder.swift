@@ -25,30 +25,34 @@ struct PublishOrder: Equatable {
     }
     if spool.onlyFlushes {
       try flush(&publisher, addresses, console)
-    } else if try mayPublish(&publisher, queue, addresses, console) {
-      try publish(&source, &publisher, addresses, console)
+    } else if spool.isUsed {
+      try publishSpooled(&source, &publisher, waitingLimit(queue), addresses, console)
+    } else if try mayPublish(&publisher, waitingLimit(queue), addresses, console) {
+      try publish(&source, &publisher)
     }
     publisher.close()
     try source.finish()
     try PublishConclusion(source.tally, at: addresses, isBatch: isBatch).report(console, source.progress)
   }
 
-  private func publish(
-    _ source: inout PublishInput, _ publisher: inout Publisher, _ addresses: [Address], _ console: Console
-  ) throws {
-    if spool.isUsed {
-      var spooled = try spooled(addresses, console)
-      do throws(Failure) {
-        return try spooled.run(&publisher, &source)
-      } catch {
-        try source.finish()
-        throw error
-      }
-    }
+  private func publish(_ source: inout PublishInput, _ publisher: inout Publisher) throws {
     do throws(AMQPError) {
       try publisher.publish(&source)
     } catch {
       source.ended(by: error)
+    }
+  }
+
+  private func publishSpooled(
+    _ source: inout PublishInput, _ publisher: inout Publisher, _ limit: WaitingLimit?,
+    _ addresses: [Address], _ console: Console
+  ) throws {
+    var spooled = try spooled(addresses, console)
+    do throws(Failure) {
+      try spooled.run(&publisher, &source, limit)
+    } catch {
+      try source.finish()
+      throw error
     }
   }
 
@@ -74,9 +78,14 @@ struct PublishOrder: Equatable {
 
   private func template(_ queue: String) throws(Failure) -> TaskTemplate {
     do throws(AMQPError) {
-      try properties.check()
+      try properties.checkNames()
     } catch {
       throw Failure(.usage, error.detail)
+    }
+    do throws(AMQPError) {
+      try properties.checkSize()
+    } catch {
+      throw Failure(.dataError, error.detail)
     }
     var template = TaskTemplate(properties: properties, routingKey: queue)
     if let exchange = delivery.exchange {
@@ -123,17 +132,19 @@ struct PublishOrder: Equatable {
     return options
   }
 
-  /// Whether `--unless-waiting` has nothing against it.
+  /// What `--unless-waiting` asks for.
+  private func waitingLimit(_ queue: String) -> WaitingLimit? {
+    delivery.unlessWaiting.map { WaitingLimit(count: Int($0), queue: queue, delay: delay) }
+  }
+
+  /// Whether fewer tasks wait than `--unless-waiting` allows.
   private func mayPublish(
-    _ publisher: inout Publisher, _ queue: String, _ addresses: [Address], _ console: Console
+    _ publisher: inout Publisher, _ limit: WaitingLimit?, _ addresses: [Address], _ console: Console
   ) throws -> Bool {
-    guard let limit = delivery.unlessWaiting else { return true }
+    guard let limit else { return true }
     do throws(AMQPError) {
-      guard let waiting = try publisher.waiting(in: queue), waiting >= limit else { return true }
-      console.detail("\(waiting) tasks wait in '\(queue)' already: nothing is published")
-      return false
+      return !limit.isReached(by: try publisher.waiting(in: limit.queues), console)
     } catch {
-      if spool.isUsed && error.kind.mayPass { return true }
       throw Failure(error, at: addresses.locations)
     }
   }
@@ -152,8 +163,8 @@ struct PublishOrder: Equatable {
       console.notice("a task is not taken: \(reason); trying again for \(patience.spoken)")
     case .lost(let error, let onTheirWay, let retry):
       let again = onTheirWay > 0 ? "; what was not confirmed (\(onTheirWay)) is sent again" : ""
-      console.notice(
-        "cannot \(error.operation): \(error.detail); trying again in \(retry.spoken)\(again)")
+      let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.spoken)"
+      console.notice("cannot \(error.operation): \(error.detail); \(next)\(again)")
     }
   }
 }

@@ -7,6 +7,7 @@ internal import WorkQueue
 /// 2. What would fail with 69 or 75 is kept instead. What is refused for good is not.
 /// 3. A kept task that is refused, and a file that is damaged, are set aside and named.
 /// 4. While input goes on, the broker is tried again from time to time.
+/// 5. A limit on what waits (`--unless-waiting`) counts what is kept, too, after the broker could take it.
 struct SpooledPublish: ~Copyable {
   private static let retryInterval = Duration.seconds(30)
   private static let largestSegment = 1000
@@ -31,21 +32,26 @@ struct SpooledPublish: ~Copyable {
     }
   }
 
-  /// Publishes or keeps all that the source has.
-  mutating func run(_ publisher: inout Publisher, _ source: inout PublishInput) throws(Failure) {
+  /// Publishes or keeps all that the source has, or nothing when the limit is reached.
+  mutating func run(
+    _ publisher: inout Publisher, _ source: inout PublishInput, _ limit: WaitingLimit?
+  ) throws(Failure) {
     do throws(SpoolError) {
       guard try spool.lock(until: .after(lockTimeout)) else {
+        if let limit, try isReached(limit, &publisher) { return }
         console.detail("another publish holds the spool '\(directory)': keeping the tasks for later")
         return try keep(&source, until: .never)
       }
+      try flush(&publisher)
+      if let limit, try isReached(limit, &publisher) { return }
       while true {
-        try flush(&publisher)
         if away == nil { publish(&publisher, &source) }
         guard let error = away else { return }
         guard error.kind.mayPass else { return source.ended(by: error) }
         console.detail("keeping tasks in '\(directory)': cannot \(error.operation): \(error.detail)")
         try keep(&source, until: .after(Self.retryInterval))
         if source.isAtEnd { return }
+        try flush(&publisher)
       }
     } catch {
       throw Failure(error)
@@ -65,6 +71,38 @@ struct SpooledPublish: ~Copyable {
   }
 
   // MARK: Steps
+
+  /// Whether as many tasks as the limit allows wait already, in the spool and, if it can be asked, at the
+  /// broker.
+  private mutating func isReached(
+    _ limit: WaitingLimit, _ publisher: inout Publisher
+  ) throws(SpoolError) -> Bool {
+    var count = try keptTasks(of: limit)
+    if away == nil {
+      do throws(AMQPError) {
+        count += try publisher.waiting(in: limit.queues)
+      } catch {
+        away = error
+      }
+    }
+    if let away, !away.kind.mayPass { return false }  // That ends it anyway.
+    return limit.isReached(by: count, console)
+  }
+
+  /// How many of the kept tasks the limit is about.
+  private func keptTasks(of limit: WaitingLimit) throws(SpoolError) -> Int {
+    var count = 0
+    for segment in try spool.segments() {
+      do throws(SpoolError) {
+        count += try spool.read(segment).count { limit.counts($0) }
+      } catch  where error.kind == .corrupt {
+        // Whoever flushes the spool sets it aside, and says so.
+      } catch  where error.isMissing {
+        // Whoever holds the lock has just published it.
+      }
+    }
+    return count
+  }
 
   private mutating func publish(_ publisher: inout Publisher, _ source: inout PublishInput) {
     do throws(AMQPError) {

@@ -41,7 +41,7 @@ struct Status: WorkqCommand {
           delays: choice.delay.map(\.duration))
     }
     if let interval = choice.watch?.duration { return try watch(families, every: interval) }
-    try withConnection { link, console in
+    try withConnection(isRepeatable: true) { link, console in
       var survey = Survey(of: families)
       let readings = try survey.take(&link)
       if !output.quiet && (!choice.isCheck || output.json) {

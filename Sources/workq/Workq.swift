@@ -73,16 +73,31 @@ extension WorkqCommand {
     }
   }
 
-  /// Connects, asks what there is to ask, and says good-bye.
-  func withConnection(_ body: (inout Connection, Console) throws -> Void) throws {
+  /// Connects, runs `body`, and closes the connection.
+  ///
+  /// When `body` only reads before it prints (`isRepeatable`), the next broker is tried after one that refuses
+  /// for now.
+  func withConnection(
+    isRepeatable: Bool = false, _ body: (inout Connection, Console) throws -> Void
+  ) throws {
     let console = output.console
     let addresses = try connection.settings.addresses(console)
+    var rest = addresses[...]
     try speaking(with: addresses) {
-      var link = try Connection.open(
-        firstOf: addresses, connection.settings.options(for: Self._commandName))
-      console.detail("connected to \(link.broker) at \(link.address.location)")
-      try body(&link, console)
-      link.close()
+      while true {
+        var link = try Connection.open(
+          firstOf: Array(rest), connection.settings.options(for: Self._commandName))
+        console.detail("connected to \(link.broker) at \(link.address.location)")
+        let place = rest.firstIndex(of: link.address) ?? rest.startIndex
+        do {
+          try body(&link, console)
+          return link.close()
+        } catch let error as AMQPError where isRepeatable && error.kind == .unavailable {
+          rest = rest[(place + 1)...]
+          guard !rest.isEmpty else { throw error }
+          console.detail("cannot \(error.operation): \(error.detail); trying the next broker")
+        }
+      }
     }
   }
 }

@@ -8,20 +8,19 @@ extension Publisher {
     var settings = options.connection
     settings.rpcTimeout = options.confirmTimeout
     pipeline = try Pipeline(
-      firstOf: options.addresses, settings, confirms: options.confirms, mixesExchanges: options.mixesExchanges
-    )
+      firstOf: addresses, settings, confirms: options.confirms, mixesExchanges: options.mixesExchanges,
+      leavesHeadroom: true)
     made = MadeQueues()
+    hasUnreadTasks = false
   }
 
   /// Waits for the next attempt, if there is to be one.
   ///
   /// - Throws: the error, when there is none.
   mutating func retry(after error: AMQPError) throws(AMQPError) {
-    guard error.isTransient, options.retryFor > .zero else { throw error }
-    let until = retryUntil ?? .after(options.retryFor)
-    retryUntil = until
-    guard !until.hasPassed else { throw error }
-    let delay = min(backoff.delay(), until.remaining ?? .zero)
+    // Without confirms nobody knows which tasks would have to be sent again.
+    guard !hasUnreadTasks else { throw error }
+    let delay = try movesOn(after: error) ? .zero : pause(after: error)
     report(.lost(error, onTheirWay: onTheirWay.count, retry: delay))
     pipeline = nil
     blockedReason = nil
@@ -29,6 +28,26 @@ extension Publisher {
     while let task = again.popFirst() { open.append(task) }
     (onTheirWay, again, againTime) = ([:], Fifo(open), .now)
     Poll.wait(for: [], until: .after(delay))
+  }
+
+  /// Whether the next broker is to be tried at once: this one refuses for now, and not all have refused yet.
+  private mutating func movesOn(after error: AMQPError) -> Bool {
+    guard error.kind == .unavailable, let address = pipeline?.address else { return false }
+    addresses.moveToEnd(address)
+    refusals += 1
+    return refusals < addresses.count
+  }
+
+  /// How long to wait before the next attempt.
+  ///
+  /// - Throws: the error, when there is to be none.
+  private mutating func pause(after error: AMQPError) throws(AMQPError) -> Duration {
+    guard error.isTransient, options.retryFor > .zero else { throw error }
+    let until = retryUntil ?? .after(options.retryFor)
+    retryUntil = until
+    guard !until.hasPassed else { throw error }
+    refusals = 0
+    return min(backoff.delay(), until.remaining ?? .zero)
   }
 
   mutating func giveUp(on source: inout some TaskSource & ~Copyable, _ error: AMQPError) {

@@ -23,6 +23,7 @@ extension Publisher {
       if options.confirms {
         onTheirWay[ticket] = Sent(task: task, returns: returns)
       } else {
+        hasUnreadTasks = true
         source.settled(task, .published)
       }
     } catch  where error.kind == .tooLarge {

@@ -38,6 +38,12 @@ package struct Publisher: ~Copyable {
   }
 
   let options: Options
+  /// The brokers in the order in which they are tried.
+  var addresses: [Address]
+  /// How many of them have refused in turn since a task was confirmed.
+  var refusals = 0
+  /// Whether tasks were sent without confirms on the present connection: the broker may not have read them.
+  var hasUnreadTasks = false
   let report: (PublisherEvent) -> Void
   var pipeline: Pipeline?
   /// By their tickets on the present pipeline.
@@ -57,15 +63,18 @@ package struct Publisher: ~Copyable {
   /// `report` is told of what happens on the way.
   package init(_ options: Options, report: @escaping (PublisherEvent) -> Void) {
     self.options = options
+    addresses = options.addresses
     self.report = report
   }
 
-  /// How many tasks wait in a queue; nil when there is no such queue.
-  package mutating func waiting(in queue: String) throws(AMQPError) -> UInt32? {
+  /// How many tasks wait in these queues together; a queue that does not exist has none.
+  package mutating func waiting(in queues: [String]) throws(AMQPError) -> Int {
     while true {
       do throws(AMQPError) {
         try connect()
-        return try pipeline?.status(ofQueue: queue)?.waiting
+        var count = 0
+        for queue in queues { count += Int(try pipeline?.status(ofQueue: queue)?.waiting ?? 0) }
+        return count
       } catch {
         try retry(after: error)
       }
@@ -155,6 +164,7 @@ package struct Publisher: ~Copyable {
       case .declined: break  // that is no progress
       case .confirmed, .unroutable, .refused:
         retryUntil = nil
+        refusals = 0
         backoff.reset()
       }
       if let sent = onTheirWay.removeValue(forKey: ticket) {
@@ -189,6 +199,6 @@ package enum PublisherEvent: Equatable, Sendable {
   /// For the first time the broker did not take a task; it is tried again for `patience` after the last that
   /// it took.
   case declined(reason: String, patience: Duration)
-  /// The connection failed; the next attempt comes in `retry`.
+  /// The connection failed; the next attempt comes in `retry`, at once with another broker when that is zero.
   case lost(AMQPError, onTheirWay: Int, retry: Duration)
 }

@@ -22,6 +22,9 @@ package struct SpoolError: Error, Equatable, Sendable {
   /// The system's number for it; 0 when the system had no part in it.
   let code: Int32
 
+  /// Whether the file is no longer there: somebody else has removed it.
+  package var isMissing: Bool { code == ENOENT }
+
   init(_ kind: Kind, _ path: String, _ detail: String) {
     (self.kind, self.path, self.detail, code) = (kind, path, detail, 0)
   }

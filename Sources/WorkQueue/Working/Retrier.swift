@@ -29,7 +29,7 @@ struct Copy {
 /// 2. A copy counts as published when the broker has confirmed it and a queue has it.
 /// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off.
 struct Retrier: ~Copyable {
-  private let addresses: [Address]
+  private var addresses: [Address]
   private let connection: Connection.Options
   private let workQueue: String
   private let failedQueue: String
@@ -186,6 +186,7 @@ struct Retrier: ~Copyable {
   }
 
   private mutating func lose(_ error: AMQPError, _ report: (WorkerEvent) -> Void) {
+    if error.kind == .unavailable, let address = pipeline?.address { addresses.moveToEnd(address) }
     pipeline = nil
     for copy in inFlight.values { unsent.append(copy) }
     inFlight = [:]

@@ -16,12 +16,27 @@ struct Subscription: ~Copyable {
   /// For the broker to act on the last of them; a task that comes again is better than a worker that stays.
   private static let patienceAtTheEnd = Duration.seconds(5)
 
-  /// Connects and consumes.
+  /// Connects to the first of the brokers that does not refuse for now, and consumes.
   static func open(_ options: Worker.Options) throws(AMQPError) -> Subscription {
-    let connection = try Connection.open(firstOf: options.addresses, options.connection)
-    var subscription = Subscription(options: options, connection: connection, ledger: AckLedger(session: 0))
-    try subscription.consume()
-    return subscription
+    var (addresses, refusal) = (options.addresses[...], AMQPError?.none)
+    while true {
+      let connection: Connection
+      do throws(AMQPError) {
+        connection = try Connection.open(firstOf: Array(addresses), options.connection)
+      } catch {
+        throw refusal ?? error
+      }
+      let place = addresses.firstIndex(of: connection.address) ?? addresses.startIndex
+      var subscription = Subscription(options: options, connection: connection, ledger: AckLedger(session: 0))
+      do throws(AMQPError) {
+        try subscription.consume()
+        return subscription
+      } catch {
+        addresses = addresses[(place + 1)...]
+        guard error.kind == .unavailable, !addresses.isEmpty else { throw error }
+        refusal = error
+      }
+    }
   }
 
   private init(options: Worker.Options, connection: consuming Connection, ledger: AckLedger) {
