@@ -68,6 +68,42 @@ import Testing
     try cluster.stop()
   }
 
+  /// RabbitMQ 4.3 confirms negatively what older ones return.
+  @Test func `publish goes on later when the home node of a classic queue is down`() throws {
+    let (cluster, queue) = (try Cluster.start(), freshQueue())
+    let (home, other) = (cluster.nodes[0], cluster.nodes[1])
+    let spool = FileManager.default.temporaryDirectory.appending(path: "workq-home-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: spool) }
+    try expect(Program.workq("declare", queue).at(home).run().status, equals: 0)
+    let worker = try Program.workq("work", "-q", queue, "--count", "4", "--", "cat").at(other).start()
+    try worker.waitForError("waiting for tasks")
+    try home.stop()
+    let both = other.with(url: "\(other.url),\(cluster.nodes[2].url)")
+    for (broker, options) in [(other, []), (both, []), (other, ["--no-declare"])] {
+      let publish = try Program.workq(["publish", "-q", queue, "x"] + options).at(broker).run()
+      #expect(publish.status == 75, "\(publish.error)")
+      #expect(publish.error.contains("NOT_FOUND - "), "\(publish.error)")
+    }
+    for subcommand in ["status", "peek", "declare"] {
+      let result = try Program.workq(subcommand, queue).at(other).run()
+      #expect(result.status == 75, "\(subcommand): \(result.error)")
+    }
+    let many = Array((1...3).map { "\($0)\n" }.joined().utf8)
+    let kept = try Program.workq("publish", "-l", "--spool=\(spool)", "-q", queue).at(other).run(input: many)
+    #expect(kept.status == 0, "\(kept.error)")
+    let retrying = try Program.workq("publish", "--retry-for", "2m", "-q", queue, "4").at(both).start()
+    try waitUntil("it tries again (\(retrying.error))") { retrying.error.contains("trying again") }
+    try home.restart()
+    let published = try retrying.end()
+    #expect(published.status == 0, "\(published.error)")
+    let flush = try Program.workq("publish", "--flush-spool", "--spool=\(spool)").at(other).run()
+    #expect(flush.status == 0, "\(flush.error)")
+    let done = try worker.end()
+    #expect(done.status == 0, "\(done.error)")
+    #expect(Set(done.output) == Set("1234\n"))
+    try cluster.stop()
+  }
+
   private func confirmed(by publisher: RunningProgram) -> Int { publisher.output.utf8.count / 37 }
 
   /// The ids of the tasks that a worker has done, in vain or not.

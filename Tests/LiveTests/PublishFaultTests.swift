@@ -57,6 +57,21 @@ import Testing
     #expect(result.error.contains("nothing came from the broker for two heartbeats"), "\(result.error)")
   }
 
+  @Test func `a publish without confirms fails when tasks were sent on a connection that is lost`() throws {
+    let pipe = try NamedPipe()
+    let publish = try shell(
+      "exec \"$0\" publish -l --no-confirm --retry-for 30s -q \"$1\" <\"$2\"", queue, pipe.path, at: viaProxy
+    ).start()
+    try pipe.write("1\n2\n")
+    try waitUntil("they wait") { try waiting(in: queue) == 2 }
+    proxy.cut()
+    let result = try publish.end()
+    proxy.stop()
+    try pipe.close()
+    #expect(result.status == 3, "\(result.error)")
+    #expect(result.error.contains("2 published, 0 not"), "\(result.error)")
+  }
+
   @Test func `without a second try a cut is 3, and the failed records make up for the rest`() throws {
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }

@@ -143,4 +143,51 @@ import Testing
     #expect(elsewhere.output == "")
     #expect(elsewhere.error == "")
   }
+
+  /// The broker adds its history to a task that it dead-letters.
+  @Test func `headers leave room for those that the broker adds`() throws {
+    let queue = freshQueue("headers")
+    func publish(_ size: Int, _ options: String...) throws -> Program.Result {
+      let headers = #"{"body": "b", "headers": {"h": "\#(String(repeating: "h", count: size))"}}"#
+      return try Program.workq(["publish", "--jsonl", "-q", queue] + options).run(input: Array(headers.utf8))
+    }
+    let tooLarge = try publish(122_900)
+    #expect(tooLarge.status == 65, "\(tooLarge.error)")
+    #expect(
+      tooLarge.error.contains("and 122880 is the maximum: of a frame's 131072 bytes"), "\(tooLarge.error)")
+    try expect(publish(122_700, "--delay", "10ms").status, equals: 0)
+    try waitUntil("it has come") { try waiting(in: queue) == 1 }
+    try expect(Program.workq("peek", queue).run().status, equals: 0)
+    let worker = try Program.workq("work", "-q", queue, "--drain", "--", "true").run()
+    #expect(worker.status == 0, "\(worker.error)")
+    try expect(waiting(in: queue), equals: 0)
+    let header = String(repeating: "h", count: 100_000)
+    let words = try Program.workq("publish", "-q", queue, "-H", "a=\(header)", "-H", "b=\(header)", "x").run()
+    #expect(words.status == 65, "\(words.error)")
+    #expect(words.error.hasPrefix("workq: the headers take 2"), "\(words.error)")
+  }
+
+  @Test func `integers of 64 bits keep their value on their way through the broker`() throws {
+    let queue = freshQueue("integers")
+    let headers = #"{"big":9007199254740993,"least":-9223372036854775808,"most":9223372036854775807}"#
+    let record = #"{"body": "b", "delay": "10ms", "headers": \#(headers)}"#
+    try expect(
+      Program.workq("publish", "--jsonl", "-q", queue).run(input: Array(record.utf8)).status, equals: 0)
+    let typed = ["-H", "most:=9223372036854775807", "-H", "least:=-9223372036854775808"]
+    try expect(Program.workq(["publish", "-q", queue, "x"] + typed).run().status, equals: 0)
+    try waitUntil("both have come") { try waiting(in: queue) == 2 }
+    let seen = try Program.workq("peek", "--json", queue).run()
+    #expect(seen.output.ranges(of: #""least":-9223372036854775808,"most":9223372036854775807"#).count == 2)
+    #expect(seen.output.contains(#""big":9007199254740993"#))
+    // What was seen can be published again, and is the same.
+    let again = freshQueue("integers")
+    let copies = seen.output.replacing("\"\(queue)\"", with: "\"\(again)\"")
+    try expect(Program.workq("publish", "--jsonl").run(input: Array(copies.utf8)).status, equals: 0)
+    let copied = try Program.workq("peek", "--json", again).run()
+    #expect(copied.output.ranges(of: #""least":-9223372036854775808,"most":9223372036854775807"#).count == 2)
+    let unsigned = #"{"body": "b", "headers": {"n": 18446744073709551615}}"#
+    let refused = try Program.workq("publish", "--jsonl", "-q", queue).run(input: Array(unsigned.utf8))
+    #expect(refused.status == 65)
+    #expect(refused.error.contains("which RabbitMQ would change: make it a string"), "\(refused.error)")
+  }
 }

@@ -69,6 +69,42 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
   }
 
+  /// The recipe of README.md, of a cron job.
+  @Test func `keeps one task when it runs four times while the broker is unreachable`() throws {
+    for _ in 1...4 {
+      let result = try publish(["--unless-waiting", "1", "nightly"], isAway: true).run()
+      #expect(result.status == 0, "\(result.error)")
+    }
+    try expect(segments().count, equals: 1)
+    // What is kept is sent first, and is then the one that waits.
+    for _ in 1...2 { try expect(publish(["--unless-waiting", "1", "nightly"]).run().status, equals: 0) }
+    try expect(segments(), equals: [])
+    try expect(drain(queue).count, equals: 1)
+    try expect(publish(["--unless-waiting", "1", "nightly"]).run().status, equals: 0)
+    try expect(drain(queue).count, equals: 1)
+  }
+
+  @Test func `counts what is kept and what waits for its delay towards the limit`() throws {
+    let delayed = ["--unless-waiting", "2", "--delay", "1h", "x"]
+    for _ in 1...3 { try expect(publish(delayed, isAway: true).run().status, equals: 0) }
+    try expect(segments().count, equals: 2)
+    // Another queue's task in the same spool does not count.
+    var other = Program.workq("publish", "--spool=\(directory)", "-q", freshQueue("other"), "x")
+    other.environment["AMQP_URL"] = Self.nowhere
+    try expect(other.run().status, equals: 0)
+    try expect(segments().count, equals: 3)
+    for _ in 1...2 { try expect(publish(delayed).run().status, equals: 0) }
+    try expect(segments(), equals: [])
+    let plain = Program.workq("publish", "-v", "-q", queue, "--unless-waiting", "2", "--delay", "1h", "x")
+    let result = try plain.run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("2 tasks wait for '\(queue)' already: nothing is published"))
+    // Without that delay, nobody waits.
+    let now = try Program.workq("publish", "-q", queue, "--unless-waiting", "1", "x").run()
+    #expect(now.status == 0, "\(now.error)")
+    try expect(waiting(in: queue), equals: 1)
+  }
+
   @Test func `what is refused for good is not kept`() throws {
     let full = freshQueue("full")
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)

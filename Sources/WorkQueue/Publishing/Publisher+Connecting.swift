@@ -24,9 +24,7 @@ extension Publisher {
     report(.lost(error, onTheirWay: onTheirWay.count, retry: delay))
     pipeline = nil
     blockedReason = nil
-    var open = onTheirWay.sorted { $0.key < $1.key }.map(\.value.task)
-    while let task = again.popFirst() { open.append(task) }
-    (onTheirWay, again, againTime) = ([:], Fifo(open), .now)
+    (again, againTime) = (Fifo(takeUnsettled()), .now)
     Poll.wait(for: [], until: .after(delay))
   }
 
@@ -50,13 +48,17 @@ extension Publisher {
     return min(backoff.delay(), until.remaining ?? .zero)
   }
 
+  /// All tasks of which it is not known that they were published, in the order of their source.
+  private mutating func takeUnsettled() -> [PublishTask] {
+    var tasks = onTheirWay.values.map(\.task)
+    onTheirWay = [:]
+    while let task = again.popFirst() { tasks.append(task) }
+    return tasks.sorted { $0.number < $1.number }
+  }
+
   mutating func giveUp(on source: inout some TaskSource & ~Copyable, _ error: AMQPError) {
     let failure = PublishFailure(.connection(error.kind), error.detail)
-    for (_, sent) in onTheirWay.sorted(by: { $0.key < $1.key }) {
-      source.settled(sent.task, .failed(failure))
-    }
-    onTheirWay = [:]
-    while let task = again.popFirst() { source.settled(task, .failed(failure)) }
+    for task in takeUnsettled() { source.settled(task, .failed(failure)) }
     pipeline = nil
   }
 

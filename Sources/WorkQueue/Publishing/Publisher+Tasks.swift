@@ -42,13 +42,18 @@ extension Publisher {
     switch verdict {
     case .confirmed: source.settled(task, .published)
     case .declined(let reason) where putOff(task, reason): break
-    case .refused(let reason), .declined(let reason):
+    case .declined(let reason):
+      _ = try exists(task)
       source.settled(task, .failed(PublishFailure(.refused, reason)))
+    case .refused(let reason): source.settled(task, .failed(PublishFailure(.refused, reason)))
     case .unroutable(let reason)
     where !task.envelope.exchange.isEmpty || task.envelope.routingKey.isEmpty || sent.returns > 2:
       source.settled(task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
     case .unroutable where !options.declares && task.envelope.delay == nil:
-      source.settled(task, .failed(Self.noQueue(task.envelope.routingKey)))
+      guard try exists(task) else {
+        return source.settled(task, .failed(Self.noQueue(task.envelope.routingKey)))
+      }
+      try send(task, returns: sent.returns + 1, &source)
     case .unroutable:
       if task.envelope.delay == nil {
         do throws(AMQPError) {
@@ -77,6 +82,23 @@ extension Publisher {
     if !hasDeclined { report(.declined(reason: reason, patience: options.retryFor)) }
     hasDeclined = true
     return true
+  }
+
+  /// Whether the queue of a task exists that the broker did not take.
+  ///
+  /// - Throws: `unavailable` when the queue exists and cannot be reached: then the task is kept to be sent again.
+  private mutating func exists(_ task: PublishTask) throws(AMQPError) -> Bool {
+    let envelope = task.envelope
+    guard envelope.exchange.isEmpty, !envelope.routingKey.isEmpty else { return true }
+    if let exists = made.answer(for: envelope.routingKey) { return exists }
+    do throws(AMQPError) {
+      let exists = try pipeline?.status(ofQueue: envelope.routingKey) != nil
+      made.answered(exists, for: envelope.routingKey)
+      return exists
+    } catch {
+      again.append(task)
+      throw error
+    }
   }
 
   /// Makes a queue for want of which a task came back, unless that was done after the task was sent.
@@ -143,10 +165,15 @@ struct MadeQueues {
   /// The first ticket after the queue was made.
   private var boundaries: [String: Int] = [:]
   private var leases: [String: Deadline] = [:]
+  private var answers: [String: (exists: Bool, until: Deadline)] = [:]
 
   /// Whether the queue was missing when this ticket's task was sent, as far as we know.
   func isMissing(_ queue: String, at ticket: Int) -> Bool { ticket >= boundaries[queue] ?? 0 }
   mutating func made(_ queue: String, before ticket: Int) { boundaries[queue] = ticket }
+
+  /// What the broker has just answered about a queue, so that it is not asked for each of many tasks.
+  func answer(for queue: String) -> Bool? { answers[queue].flatMap { $0.until.hasPassed ? nil : $0.exists } }
+  mutating func answered(_ exists: Bool, for queue: String) { answers[queue] = (exists, .after(.seconds(1))) }
 
   /// Whether the delay queue was declared so lately that another task is safe in it.
   func hasLease(on queue: String) -> Bool { leases[queue].map { !$0.hasPassed } ?? false }

@@ -161,8 +161,8 @@ package struct Publisher: ~Copyable {
     switch notice {
     case .settled(let ticket, let verdict):
       switch verdict {
-      case .declined: break  // that is no progress
-      case .confirmed, .unroutable, .refused:
+      case .declined, .unroutable: break  // No progress: its queue may be out of reach for long.
+      case .confirmed, .refused:
         retryUntil = nil
         refusals = 0
         backoff.reset()

@@ -1,0 +1,169 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A broker that refuses for now: limits, a virtual host that is down, a queue in exclusive use.
+@Suite(.waiting) final class UnavailableTests {
+  private let vhost = "test-\(UUID().uuidString.prefix(8))"
+  private let user = "user-\(UUID().uuidString.prefix(8))"
+  private let directory = FileManager.default.temporaryDirectory
+    .appending(path: "workq-unavailable-\(UUID().uuidString)").path
+  private let queue = freshQueue("unavailable")
+
+  init() throws {
+    try control("add_vhost", vhost)
+    try control("add_user", user, "secret")
+    for name in ["guest", user] { try control("set_permissions", "-p", vhost, name, ".*", ".*", ".*") }
+    try #require(try Program.workq("declare", queue).at(inVhost).run().status == 0)
+  }
+
+  deinit {
+    _ = try? control("delete_vhost", vhost)
+    _ = try? control("delete_user", user)
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  @discardableResult
+  private func control(_ arguments: String...) throws -> String { try Broker.shared.control(arguments) }
+
+  /// The virtual host of this test.
+  private var inVhost: Broker {
+    let url = "amqp://guest:guest@127.0.0.1:\(Broker.shared.port)/\(vhost)"
+    return Broker.shared.with(url: url)
+  }
+
+  /// The same, for the user of this test.
+  private var asUser: Broker {
+    inVhost.with(url: inVhost.url.replacing("guest:guest", with: "\(user):secret"))
+  }
+
+  private func kept() throws -> [String] {
+    guard FileManager.default.fileExists(atPath: directory) else { return [] }
+    return try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks") }
+  }
+
+  /// Checks that publish goes on wherever it would go on after a lost connection.
+  private func checkWays(
+    on broker: Broker, queue: String, status: Int32, _ words: String, lift: () throws -> Void
+  )
+    throws
+  {
+    let refused = try Program.workq("publish", "-q", queue, "x").at(broker).run()
+    #expect(refused.status == status, "\(refused.error)")
+    #expect(refused.error.contains(words), "\(refused.error)")
+    #expect(refused.error.split(separator: "\n").count == 1, "\(refused.error)")
+    let second = broker.with(url: "\(broker.url),\(Broker.shared.url)")
+    let next = try Program.workq("publish", "-q", queue, "next").at(second).run()
+    #expect(next.status == 0, "\(next.error)")
+    try expect(drain(queue).map(\.text), equals: ["next"])
+    let spooled = try Program.workq("publish", "--spool=\(directory)", "-q", queue, "kept").at(broker).run()
+    #expect(spooled.status == 0, "\(spooled.error)")
+    try expect(kept().count, equals: 1)
+    let retrying = try Program.workq("publish", "--retry-for", "60s", "-q", queue, "later").at(broker).start()
+    try waitUntil("it tries again (\(retrying.error))") { retrying.error.contains("trying again in") }
+    try lift()
+    let published = try retrying.end()
+    #expect(published.status == 0, "\(published.error)")
+    #expect(published.error.contains(words), "\(published.error)")
+    try expect(
+      Program.workq("publish", "--flush-spool", "--spool=\(directory)").at(broker).run().status, equals: 0)
+    try expect(drain(queue, at: broker).map(\.text), equals: ["later", "kept"])
+  }
+
+  @Test func `publish goes on elsewhere or later when a limit on connections is reached`() throws {
+    try control("set_vhost_limits", "-p", vhost, #"{"max-connections": 0}"#)
+    try checkWays(on: inVhost, queue: queue, status: 69, "connection limit (0) is reached") {
+      try control("set_vhost_limits", "-p", vhost, #"{"max-connections": -1}"#)
+    }
+  }
+
+  @Test func `publish goes on elsewhere or later when a user's limit on connections is reached`() throws {
+    try control("set_user_limits", user, #"{"max-connections": 0}"#)
+    try checkWays(on: asUser, queue: queue, status: 69, "user connection limit (0) is reached") {
+      try control("set_user_limits", user, #"{"max-connections": -1}"#)
+    }
+  }
+
+  @Test func `publish goes on elsewhere or later when a user's limit on channels is reached`() throws {
+    try control("set_user_limits", user, #"{"max-channels": 0}"#)
+    try checkWays(on: asUser, queue: queue, status: 75, "has reached the maximum allowed user limit of") {
+      try control("set_user_limits", user, #"{"max-channels": -1}"#)
+    }
+  }
+
+  @Test func `publish goes on elsewhere or later when the limit on queues is reached`() throws {
+    try control("set_vhost_limits", "-p", vhost, #"{"max-queues": 1}"#)
+    let new = freshQueue("new")
+    for arguments in [["work", "-q", new, "--drain", "--", "true"], ["declare", new]] {
+      let refused = try Program.workq(arguments).at(inVhost).run()
+      #expect(refused.status == 75, "\(refused.error)")
+      #expect(refused.error.contains("queue limit in vhost '\(vhost)' (1) is reached"), "\(refused.error)")
+    }
+    try checkWays(on: inVhost, queue: new, status: 75, "queue limit in vhost '\(vhost)' (1) is reached") {
+      try control("set_vhost_limits", "-p", vhost, #"{"max-queues": -1}"#)
+    }
+  }
+
+  @Test func `publish goes on elsewhere or later when the virtual host is down`() throws {
+    try control("eval", "rabbit_vhost_sup_sup:delete_on_all_nodes(<<\"\(vhost)\">>).")
+    try checkWays(on: inVhost, queue: queue, status: 69, "vhost '\(vhost)' is down") {
+      try control("restart_vhost", "-p", vhost)
+    }
+  }
+
+  @Test(arguments: [["status"], ["peek"], ["work", "--drain", "--", "true"], ["purge", "--force"]])
+  func `every subcommand exits with 69 when the broker accepts no connection`(words: [String]) throws {
+    try control("set_vhost_limits", "-p", vhost, #"{"max-connections": 0}"#)
+    let options = ["-q", queue]
+    let arguments = words.prefix(1) + options + words.dropFirst()
+    let result = try Program.workq(Array(arguments)).at(inVhost).run()
+    #expect(result.status == 69, "\(result.error)")
+    #expect(result.error.contains("connection limit (0) is reached"), "\(result.error)")
+  }
+
+  @Test func `a worker goes on when its virtual host is back`() throws {
+    let worker = try Program.workq("work", "-q", queue, "--", "cat").at(inVhost).start()
+    try worker.waitForError("waiting for tasks")
+    try control("eval", "rabbit_vhost_sup_sup:delete_on_all_nodes(<<\"\(vhost)\">>).")
+    try waitUntil("it is told (\(worker.error))") { worker.error.contains("vhost '\(vhost)' is down") }
+    try control("restart_vhost", "-p", vhost)
+    try waitUntil("it consumes again (\(worker.error))") {
+      try consumers(of: queue, at: inVhost) == 1
+    }
+    try expect(Program.workq("publish", "-q", queue, "after").at(inVhost).run().status, equals: 0)
+    try worker.waitForOutput("after")
+    worker.signal(SIGTERM)
+    try expect(worker.end().status, equals: 0)
+  }
+
+  @Test func `a worker waits for a queue in exclusive use only when it is to try again`() throws {
+    let script = """
+      import os, sys, pika
+      channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
+      channel.basic_consume(sys.argv[1], lambda *_: None, exclusive=True)
+      print("ready", flush=True)
+      channel.start_consuming()
+      """
+    let holder = try Program("/usr/bin/python3", ["-c", script, queue]).at(inVhost).start()
+    try holder.waitForOutput("ready")
+    let refused = try Program.workq("work", "-q", queue, "--drain", "--", "true").at(inVhost).run()
+    #expect(refused.status == 75, "\(refused.error)")
+    #expect(refused.error.contains("in exclusive use"), "\(refused.error)")
+    let worker = try Program.workq("work", "-q", queue, "--retry-for", "60s", "--", "cat").at(inVhost).start()
+    try waitUntil("it tries again (\(worker.error))") { worker.error.contains("trying again in") }
+    holder.signal(SIGKILL)
+    _ = try holder.end()
+    try expect(Program.workq("publish", "-q", queue, "mine").at(inVhost).run().status, equals: 0)
+    try worker.waitForOutput("mine")
+    worker.signal(SIGTERM)
+    try expect(worker.end().status, equals: 0)
+  }
+
+  @Test func `a permission that is missing stays 77, whatever is to be tried again`() throws {
+    try control("set_permissions", "-p", vhost, user, "^$", "^$", "^$")
+    let options = ["--retry-for", "60s", "--spool=\(directory)"]
+    let publish = try Program.workq(["publish", "-q", queue, "x"] + options).at(asUser).run()
+    #expect(publish.status == 77, "\(publish.error)")
+    try expect(kept(), equals: [])
+  }
+}
