@@ -742,13 +742,22 @@ _workq_declare() {
 
 _workq_purge() {
     repeating_flags=()
-    non_repeating_flags=(--force -f --delete --if-empty --if-unused -k --insecure --verbose -v --quiet --json --version -h --help)
-    repeating_options=(-u --url --uri)
-    non_repeating_options=(--url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
+    non_repeating_flags=(--force -f --delete --if-empty --if-unused --all -k --insecure --verbose -v --quiet --json --version -h --help)
+    repeating_options=(--delay -u --url --uri)
+    non_repeating_options=(--retry-delay --retry-max-delay --url-file --host --port --vhost --username --password-file --cacert --cert --key --connect-timeout --heartbeat --queue -q --color)
     __workq_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
+    '--retry-delay')
+        return
+        ;;
+    '--retry-max-delay')
+        return
+        ;;
+    '--delay')
+        return
+        ;;
     '-u'|'--url'|'--uri')
         return
         ;;

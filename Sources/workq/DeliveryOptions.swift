@@ -26,12 +26,14 @@ struct DeliveryOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Keep trying so long while the broker is away, or a queue is full; 0 is not at all.",
+      "Keep trying for this long while the broker is unreachable or refuses for now, or a queue is full; 0 is not at all.",
       valueName: "duration"))
   var retryFor = TimeSpan(DeliverySettings().retryFor)
 
   @Option(
-    help: ArgumentHelp("Publish nothing, and exit with 0, when n or more tasks wait already.", valueName: "n")
+    help: ArgumentHelp(
+      "Publish nothing, and exit with 0, when n or more tasks wait already, in the spool or for --delay, too.",
+      valueName: "n")
   )
   var unlessWaiting: UInt32?
 

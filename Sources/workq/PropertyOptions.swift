@@ -29,7 +29,10 @@ struct PropertyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Go before tasks of less priority, in a queue that has them.", valueName: "n"))
   var priority: UInt8?
 
-  @Option(help: ArgumentHelp("Let the task expire when it has waited so long.", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp(
+      "Discard the task if it has not been delivered within this time. Excludes --delay.",
+      valueName: "duration"))
   var ttl: TimeSpan?
 
   @Option(help: ArgumentHelp("Have the broker hold the task back so long.", valueName: "duration"))

@@ -27,7 +27,7 @@ import Testing
 
   private static let records = ["--lines", "--null", "--delimiter", "--jsonl", "--failed-to"]
 
-  /// What refuses a pair, for each first option; both orders are tried.
+  /// The words by which a pair is refused, for each of its options.
   private static let refused: [(one: String, others: [String], words: String)] = [
     ("words", records + ["--file"], "by words, or by an input option"),
     ("--lines", ["--null", "--delimiter", "--jsonl"], "exclude each other"),
@@ -67,17 +67,18 @@ import Testing
 
   private func message(_ arguments: [String]) -> String? {
     do {
-      _ = try Workq.parseAsRoot(["publish"] + arguments)
+      _ = try Publish.parse(arguments)
       return nil
     } catch {
-      return Workq.message(for: error)
+      return Publish.message(for: error)
     }
   }
 
   @Test(arguments: options.map(\.name))
   func `publish takes a pair of options, or refuses it with the reason`(name: String) throws {
-    let one = try #require(Self.options.first { $0.name == name })
-    for other in Self.options where other.name != name {
+    let index = try #require(Self.options.firstIndex { $0.name == name })
+    let one = Self.options[index]
+    for other in Self.options[(index + 1)...] {
       let message = message(one.arguments + other.arguments)
       if let reason = Self.reason(name, other.name) {
         #expect(message?.contains(reason) == true, "\(name) \(other.name): \(message ?? "taken")")

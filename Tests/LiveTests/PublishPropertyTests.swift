@@ -78,12 +78,15 @@ import Testing
     for arguments in [
       ["-q", long, "x"], ["-q", "", "x"], ["-e", long, "x"], ["-e", "e", "-r", long, "x"],
       ["-H", "\(long)=v", "x"], ["-q", String(repeating: "q", count: 250), "--delay", "1s", "x"],
-      ["-H", "a=\(huge)", "-H", "b=\(huge)", "x"], ["--delay", "50d", "x"], ["-e", "", "x"],
+      ["--delay", "50d", "x"], ["-e", "", "x"],
     ] {
       let refused = try offline(arguments).run()
       #expect(refused.status == 64, "\(refused.error)")
       #expect(refused.error.split(separator: "\n").count == 1)
     }
+    let tooLarge = try offline(["-H", "a=\(huge)", "-H", "b=\(huge)", "x"]).run()
+    #expect(tooLarge.status == 65, "\(tooLarge.error)")
+    #expect(tooLarge.error.split(separator: "\n").count == 1)
   }
 
   @Test func `ids are printed as tasks are published, and are theirs`() throws {
