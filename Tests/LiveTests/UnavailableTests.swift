@@ -11,20 +11,17 @@ import Testing
   private let queue = freshQueue("unavailable")
 
   init() throws {
-    try control("add_vhost", vhost)
-    try control("add_user", user, "secret")
-    for name in ["guest", user] { try control("set_permissions", "-p", vhost, name, ".*", ".*", ".*") }
+    try Broker.shared.addVirtualHost(vhost)
+    try Broker.shared.addUser(user, password: "secret")
+    try Broker.shared.setPermissions(of: user, in: vhost)
     try #require(try Program.workq("declare", queue).at(inVhost).run().status == 0)
   }
 
   deinit {
-    _ = try? control("delete_vhost", vhost)
-    _ = try? control("delete_user", user)
+    try? Broker.shared.deleteVirtualHost(vhost)
+    try? Broker.shared.deleteUser(user)
     try? FileManager.default.removeItem(atPath: directory)
   }
-
-  @discardableResult
-  private func control(_ arguments: String...) throws -> String { try Broker.shared.control(arguments) }
 
   /// The virtual host of this test.
   private var inVhost: Broker {
@@ -71,28 +68,28 @@ import Testing
   }
 
   @Test func `publish goes on elsewhere or later when a limit on connections is reached`() throws {
-    try control("set_vhost_limits", "-p", vhost, #"{"max-connections": 0}"#)
+    try Broker.shared.limit(virtualHost: vhost, "max-connections", to: 0)
     try checkWays(on: inVhost, queue: queue, status: 69, "connection limit (0) is reached") {
-      try control("set_vhost_limits", "-p", vhost, #"{"max-connections": -1}"#)
+      try Broker.shared.limit(virtualHost: vhost, "max-connections", to: -1)
     }
   }
 
   @Test func `publish goes on elsewhere or later when a user's limit on connections is reached`() throws {
-    try control("set_user_limits", user, #"{"max-connections": 0}"#)
+    try Broker.shared.limit(user: user, "max-connections", to: 0)
     try checkWays(on: asUser, queue: queue, status: 69, "user connection limit (0) is reached") {
-      try control("set_user_limits", user, #"{"max-connections": -1}"#)
+      try Broker.shared.limit(user: user, "max-connections", to: -1)
     }
   }
 
   @Test func `publish goes on elsewhere or later when a user's limit on channels is reached`() throws {
-    try control("set_user_limits", user, #"{"max-channels": 0}"#)
+    try Broker.shared.limit(user: user, "max-channels", to: 0)
     try checkWays(on: asUser, queue: queue, status: 75, "has reached the maximum allowed user limit of") {
-      try control("set_user_limits", user, #"{"max-channels": -1}"#)
+      try Broker.shared.limit(user: user, "max-channels", to: -1)
     }
   }
 
   @Test func `publish goes on elsewhere or later when the limit on queues is reached`() throws {
-    try control("set_vhost_limits", "-p", vhost, #"{"max-queues": 1}"#)
+    try Broker.shared.limit(virtualHost: vhost, "max-queues", to: 1)
     let new = freshQueue("new")
     for arguments in [["work", "-q", new, "--drain", "--", "true"], ["declare", new]] {
       let refused = try Program.workq(arguments).at(inVhost).run()
@@ -100,20 +97,20 @@ import Testing
       #expect(refused.error.contains("queue limit in vhost '\(vhost)' (1) is reached"), "\(refused.error)")
     }
     try checkWays(on: inVhost, queue: new, status: 75, "queue limit in vhost '\(vhost)' (1) is reached") {
-      try control("set_vhost_limits", "-p", vhost, #"{"max-queues": -1}"#)
+      try Broker.shared.limit(virtualHost: vhost, "max-queues", to: -1)
     }
   }
 
   @Test func `publish goes on elsewhere or later when the virtual host is down`() throws {
-    try control("eval", "rabbit_vhost_sup_sup:delete_on_all_nodes(<<\"\(vhost)\">>).")
+    try Broker.shared.stopVirtualHost(vhost)
     try checkWays(on: inVhost, queue: queue, status: 69, "vhost '\(vhost)' is down") {
-      try control("restart_vhost", "-p", vhost)
+      try Broker.shared.startVirtualHost(vhost)
     }
   }
 
   @Test(arguments: [["status"], ["peek"], ["work", "--drain", "--", "true"], ["purge", "--force"]])
   func `every subcommand exits with 69 when the broker accepts no connection`(words: [String]) throws {
-    try control("set_vhost_limits", "-p", vhost, #"{"max-connections": 0}"#)
+    try Broker.shared.limit(virtualHost: vhost, "max-connections", to: 0)
     let options = ["-q", queue]
     let arguments = words.prefix(1) + options + words.dropFirst()
     let result = try Program.workq(Array(arguments)).at(inVhost).run()
@@ -124,9 +121,9 @@ import Testing
   @Test func `a worker goes on when its virtual host is back`() throws {
     let worker = try Program.workq("work", "-q", queue, "--", "cat").at(inVhost).start()
     try worker.waitForError("waiting for tasks")
-    try control("eval", "rabbit_vhost_sup_sup:delete_on_all_nodes(<<\"\(vhost)\">>).")
+    try Broker.shared.stopVirtualHost(vhost)
     try waitUntil("it is told (\(worker.error))") { worker.error.contains("vhost '\(vhost)' is down") }
-    try control("restart_vhost", "-p", vhost)
+    try Broker.shared.startVirtualHost(vhost)
     try waitUntil("it consumes again (\(worker.error))") {
       try consumers(of: queue, at: inVhost) == 1
     }
@@ -160,7 +157,7 @@ import Testing
   }
 
   @Test func `a permission that is missing stays 77, whatever is to be tried again`() throws {
-    try control("set_permissions", "-p", vhost, user, "^$", "^$", "^$")
+    try Broker.shared.setPermissions(of: user, configure: "^$", write: "^$", read: "^$", in: vhost)
     let options = ["--retry-for", "60s", "--spool=\(directory)"]
     let publish = try Program.workq(["publish", "-q", queue, "x"] + options).at(asUser).run()
     #expect(publish.status == 77, "\(publish.error)")

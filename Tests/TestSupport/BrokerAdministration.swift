@@ -62,13 +62,48 @@ extension Broker {
     try setPermissions(of: name, configure: configure, write: write, read: read)
   }
 
-  public func setPermissions(of name: String, configure: String, write: String, read: String) throws {
+  public func setPermissions(
+    of name: String, configure: String = ".*", write: String = ".*", read: String = ".*",
+    in vhost: String = "/"
+  ) throws {
     let expressions = [configure, write, read].map(binary).joined(separator: ", ")
     try evaluate(
       """
       ok = rabbit_auth_backend_internal:set_permissions(
-        \(binary(name)), <<"/">>, \(expressions), <<"tests">>)
+        \(binary(name)), \(binary(vhost)), \(expressions), <<"tests">>)
       """)
+  }
+
+  /// Limits what a user may have at a time: "max-connections", "max-channels"; -1 is no limit.
+  public func limit(user: String, _ what: String, to number: Int) throws {
+    let limit = binary("{\"\(what)\": \(number)}")
+    try evaluate(
+      "ok = rabbit_auth_backend_internal:set_user_limits(\(binary(user)), \(limit), <<\"tests\">>)")
+  }
+
+  /// Adds a virtual host that "guest" may use.
+  public func addVirtualHost(_ name: String) throws {
+    try evaluate("ok = rabbit_vhost:add(\(binary(name)), <<\"tests\">>)")
+    try setPermissions(of: "guest", in: name)
+  }
+
+  public func deleteVirtualHost(_ name: String) throws {
+    try evaluate("rabbit_vhost:delete(\(binary(name)), <<\"tests\">>)")
+  }
+
+  /// Has a virtual host go down, until `startVirtualHost(_:)`.
+  public func stopVirtualHost(_ name: String) throws {
+    try evaluate("rabbit_vhost_sup_sup:delete_on_all_nodes(\(binary(name)))")
+  }
+
+  public func startVirtualHost(_ name: String) throws {
+    try evaluate("{ok, _} = rabbit_vhost_sup_sup:start_vhost(\(binary(name)))")
+  }
+
+  /// Limits what a virtual host may have: "max-connections", "max-queues"; -1 is no limit.
+  public func limit(virtualHost name: String, _ what: String, to number: Int) throws {
+    let limit = binary("{\"\(what)\": \(number)}")
+    try evaluate("ok = rabbit_vhost_limit:parse_set(\(binary(name)), \(limit), <<\"tests\">>)")
   }
 
   public func deleteUser(_ name: String) throws {
