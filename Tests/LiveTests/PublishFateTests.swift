@@ -238,7 +238,7 @@ import Testing
     for (count, isSkipped) in [(1, false), (2, false), (2, true), (2, true)] {
       let result = try publish.run()
       #expect(result.status == 0)
-      #expect(result.error.contains("2 tasks wait in '\(queue)' already") == isSkipped)
+      #expect(result.error.contains("2 tasks wait for '\(queue)' already") == isSkipped)
       try expect(waiting(in: queue), equals: count)
     }
   }
