@@ -54,7 +54,7 @@ let package = Package(
       ],
       swiftSettings: testSettings),
     .testTarget(
-      name: "LiveTests", dependencies: ["AMQP", "TestSupport"], exclude: ["Help", "Tutorial"],
+      name: "LiveTests", dependencies: ["AMQP", "TestSupport", "WorkQueue"], exclude: ["Help", "Tutorial"],
       swiftSettings: testSettings),
     .testTarget(name: "ManualTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
   ],

@@ -126,8 +126,8 @@ struct JSONRecord {
 
   private static func delay(_ value: JSONValue) throws(Invalid) -> Duration {
     let span = try timeSpan("delay", value)
-    guard span.duration <= DelayQueue.longest else {
-      throw Invalid(reason: "its delay is longer than \(DelayQueue.longestInDays) days")
+    guard span.duration <= WaitingQueue.longestDelay else {
+      throw Invalid(reason: "its delay is longer than \(WaitingQueue.longestDelayInDays) days")
     }
     return span.duration
   }

@@ -42,7 +42,9 @@ enum PlainPublish {
       headers[header.name] = header.value
       order.properties.headers = headers
     case "--delay":
-      guard let delay = TimeSpan(argument: value)?.duration, delay <= DelayQueue.longest else { return false }
+      guard let delay = TimeSpan(argument: value)?.duration, delay <= WaitingQueue.longestDelay else {
+        return false
+      }
       order.delay = delay
     case "--retry-for":
       guard let time = TimeSpan(argument: value) else { return false }

@@ -69,8 +69,8 @@ struct PropertyOptions: ParsableArguments {
       guard let text, RawArguments.isEscaped(text) else { continue }
       throw ValidationError("A property is not valid UTF-8.")
     }
-    if let delay, delay.duration > DelayQueue.longest {
-      throw ValidationError("--delay can be \(DelayQueue.longestInDays) days at most.")
+    if let delay, delay.duration > WaitingQueue.longestDelay {
+      throw ValidationError("--delay can be \(WaitingQueue.longestDelayInDays) days at most.")
     }
   }
 

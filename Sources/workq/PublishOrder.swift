@@ -155,6 +155,7 @@ struct PublishOrder: Equatable {
       console.detail("connected to \(broker) at \(address.location)")
     case .declaring(let queue):
       console.detail("queue '\(queue)' does not exist: declaring it, and publishing again")
+    case .waitingQueue(let event): event.report(to: console)
     case .blocked(let reason, let patience):
       console.notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
     case .unblocked:

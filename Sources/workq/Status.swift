@@ -15,12 +15,14 @@ struct Status: WorkqCommand {
       Changes nothing: the queues are looked at by passive declarations, for which no management plugin is \
       needed. Tasks that workers hold at the moment are not waiting, and not counted.
 
-      A broker does not list queues to its clients. Besides each queue, its failed queue is looked for, and \
-      the queues where tasks wait for the next attempt, as workers with these --retry-delay and \
-      --retry-max-delay make them; those of 'publish --delay' only for each --delay that is named here. Any \
-      other queue is found by its name: workq status task_queue.retry.1500. The broker logs each queue that \
-      is looked for and missing; with --watch the missing ones are looked for once a minute, and with \
-      --max-waiting and --min-consumers not at all.
+      A broker does not list queues to its clients. Besides each queue, status looks for its failed queue, \
+      and for the queues where tasks wait for the next attempt, as workers with these --retry-delay and \
+      --retry-max-delay declare them, up to the first that is missing. It looks for the queues of \
+      'publish --delay' for each --delay that is named here. Any other queue is found by its name: \
+      workq status task_queue.retry.1500ms. The broker logs each missing queue; --watch looks for missing \
+      ones after 1 min and then less often, and --max-waiting and --min-consumers not at all.
+
+      No count includes the tasks that the broker is moving from a retry or delay queue to the work queue.
       """)
 
   @Argument(help: ArgumentHelp("The queues; none: the one of --queue.", valueName: "queue"))
@@ -38,7 +40,7 @@ struct Status: WorkqCommand {
           queue: queue,
           retryDelays: QueueFamily.retryDelays(
             from: choice.retryDelay.duration, upTo: choice.retryMaxDelay.duration),
-          delays: choice.delay.map(\.duration))
+          delays: choice.delay.map(\.duration), now: WallClock.seconds)
     }
     if let interval = choice.watch?.duration { return try watch(families, every: interval) }
     try withConnection(isRepeatable: true) { link, console in

@@ -19,6 +19,19 @@ struct StatusReport {
     for line in Table.lines([["QUEUE", "WAITING", "CONSUMERS"]] + rows, [.left, .right, .right]) {
       console.print(line)
     }
+    if let note = Self.note(on: readings) { console.say(note) }
+  }
+
+  /// What the counts leave out; nil where that cannot be anything.
+  static func note(on readings: [QueueReading]) -> String? {
+    let hasWaitingQueue = readings.contains { reading in
+      switch reading.member.role {
+      case .retry, .delay: reading.status != nil
+      case .work, .failed: false
+      }
+    }
+    return hasWaitingQueue
+      ? "not counted: tasks that are moving from a retry or delay queue to the work queue" : nil
   }
 
   /// One of many looks, where no screen can be drawn.

@@ -66,6 +66,7 @@ struct StatusScreen {
       case .retry, .delay, .failed: break
       }
     }
+    if let note = StatusReport.note(on: readings) { notes.append(note) }
     return notes
   }
 
@@ -100,10 +101,11 @@ struct StatusScreen {
   }
 
   private static func name(_ reading: QueueReading) -> String {
-    switch reading.member.role {
+    let variant = reading.member.variant.map { " (\($0))" } ?? ""
+    return switch reading.member.role {
     case .work: reading.member.name
-    case .retry(let delay): "  retried in \(Figures.time(delay))"
-    case .delay(let delay): "  delayed by \(Figures.time(delay))"
+    case .retry(let delay): "  retried in \(Figures.time(delay))\(variant)"
+    case .delay(let delay): "  delayed by \(Figures.time(delay))\(variant)"
     case .failed: "  failed"
     }
   }

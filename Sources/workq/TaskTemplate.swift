@@ -17,7 +17,7 @@ struct TaskTemplate {
     guard properties.expiration == nil else {
       return "a delay and a TTL exclude each other: RabbitMQ removes the TTL when the delay ends"
     }
-    let name = DelayQueue(for: routingKey, delay: delay).name
+    let name = WaitingQueue.delay(of: routingKey, by: delay, in: ISOWeek(secondsSince1970: time(nil))).name
     return name.utf8.count > 255 ? "the queue's name is too long for a delay: '\(name)'" : nil
   }
 

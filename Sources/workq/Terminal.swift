@@ -43,6 +43,9 @@ struct Terminal {
 
 /// The time of day, where the user is.
 enum WallClock {
+  /// Seconds since 1970.
+  static var seconds: Int { time(nil) }
+
   static var text: String {
     var now = time(nil)
     var parts = unsafe tm()

@@ -121,7 +121,8 @@ struct FailureOptions: ParsableArguments {
     guard onFailure != .acknowledge else {
       throw ValidationError("--on-failure is retry, requeue, park or drop.")
     }
-    guard retryMaxDelay.duration <= RetryPolicy.longestDelay, retryDelay.duration <= RetryPolicy.longestDelay
+    guard retryMaxDelay.duration <= WaitingQueue.longestDelay,
+      retryDelay.duration <= WaitingQueue.longestDelay
     else { throw ValidationError("A retry waits 49 days at most.") }
   }
 

@@ -39,6 +39,7 @@ extension WorkReport {
     var parked: Int?
     var dropped: Int?
     var tasksInVain: Int?
+    var waitingQueue: String?
 
     init(_ event: WorkerEvent, _ options: Worker.Options) {
       queue = options.queue
@@ -53,6 +54,10 @@ extension WorkReport {
         self.tasks = tasks
       case .copiesBlocked(let reason): (self.event, error) = ("copies_blocked", reason)
       case .copiesUnblocked: self.event = "copies_unblocked"
+      case .waitingQueue(.isClassic(let name, let reason)):
+        (self.event, waitingQueue, error) = ("classic_waiting_queue", name, reason)
+      case .waitingQueue(.usesFormerName(_, let former, let reason)):
+        (self.event, waitingQueue, error) = ("former_waiting_queue", former, reason)
       case .longTask(let job, let patience):
         (self.event, task, seconds) = ("long_task", job.number, patience / .seconds(1))
         messageID = job.delivery.message.properties.messageID

@@ -57,6 +57,7 @@ struct WorkReport {
     case .started(let job): tellStart(job)
     case .ended(let job, let end): tellEnd(job, end)
     case .output, .caughtUp: break
+    case .waitingQueue(let event): event.report(to: console)
     case .stopped(let tally, let duration): tellSummary(tally, duration)
     case .copiedInVain, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask, .graceIsOver, .stopping,
       .abandoned:

@@ -26,12 +26,12 @@ import WorkQueue
     StatusScreen(
       location: "host:5672/", clock: "20:15:03", interval: .seconds(2),
       readings: [
-        reading("task_queue", .work, 1240, 2), reading("task_queue.retry.10000", .retry(.seconds(10)), 12),
+        reading("task_queue", .work, 1240, 2), reading("task_queue.retry.10000ms", .retry(.seconds(10)), 12),
         reading("task_queue.failed", .failed, 3), reading("gone", .work, nil),
       ],
       histories: [
         "task_queue": history([1000, 1080, 1160, 1240, 1320, 1400], consumers: 2),
-        "task_queue.retry.10000": history([12, 12, 12, 12, 12, 12], consumers: 0),
+        "task_queue.retry.10000ms": history([12, 12, 12, 12, 12, 12], consumers: 0),
         "task_queue.failed": history([0, 0, 0, 1, 2, 3], consumers: 0),
       ],
       trouble: trouble)
@@ -51,6 +51,7 @@ import WorkQueue
         "",
         "'task_queue' grows by 40/s: at this rate 24,000 more tasks wait in 10 min",
         "3 tasks are given up: workq peek task_queue.failed shows why",
+        "not counted: tasks that are moving from a retry or delay queue to the work queue",
       ])
     #expect(lines[0].style == .title)
     #expect(lines[8].style == .warning)

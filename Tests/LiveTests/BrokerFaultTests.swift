@@ -34,7 +34,8 @@ import Testing
     }
     try waitUntil("all are done (\(workers[0].error))", within: 180) { Set(try done()).count == count }
     try waitUntil("nothing is left") {
-      try waiting(in: queue, at: broker) == 0 && waiting(in: "\(queue).retry.500", at: broker) == 0
+      try waiting(in: queue, at: broker) == 0
+        && waiting(in: retryQueue(of: queue, after: .milliseconds(500)), at: broker) == 0
     }
     for worker in workers { worker.signal(SIGTERM) }
     for worker in workers { try expect(worker.end().status, equals: 0, "\(worker.error)") }

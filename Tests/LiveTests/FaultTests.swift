@@ -108,7 +108,7 @@ import Testing
       worker, seed: 7, noticing: "connection lost", send: { try publish($0.map(String.init), to: queue) },
       ended: { Set(try done()).count })
     try waitUntil("nothing is left") {
-      try waiting(in: queue) == 0 && waiting(in: "\(queue).retry.200") == 0
+      try waiting(in: queue) == 0 && waiting(in: retryQueue(of: queue, after: .milliseconds(200))) == 0
     }
     worker.signal(SIGTERM)
     let result = try worker.end()

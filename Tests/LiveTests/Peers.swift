@@ -16,13 +16,15 @@ enum Peer {
     Program("/usr/bin/amqp-\(tool)", ["--url", broker.url] + arguments)
   }
 
-  static func declare(_ queue: String, _ arguments: String, durable: Bool = true) throws {
-    let result = try python("declare", queue, durable ? "durable" : "transient", arguments).run()
+  static func declare(
+    _ queue: String, _ arguments: String, durable: Bool = true, at broker: Broker = .shared
+  ) throws {
+    let result = try python("declare", queue, durable ? "durable" : "transient", arguments).at(broker).run()
     try checkSuccess(result)
   }
 
-  static func delete(_ queue: String) throws {
-    try checkSuccess(python("declare", queue, "delete").run())
+  static func delete(_ queue: String, at broker: Broker = .shared) throws {
+    try checkSuccess(python("declare", queue, "delete").at(broker).run())
   }
 
   /// A client that has a queue for itself, until it is ended.

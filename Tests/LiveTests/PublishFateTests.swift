@@ -251,10 +251,11 @@ import Testing
     for body in ["1", "2", "3"] {
       try expect(Program.workq("publish", "--delay", "4s", "-q", queue, body).run().status, equals: 0)
     }
-    let arguments = try Broker.shared.arguments(ofQueue: "\(queue).delay.4000")
+    let arguments = try Broker.shared.arguments(ofQueue: delayQueue(of: queue, by: .seconds(4)))
     for argument in [
-      #"{"x-message-ttl",4000}"#, #"{"x-expires",3604000}"#, #"{"x-dead-letter-exchange",<<>>}"#,
+      #"{"x-message-ttl",4000}"#, #"{"x-expires",1209604000}"#, #"{"x-dead-letter-exchange",<<>>}"#,
       #"{"x-dead-letter-routing-key",<<"\#(queue)">>}"#,
+      #"{"x-dead-letter-strategy",<<"at-least-once">>}"#,
     ] { #expect(arguments.contains(argument)) }
     if Date.now.timeIntervalSince(start) < 3 { try expect(waiting(in: queue), equals: 0) }
     try waitUntil("all three have come") { try waiting(in: queue) == 3 }

@@ -40,9 +40,8 @@ import Testing
     #expect(headers["x-workq-host"] is String)
     let (first, last) = (headers["x-workq-first-failure"] as? Int, headers["x-workq-last-failure"] as? Int)
     #expect(try #require(first) <= #require(last))
-    for empty in [queue, "\(queue).retry.300", "\(queue).retry.600"] {
-      try expect(waiting(in: empty), equals: 0)
-    }
+    let retries = [300, 600].map { retryQueue(of: queue, after: .milliseconds($0)) }
+    for empty in [queue] + retries { try expect(waiting(in: empty), equals: 0) }
   }
 
   @Test func `a retry survives the worker`() throws {
@@ -69,7 +68,7 @@ import Testing
     let result = try worker(queue, options + ["--retry-delay", "1h"], script: script).run()
     #expect(result.status == (["park", "drop"].contains(action) ? 1 : 0))
     try expect(waiting(in: queue), equals: (action == "requeue" ? 1 : 0))
-    if action == "retry" { try expect(waiting(in: "\(queue).retry.3600000"), equals: 1) }
+    if action == "retry" { try expect(waiting(in: retryQueue(of: queue, after: .seconds(3600))), equals: 1) }
     if action == "park" { try expect(waiting(in: "\(queue).failed"), equals: 1) }
   }
 
@@ -145,14 +144,15 @@ import Testing
 
   @Test func `a delay queue that is not ours is not filled, and the task is not lost`() throws {
     let queue = freshQueue()
-    try Peer.declare("\(queue).retry.10000", "{}")
+    let other = retryQueue(of: queue, after: .seconds(10))
+    try Peer.declare(other, "{}")
     try publish(["task"], to: queue)
     let worker = try worker(queue, script: "exit 1").start()
     try worker.waitForError("inequivalent arg")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
-    try expect(waiting(in: "\(queue).retry.10000"), equals: 0)
+    try expect(waiting(in: other), equals: 0)
   }
 
   @Test func `a failed queue that was deleted under the worker is made again`() throws {

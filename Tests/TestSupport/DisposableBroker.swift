@@ -21,6 +21,9 @@ public enum DisposableBroker {
     let broker = try Broker.start { directory in
       try "max_message_size = \(largestMessage)\n".write(
         toFile: "\(directory)/settings.conf", atomically: true, encoding: .utf8)
+      // It tries every 3 s, and not every 180 s, to dead-letter a task again.
+      try "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 3000}]}].".write(
+        toFile: "\(directory)/advanced.config", atomically: true, encoding: .utf8)
     }
     Thread.current.threadDictionary[key] = Holder(broker)
     return broker

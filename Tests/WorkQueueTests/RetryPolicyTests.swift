@@ -78,7 +78,7 @@ import Testing
     policy.delay = .zero
     #expect(policy.delay(after: 9) == .zero)
     (policy.delay, policy.maxDelay) = (.seconds(86_400 * 40), .seconds(86_400 * 400))
-    #expect(policy.delay(after: 3) == RetryPolicy.longestDelay)
+    #expect(policy.delay(after: 3) == WaitingQueue.longestDelay)
   }
 
   @Test func `126 and 127 are the command's, unless the task is the command or they are given a meaning`() {

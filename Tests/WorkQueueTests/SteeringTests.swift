@@ -62,14 +62,45 @@ import Testing
 }
 
 @Suite(.units) struct QueueFamilyTests {
-  @Test func `its names are those that workers and publishers make`() {
-    let family = QueueFamily(queue: "q", retryDelays: [.seconds(10)], delays: [.milliseconds(1500)])
-    #expect(family.members.map(\.name) == ["q", "q.retry.10000", "q.delay.1500", "q.failed"])
+  /// Friday, 2026-11-27.
+  private let now = 1_795_737_600
+
+  @Test func `its names are those that workers and publishers make, and 1.0's`() {
+    let family = QueueFamily(
+      queue: "q", retryDelays: [.seconds(10), .seconds(20)], delays: [.milliseconds(1500)], now: now)
+    #expect(
+      family.members.map(\.name) == [
+        "q", "q.retry.10000ms", "q.retry.20000ms", "q.retry.10000", "q.retry.20000",
+        "q.delay.1500ms.2026w48", "q.delay.1500", "q.failed",
+      ])
     #expect(
       family.members.map(\.role) == [
-        .work, .retry(.seconds(10)), .delay(.milliseconds(1500)), .failed,
+        .work, .retry(.seconds(10)), .retry(.seconds(20)), .retry(.seconds(10)), .retry(.seconds(20)),
+        .delay(.milliseconds(1500)), .delay(.milliseconds(1500)), .failed,
+      ])
+    #expect(
+      family.members.map(\.variant) == [nil, nil, nil, "1.0", "1.0", "2026w48", "1.0", nil])
+    #expect(
+      family.members.map(\.predecessor) == [
+        nil, nil, "q.retry.10000ms", nil, "q.retry.10000", nil, nil, nil,
       ])
     #expect(QueueFamily(checking: "q").members.map(\.name) == ["q"])
+  }
+
+  @Test func `it has the weeks that a delay reaches back, and no week for one that has none`() {
+    func names(_ delay: Duration) -> [String] {
+      QueueFamily(queue: "q", delays: [delay], now: now).members.dropFirst().dropLast().map(\.name)
+    }
+    let weeks = ["2026w48", "2026w47", "2026w46"]
+    #expect(names(.seconds(4 * 86_400)).first == "q.delay.345600000ms.2026w48")
+    #expect(names(.seconds(4 * 86_400)).count == 2)
+    #expect(
+      names(.seconds(5 * 86_400)) == weeks.prefix(2).map { "q.delay.432000000ms.\($0)" } + [
+        "q.delay.432000000"
+      ])
+    #expect(
+      names(.seconds(14 * 86_400)) == weeks.map { "q.delay.1209600000ms.\($0)" } + ["q.delay.1209600000"])
+    #expect(names(.seconds(40 * 86_400)) == ["q.delay.3456000000ms", "q.delay.3456000000"])
   }
 
   @Test func `retry delays double up to the longest`() {

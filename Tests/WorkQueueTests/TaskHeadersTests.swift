@@ -92,17 +92,6 @@ import Testing
     #expect(delivery().copy(after: record()).properties.headers?[TaskHeaders.exchange] == nil)
   }
 
-  @Test func `a delay queue gives its tasks back to the work queue after its delay`() {
-    let queue = Retrier.delayQueue(for: "q", .milliseconds(2500))
-    #expect(queue.name == "q.retry.2500")
-    #expect(queue.isDurable)
-    #expect(
-      queue.arguments == [
-        "x-message-ttl": .int64(2500), "x-dead-letter-exchange": .text(""),
-        "x-dead-letter-routing-key": .text("q"),
-      ])
-  }
-
   @Test func `a copy can do without the command's words`() {
     var failure = record()
     failure.stderr = [65]

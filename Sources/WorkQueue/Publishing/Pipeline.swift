@@ -152,6 +152,11 @@ package struct Pipeline: ~Copyable {
     return try connection.declare(queue)
   }
 
+  /// Connects again after the broker has closed the connection over a question; nothing is unconfirmed then.
+  mutating func reopen() throws(AMQPError) {
+    try reconnect()
+  }
+
   private mutating func prepareToAsk() throws(AMQPError) {
     try finishLogIn()
     let deadline = Deadline.after(options.rpcTimeout)

@@ -12,6 +12,7 @@ extension Publisher {
       leavesHeadroom: true)
     made = MadeQueues()
     hasUnreadTasks = false
+    waitingQueues.forget()
   }
 
   /// Waits for the next attempt, if there is to be one.

@@ -1,4 +1,5 @@
 internal import AMQP
+internal import Glibc
 
 // MARK: Tasks
 
@@ -10,11 +11,12 @@ extension Publisher {
       let ticket: Int?
       if let delay = task.envelope.delay {
         var envelope = task.envelope
-        let queue = DelayQueue(for: envelope.routingKey, delay: delay)
-        guard try prepare(queue) else {
+        let week = ISOWeek(secondsSince1970: time(nil))
+        let queue = WaitingQueue.delay(of: envelope.routingKey, by: delay, in: week)
+        guard let name = try declare(queue) else {
           return source.settled(task, .failed(Self.noQueue(queue.workQueue)))
         }
-        envelope.routingKey = queue.name
+        envelope.routingKey = name
         ticket = try pipeline?.send(envelope)
       } else {
         ticket = try pipeline?.send(task.envelope)
@@ -63,7 +65,7 @@ extension Publisher {
           throw error
         }
       } else {
-        made.forgetLeases()
+        waitingQueues.forget()
       }
       try send(task, returns: sent.returns + 1, &source)
     }
@@ -109,19 +111,17 @@ extension Publisher {
     made.made(queue, before: pipeline?.nextTicket ?? 0)
   }
 
-  /// Makes sure that a delay queue lives long enough for another task, and has where to send it to.
+  /// Declares the queue in which tasks wait for their delay, and the work queue, once on each connection.
   ///
-  /// - Returns: false when the work queue is missing, and is not to be made.
-  private mutating func prepare(_ queue: DelayQueue) throws(AMQPError) -> Bool {
-    guard !made.hasLease(on: queue.name) else { return true }
+  /// - Returns: the name to publish to; nil when the work queue is missing, and is not to be made.
+  private mutating func declare(_ queue: WaitingQueue) throws(AMQPError) -> String? {
+    if let name = waitingQueues.name(of: queue) { return name }
     if options.declares {
       try pipeline?.ensure(queue: queue.workQueue)
     } else if try pipeline?.status(ofQueue: queue.workQueue) == nil {
-      return false
+      return nil
     }
-    try pipeline?.declare(queue.queue)
-    made.leased(queue.name)
-    return true
+    return try waitingQueues.declare(queue, on: &pipeline) { report(.waitingQueue($0)) }
   }
 
   private static func noQueue(_ name: String) -> PublishFailure {
@@ -164,7 +164,6 @@ extension Publisher {
 struct MadeQueues {
   /// The first ticket after the queue was made.
   private var boundaries: [String: Int] = [:]
-  private var leases: [String: Deadline] = [:]
   private var answers: [String: (exists: Bool, until: Deadline)] = [:]
 
   /// Whether the queue was missing when this ticket's task was sent, as far as we know.
@@ -174,9 +173,4 @@ struct MadeQueues {
   /// What the broker has just answered about a queue, so that it is not asked for each of many tasks.
   func answer(for queue: String) -> Bool? { answers[queue].flatMap { $0.until.hasPassed ? nil : $0.exists } }
   mutating func answered(_ exists: Bool, for queue: String) { answers[queue] = (exists, .after(.seconds(1))) }
-
-  /// Whether the delay queue was declared so lately that another task is safe in it.
-  func hasLease(on queue: String) -> Bool { leases[queue].map { !$0.hasPassed } ?? false }
-  mutating func leased(_ queue: String) { leases[queue] = .after(DelayQueue.lease) }
-  mutating func forgetLeases() { leases = [:] }
 }

@@ -53,6 +53,7 @@ package struct Publisher: ~Copyable {
   /// When they may be.
   var againTime = Deadline.now
   var made = MadeQueues()
+  var waitingQueues = WaitingQueues()
   var backoff = Backoff()
   /// Until when a broker that is away, or takes nothing, is tried again.
   var retryUntil: Deadline?
@@ -193,6 +194,7 @@ package enum PublisherEvent: Equatable, Sendable {
   case connected(broker: String, address: Address)
   /// A task came back because there is no such queue.
   case declaring(queue: String)
+  case waitingQueue(WaitingQueueEvent)
   /// The broker takes nothing in for now; we wait for `patience` at the most.
   case blocked(reason: String, patience: Duration)
   case unblocked

@@ -1,3 +1,6 @@
+/// The version of workq whose names of waiting queues are looked for, too.
+private let formerVersion = "1.0"
+
 /// A work queue with the queues that tasks of it wait in: until they are tried again, until their time has
 /// come, or for somebody to look at them.
 package struct QueueFamily: Equatable, Sendable {
@@ -16,9 +19,14 @@ package struct QueueFamily: Equatable, Sendable {
   package struct Member: Equatable, Sendable {
     package let name: String
     package let role: Role
+    /// What tells it from others of its role: the week of publishing, or the version that used the name.
+    package let variant: String?
+    /// A queue that workers declare before this one: where that is missing, this one is, too.
+    package let predecessor: String?
 
-    package init(name: String, role: Role) {
+    package init(name: String, role: Role, variant: String? = nil, predecessor: String? = nil) {
       (self.name, self.role) = (name, role)
+      (self.variant, self.predecessor) = (variant, predecessor)
     }
   }
 
@@ -27,17 +35,42 @@ package struct QueueFamily: Equatable, Sendable {
 
   /// - Parameters:
   ///   - queue: the work queue.
-  ///   - retryDelays: what its workers may wait before they try a task again.
+  ///   - retryDelays: what its workers may wait before they try a task again, the shortest first.
   ///   - delays: what tasks may have been published with.
-  package init(queue: String, retryDelays: [Duration] = [], delays: [Duration] = []) {
+  ///   - now: seconds since 1970, for the weeks in which tasks that still wait can have been published.
+  package init(queue: String, retryDelays: [Duration] = [], delays: [Duration] = [], now: Int) {
     self.queue = queue
-    let retries = retryDelays.map {
-      Member(name: "\(queue).retry.\($0.wholeMilliseconds)", role: .retry($0))
-    }
-    let later = delays.map { Member(name: "\(queue).delay.\($0.wholeMilliseconds)", role: .delay($0)) }
+    let retries = retryDelays.map { WaitingQueue.retry(of: queue, after: $0) }
     members =
-      [Member(name: queue, role: .work)] + retries + later
+      [Member(name: queue, role: .work)]
+      + Self.ladder(retries.map(\.name), retryDelays, variant: nil)
+      + Self.ladder(retries.map(\.formerName), retryDelays, variant: formerVersion)
+      + delays.flatMap { Self.members(of: queue, delay: $0, now: now) }
       + [Member(name: "\(queue).failed", role: .failed)]
+  }
+
+  /// A task waits for the shortest delay first, and for each longer one after that.
+  private static func ladder(_ names: [String], _ delays: [Duration], variant: String?) -> [Member] {
+    zip(names, delays).enumerated().map { index, step in
+      Member(
+        name: step.0, role: .retry(step.1), variant: variant, predecessor: index > 0 ? names[index - 1] : nil)
+    }
+  }
+
+  /// The queues in which tasks with this delay can wait now.
+  private static func members(of queue: String, delay: Duration, now: Int) -> [Member] {
+    let first = ISOWeek(secondsSince1970: now - Int(delay.components.seconds))
+    let weeks = ISOWeek.weeks(from: first, to: ISOWeek(secondsSince1970: now))
+    var queues: [WaitingQueue] = []
+    for week in weeks {
+      let found = WaitingQueue.delay(of: queue, by: delay, in: week)
+      if !queues.contains(found) { queues.append(found) }
+    }
+    let members = queues.map {
+      Member(name: $0.name, role: .delay(delay), variant: $0.week.map(\.description))
+    }
+    return members
+      + queues.prefix(1).map { Member(name: $0.formerName, role: .delay(delay), variant: formerVersion) }
   }
 
   /// The queue alone: for a check, which is to leave no traces in the broker's log.
@@ -57,8 +90,4 @@ package struct QueueFamily: Equatable, Sendable {
     }
     return delays + [max(longest, .milliseconds(1))]
   }
-}
-
-extension Duration {
-  fileprivate var wholeMilliseconds: Int64 { Int64((self / .milliseconds(1)).rounded()) }
 }

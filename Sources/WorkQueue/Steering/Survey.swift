@@ -13,14 +13,22 @@ package struct QueueReading: Equatable, Sendable {
 
 /// Looks at families of queues by passive declarations alone, which change nothing.
 ///
-/// A broker closes the channel over each queue that is missing, and writes a line into its log. So a survey
-/// that is repeated looks for those again only now and then.
+/// A broker closes the channel over each queue that is missing, and writes a line into its log. So a queue is
+/// not looked for when the one that comes before it is missing, and a survey that is repeated looks for missing
+/// ones less and less often.
 package struct Survey {
-  /// How long a missing work queue, and another missing one, is not looked for again.
-  private static let pauses = (work: Duration.seconds(10), others: Duration.seconds(60))
+  /// How long a missing work queue is not looked for again.
+  private static let workQueuePause = Duration.seconds(10)
+  /// The same for other queues: at first, doubled each time, and at most.
+  private static let pauses = Duration.seconds(60)...Duration.seconds(600)
+
+  private struct Absence {
+    let pause: Duration
+    let end: Deadline
+  }
 
   private let families: [QueueFamily]
-  private var absentUntil: [String: Deadline] = [:]
+  private var absences: [String: Absence] = [:]
 
   package init(of families: [QueueFamily]) {
     self.families = families
@@ -42,10 +50,20 @@ package struct Survey {
   private mutating func look(
     at member: QueueFamily.Member, _ connection: inout Connection
   ) throws(AMQPError) -> Queue.Status? {
-    if let until = absentUntil[member.name], !until.hasPassed { return nil }
+    if let predecessor = member.predecessor, absences[predecessor] != nil {
+      absences[member.name] = absences[predecessor]
+      return nil
+    }
+    let absence = absences[member.name]
+    if let absence, !absence.end.hasPassed { return nil }
     let status = try connection.status(ofQueue: member.name)
-    let pause = member.role == .work ? Self.pauses.work : Self.pauses.others
-    absentUntil[member.name] = status == nil ? .after(pause) : nil
+    absences[member.name] = status == nil ? Self.absence(of: member.role, after: absence) : nil
     return status
+  }
+
+  private static func absence(of role: QueueFamily.Role, after absence: Absence?) -> Absence {
+    let longer = absence.map { min($0.pause * 2, pauses.upperBound) } ?? pauses.lowerBound
+    let pause = role == .work ? workQueuePause : longer
+    return Absence(pause: pause, end: .after(pause))
   }
 }

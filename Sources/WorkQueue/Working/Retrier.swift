@@ -38,8 +38,7 @@ struct Retrier: ~Copyable {
   private var nextAttempt = Deadline.now
   private var unsent = Fifo<Copy>()
   private var inFlight: [Int: Copy] = [:]
-  /// The queues that this connection has made sure of.
-  private var known: Set<String> = []
+  private var waitingQueues = WaitingQueues()
   /// What is confirmed and not yet handed out.
   private var confirmed: [Copy] = []
 
@@ -120,11 +119,11 @@ struct Retrier: ~Copyable {
     guard !unsent.isEmpty, nextAttempt.hasPassed else { return }
     if pipeline == nil {
       pipeline = try Pipeline(firstOf: addresses, connection)
-      known = []
+      waitingQueues.forget()
     }
     while pipeline?.hasRoom == true, let copy = unsent.popFirst() {
       do throws(AMQPError) {
-        let queue = try makeSure(of: copy.destination)
+        let queue = try queue(for: copy.destination, report)
         let envelope = Envelope(copy.message, routingKey: queue)
         if let ticket = try pipeline?.send(envelope) { inFlight[ticket] = copy }
       } catch {
@@ -135,34 +134,18 @@ struct Retrier: ~Copyable {
     }
   }
 
-  /// Makes the queue that the copy is for, once for each connection.
-  private mutating func makeSure(of destination: Copy.Destination) throws(AMQPError) -> String {
+  /// Declares the queue that the copy is for, once for each connection.
+  private mutating func queue(
+    for destination: Copy.Destination, _ report: (WorkerEvent) -> Void
+  ) throws(AMQPError) -> String {
     switch destination {
     case .delay(let delay):
-      let queue = Self.delayQueue(for: workQueue, delay)
-      guard known.insert(queue.name).inserted else { return queue.name }
-      _ = try pipeline?.declare(queue)
-      return queue.name
+      let queue = WaitingQueue.retry(of: workQueue, after: delay)
+      return try waitingQueues.declare(queue, on: &pipeline) { report(.waitingQueue($0)) }
     case .failedQueue:
-      guard known.insert(failedQueue).inserted else { return failedQueue }
-      if try pipeline?.status(ofQueue: failedQueue) == nil {
-        try pipeline?.ensure(queue: failedQueue)
-      }
+      try waitingQueues.declareFailedQueue(failedQueue, on: &pipeline) { report(.waitingQueue($0)) }
       return failedQueue
     }
-  }
-
-  /// The queue that holds tasks back for that time and then gives them to the work queue.
-  ///
-  /// One for each delay, because a queue lets go of its oldest only: a long wait would hold up short ones.
-  static func delayQueue(for queue: String, _ delay: Duration) -> Queue {
-    let milliseconds = Int64(delay / .milliseconds(1))
-    var delayQueue = Queue(name: "\(queue).retry.\(milliseconds)")
-    delayQueue.arguments = [
-      "x-message-ttl": .int64(milliseconds), "x-dead-letter-exchange": .text(""),
-      "x-dead-letter-routing-key": .text(queue),
-    ]
-    return delayQueue
   }
 
   private mutating func handle(_ notice: Pipeline.Notice, _ report: (WorkerEvent) -> Void) {
@@ -178,7 +161,7 @@ struct Retrier: ~Copyable {
         confirmed.append(copy)
       case .unroutable(let reason), .refused(let reason), .declined(let reason):
         // Its queue was deleted, is full, or does not take this task.
-        known = []
+        waitingQueues.forget()
         unsent.append(copy)
         putOff(report, AMQPError(.preconditionFailed, "put task \(copy.number) off", reason))
       }

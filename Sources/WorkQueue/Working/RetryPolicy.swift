@@ -9,9 +9,6 @@ package struct RetryPolicy: Equatable, Sendable {
     case drop
   }
 
-  /// The longest time that a queue can hold a task back: RabbitMQ counts milliseconds in 32 bits.
-  package static let longestDelay = Duration.milliseconds(UInt32.max)
-
   /// What exit statuses mean; those that are not named mean failure, but for 0.
   ///
   /// 75 and 100 are EX_TEMPFAIL of sysexits(3) and qmail's "failed for good", 65 is EX_DATAERR.
@@ -74,7 +71,7 @@ package struct RetryPolicy: Equatable, Sendable {
 
   /// How long a task waits after the attempt of this number.
   func delay(after attempt: Int) -> Duration {
-    let limit = min(maxDelay, Self.longestDelay)
+    let limit = min(maxDelay, WaitingQueue.longestDelay)
     var delay = min(delay, limit)
     for _ in 1..<max(attempt, 1) {
       guard delay > .zero && delay != limit else { break }

@@ -18,6 +18,7 @@ package enum WorkerEvent {
   /// The broker takes no copies in, for the reason it gives.
   case copiesBlocked(reason: String)
   case copiesUnblocked
+  case waitingQueue(WaitingQueueEvent)
   /// The task has been with us for so long that the broker may lose patience.
   case longTask(Job, patience: Duration)
   /// The connection is gone, with results that the broker did not get; the next attempt comes in `retry`.

@@ -1,0 +1,130 @@
+import AMQP
+import Foundation
+import TestSupport
+import Testing
+import WorkQueue
+
+/// The queues that workq declares for tasks to wait in, by what a broker has and what a user may do.
+@Suite(.waiting) struct DeclaredQueueTests {
+  private let queue = freshQueue("waiting")
+
+  // MARK: The failed queue
+
+  @Test func `a hundred looks lose no task of the failed queue`() throws {
+    try publish(["1", "2", "3"], to: queue)
+    let park = ["--count", "3", "--on-failure", "park"]
+    try expect(worker(queue, park, script: "exit 1").run().status, equals: 1)
+    let failed = "\(queue).failed"
+    for _ in 1...100 {
+      // Each look is a connection of its own, as each run of peek is.
+      var connection = try Connection.open(
+        firstOf: [try Address(url: Broker.shared.url)], Connection.Options())
+      let (tasks, _) = try Peeker.peek(&connection, queue: failed, count: 10, patience: .seconds(30))
+      #expect(tasks.map { String(decoding: $0.message.body, as: UTF8.self) } == ["1", "2", "3"])
+      connection.close()
+    }
+    try expect(drain(failed).map(\.text), equals: ["1", "2", "3"])
+  }
+
+  @Test func `an existing failed queue is used as it is`() throws {
+    let failed = "\(queue).failed"
+    try Peer.declare(failed, #"{"x-max-length": 7}"#)
+    try publish(["task"], to: queue)
+    try expect(
+      worker(queue, ["--count", "1", "--on-failure", "park"], script: "exit 1").run().status, equals: 1)
+    try expect(waiting(in: failed), equals: 1)
+  }
+
+  // MARK: Brokers without quorum queues
+
+  /// Quorum queues are a feature flag of RabbitMQ up to 3.11, and cannot be turned off in later ones.
+  private static func hasFeatureFlag() throws -> Bool {
+    try Broker.shared.version().map { $0 < BrokerVersion(3, 12) } ?? false
+  }
+
+  @Test(.enabled(if: try hasFeatureFlag(), "RabbitMQ 3.12 and later always have quorum queues"))
+  func `a broker without quorum queues gets classic ones, and -v says so`() throws {
+    let broker = try Broker.start { directory in
+      let settings = "[{rabbit, [{forced_feature_flags_on_init, []}]}]."
+      try settings.write(toFile: "\(directory)/advanced.config", atomically: true, encoding: .utf8)
+    }
+    defer { try? broker.stop() }
+    let publish = try Program.workq("publish", "-v", "--delay", "300ms", "-q", queue, "task").at(broker).run()
+    #expect(publish.status == 0, "\(publish.error)")
+    #expect(publish.error.contains("using classic queues"), "\(publish.error)")
+    let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
+    let work = try worker(queue, options, script: "exit 1").at(broker).run()
+    #expect(work.error.contains("1 put off, 1 parked"), "\(work.error)")
+    #expect(!work.error.contains("classic"), "\(work.error)")
+    let types = try broker.queueTypes()
+    let names = [
+      delayQueue(of: queue, by: .milliseconds(300)), retryQueue(of: queue, after: .milliseconds(300)),
+      "\(queue).failed",
+    ]
+    for name in names { #expect(types[name] == "classic", "\(types)") }
+  }
+
+  @Test func `a classic queue of the new name is used on a broker that has quorum queues now`() throws {
+    let retry = retryQueue(of: queue, after: .milliseconds(300))
+    let arguments = """
+      {"x-queue-type": "classic", "x-message-ttl": 300, "x-dead-letter-exchange": "",
+       "x-dead-letter-routing-key": "\(queue)"}
+      """
+    try Peer.declare(retry, arguments)
+    try publish(["task"], to: queue)
+    let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
+    let result = try worker(queue, options, script: "exit 1").run()
+    #expect(result.error.contains("1 put off, 1 parked"), "\(result.error)")
+  }
+
+  // MARK: Rights
+
+  /// A user who may configure and read the queues of this pattern, and write to the default exchange.
+  private func user(_ pattern: String) throws -> Broker {
+    let name = freshQueue("user")
+    try Broker.shared.control("add_user", name, "secret")
+    try Broker.shared.control("set_permissions", name, pattern, #"^amq\.default$"#, pattern)
+    return Broker.shared.with(url: "amqp://\(name):secret@127.0.0.1:\(Broker.shared.port)/%2f")
+  }
+
+  @Test func `a user with the rights of 1.0 uses its names, and is told once`() throws {
+    let user = try user(#"^\#(queue)(\.failed|\.(retry|delay)\.[0-9]+)?$"#)
+    let publish = try Program.workq("publish", "--lines", "--delay", "300ms", "-q", queue).at(user)
+      .run(input: Array("1\n2\n".utf8))
+    #expect(publish.status == 0, "\(publish.error)")
+    #expect(publish.error.ranges(of: "using '\(queue).delay.300' as workq 1.0 does").count == 1)
+    let options = ["--count", "4", "--max-attempts", "2", "--retry-delay", "300ms"]
+    let work = try worker(queue, options, script: "exit 1").at(user).run()
+    #expect(work.error.contains("2 put off, 2 parked"), "\(work.error)")
+    #expect(work.error.ranges(of: "using '\(queue).retry.300' as workq 1.0 does").count == 1)
+    #expect(work.error.contains("grant the rights to configure and read '\(queue).retry.300ms'"))
+  }
+
+  /// The pattern is the manual's.
+  @Test func `a user with the rights in the manual needs no others`() throws {
+    let user = try user(
+      #"^\#(queue)(\.failed|\.retry\.[0-9]+ms|\.delay\.[0-9]+ms(\.[0-9]{4}w[0-9]{2})?)?$"#)
+    let publish = try Program.workq("publish", "--delay", "300ms", "-q", queue, "task").at(user).run()
+    #expect(publish.status == 0, "\(publish.error)")
+    #expect(publish.error == "")
+    let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
+    let work = try worker(queue, options, script: "exit 1").at(user).run()
+    #expect(work.error.contains("1 put off, 1 parked"), "\(work.error)")
+    #expect(!work.error.contains("1.0"), "\(work.error)")
+  }
+
+  // MARK: Status
+
+  @Test func `status leaves at most three lines about missing queues in the broker's log`() throws {
+    try expect(Program.workq("declare", queue).run().status, equals: 0)
+    try expect(Program.workq("status", queue).run().status, equals: 0)
+    func errors() throws -> Int {
+      let directory = "\(Broker.shared.directory)/log"
+      return try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".log") }
+        .map { try String(contentsOfFile: "\(directory)/\($0)", encoding: .utf8) }
+        .reduce(0) { $0 + $1.ranges(of: "no queue '\(queue)").count }
+    }
+    try waitUntil("the last missing queue is in the log") { try errors() >= 3 }
+    try expect(errors(), equals: 3)
+  }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A task that was waiting for its retry or its delay is not lost when the work queue cannot take it.
+@Suite(.waiting) struct LastHopTests {
+  /// Its own, for a timer that is 3 minutes elsewhere.
+  private static let broker = Result { try Broker.start(Broker.retryDeadLettersOften) }
+
+  private let broker: Broker
+  private let queue = freshQueue("hop")
+  private let retry: String
+
+  init() throws {
+    broker = try Self.broker.get()
+    retry = retryQueue(of: queue, after: .seconds(1))
+  }
+
+  private func declare(_ options: String...) throws {
+    let result = try Program.workq(["declare", queue] + options).at(broker).run()
+    #expect(result.status == 0, "\(result.error)")
+  }
+
+  /// Has workers fail as many tasks, so that all of them wait for a retry, or are due.
+  private func fail(_ tasks: [String]) throws {
+    try publish(tasks, to: queue, at: broker)
+    let options = ["--count", "\(tasks.count)", "--retry-delay", "1s"]
+    let result = try worker(queue, options, script: "exit 1").at(broker).run()
+    #expect(result.error.contains("\(tasks.count) put off"), "\(result.error)")
+  }
+
+  /// Waits until no task waits any more for its time.
+  private func waitUntilDue(_ waitingQueue: String) throws {
+    try waitUntil("all are due") { try waiting(in: waitingQueue, at: broker) == 0 }
+  }
+
+  /// Works until every task is done.
+  private func work(until tasks: [String]) throws {
+    let worker = try worker(queue, script: "cat; echo").at(broker).start()
+    try waitUntil("all are done (\(worker.output))") {
+      Set(worker.output.split(separator: "\n").map(String.init)) == Set(tasks)
+    }
+    worker.signal(SIGTERM)
+    try expect(worker.end().status, equals: 0)
+  }
+
+  @Test(arguments: ["classic", "quorum"])
+  func `a retry comes later when the work queue is full and rejects`(type: String) throws {
+    try declare("--type", type, "--max-length", "4", "--overflow", "reject-publish")
+    let (failing, filling) = (["f1", "f2", "f3", "f4"], ["x1", "x2", "x3", "x4"])
+    try fail(failing)
+    try publish(filling, to: queue, at: broker)
+    try waitUntilDue(retry)
+    try work(until: failing + filling)
+  }
+
+  @Test(arguments: ["classic", "quorum"])
+  func `a delayed task comes later when the work queue is full and rejects`(type: String) throws {
+    try declare("--type", type, "--max-length", "2", "--overflow", "reject-publish")
+    let tasks = (1...6).map(String.init)
+    let lines = Array((tasks.joined(separator: "\n") + "\n").utf8)
+    let delay = ["publish", "--delay", "500ms", "--lines", "-q", queue]
+    try expect(Program.workq(delay).at(broker).run(input: lines).status, equals: 0)
+    try waitUntilDue(delayQueue(of: queue, by: .milliseconds(500)))
+    try work(until: tasks)
+  }
+
+  @Test(arguments: ["classic", "quorum"])
+  func `a retry comes when the deleted work queue is declared again`(type: String) throws {
+    try declare("--type", type)
+    try fail(["1", "2", "3"])
+    try Peer.delete(queue, at: broker)
+    try waitUntilDue(retry)
+    try declare("--type", type)
+    try work(until: ["1", "2", "3"])
+  }
+
+  @Test func `a delayed task comes when the expired work queue is declared again`() throws {
+    try declare("--expires", "500ms")
+    let publish = Program.workq("publish", "--delay", "2s", "-q", queue, "task").at(broker)
+    try expect(publish.run().status, equals: 0)
+    try waitUntil("the queue has expired") {
+      try Program.workq("declare", "--check", queue).at(broker).run().status == 78
+    }
+    try waitUntilDue(delayQueue(of: queue, by: .seconds(2)))
+    try declare()
+    try work(until: ["task"])
+  }
+
+  @Test func `a virtual host's default type does not change where tasks wait`() throws {
+    let host = freshQueue("host")
+    try broker.control("add_vhost", host, "--default-queue-type", "quorum")
+    try broker.control("set_permissions", "-p", host, "guest", ".*", ".*", ".*")
+    let there = broker.with(url: broker.url.replacing("%2f", with: host))
+    let publish = Program.workq("publish", "--delay", "300ms", "-q", queue, "task").at(there)
+    try expect(publish.run().status, equals: 0)
+    let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
+    let result = try worker(queue, options, script: "exit 1").at(there).run()
+    #expect(result.error.contains("1 put off, 1 parked"), "\(result.error)")
+    let types = try broker.queueTypes(in: host)
+    let names = [
+      delayQueue(of: queue, by: .milliseconds(300)), retryQueue(of: queue, after: .milliseconds(300)),
+      "\(queue).failed",
+    ]
+    for name in names { #expect(types[name] == "quorum", "\(types)") }
+  }
+
+  /// Why delays have a queue for each week, and nobody renews it.
+  @Test func `a quorum queue expires with its tasks although it is declared and published to`() throws {
+    let arguments = #"{"x-queue-type": "quorum", "x-expires": 2000, "x-message-ttl": 3600000}"#
+    let name = "\(queue).short"
+    var confirmed = 0
+    try Peer.declare(name, arguments, at: broker)
+    try waitUntil("it has expired") {
+      let result = try Program.workq("publish", "--no-declare", "-q", name, "task").at(broker).run()
+      if result.status == 0 { confirmed += 1 }
+      guard result.status == 0 else { return true }
+      // Whether this declares it again after its end, the last one's tasks tell.
+      try Peer.declare(name, arguments, at: broker)
+      return try waiting(in: name, at: broker) < confirmed
+    }
+    #expect(confirmed > 0)
+  }
+}
