@@ -1,9 +1,9 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What a broker of some version will not do of what was asked for, though it may not say so.
+/// What a broker does not do of what was asked for, or does not do at once, though it may not say so.
 enum DeclareAdvice {
-  /// One sentence for each option that is ignored or refused.
+  /// One sentence for each option that is ignored, refused, or delays tasks.
   static func notes(for queue: Queue, on version: BrokerVersion) -> [String] {
     let arguments = queue.arguments
     let type = arguments["x-queue-type"]?.text ?? "classic"
@@ -27,6 +27,9 @@ enum DeclareAdvice {
     }
     if type == "stream", version < BrokerVersion(3, 9) {
       notes.append("\(broker) has no streams: they came with 3.9")
+    }
+    if arguments["x-overflow"]?.text == "reject-publish" {
+      notes.append("while the queue is full, retries and delayed tasks can come up to 3 min late")
     }
     return notes
   }

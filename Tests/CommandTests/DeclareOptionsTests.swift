@@ -72,6 +72,8 @@ import WorkQueue
       (["--message-ttl", "1s", "--type", "quorum"], "3.9", "no --message-ttl on quorum"),
       (["--message-ttl", "1s", "--type", "quorum"], "3.10", nil),
       (["--type", "stream"], "3.8", "no streams"), (["--type", "stream"], "3.9", nil),
+      (["--overflow", "reject-publish"], "3.10", "up to 3 min late"),
+      (["--overflow", "drop-head"], "3.10", nil),
     ] as [([String], String, String?)])
   func `the broker's version decides what is said`(words: [String], version: String, note: String?) throws {
     let queue = try #require(try QueueOptions.parse(words).queue(named: "q"))

@@ -124,6 +124,8 @@ import Testing
     let move = try Program.workq("move", "-v", queue, moved).run()
     #expect(move.status == 0, "\(move.error)")
     try expect(headers("get", moved), equals: sent)
+    // A quorum queue adds a header of its own, and sorts them.
+    try Peer.declare("\(queue).failed", "{}")
     _ = try headers("put", queue)
     let park = try Program.workq("work", "-q", queue, "--drain", "--", "sh", "-c", "cat; exit 65").run()
     #expect(park.status == 1, "\(park.error)")

@@ -97,7 +97,8 @@ import Testing
     #expect(result.error.contains("given out 2 times without an end"))
     let parked = try #require(try SeenMessage.take(from: "\(queue).failed"))
     #expect(parked.headers["x-workq-attempts"] as? Int == 2)
-    #expect(parked.headers["x-delivery-count"] == nil)
+    // The failed queue counts anew: before 4.0, a first delivery has the header, too.
+    #expect(parked.headers["x-delivery-count"] as? Int ?? 0 == 0)
   }
 
   @Test func `a failed queue that is full keeps the original where it is, without a hot loop`() throws {
