@@ -31,10 +31,13 @@ extension Broker {
       broker: "RabbitMQ " + (try control("version")).trimmingCharacters(in: .whitespacesAndNewlines))
   }
 
-  /// The types of all queues in a virtual host, by name.
+  /// The types of all queues in a virtual host, by name, from the broker's metadata: no queue is asked.
   func queueTypes(in virtualHost: String = "/") throws -> [String: String] {
-    let lines = try control("--quiet", "-p", virtualHost, "list_queues", "name", "type", "--no-table-headers")
-      .split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
-    return Dictionary(lines.filter { $0.count == 2 }.map { ($0[0], $0[1]) }) { first, _ in first }
+    let query = """
+      [{element(4, amqqueue:get_name(Q)), amqqueue:get_type(Q)}
+       || Q <- rabbit_amqqueue:list(<<"\(virtualHost)">>)].
+      """
+    let found = try control("eval", query).matches(of: #/<<"([^"]+)">>,\s*rabbit_([a-z]+)_queue/#)
+    return Dictionary(found.map { (String($0.1), String($0.2)) }) { first, _ in first }
   }
 }
