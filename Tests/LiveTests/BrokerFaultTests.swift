@@ -25,12 +25,9 @@ import Testing
       """
     let options = ["-j", "2", "--prefetch", "10", "--retry-delay", "500ms", "--heartbeat", "2s"]
     let workers = try (0..<2).map { _ in try worker(queue, options, script: script).at(broker).start() }
-    // RabbitMQ loses a quorum queue that it declared less than about 3 s before it is killed, with all tasks.
     let retry = retryQueue(of: queue, after: .milliseconds(500))
-    try waitUntil("the retry queue exists") {
-      try Program.workq("declare", "--check", retry).at(broker).run().status == 0
-    }
-    try broker.control("eval", "[dets:sync(Table) || Table <- dets:all()].")
+    try waitUntil("the retry queue exists") { try exists(retry, at: broker) }
+    try broker.writeDefinitions()
     for kill in 1...kills {
       let mark = count * kill / (kills + 1)
       try waitUntil("\(mark) are done") { try done().count >= mark }

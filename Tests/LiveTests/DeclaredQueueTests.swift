@@ -39,7 +39,7 @@ import WorkQueue
 
   /// Quorum queues are a feature flag of RabbitMQ up to 3.11, and cannot be turned off in later ones.
   private static func hasFeatureFlag() throws -> Bool {
-    try Broker.shared.version().map { $0 < BrokerVersion(3, 12) } ?? false
+    try Broker.shared.version < RabbitMQVersion(3, 12)
   }
 
   @Test(.enabled(if: try hasFeatureFlag(), "RabbitMQ 3.12 and later always have quorum queues"))
@@ -82,8 +82,8 @@ import WorkQueue
   /// A user who may configure and read the queues of this pattern, and write to the default exchange.
   private func user(_ pattern: String) throws -> Broker {
     let name = freshQueue("user")
-    try Broker.shared.control("add_user", name, "secret")
-    try Broker.shared.control("set_permissions", name, pattern, #"^amq\.default$"#, pattern)
+    try Broker.shared.addUser(
+      name, password: "secret", configure: pattern, write: #"^amq\.default$"#, read: pattern)
     return Broker.shared.with(url: "amqp://\(name):secret@127.0.0.1:\(Broker.shared.port)/%2f")
   }
 

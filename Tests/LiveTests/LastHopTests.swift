@@ -3,16 +3,13 @@ import TestSupport
 import Testing
 
 /// A task that was waiting for its retry or its delay is not lost when the work queue cannot take it.
-@Suite(.waiting) struct LastHopTests {
-  /// Its own, for a timer that is 3 minutes elsewhere.
-  private static let broker = Result { try Broker.start(Broker.retryDeadLettersOften) }
-
+@Suite(.disposable) struct LastHopTests {
   private let broker: Broker
   private let queue = freshQueue("hop")
   private let retry: String
 
   init() throws {
-    broker = try Self.broker.get()
+    broker = try DisposableBroker.get()
     retry = retryQueue(of: queue, after: .seconds(1))
   }
 
@@ -88,8 +85,7 @@ import Testing
 
   @Test func `a virtual host's default type does not change where tasks wait`() throws {
     let host = freshQueue("host")
-    try broker.control("add_vhost", host, "--default-queue-type", "quorum")
-    try broker.control("set_permissions", "-p", host, "guest", ".*", ".*", ".*")
+    try broker.addVirtualHost(host, defaultQueueType: "quorum")
     let there = broker.with(url: broker.url.replacing("%2f", with: host))
     let publish = Program.workq("publish", "--delay", "300ms", "-q", queue, "task").at(there)
     try expect(publish.run().status, equals: 0)

@@ -82,8 +82,9 @@ extension Broker {
   }
 
   /// Adds a virtual host that "guest" may use.
-  public func addVirtualHost(_ name: String) throws {
-    try evaluate("ok = rabbit_vhost:add(\(binary(name)), <<\"tests\">>)")
+  public func addVirtualHost(_ name: String, defaultQueueType type: String = "classic") throws {
+    let metadata = "#{default_queue_type => \(binary(type))}"
+    try evaluate("ok = rabbit_vhost:add(\(binary(name)), \(metadata), <<\"tests\">>)")
     try setPermissions(of: "guest", in: name)
   }
 
@@ -117,6 +118,17 @@ extension Broker {
     return Set(names.matches(of: /<<"([^"]*)">>/).map { String($0.1) })
   }
 
+  /// The types of all queues of a virtual host, by name, from the broker's metadata: no queue is asked.
+  public func queueTypes(in vhost: String = "/") throws -> [String: String] {
+    let found = try evaluate(
+      "[{element(4, amqqueue:get_name(Q)), amqqueue:get_type(Q)} || Q <- rabbit_amqqueue:list(\(binary(vhost)))]"
+    ).matches(of: /<<"([^"]+)">>,\s*rabbit_([a-z]+)_queue/)
+    return Dictionary(found.map { (String($0.1), String($0.2)) }) { first, _ in first }
+  }
+
+  /// Has the broker try every 3 s, and not every 180 s, to dead-letter a task again.
+  public func retryDeadLettersOften() throws { try set("dead_letter_worker_publisher_confirm_timeout", "3000") }
+
   /// The arguments of a queue as Erlang writes them: `{"x-expires",3604000}`, `{"x-queue-type",<<"classic">>}`.
   ///
   /// Their types are left out, because 4.x keeps all integers as the largest one.
@@ -136,9 +148,13 @@ extension Broker {
     )
   }
 
-  /// Has the definitions of queues written to the disk: Mnesia does so within two seconds, and a kill before that
-  /// loses a new queue with all that is in it. A broker with Khepri instead, from 4.0 on, does so at once.
-  public func writeDefinitions() throws { try evaluate("catch mnesia:sync_log()") }
+  /// Has the definitions of queues written to the disk.
+  ///
+  /// Mnesia writes them within two seconds and Ra, for quorum queues, within three; a broker that is killed before
+  /// that has lost a new queue with all that was in it. A broker with Khepri has no Mnesia.
+  public func writeDefinitions() throws {
+    try evaluate("catch mnesia:sync_log(), [dets:sync(Table) || Table <- dets:all()]")
+  }
 
   private func queue(_ name: String) -> String {
     "element(2, {ok, _} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, \(binary(name)))))"
