@@ -8,9 +8,10 @@ extension Connection {
   ///   - consumer: the consumer's tag, as the broker shows it.
   ///   - prefetch: how many unacknowledged tasks the broker may have handed us; 0 is no limit.
   ///   - acknowledges: whether a task stays the broker's until we acknowledge it.
+  ///   - arguments: the consumer's arguments (`x-consumer-timeout`); a broker ignores those it does not know.
   /// - Throws: `notFound`, `locked`, or what ends a connection.
   package mutating func consume(
-    queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool
+    queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool, arguments: FieldTable = [:]
   ) throws(AMQPError) {
     let operation = "consume from queue '\(queue)'"
     try checkLength(queue, "the queue's name")
@@ -20,7 +21,7 @@ extension Connection {
     try unsafe check(amqp_get_rpc_reply(state), operation)
     unsafe amqp_basic_consume(
       state, Self.channel, pool.bytes(queue), pool.bytes(consumer), 0, acknowledges ? 0 : 1, 0,
-      pool.table([:]))
+      pool.table(arguments))
     try unsafe check(amqp_get_rpc_reply(state), operation)
     startSendingDirectly()
   }
@@ -32,6 +33,17 @@ extension Connection {
     defer { pool.recycle() }
     unsafe amqp_basic_cancel(state, Self.channel, pool.bytes(consumer))
     try unsafe check(amqp_get_rpc_reply(state), "stop consuming")
+  }
+
+  /// Removes a consumer that the broker has cancelled already (`basic.cancel`, without an answer).
+  ///
+  /// RabbitMQ 4.3 keeps the consumer's tag otherwise. With unacknowledged deliveries left, that broker closes
+  /// the channel when the first of them times out.
+  package mutating func forget(consumer: String) throws(AMQPError) {
+    guard channelIsOpen else { return }
+    defer { pool.recycle() }
+    var cancel = unsafe amqp_basic_cancel_t(consumer_tag: pool.bytes(consumer), nowait: 1)
+    try unsafe send(AMQP_BASIC_CANCEL_METHOD, on: Self.channel, &cancel, "stop consuming")
   }
 
   /// Tells the broker that a task is done (`basic.ack`), or all delivered up to it.

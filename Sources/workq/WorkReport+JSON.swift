@@ -67,9 +67,16 @@ extension WorkReport {
       case .unreachable(let error, let retry): failed("unreachable", error, retry)
       case .reconnected(_, let address): (self.event, broker) = ("reconnected", address.location)
       case .cancelled: self.event = "cancelled"
-      case .channelClosed(let error, let running, let patience):
+      case .replaced: self.event = "replaced"
+      case .notReplaced(let number, let reason): (self.event, task, error) = ("not_replaced", number, reason)
+      case .channelClosed(let error, let running, let timeout):
         failed("channel_closed", error, nil)
-        (tasks, seconds) = (running, patience.map { $0 / .seconds(1) })
+        tasks = running
+        if case .limit(let limit) = timeout { seconds = limit / .seconds(1) }
+      case .timedOut(let tasks, let limit):
+        (self.event, self.tasks, seconds) = ("timed_out", tasks, limit / .seconds(1))
+      case .timeoutTooShort(_, let needed, _):
+        (self.event, seconds) = ("timeout_too_short", needed / .seconds(1))
       case .resumed: self.event = "resumed"
       case .stopping(let reason, let running, let count):
         (self.event, tasks, handedBack) = ("stopping", running, count)

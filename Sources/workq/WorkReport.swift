@@ -59,10 +59,10 @@ struct WorkReport {
     case .output, .caughtUp: break
     case .waitingQueue(let event): event.report(to: console)
     case .stopped(let tally, let duration): tellSummary(tally, duration)
-    case .copiedInVain, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask, .graceIsOver, .stopping,
-      .abandoned:
+    case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
+      .timeoutTooShort, .graceIsOver, .stopping, .abandoned:
       tellTrouble(event)
-    case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .resumed:
+    case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .timedOut, .resumed:
       tellConnection(event)
     }
   }
@@ -83,7 +83,8 @@ struct WorkReport {
   }
 
   private func tellEnd(_ job: Job, _ end: JobEnd) {
-    let inVain = end.isInVain ? "; the connection that it came by is gone: the broker gives it out again" : ""
+    let cause = end.isPastTimeLimit ? "the broker's time limit is over" : "the connection that it came by is gone"
+    let inVain = end.isInVain ? "; \(cause): the broker gives it out again" : ""
     if isFake && end.outcome == .interrupted { return }  // that was said of all of them
     if case .pretended = end.outcome {
       if end.isInVain {
@@ -140,7 +141,20 @@ struct WorkReport {
   private func tellTrouble(_ event: WorkerEvent) {
     switch event {
     case .copiedInVain(let number):
-      console.notice("task \(number) is put off or parked, but its connection was lost: it comes twice")
+      let task = number.map { "task \($0) is put off, requeued or parked" } ?? "a task is replaced by a copy"
+      console.notice("\(task), but its connection was lost: it comes twice")
+    case .replaced(let starts):
+      console.detail(
+        "a task that was returned to the queue often is replaced by a copy at the queue's end"
+          + (starts > 0 ? " (\(starts) of \(DeliveryHistory.mostStarts) recorded starts)" : ""))
+    case .notReplaced(let number, let reason):
+      let what = number.map { "requeue a copy of task \($0)" } ?? "replace a task that was returned often by a copy"
+      console.notice("cannot \(what): \(reason); the original is used")
+    case .timeoutTooShort(let broker, let needed, let usual):
+      console.notice(
+        "--timeout and --prefetch allow a task to be held for \(needed.spoken), but \(broker) takes it back "
+          + "after its consumer_timeout, usually \(usual.spoken): raise that, in rabbitmq.conf or by "
+          + "workq declare --consumer-timeout")
     case .copiesWait(let error, let tasks, let retry):
       console.notice(
         "cannot put off or park \(self.tasks(tasks)): \(error.operation): \(error.detail); "
@@ -184,9 +198,17 @@ struct WorkReport {
       console.notice("connected again to \(broker) at \(address.location)")
     case .cancelled(let queue):
       console.notice("the broker stopped consuming from '\(queue)': the queue was deleted or has moved")
+    case .timedOut(let tasks, let limit):
+      let them = tasks == 1 ? "it" : "them"
+      console.notice(
+        "\(self.tasks(tasks)) not acknowledged within the time limit of \(limit.spoken): the broker gives "
+          + "\(them) out again; set a shorter --timeout")
+    case .channelClosed(_, let running, .unknownLimit):
+      console.notice(
+        "a task was not acknowledged within the broker's time limit, which it does not tell\(again(running))")
     case .channelClosed(let error, let running, nil):
       console.notice("the broker closed the channel: \(error.detail)\(again(running))")
-    case .channelClosed(_, let running, let patience?):
+    case .channelClosed(_, let running, .limit(let patience)):
       console.notice(
         "a task was not acknowledged within the broker's consumer_timeout of \(patience.spoken)"
           + "\(again(running)); raise consumer_timeout in rabbitmq.conf, or set a shorter --timeout")

@@ -14,6 +14,16 @@ struct Fifo<Element> {
     elements.append(element)
   }
 
+  /// Takes out the elements for which `isWanted` holds; the others keep their order.
+  mutating func remove(where isWanted: (Element) -> Bool) -> [Element] {
+    var (kept, removed): ([Element], [Element]) = ([], [])
+    while let element = popFirst() {
+      if isWanted(element) { removed.append(element) } else { kept.append(element) }
+    }
+    self = Fifo(kept)
+    return removed
+  }
+
   mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
     let element = elements[head]

@@ -21,6 +21,8 @@ struct AckLedger {
   /// The states of the deliveries from the one with the tag number `first` on.
   private var states: [State] = []
   private var first: UInt64 = 1
+  /// When each of them came.
+  private var received: [Deadline] = []
   /// Finished and not yet told to the broker, in the order in which they finished.
   private var unflushed: [UInt64] = []
 
@@ -35,6 +37,36 @@ struct AckLedger {
   mutating func opened(_ tag: Delivery.Tag) {
     guard tag.session == session else { return }
     states.append(.open)
+    received.append(.now)
+  }
+
+  /// Whether the broker still waits for what becomes of this delivery.
+  func isOpen(_ tag: Delivery.Tag) -> Bool {
+    guard tag.session == session, let index = index(of: tag) else { return false }
+    return states[index] == .open
+  }
+
+  /// The number of the newest delivery.
+  var last: UInt64 { first + UInt64(states.count) - 1 }
+
+  /// Whether nothing up to the delivery of this number is open, or finished without the broker's knowledge.
+  func isSettled(upTo last: UInt64) -> Bool {
+    guard last >= first else { return true }
+    return states.prefix(Int(last - first) + 1).allSatisfy { $0 == .settled }
+  }
+
+  /// Takes the open deliveries up to that number for void that came at `moment` or before: the broker has
+  /// redelivered them.
+  ///
+  /// - Returns: how many there were.
+  mutating func expire(receivedBy moment: Deadline, upTo last: UInt64) -> Int {
+    var count = 0
+    for index in states.indices where states[index] == .open && received[index] <= moment {
+      guard first + UInt64(index) <= last else { break }
+      states[index] = .settled
+      count += 1
+    }
+    return count
   }
 
   /// A task is done; its acknowledgement is due at the next `flush()`.
@@ -67,6 +99,7 @@ struct AckLedger {
       states[Int(number - first)] = .settled
     }
     states.removeFirst(prefix)
+    received.removeFirst(prefix)
     first = covered
     return acks
   }
@@ -76,10 +109,13 @@ struct AckLedger {
   }
 
   private mutating func set(_ tag: Delivery.Tag, _ state: State) -> Bool {
-    guard tag.session == session, tag.number >= first else { return false }
-    let index = Int(tag.number - first)
-    guard index < states.count, states[index] == .open else { return false }
+    guard isOpen(tag), let index = index(of: tag) else { return false }
     states[index] = state
     return true
+  }
+
+  private func index(of tag: Delivery.Tag) -> Int? {
+    guard tag.number >= first, tag.number - first < UInt64(states.count) else { return nil }
+    return Int(tag.number - first)
   }
 }

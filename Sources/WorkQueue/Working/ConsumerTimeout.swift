@@ -1,23 +1,63 @@
 internal import AMQP
 
-/// The broker's patience with tasks that are not acknowledged: `consumer_timeout`, which no client can ask
-/// for and which closes the channel under a task that takes longer.
-struct ConsumerTimeout {
+/// How long the broker lets a worker hold a task: `consumer_timeout`.
+///
+/// From RabbitMQ 4.3 on a consumer asks for it, and a quorum queue cancels the consumer when a task takes
+/// longer; before that a client cannot ask, and the broker closes the channel.
+package struct ConsumerTimeout {
   /// RabbitMQ's default.
-  private(set) var limit = Duration.seconds(1800)
+  static let usual = Duration.seconds(1800)
+  private static let longest = Duration.seconds(86_400)
+  /// A broker that is busy, or a worker that is, needs some time, too.
+  private static let shortest = Duration.seconds(10)
+
+  private(set) var limit = usual
+
+  /// What the broker says of the limit when it closes the channel.
+  package enum Cause: Equatable, Sendable {
+    case limit(Duration)
+    /// It does not tell: the consumer was cancelled before (RabbitMQ 4.3 says "-1 ms").
+    case unknownLimit
+  }
 
   /// How long after a task was handed to us people are told that it gets late.
   var warningTime: Duration { limit * 5 / 6 }
 
-  /// Learns the broker's real patience from its words when it has lost it.
+  /// Notes what the broker was asked for, and heeds.
+  mutating func asked(for limit: Duration) { self.limit = limit }
+
+  /// Learns the broker's limit from its reason for closing the channel.
   ///
-  /// - Returns: that patience; nil when the channel was closed for another reason.
-  mutating func learn(from error: AMQPError) -> Duration? {
+  /// - Returns: nil when the channel was closed for another reason.
+  mutating func learn(from error: AMQPError) -> Cause? {
     guard error.kind == .preconditionFailed, error.detail.contains("acknowledgement"),
       let words = error.detail.firstRange(of: "Timeout value used: "),
       let milliseconds = Int64(error.detail[words.upperBound...].prefix { $0 != " " })
     else { return nil }
+    guard milliseconds >= 0 else { return .unknownLimit }
     limit = .milliseconds(milliseconds)
-    return limit
+    return .limit(limit)
+  }
+
+  /// How long a task may be in the worker, from its delivery to its acknowledgement, when commands are ended
+  /// after `timeout`: those that were prefetched before it come first.
+  ///
+  /// A day without a time limit, and at most.
+  static func needed(timeout: Duration?, killAfter: Duration, prefetch: Int, jobs: Int) -> Duration {
+    guard let timeout, prefetch > 0 else { return longest }
+    let rounds = (prefetch + jobs - 1) / jobs + 1
+    // Before it is multiplied, so that no duration is too large for it.
+    let each = min(timeout, longest) + min(killAfter, longest)
+    return min(max(each * rounds, shortest), longest)
+  }
+}
+
+extension Worker.Options {
+  /// The time limit that fits these options; nil where tasks are not acknowledged.
+  var neededTimeout: Duration? {
+    guard acknowledges else { return nil }
+    return ConsumerTimeout.needed(
+      timeout: command?.timeout, killAfter: command?.killAfter ?? .zero,
+      prefetch: Int(bounds.prefetch(prefetch)), jobs: jobs)
   }
 }

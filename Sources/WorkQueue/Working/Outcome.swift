@@ -11,8 +11,10 @@ package enum Outcome: Equatable, Sendable {
   case interrupted
   /// It was never begun: the task cannot be handed to the command, for this reason.
   case unfit(String)
-  /// It was never begun: the task has been given out so many times without an end of it.
+  /// It was never begun: the task has had this many attempts already.
   case exhausted(times: Int)
+  /// It was never begun: this many runs of the task were begun, and their workers died.
+  case workersDied(starts: Int)
   /// The command cannot be run, whatever the task.
   ///
   /// `isTemporary` when that is for want of memory or processes.
@@ -33,7 +35,8 @@ package enum Outcome: Equatable, Sendable {
     case .timedOut(let limit): "ended after its time limit of \(limit / .seconds(1)) s"
     case .interrupted: "ended because the worker had to leave"
     case .unfit(let reason), .unrunnable(let reason, _): reason
-    case .exhausted(let times): "given out \(times) times without an end"
+    case .exhausted(let times): "no attempt is left after \(times)"
+    case .workersDied(let starts): "its workers died: \(starts) recorded starts without an end"
     }
   }
 }

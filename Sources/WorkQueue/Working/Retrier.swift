@@ -1,14 +1,24 @@
 internal import AMQP
 
-/// A task's copy on its way to a delay queue or to the failed queue.
+/// A task's copy on its way to a delay queue, to the failed queue or to the end of its own queue.
 struct Copy {
   enum Destination: Equatable {
     /// A queue that gives the task back to the work queue after this time.
     case delay(Duration)
     case failedQueue
+    /// The work queue itself: for an attempt that failed and is requeued, or for a task that was not run.
+    ///
+    /// It is tried once: the original can do without it.
+    case workQueue(wasRun: Bool)
+
+    /// Whether the original must wait until the copy is published, however long that takes.
+    var isRetried: Bool {
+      if case .workQueue = self { false } else { true }
+    }
   }
 
-  let number: Int
+  /// The task's number in this worker; nil when it was not run.
+  let number: Int?
   /// The original, which is acknowledged when a queue has the copy.
   let tag: Delivery.Tag
   let message: Message
@@ -41,6 +51,14 @@ struct Retrier: ~Copyable {
   private var waitingQueues = WaitingQueues()
   /// What is confirmed and not yet handed out.
   private var confirmed: [Copy] = []
+  /// What is not tried again and not yet handed out.
+  private var refused: [Refused] = []
+
+  /// A copy that was not published and is not tried again.
+  struct Refused {
+    let copy: Copy
+    let reason: String
+  }
 
   init(_ options: Worker.Options) {
     addresses = options.addresses
@@ -76,14 +94,26 @@ struct Retrier: ~Copyable {
 
   /// Forgets the copies that were not sent yet and whose originals the broker gives out again anyway.
   ///
-  /// - Returns: how many there were.
+  /// - Returns: how many of them were of tasks that had been run.
   mutating func forget(where isVoid: (Copy) -> Bool) -> Int {
-    var (kept, forgotten) = (Fifo<Copy>(), 0)
-    while let copy = unsent.popFirst() {
-      if isVoid(copy) { forgotten += 1 } else { kept.append(copy) }
+    unsent.remove(where: isVoid).count { $0.number != nil }
+  }
+
+  /// Takes the copies out that are refused and not tried again.
+  mutating func takeRefused() -> [Refused] {
+    defer { refused.removeAll() }
+    return refused
+  }
+
+  /// Gives up the copies of these tasks; one that was sent may still get through.
+  mutating func withdraw(_ tags: [Delivery.Tag]) -> [Refused] {
+    guard !tags.isEmpty else { return [] }
+    let tags = Set(tags)
+    let sent = inFlight.filter { tags.contains($0.value.tag) }
+    for ticket in sent.keys { inFlight[ticket] = nil }
+    return (sent.map(\.value) + unsent.remove { tags.contains($0.tag) }).map {
+      Refused(copy: $0, reason: "the broker did not confirm the copy in time")
     }
-    unsent = kept
-    return forgotten
   }
 
   /// Gives up on all copies; some of those that were sent may still get through.
@@ -127,6 +157,11 @@ struct Retrier: ~Copyable {
         let envelope = Envelope(copy.message, routingKey: queue)
         if let ticket = try pipeline?.send(envelope) { inFlight[ticket] = copy }
       } catch {
+        guard copy.destination.isRetried else {
+          refused.append(Refused(copy: copy, reason: error.detail))
+          guard error.kind == .tooLarge else { throw error }
+          continue
+        }
         unsent.append(error.kind == .tooLarge ? copy.lighter : copy)
         guard error.kind == .tooLarge else { throw error }
         return putOff(report, error)
@@ -139,6 +174,7 @@ struct Retrier: ~Copyable {
     for destination: Copy.Destination, _ report: (WorkerEvent) -> Void
   ) throws(AMQPError) -> String {
     switch destination {
+    case .workQueue: return workQueue
     case .delay(let delay):
       let queue = WaitingQueue.retry(of: workQueue, after: delay)
       return try waitingQueues.declare(queue, on: &pipeline) { report(.waitingQueue($0)) }
@@ -160,10 +196,13 @@ struct Retrier: ~Copyable {
         backoff.reset()
         confirmed.append(copy)
       case .unroutable(let reason), .refused(let reason), .declined(let reason):
+        guard copy.destination.isRetried else {
+          return refused.append(Refused(copy: copy, reason: reason))
+        }
         // Its queue was deleted, is full, or does not take this task.
         waitingQueues.forget()
         unsent.append(copy)
-        putOff(report, AMQPError(.preconditionFailed, "put task \(copy.number) off", reason))
+        putOff(report, AMQPError(.preconditionFailed, "put task \(copy.number ?? 0) off", reason))
       }
     }
   }
@@ -173,6 +212,7 @@ struct Retrier: ~Copyable {
     pipeline = nil
     for copy in inFlight.values { unsent.append(copy) }
     inFlight = [:]
+    refused += unsent.remove { !$0.destination.isRetried }.map { Refused(copy: $0, reason: error.detail) }
     putOff(report, error)
   }
 

@@ -49,7 +49,7 @@ package struct RetryPolicy: Equatable, Sendable {
     switch outcome {
     case .pretended: .acknowledge
     case .interrupted, .unrunnable: .handBack
-    case .unfit, .exhausted: .park
+    case .unfit, .exhausted, .workersDied: .park
     case .exited(let status): settlement(by: onExit[status] ?? onFailure, attempt: attempt)
     case .signalled, .timedOut: settlement(by: onFailure, attempt: attempt)
     }

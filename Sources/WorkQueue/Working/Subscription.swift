@@ -4,8 +4,15 @@ internal import AMQP
 struct Subscription: ~Copyable {
   private let options: Worker.Options
   private var connection: Connection
-  private var ledger: AckLedger
+  private(set) var ledger: AckLedger
   private(set) var isConsuming = false
+  /// The present consumer's tag.
+  private var consumer = ""
+  /// Counts the consumers, so that each has a tag of its own.
+  private var consumerNumber = 0
+  /// Consumers that the broker has cancelled over a time limit, with the number of their last delivery: the
+  /// broker keeps them until their other deliveries are settled.
+  private var retired: [(consumer: String, last: UInt64)] = []
   /// Results that were to be acknowledged when the connection broke.
   private(set) var lostResults = 0
   /// How many acknowledgements this session has sent.
@@ -52,25 +59,79 @@ struct Subscription: ~Copyable {
   /// How often the connection must be looked after.
   var careInterval: Duration? { connection.careInterval }
 
+  /// The version, where the broker is a RabbitMQ.
+  var version: BrokerVersion? { BrokerVersion(broker: connection.broker) }
+
+  /// The time limit that the broker was asked for, and heeds in a quorum queue; nil where it does not.
+  var askedTimeout: Duration? {
+    guard let version, version >= BrokerVersion(4, 3) else { return nil }
+    return options.neededTimeout
+  }
+
   /// Makes sure of the queue, and starts to receive its tasks; also after the broker stopped that.
+  ///
+  /// Each time with a tag that the broker has not seen in this session: it may keep the old one.
   mutating func consume() throws(AMQPError) {
     isConsuming = false
     try ensureQueue()
-    try connection.consume(
-      queue: options.queue, consumer: options.consumer, prefetch: options.bounds.prefetch(options.prefetch),
-      acknowledges: options.acknowledges)
+    consumerNumber += 1
+    consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
+    var arguments = FieldTable()
+    arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
+    do throws(AMQPError) {
+      try connection.consume(
+        queue: options.queue, consumer: consumer, prefetch: options.bounds.prefetch(options.prefetch),
+        acknowledges: options.acknowledges, arguments: arguments)
+    } catch {
+      guard error.detail.contains("reuse consumer tag") else { throw error }
+      // Another connection has no such tag.
+      throw AMQPError(.lost, error.operation, error.detail)
+    }
     isConsuming = true
     if ledger.session != connection.session {
       ledger = AckLedger(session: connection.session)
       acknowledgements = 0
+      retired = []
     }
+  }
+
+  /// Why the broker has cancelled a consumer.
+  enum Cancellation {
+    /// The queue was deleted, or has moved.
+    case queueGone
+    /// The queue is still there, and this number of tasks took too long and are void.
+    case timedOut(tasks: Int)
+  }
+
+  /// Finds out why the broker has cancelled a consumer, and which deliveries are void by that.
+  ///
+  /// A broker that was asked for a time limit cancels the consumer when a delivery reaches it, and gives that
+  /// one to somebody else. The younger ones are still ours.
+  mutating func cancelled(_ name: String) throws(AMQPError) -> Cancellation {
+    let isPresent = !retired.contains { $0.consumer == name }
+    if isPresent { isConsuming = false }
+    guard let limit = askedTimeout else { return .queueGone }
+    if isPresent {
+      guard try status() != nil else { return .queueGone }
+    }
+    let last = isPresent ? ledger.last : retired.first { $0.consumer == name }?.last ?? 0
+    // The broker began to count when it sent the task, and tells of the end at once.
+    let moment = Deadline.now + (min(.seconds(1), limit / 8) - limit)
+    let count = ledger.expire(receivedBy: moment, upTo: last)
+    if isPresent { retired.append((name, last)) }
+    return .timedOut(tasks: count)
+  }
+
+  /// Removes the consumers that the broker keeps: it might give them tasks again.
+  mutating func forgetRetired() throws(AMQPError) {
+    for (consumer, _) in retired { try connection.forget(consumer: consumer) }
+    retired = []
   }
 
   mutating func nextEvent() throws(AMQPError) -> Event? {
     let event = try connection.nextEvent(within: .zero)
     switch event {
     case .delivered(let delivery): if options.acknowledges { ledger.opened(delivery.tag) }
-    case .cancelled: isConsuming = false
     case .channelClosed:
       isConsuming = false
       ledger = AckLedger(session: 0)  // all that it gave us, it gives to others
@@ -86,7 +147,7 @@ struct Subscription: ~Copyable {
   var session: Int { ledger.session }
 
   /// Whether the broker still waits for what becomes of this task.
-  func holds(_ tag: Delivery.Tag) -> Bool { tag.session == ledger.session }
+  func holds(_ tag: Delivery.Tag) -> Bool { ledger.isOpen(tag) }
 
   /// Notes that a task is done.
   mutating func finished(_ tag: Delivery.Tag) {
@@ -112,6 +173,10 @@ struct Subscription: ~Copyable {
       try connection.acknowledge(ack.tag, multiple: ack.multiple)
       acknowledgements += 1
     }
+    for (consumer, last) in retired where ledger.isSettled(upTo: last) {
+      try connection.forget(consumer: consumer)
+      retired.removeAll { $0.consumer == consumer }
+    }
     connection.sendUnsent()
     if !connection.hasUnsent { lostResults = 0 }
   }
@@ -125,7 +190,7 @@ struct Subscription: ~Copyable {
   mutating func stopConsuming() throws(AMQPError) {
     guard isConsuming else { return }
     isConsuming = false
-    try connection.cancel(consumer: options.consumer)
+    try connection.cancel(consumer: consumer)
   }
 
   /// Closes the connection when the broker has acted on every acknowledgement, or has had `timeout` for it.

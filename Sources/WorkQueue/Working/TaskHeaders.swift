@@ -4,6 +4,9 @@ package import AMQP
 package enum TaskHeaders {
   /// How many attempts have been made.
   package static let attempts = "x-workq-attempts"
+  /// How many times a run of the task was recorded before it began, since the last one that ended: see
+  /// `DeliveryHistory`.
+  package static let starts = "x-workq-starts"
   /// Why the last one failed, as a sentence for people.
   package static let reason = "x-workq-reason"
   /// The command's exit status, or the signal that ended it.
@@ -45,15 +48,13 @@ struct FailureRecord: Equatable {
 }
 
 extension Delivery {
-  /// Which attempt at the task this is, counted from 1.
+  /// Which attempt at the task this is, counted from 1: an attempt is a run of the command that ended.
   ///
-  /// Those that retries have counted, and those that a quorum queue has: so a task that kills its worker
-  /// is found out, too. A classic queue counts nothing.
+  /// What a quorum queue counts are deliveries, and a task may be delivered many times without a run: those
+  /// are the business of `DeliveryHistory`.
   package var attempt: Int {
-    guard let headers = message.properties.headers else { return 1 }
-    let made = Self.count(headers[TaskHeaders.attempts])
-    let (sum, overflow) = made.addingReportingOverflow(Self.count(headers["x-delivery-count"]))
-    return overflow ? .max : max(sum, sum &+ 1)
+    let made = message.properties.headers?.count(TaskHeaders.attempts) ?? 0
+    return max(made, made &+ 1)
   }
 
   /// Where the task was first published to, before it went through queues of ours.
@@ -67,18 +68,17 @@ extension Delivery {
   /// The task as it is to be published again: its body and properties, without what the broker added,
   /// and with what this failure adds.
   func copy(after failure: FailureRecord) -> Message {
-    var copy = message
-    // The broker refuses another user's name, and a time to live would end the task in the delay queue.
-    (copy.properties.userID, copy.properties.expiration) = (nil, nil)
+    var copy = republished(in: failure.queue)
     var headers = copy.properties.headers ?? FieldTable()
-    headers.entries.removeAll { TaskHeaders.isBrokers($0.name) }
+    // The run has ended: what was recorded of runs before it proves nothing any more.
+    if case .workersDied = failure.outcome {} else { headers[TaskHeaders.starts] = nil }
     headers[TaskHeaders.attempts] = .int64(Int64(failure.attempt))
     headers[TaskHeaders.reason] = .text(failure.reason)
     (headers[TaskHeaders.exitStatus], headers[TaskHeaders.signal]) = (nil, nil)
     switch failure.outcome {
     case .exited(let status): headers[TaskHeaders.exitStatus] = .int64(Int64(status))
     case .signalled(let signal): headers[TaskHeaders.signal] = .int64(Int64(signal))
-    case .pretended, .timedOut, .interrupted, .unfit, .exhausted, .unrunnable: break
+    case .pretended, .timedOut, .interrupted, .unfit, .exhausted, .workersDied, .unrunnable: break
     }
     if headers[TaskHeaders.firstFailure] == nil {
       headers[TaskHeaders.firstFailure] = .timestamp(failure.time)
@@ -88,18 +88,41 @@ extension Delivery {
     headers[TaskHeaders.stderr] =
       failure.stderr.isEmpty ? nil : .text(String(decoding: failure.stderr, as: UTF8.self))
     headers[TaskHeaders.queue] = .text(failure.queue)
+    copy.properties.headers = headers
+    return copy
+  }
+
+  /// The task as it is to be published to the end of its queue without having been run, with that many
+  /// recorded starts.
+  func replacement(in queue: String, starts: Int) -> Message {
+    var copy = republished(in: queue)
+    var headers = copy.properties.headers ?? FieldTable()
+    headers[TaskHeaders.starts] = starts > 0 ? .int64(Int64(starts)) : nil
+    copy.properties.headers = headers.entries.isEmpty ? nil : headers
+    return copy
+  }
+
+  /// The message without what the broker added to it, and with the place that it was first published to.
+  private func republished(in queue: String) -> Message {
+    var copy = message
+    // The broker refuses another user's name, and a time to live would end the task in the delay queue.
+    (copy.properties.userID, copy.properties.expiration) = (nil, nil)
+    var headers = copy.properties.headers ?? FieldTable()
+    headers.entries.removeAll { TaskHeaders.isBrokers($0.name) }
     let origin = origin
-    if origin != ("", failure.queue) {
+    if origin != ("", queue) {
       headers[TaskHeaders.exchange] = .text(origin.exchange)
       headers[TaskHeaders.routingKey] = .text(origin.routingKey)
     }
     copy.properties.headers = headers
     return copy
   }
+}
 
-  /// A header's count; what is no number, or no count, is none.
-  private static func count(_ value: FieldValue?) -> Int {
-    switch value {
+extension FieldTable {
+  /// A header's value as a count; what is no number, or negative, is 0.
+  func count(_ name: String) -> Int {
+    switch self[name] {
     case .int8(let it): max(0, Int(it))
     case .uint8(let it): Int(it)
     case .int16(let it): max(0, Int(it))

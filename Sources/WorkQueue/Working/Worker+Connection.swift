@@ -10,6 +10,7 @@ extension Worker {
       do throws(AMQPError) {
         let first = try Subscription.open(options)
         report(.waiting(broker: first.broker, address: first.address))
+        warn(of: first)
         subscription = consume first
       } catch {
         if let signal = signals.receive().first { return stop(.signal(signal)) }
@@ -23,6 +24,35 @@ extension Worker {
     mustRead = true
   }
 
+  /// Notes the time limit that holds for tasks, and reports one that does not fit the options.
+  private mutating func warn(of new: borrowing Subscription) {
+    if let asked = new.askedTimeout { return consumerTimeout.asked(for: asked) }
+    guard options.command?.timeout != nil, let needed = options.neededTimeout, let version = new.version,
+      needed > ConsumerTimeout.usual
+    else { return }
+    let broker = "RabbitMQ \(version.major).\(version.minor)"
+    report(.timeoutTooShort(broker: broker, needed: needed, usual: ConsumerTimeout.usual))
+  }
+
+  /// The broker ended a consumer: the queue is gone, or a task took too long.
+  mutating func cancelled(_ consumer: String) throws(AMQPError) {
+    mustRead = true
+    switch try subscription?.cancelled(consumer) {
+    case .timedOut(let tasks):
+      dropWaiting()
+      if tasks > 0 {
+        report(.timedOut(tasks: tasks, limit: consumerTimeout.limit))
+      } else if subscription?.isConsuming == false {
+        report(.cancelled(queue: options.queue))
+      }
+    case .queueGone:
+      report(.cancelled(queue: options.queue))
+      try handBackWaiting()
+    case nil: return
+    }
+    if subscription?.isConsuming == false { try resume() }
+  }
+
   mutating func resume() throws(AMQPError) {
     guard stopReason == nil else { return }
     try subscription?.consume()
@@ -33,6 +63,7 @@ extension Worker {
   mutating func reconnect() throws(AMQPError) {
     let new = try Subscription.open(options)
     report(.reconnected(broker: new.broker, address: new.address))
+    if let asked = new.askedTimeout { consumerTimeout.asked(for: asked) }
     subscription = consume new
     backoff.reset()
     patienceEnd = .never

@@ -58,7 +58,8 @@ extension Worker {
     guard copiesEnd.hasPassed || subscription == nil && options.acknowledges else { return }
     do throws(AMQPError) {
       for copy in retrier.abandon() {
-        tally.handedBack += 1
+        // What was not run is counted already.
+        if copy.number != nil { tally.handedBack += 1 }
         try subscription?.handBack(copy.tag)
       }
     } catch {
@@ -85,10 +86,10 @@ extension Worker {
       doubts += 1
       nextLook = .after(Self.lookInterval)
     } else if isConsuming && isEmpty {
-      (doubts, begunAtLook) = (0, begun)
+      (doubts, begunAtLook) = (0, begun + replacements.confirmed)
       try subscription?.stopConsuming()
       nextLook = .now
-    } else if isEmpty && begun == begunAtLook {
+    } else if isEmpty && begun + replacements.confirmed == begunAtLook {
       stop(.bound)
     } else {
       if !isConsuming { try subscription?.consume() }
@@ -160,7 +161,7 @@ extension Worker {
     }
     do throws(AMQPError) {
       for copy in retrier.abandon() { try subscription?.handBack(copy.tag) }
-      try handBackWaiting()
+      try handBackWaiting(replaces: false)
     } catch {
       subscription = nil
     }

@@ -5,7 +5,9 @@ internal import Glibc
 extension Worker {
   /// Begins what may begin.
   mutating func startWaiting() throws(AMQPError) {
-    while running.count < options.jobs, !isFull, let next = waiting.popFirst() { try start(next) }
+    while running.count + replacements.slots < options.jobs, !isFull, let next = waiting.popFirst() {
+      if !recordStart(next) { try start(next) }
+    }
     if isFull && stopReason == nil { stop(.bound) }
   }
 
@@ -21,6 +23,10 @@ extension Worker {
     var job = Job(
       number: begun, delivery: next.delivery, attempt: attempt, started: .now, received: next.received,
       work: .none)
+    let history = next.delivery.history
+    guard !history.hasKilledWorkers || !options.acknowledges else {
+      return try finish(job, .workersDied(starts: history.starts))
+    }
     guard !options.policy.isExhausted(before: attempt) else {
       return try finish(job, .exhausted(times: attempt - 1))
     }
@@ -108,8 +114,10 @@ extension Worker {
     let settlement = options.policy.settlement(of: outcome, attempt: job.attempt)
     let tag = job.delivery.tag
     let isInVain = options.acknowledges && subscription?.holds(tag) != true
+    let isPastTimeLimit = isInVain && subscription?.session == tag.session
     let took = job.isOfNoTime ? .zero : Deadline.now - job.started
-    let end = JobEnd(outcome: outcome, settlement: settlement, took: took, isInVain: isInVain)
+    let end = JobEnd(outcome: outcome, settlement: settlement, took: took, isInVain: isInVain,
+      isPastTimeLimit: isPastTimeLimit)
     report(.ended(job, end))
     if case .unrunnable(let reason, let isTemporary) = outcome {
       stop(.unrunnable(reason, isTemporary: isTemporary))
@@ -124,13 +132,18 @@ extension Worker {
       subscription?.finished(tag)
     case .requeue:
       tally.requeued += 1
-      try subscription?.reject(tag, requeue: true)
+      // A reject counts no attempt, and brings the task nearer to the limit of a quorum queue.
+      if options.policy.maxAttempts > 0 || job.delivery.history.mustNotReturn {
+        retrier.add(copy(of: job, outcome, stderr, to: .workQueue(wasRun: true)))
+      } else {
+        try subscription?.reject(tag, requeue: true)
+      }
     case .drop:
       tally.dropped += 1
       try subscription?.reject(tag, requeue: false)
     case .handBack:
       tally.handedBack += 1
-      try subscription?.handBack(tag)
+      try giveBack(Waiting(delivery: job.delivery, received: job.received))
     case .retry(let delay): retrier.add(copy(of: job, outcome, stderr, to: .delay(delay)))
     case .park: retrier.add(copy(of: job, outcome, stderr, to: .failedQueue))
     }
@@ -139,7 +152,12 @@ extension Worker {
   private func copy(
     of job: Job, _ outcome: Outcome, _ stderr: [UInt8], to destination: Copy.Destination
   ) -> Copy {
-    let made: Int = if case .exhausted(let times) = outcome { times } else { job.attempt }
+    let made: Int =
+      switch outcome {
+      case .exhausted(let times): times
+      case .workersDied(let starts): job.attempt - 1 + starts
+      default: job.attempt
+      }
     let failure = FailureRecord(
       attempt: made, outcome: outcome, reason: outcome.words, time: UInt64(time(nil)), host: options.host,
       stderr: stderr, queue: options.queue)
@@ -156,6 +174,9 @@ extension Worker {
         tally.retried += 1
         if options.bounds.drains && options.bounds.idleTimeout != nil { calendar.add(delay) }
       case .failedQueue: tally.parked += 1
+      case .workQueue(let wasRun):
+        replacements.confirm(copy.tag)
+        if !wasRun { report(.replaced(starts: copy.message.properties.headers?.count(TaskHeaders.starts) ?? 0)) }
       }
       guard options.acknowledges else { continue }
       if subscription?.holds(copy.tag) == true {
@@ -164,25 +185,32 @@ extension Worker {
         report(.copiedInVain(task: copy.number))
       }
     }
+    try settleRefusedCopies()
+    try startWaiting()
   }
 
   /// Gives back what was not begun.
   ///
   /// - Returns: how many tasks that were.
   @discardableResult
-  mutating func handBackWaiting() throws(AMQPError) -> Int {
+  mutating func handBackWaiting(replaces: Bool = true) throws(AMQPError) -> Int {
     guard options.acknowledges else { return 0 }  // ours alone now: nobody else will do them
     let count = waiting.count
     tally.handedBack += count
-    while let next = waiting.popFirst() { try subscription?.handBack(next.delivery.tag) }
+    while var next = waiting.popFirst() {
+      next.mayRun = next.mayRun || !replaces
+      try giveBack(next)
+    }
     return count
   }
 
-  /// Forgets the tasks that the broker gives to someone else anyway.
+  /// Forgets the tasks that the broker gives to someone else anyway: all that this session does not hold.
   mutating func dropWaiting() {
     guard options.acknowledges else { return }
-    waiting = Fifo()
-    let session = subscription?.session
-    tally.inVain += retrier.forget { $0.tag.session != session }
+    let ledger = subscription?.ledger
+    let isStale = { (tag: Delivery.Tag) in ledger?.isOpen(tag) != true }
+    _ = waiting.remove { isStale($0.delivery.tag) }
+    replacements.forget(where: isStale)
+    tally.inVain += retrier.forget { isStale($0.tag) }
   }
 }

@@ -81,6 +81,7 @@ package struct Worker: ~Copyable {
   var running: [Job] = []
   var begun = 0
   var retrier: Retrier
+  var replacements = Replacements()
   var tally = TaskCounts()
 
   var stopReason: StopReason?
@@ -89,7 +90,7 @@ package struct Worker: ~Copyable {
   var copiesEnd = Deadline.never
   var idleSince = Deadline.now
   var nextLook = Deadline.now
-  /// How many tasks were begun when the queue was last seen empty.
+  /// How many tasks were begun or replaced when the queue was last seen empty.
   var begunAtLook = 0
   /// How often in a row the broker did not know how many tasks wait.
   var doubts = 0
@@ -102,6 +103,8 @@ package struct Worker: ~Copyable {
   struct Waiting {
     let delivery: Delivery
     let received: Deadline
+    /// Whether it is run although its deliveries make it suspicious: it could not be replaced.
+    var mayRun = false
   }
 
   /// `report` is told of all that happens, as it happens.
@@ -173,19 +176,10 @@ package struct Worker: ~Copyable {
 
   private mutating func handle(_ event: Event) throws(AMQPError) {
     switch event {
-    case .delivered(let delivery) where stopReason != nil && options.acknowledges:
-      try subscription?.handBack(delivery.tag)
-      tally.handedBack += 1
-    case .delivered(let delivery):
-      waiting.append(Waiting(delivery: delivery, received: .now))
-      try startWaiting()
-    case .cancelled:
-      report(.cancelled(queue: options.queue))
-      try handBackWaiting()
-      try resume()
+    case .delivered(let delivery): try receive(delivery)
+    case .cancelled(let consumer): try cancelled(consumer)
     case .channelClosed(let error):
-      let patience = consumerTimeout.learn(from: error)
-      report(.channelClosed(error, running: running.count, patience: patience))
+      report(.channelClosed(error, running: running.count, timeout: consumerTimeout.learn(from: error)))
       dropWaiting()
       try resume()
     case .confirmed, .returned, .blocked, .unblocked, .got:
@@ -215,7 +209,7 @@ package struct Worker: ~Copyable {
 
   /// When something is due, if nothing comes in before.
   private mutating func wakeUp() -> Deadline {
-    var moment = min(retrier.wakeUp, nextBound)
+    var moment = min(retrier.wakeUp, nextBound, replacements.nextDeadline)
     for job in running { moment = min(moment, job.nextMoment) }
     if let interval = subscription?.careInterval { moment = min(moment, .after(interval)) }
     if subscription == nil && stopReason == nil { moment = min(moment, nextAttempt, patienceEnd) }

@@ -12,7 +12,13 @@ package enum WorkerEvent {
   case output(OutputStream, ArraySlice<UInt8>)
   /// The copy of this task is published, but the connection that the original came by is gone: the broker
   /// gives that out again, too.
-  case copiedInVain(task: Int)
+  case copiedInVain(task: Int?)
+  /// A task that was returned to the queue too often was replaced by a copy at its end, which has that many
+  /// recorded starts.
+  case replaced(starts: Int)
+  /// The broker does not take a task's copy for the end of the queue, for that reason: the original is run, or
+  /// requeued, as it is. Without a number, the task was not run.
+  case notReplaced(task: Int?, reason: String)
   /// So many tasks that failed cannot be put off or parked, for now; they are not lost.
   case copiesWait(AMQPError, tasks: Int, retry: Duration)
   /// The broker takes no copies in, for the reason it gives.
@@ -29,9 +35,15 @@ package enum WorkerEvent {
   case reconnected(broker: String, address: Address)
   /// The broker ended the consumer: the queue was deleted, or has moved.
   case cancelled(queue: String)
-  /// The broker closed the channel, and running tasks will be given out again; `patience` is its
+  /// The broker closed the channel, and running tasks will be given out again; `timeout` is its
   /// consumer_timeout, where that was why.
-  case channelClosed(AMQPError, running: Int, patience: Duration?)
+  case channelClosed(AMQPError, running: Int, timeout: ConsumerTimeout.Cause?)
+  /// The broker ended the consumer, because this number of tasks were held for longer than its time limit:
+  /// it redelivers those, and the others stay ours.
+  case timedOut(tasks: Int, limit: Duration)
+  /// By the options a task may be held for longer than this broker usually permits, and a client cannot ask
+  /// it for more.
+  case timeoutTooShort(broker: String, needed: Duration, usual: Duration)
   /// Consuming again after one of the two.
   case resumed(queue: String)
   /// It takes no more tasks: what runs is finished first, what was not begun has been given back.
@@ -52,6 +64,8 @@ package struct JobEnd: Equatable, Sendable {
   /// Whether the broker gives the task out again whatever we say, because the connection that it came by
   /// is gone.
   package let isInVain: Bool
+  /// Whether that is for the broker's time limit, and not for a lost connection.
+  package let isPastTimeLimit: Bool
 }
 
 /// Why a worker stops.
