@@ -51,6 +51,11 @@ final class MoveReport {
     if balance.countsDeliveries {
       notice("'\(source)' is a quorum queue: for the tasks that were left, a delivery was counted")
     }
+    if balance.replaced > 0 {
+      notice(
+        "\(Figures.grouped(balance.replaced)) of the tasks that were left had been returned often: copies at the "
+          + "end of '\(source)' replace them")
+    }
     switch ending {
     case .complete: return
     case .refused(let reason):

@@ -33,12 +33,28 @@ struct Peek: WorkqCommand {
     guard let queue = try connection.settings.queueNames(name.map { [$0] } ?? []).first else { return }
     let settings = connection.settings.options(for: "peek")
     try withConnection { link, console in
-      let (tasks, waiting) = try Peeker.peek(
-        &link, queue: queue, count: choice.raw ? 1 : choice.count, patience: settings.rpcTimeout)
+      let look = try Peeker.peek(
+        &link, queue: queue, count: choice.raw ? 1 : choice.count, via: [link.address], settings)
+      let (tasks, waiting) = (look.tasks, look.waiting)
       if try Peeker.countsDeliveries(&link, queue: queue, tasks: tasks) {
         console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
       }
+      explain(look.replacement, queue, console)
       try show(tasks, waiting, of: queue, at: link.address.location, console)
+    }
+  }
+
+  private func explain(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
+    if replacement.replaced > 0 {
+      let them = replacement.replaced == 1 ? "1 task" : "\(replacement.replaced) tasks"
+      console.notice(
+        "\(them) had been returned to '\(queue)' often: a copy at the queue's end replaces each, because the "
+          + "queue's delivery limit would drop it")
+    }
+    if let reason = replacement.refusal {
+      console.notice(
+        "cannot replace tasks that were returned to '\(queue)' often: \(reason); the queue's delivery limit "
+          + "may drop them")
     }
   }
 

@@ -18,6 +18,13 @@ package struct BrokerVersion: Comparable, Sendable {
     self.init(major, minor)
   }
 
+  /// Whether a quorum queue drops or dead-letters a task that came back 20 times, unless it was declared with
+  /// another limit.
+  package var limitsDeliveries: Bool { self >= BrokerVersion(4, 0) }
+
+  /// Whether a quorum queue counts a task that was returned without being rejected, as stops and looks do.
+  package var countsReturns: Bool { self < BrokerVersion(4, 3) }
+
   package static func < (left: Self, right: Self) -> Bool {
     (left.major, left.minor) < (right.major, right.minor)
   }

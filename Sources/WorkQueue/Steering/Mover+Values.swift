@@ -46,6 +46,8 @@ extension Mover {
     package let uncertain: Int
     /// Whether those that were left have had a delivery counted (a quorum queue's).
     package let countsDeliveries: Bool
+    /// How many of those that were left had come back often, and were replaced by copies at the queue's end.
+    package let replaced: Int
   }
 }
 

@@ -11,8 +11,6 @@ package struct Mover: ~Copyable {
   /// So many tasks are asked for before the first answer is here, unless they are large.
   private static let askWindow = 100
   private static let mostBytes = 8 << 20
-  /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
-  private static let fewAcks = 16
 
   private let options: Options
   private let report: (MoverEvent) -> Void
@@ -24,6 +22,8 @@ package struct Mover: ~Copyable {
   private var progress = Progress()
   /// The deliveries whose copies are on their way, by the copies' tickets.
   private var inFlight: [Int: Delivery.Tag] = [:]
+  /// The same for tasks that are left, and replaced by copies at the end of the source.
+  private var replacing: [Int: Delivery.Tag] = [:]
   private var stopSignal: Int32?
   private var refusal: String?
 
@@ -33,6 +33,7 @@ package struct Mover: ~Copyable {
     var matched = 0
     var moved = 0
     var left = 0
+    var replaced = 0
     var isExhausted = false
     var largestTask = Mover.mostBytes
     var lastAnswer = Deadline.now
@@ -72,7 +73,8 @@ package struct Mover: ~Copyable {
   package var balance: Balance {
     Balance(
       moved: progress.moved, left: progress.left, uncertain: inFlight.count,
-      countsDeliveries: progress.countsDeliveries && progress.left > 0)
+      countsDeliveries: progress.countsDeliveries && progress.left > progress.replaced,
+      replaced: progress.replaced)
   }
   /// How many it means to move at most.
   package var goal: Int { min(options.limit ?? waiting, waiting) }
@@ -87,7 +89,7 @@ package struct Mover: ~Copyable {
       try takeTasks()
       try takeVerdicts()
       for ack in ledger.flush() { try source.acknowledge(ack.tag, multiple: ack.multiple) }
-      if !wantsMore && progress.answered == progress.asked && inFlight.isEmpty {
+      if !wantsMore && progress.answered == progress.asked && inFlight.isEmpty && replacing.isEmpty {
         try giveBack()
         if let stopSignal { return .stopped(signal: stopSignal) }
         return refusal.map { .refused(reason: $0) } ?? .complete
@@ -152,11 +154,18 @@ package struct Mover: ~Copyable {
   private mutating func take(_ task: Delivery) throws(AMQPError) {
     let size = task.message.body.count
     progress.largestTask = progress.answered == 1 ? size : max(progress.largestTask, size)
-    if task.message.properties.headers?["x-delivery-count"] != nil { progress.countsDeliveries = true }
+    let version = BrokerVersion(broker: source.broker)
+    if task.message.properties.headers?["x-delivery-count"] != nil, version?.countsReturns != false {
+      progress.countsDeliveries = true
+    }
     ledger.opened(task.tag)
     let isWanted = stopSignal == nil && refusal == nil && progress.matched < goal
     guard isWanted, options.matches.allSatisfy({ $0.matches(task.message) }) else {
       progress.left += 1
+      if Replacer.mustReplace(task, on: version) {
+        let copy = task.replacement(in: options.source, starts: task.history.starts)
+        replacing[try pipeline.send(Envelope(copy, routingKey: options.source))] = task.tag
+      }
       return
     }
     let copy = task.message.moved(keepsAttempts: options.keepsAttempts)
@@ -168,8 +177,9 @@ package struct Mover: ~Copyable {
   /// Gives back what was not moved, and waits until the broker has acted on that and on all acknowledgements.
   private mutating func giveBack() throws(AMQPError) {
     guard progress.answered > 0 else { return }
-    var hasLeft = progress.answered > progress.moved
-    if progress.moved > Self.fewAcks {
+    let acknowledged = progress.moved + progress.replaced
+    var hasLeft = progress.answered > acknowledged
+    if acknowledged > Replacer.fewAcks {
       let more = try source.takeOneMore(of: options.source, within: options.patience)
       if more != nil { hasLeft = true }
     }
@@ -191,6 +201,12 @@ package struct Mover: ~Copyable {
   }
 
   private mutating func settle(_ ticket: Int, _ verdict: Verdict) {
+    if let tag = replacing.removeValue(forKey: ticket) {
+      guard case .confirmed = verdict else { return }  // it is given back as it is
+      _ = ledger.finished(tag)
+      progress.replaced += 1
+      return
+    }
     guard let tag = inFlight.removeValue(forKey: ticket) else { return }
     switch verdict {
     case .confirmed:

@@ -8,13 +8,28 @@ package enum Peeker {
   /// So many are asked for before the first answer is here.
   private static let window = 100
 
-  /// The first `count` tasks that wait, and how many wait in all; fewer tasks when fewer wait.
+  /// What was seen.
+  package struct Look {
+    /// The first tasks that wait.
+    package let tasks: [Delivery]
+    /// How many wait in all.
+    package let waiting: UInt32
+    /// What became of those whose deliveries come near the queue's limit.
+    package let replacement: Replacer.Result
+  }
+
+  /// Looks at the first `count` tasks that wait, or at all when fewer wait.
+  ///
+  /// Where the queue limits deliveries and counts looks, tasks that came back often are replaced by copies,
+  /// which are published to the first of the `addresses`.
   ///
   /// - Throws: `notFound`; `unsupported` for a stream; `locked` where only its one consumer gets tasks;
   ///   `timedOut`.
   package static func peek(
-    _ connection: inout Connection, queue: String, count: Int, patience: Duration
-  ) throws(AMQPError) -> (tasks: [Delivery], waiting: UInt32) {
+    _ connection: inout Connection, queue: String, count: Int, via addresses: [Address],
+    _ options: Connection.Options
+  ) throws(AMQPError) -> Look {
+    let patience = options.rpcTimeout
     guard let found = try connection.status(ofQueue: queue) else {
       throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "there is no such queue")
     }
@@ -38,10 +53,17 @@ package enum Peeker {
       case .confirmed, .returned, .delivered, .cancelled, .channelClosed, .blocked, .unblocked: break
       }
     }
+    let version = BrokerVersion(broker: connection.broker)
+    let replacement = try Replacer.replace(
+      tasks.filter { Replacer.mustReplace($0, on: version) }, in: queue, on: &connection, via: addresses,
+      options)
+    if replacement.replaced > Replacer.fewAcks {
+      _ = try connection.takeOneMore(of: queue, within: patience)
+    }
     if !tasks.isEmpty { try connection.handBackAll() }
     // The broker answers in order: with this answer the tasks are back.
     _ = try connection.status(ofQueue: queue)
-    return (tasks, found.waiting)
+    return Look(tasks: tasks, waiting: found.waiting, replacement: replacement)
   }
 
   /// Whether each look at a task counts as a delivery of it: it does in a quorum queue, whose limit of
@@ -53,6 +75,7 @@ package enum Peeker {
     _ connection: inout Connection, queue: String, tasks: [Delivery]
   ) throws(AMQPError) -> Bool {
     guard !tasks.isEmpty else { return false }
+    if BrokerVersion(broker: connection.broker)?.countsReturns == false { return false }
     if tasks.contains(where: { $0.message.properties.headers?["x-delivery-count"] != nil }) { return true }
     if let version = BrokerVersion(broker: connection.broker), version < BrokerVersion(3, 13) { return false }
     return try connection.type(ofQueue: queue) == "quorum"

@@ -3,39 +3,42 @@ internal import AMQP
 /// The tasks that are being replaced by copies at the end of their queue, until the broker has confirmed the
 /// copies.
 ///
-/// A task whose start is recorded by that keeps its job slot for a moment, so that those that came with it
-/// are not taken for suspects, too. None may keep others from being run: what is not confirmed in time is
-/// given up, and run without.
+/// None may keep others from being run: what is not confirmed in time is given up, and run without.
 struct Replacements {
-  /// How long a recorded start keeps a job slot.
-  private static let slotTime = Duration.seconds(1)
   /// How long the broker has for a confirm; a blocked one needs longer.
   private static let timeLimit = Duration.seconds(5)
+  /// Tasks that come within this time of one another may have been in the same worker before.
+  private static let closeTogether = Duration.seconds(1)
 
   private struct Entry {
     let task: Worker.Waiting
-    let slotEnd: Deadline
     let end: Deadline
   }
 
   private var entries: [Delivery.Tag: Entry] = [:]
+  private var recorded: [Deadline] = []
   /// How many copies were confirmed.
   private(set) var confirmed = 0
 
-  /// How many job slots are kept.
-  var slots: Int { entries.isEmpty ? 0 : entries.values.count { !$0.slotEnd.hasPassed } }
+  /// When a copy is given up, if it is not confirmed before.
+  var nextDeadline: Deadline { entries.values.map(\.end).min() ?? .never }
 
-  /// When a slot is free again or a copy is given up, if nothing comes in before.
-  var nextDeadline: Deadline {
-    let now = Deadline.now
-    return entries.values.map { $0.slotEnd > now ? min($0.slotEnd, $0.end) : $0.end }.min() ?? .never
-  }
+  /// Whether a copy is not confirmed yet: then none is run, because it could be the death of this worker
+  /// before the original is acknowledged, and both would come back.
+  var isPending: Bool { !entries.isEmpty }
+
+  /// How many starts were recorded a moment ago.
+  ///
+  /// When a worker dies, all its tasks come back together, and no more of them were being run than it had
+  /// jobs: those that come first. The others must not be taken for suspects.
+  var recentStarts: Int { recorded.count { !($0 + Self.closeTogether).hasPassed } }
 
   /// Notes that a copy of the task is being published; `recordsStart` when that is instead of a run.
   mutating func add(_ task: Worker.Waiting, recordsStart: Bool) {
-    let now = Deadline.now
-    entries[task.delivery.tag] = Entry(
-      task: task, slotEnd: recordsStart ? now + Self.slotTime : now, end: now + Self.timeLimit)
+    entries[task.delivery.tag] = Entry(task: task, end: .after(Self.timeLimit))
+    guard recordsStart else { return }
+    recorded.removeAll { ($0 + Self.closeTogether).hasPassed }
+    recorded.append(.now)
   }
 
   /// The copy was confirmed.

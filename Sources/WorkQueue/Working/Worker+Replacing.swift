@@ -26,20 +26,25 @@ extension Worker {
   /// Replaces a suspicious task whose turn has come by a copy that records the start; the run comes with the
   /// copy.
   ///
-  /// Those that wait behind it and are suspicious, too, were probably with it in the worker that died: their
-  /// copies record nothing.
-  ///
   /// - Returns: whether the task must not be run now.
   mutating func recordStart(_ task: Waiting) -> Bool {
     let history = task.delivery.history
     guard options.acknowledges, history.isSuspicious, !history.hasKilledWorkers, !task.mayRun else {
       return false
     }
-    replace(task, starts: history.starts + 1, recordsStart: true)
-    for other in waiting.remove(where: { $0.delivery.history.isSuspicious && !$0.mayRun }) {
-      replace(other, starts: other.delivery.history.starts)
-    }
+    // Beyond the number of jobs, it has only waited in the worker that died.
+    let recordsStart = running.count + replacements.recentStarts < options.jobs
+    replace(task, starts: history.starts + (recordsStart ? 1 : 0), recordsStart: recordsStart)
     return true
+  }
+
+  /// Replaces the suspicious tasks that came together with one whose start was recorded, before it can be the
+  /// death of this worker, too; nothing is recorded for them.
+  mutating func replaceCompanions() {
+    guard replacements.recentStarts > 0 else { return }
+    for task in waiting.remove(where: { $0.delivery.history.isSuspicious && !$0.mayRun }) {
+      replace(task, starts: task.delivery.history.starts)
+    }
   }
 
   /// Returns a task that was not run, or was interrupted, to its queue.

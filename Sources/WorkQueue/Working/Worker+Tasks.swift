@@ -5,9 +5,20 @@ internal import Glibc
 extension Worker {
   /// Begins what may begin.
   mutating func startWaiting() throws(AMQPError) {
-    while running.count + replacements.slots < options.jobs, !isFull, let next = waiting.popFirst() {
-      if !recordStart(next) { try start(next) }
+    var later = Fifo<Waiting>()
+    while running.count < options.jobs, !isFull, let next = waiting.popFirst() {
+      if recordStart(next) { continue }
+      if replacements.isPending && next.delivery.history.starts > 0 {
+        later.append(next)
+      } else {
+        try start(next)
+      }
     }
+    if !later.isEmpty {
+      while let next = waiting.popFirst() { later.append(next) }
+      waiting = later
+    }
+    replaceCompanions()
     if isFull && stopReason == nil { stop(.bound) }
   }
 
@@ -168,7 +179,8 @@ extension Worker {
 
   /// Publishes copies, and settles the originals of those that are published.
   mutating func settleCopies() throws(AMQPError) {
-    for copy in retrier.turn(report) {
+    let published = retrier.turn(report)
+    for copy in published {
       switch copy.destination {
       case .delay(let delay):
         tally.retried += 1
@@ -186,6 +198,7 @@ extension Worker {
       }
     }
     try settleRefusedCopies()
+    if published.contains(where: { !$0.destination.isRetried }) { try subscription?.flush() }
     try startWaiting()
   }
 

@@ -1,0 +1,59 @@
+internal import AMQP
+
+/// Replaces tasks that were only looked at by copies at the end of their queue, so that looking cannot bring
+/// them to the delivery limit of a quorum queue.
+package enum Replacer {
+  /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
+  static let fewAcks = 16
+
+  /// What became of the tasks.
+  package struct Result: Equatable, Sendable {
+    package var replaced = 0
+    /// Why others were returned as they were; nil when there are none.
+    package var refusal: String?
+  }
+
+  /// Whether returning the task once more may end with its loss, or with its being taken for one that kills
+  /// its workers.
+  static func mustReplace(_ task: Delivery, on version: BrokerVersion?) -> Bool {
+    guard let version, version.countsReturns else { return false }
+    let history = task.history
+    return history.starts > 0
+      || version.limitsDeliveries && history.returns >= DeliveryHistory.suspiciousReturns
+  }
+
+  /// Publishes the copies, and acknowledges the originals of those that the broker confirms; the others are
+  /// left to be returned. Failures are reported as the reason for that.
+  static func replace(
+    _ tasks: [Delivery], in queue: String, on connection: inout Connection, via addresses: [Address],
+    _ options: Connection.Options
+  ) throws(AMQPError) -> Result {
+    var result = Result()
+    guard !tasks.isEmpty else { return result }
+    var confirmed: [Delivery.Tag] = []
+    do throws(AMQPError) {
+      var pipeline = try Pipeline(firstOf: addresses, options)
+      for task in tasks {
+        let copy = task.replacement(in: queue, starts: task.history.starts)
+        let ticket = try pipeline.send(Envelope(copy, routingKey: queue))
+        while true {
+          guard let notice = try pipeline.next(within: options.rpcTimeout) else {
+            throw AMQPError(.timedOut, "publish", "the broker has not confirmed the task in time")
+          }
+          guard case .settled(ticket, let verdict) = notice else { continue }
+          switch verdict {
+          case .confirmed: confirmed.append(task.tag)
+          case .unroutable(let reason), .refused(let reason), .declined(let reason): result.refusal = reason
+          }
+          break
+        }
+      }
+      pipeline.close()
+    } catch {
+      result.refusal = error.detail
+    }
+    for tag in confirmed { try connection.acknowledge(tag) }
+    result.replaced = confirmed.count
+    return result
+  }
+}
