@@ -25,6 +25,7 @@ enum DeclareAdvice {
     if arguments["x-message-ttl"] != nil, type == "quorum", version < BrokerVersion(3, 10) {
       notes.append("\(broker) has no --message-ttl on quorum queues: it came with 3.10")
     }
+    if type == "quorum" { notes += deliveryNotes(arguments, version, broker) }
     if type == "stream", version < BrokerVersion(3, 9) {
       notes.append("\(broker) has no streams: they came with 3.9")
     }
@@ -32,5 +33,29 @@ enum DeclareAdvice {
       notes.append("while the queue is full, retries and delayed tasks can come up to 3 min late")
     }
     return notes
+  }
+
+  /// What becomes of tasks of a quorum queue that come back again and again.
+  private static func deliveryNotes(
+    _ arguments: FieldTable, _ version: BrokerVersion, _ broker: String
+  ) -> [String] {
+    let isDeadLettered = arguments["x-dead-letter-exchange"] != nil
+    let fate = isDeadLettered ? "dead-letters" : "drops"
+    guard case .int64(let limit) = arguments["x-delivery-limit"] else {
+      guard version.limitsDeliveries, !isDeadLettered else { return [] }
+      return [
+        "\(broker) drops a task of a quorum queue that is returned more than 20 times, unless --dead-letter is "
+          + "given; workq replaces it by a copy before"
+      ]
+    }
+    // workq replaces a task that was returned 10 times.
+    guard (0..<20).contains(limit) else { return [] }
+    return [
+      version.countsReturns
+        ? "with --delivery-limit \(limit), \(broker) \(fate) a task that is returned more often than that: "
+          + "stops of workers, lost connections and looks (workq peek) count, too"
+        : "with --delivery-limit \(limit), \(broker) \(fate) a task that is rejected, or whose worker dies or "
+          + "loses its connection, more often than that"
+    ]
   }
 }

@@ -12,9 +12,10 @@ struct Peek: WorkqCommand {
       $ workq peek --raw > task                   the next task's body, byte for byte
 
       The tasks are taken from the queue for the moment that it takes to look at them, and put back in their \
-      places: workers will see them as redelivered. In a quorum queue each look counts as a delivery, and \
-      brings the task nearer to the queue's delivery limit, at which it is dropped, or dead. Of a long body the beginning is shown; --json \
-      and --raw have all of it. Nothing to see is no failure, but for --raw (75). \
+      places: workers will see them as redelivered. Up to RabbitMQ 4.2 a quorum queue counts each look as a \
+      delivery; from 4.0 on a copy at the queue's end replaces a task that was returned ten times, before \
+      the queue's delivery limit (20) drops it. Of a long body the beginning is shown; --json and --raw have \
+      all of it. Nothing to see is no failure, but for --raw (75). \
       A stream cannot be looked at, nor a quorum queue with a single active consumer.
       """)
 

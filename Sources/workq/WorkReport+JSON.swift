@@ -75,6 +75,7 @@ extension WorkReport {
         if case .limit(let limit) = timeout { seconds = limit / .seconds(1) }
       case .timedOut(let tasks, let limit):
         (self.event, self.tasks, seconds) = ("timed_out", tasks, limit / .seconds(1))
+      case .requeuesForEver: self.event = "requeues_for_ever"
       case .timeoutTooShort(_, let needed, _):
         (self.event, seconds) = ("timeout_too_short", needed / .seconds(1))
       case .resumed: self.event = "resumed"

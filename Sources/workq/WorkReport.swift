@@ -60,7 +60,7 @@ struct WorkReport {
     case .waitingQueue(let event): event.report(to: console)
     case .stopped(let tally, let duration): tellSummary(tally, duration)
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
-      .timeoutTooShort, .graceIsOver, .stopping, .abandoned:
+      .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned:
       tellTrouble(event)
     case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .timedOut, .resumed:
       tellConnection(event)
@@ -83,7 +83,8 @@ struct WorkReport {
   }
 
   private func tellEnd(_ job: Job, _ end: JobEnd) {
-    let cause = end.isPastTimeLimit ? "the broker's time limit is over" : "the connection that it came by is gone"
+    let cause =
+      end.isPastTimeLimit ? "the broker's time limit is over" : "the connection that it came by is gone"
     let inVain = end.isInVain ? "; \(cause): the broker gives it out again" : ""
     if isFake && end.outcome == .interrupted { return }  // that was said of all of them
     if case .pretended = end.outcome {
@@ -148,8 +149,14 @@ struct WorkReport {
         "a task that was returned to the queue often is replaced by a copy at the queue's end"
           + (starts > 0 ? " (\(starts) of \(DeliveryHistory.mostStarts) recorded starts)" : ""))
     case .notReplaced(let number, let reason):
-      let what = number.map { "requeue a copy of task \($0)" } ?? "replace a task that was returned often by a copy"
+      let what =
+        number.map { "requeue a copy of task \($0)" } ?? "replace a task that was returned often by a copy"
       console.notice("cannot \(what): \(reason); the original is used")
+    case .requeuesForEver(let broker):
+      console.notice(
+        "\(broker) drops or dead-letters a task of a quorum queue that is returned more than 20 times, or more "
+          + "than --delivery-limit: with --max-attempts 0, a task that was requeued 10 times goes to the queue's "
+          + "end as a copy, and a lower limit drops it")
     case .timeoutTooShort(let broker, let needed, let usual):
       console.notice(
         "--timeout and --prefetch allow a task to be held for \(needed.spoken), but \(broker) takes it back "
@@ -199,10 +206,10 @@ struct WorkReport {
     case .cancelled(let queue):
       console.notice("the broker stopped consuming from '\(queue)': the queue was deleted or has moved")
     case .timedOut(let tasks, let limit):
-      let them = tasks == 1 ? "it" : "them"
+      let (were, them) = tasks == 1 ? ("was", "it") : ("were", "them")
       console.notice(
-        "\(self.tasks(tasks)) not acknowledged within the time limit of \(limit.spoken): the broker gives "
-          + "\(them) out again; set a shorter --timeout")
+        "\(self.tasks(tasks)) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
+          + "gives \(them) out again; set a shorter --timeout")
     case .channelClosed(_, let running, .unknownLimit):
       console.notice(
         "a task was not acknowledged within the broker's time limit, which it does not tell\(again(running))")

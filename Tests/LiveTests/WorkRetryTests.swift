@@ -82,25 +82,6 @@ import Testing
     #expect(parked.headers["x-workq-exit-status"] == nil)
   }
 
-  @Test func `a task of a quorum queue that kills its workers is parked`() throws {
-    let queue = freshQueue()
-    try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
-    try publish(["killer"], to: queue)
-    for _ in 0..<2 {
-      // The command kills the worker.
-      let result = try worker(queue, ["--max-attempts", "2"], script: "kill -9 $PPID; sleep 1").run()
-      #expect(result.status == 137)
-    }
-    let result = try worker(queue, ["--max-attempts", "2", "--drain"], script: "echo begun").run()
-    #expect(result.status == 1)
-    #expect(result.output == "")
-    #expect(result.error.contains("given out 2 times without an end"))
-    let parked = try #require(try SeenMessage.take(from: "\(queue).failed"))
-    #expect(parked.headers["x-workq-attempts"] as? Int == 2)
-    // The failed queue counts anew: before 4.0, a first delivery has the header, too.
-    #expect(parked.headers["x-delivery-count"] as? Int ?? 0 == 0)
-  }
-
   @Test func `a failed queue that is full keeps the original where it is, without a hot loop`() throws {
     let queue = freshQueue()
     try Peer.declare("\(queue).failed", #"{"x-max-length":0,"x-overflow":"reject-publish"}"#)

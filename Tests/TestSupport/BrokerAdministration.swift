@@ -127,7 +127,9 @@ extension Broker {
   }
 
   /// Has the broker try every 3 s, and not every 180 s, to dead-letter a task again.
-  public func retryDeadLettersOften() throws { try set("dead_letter_worker_publisher_confirm_timeout", "3000") }
+  public func retryDeadLettersOften() throws {
+    try set("dead_letter_worker_publisher_confirm_timeout", "3000")
+  }
 
   /// The arguments of a queue as Erlang writes them: `{"x-expires",3604000}`, `{"x-queue-type",<<"classic">>}`.
   ///

@@ -22,6 +22,24 @@ import Testing
     #expect(ledger.flush() == [])
   }
 
+  @Test func `takes the open deliveries for void that came before a moment`() {
+    var ledger = ledger(opened: 3)
+    #expect(ledger.finished(tag(1)) == true)
+    let moment = Deadline.now
+    ledger.opened(tag(4))
+    #expect(ledger.expire(receivedBy: moment, upTo: 2) == 1)
+    #expect(ledger.isOpen(tag(2)) == false)
+    #expect(ledger.isOpen(tag(3)) == true)
+    #expect(ledger.expire(receivedBy: moment, upTo: 4) == 1)
+    #expect(ledger.isOpen(tag(3)) == false)
+    #expect(ledger.isOpen(tag(4)) == true)
+    #expect(ledger.finished(tag(2)) == false)
+    #expect(ledger.flush() == [.init(tag: tag(1), multiple: false)])
+    #expect(ledger.isSettled(upTo: 3) == true)
+    #expect(ledger.isSettled(upTo: 4) == false)
+    #expect(ledger.last == 4)
+  }
+
   @Test func `a single task is acknowledged singly`() {
     var ledger = ledger(opened: 1)
     #expect(ledger.finished(tag(1)) == true)

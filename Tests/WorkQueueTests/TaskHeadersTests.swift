@@ -27,13 +27,12 @@ import Testing
       (nil, 1), ([:], 1), ([TaskHeaders.attempts: .int64(3)], 4), ([TaskHeaders.attempts: .int32(3)], 4),
       ([TaskHeaders.attempts: .uint8(3)], 4), ([TaskHeaders.attempts: .int8(-3)], 1),
       ([TaskHeaders.attempts: .text("3")], 1), ([TaskHeaders.attempts: .uint64(.max)], .max),
-      ([TaskHeaders.attempts: .int64(.max)], .max), (["x-delivery-count": .int64(2)], 3),
-      (["x-delivery-count": .int64(2), TaskHeaders.attempts: .int64(3)], 6),
-      (["x-delivery-count": .int64(.max), TaskHeaders.attempts: .int64(.max)], .max),
-      (["x-delivery-count": .uint16(1), TaskHeaders.attempts: .int16(1)], 3),
-      (["x-delivery-count": .uint32(1), TaskHeaders.attempts: .void], 2),
+      ([TaskHeaders.attempts: .int64(.max)], .max), (["x-delivery-count": .int64(2)], 1),
+      (["x-delivery-count": .int64(2), TaskHeaders.attempts: .int64(3)], 4),
+      ([TaskHeaders.attempts: .int16(1)], 2), ([TaskHeaders.attempts: .uint16(1)], 2),
+      ([TaskHeaders.attempts: .uint32(1)], 2), ([TaskHeaders.attempts: .void], 1),
     ] as [(FieldTable?, Int)])
-  func `retries and a quorum queue's deliveries count as attempts`(headers: FieldTable?, attempt: Int) {
+  func `counts runs as attempts, and deliveries not`(headers: FieldTable?, attempt: Int) {
     #expect(delivery(headers: headers).attempt == attempt)
   }
 
@@ -65,6 +64,34 @@ import Testing
     for name in names { #expect(copy.properties.headers?[name] == nil) }
     #expect(copy.properties.userID == nil)
     #expect(copy.properties.expiration == nil)
+  }
+
+  @Test func `replaces a task by itself, with the recorded starts and without what the broker added`() {
+    let headers: FieldTable = [
+      "mine": .text("kept"), "x-delivery-count": .int64(12), TaskHeaders.attempts: .int64(2),
+      TaskHeaders.starts: .int64(1),
+    ]
+    let original = delivery(headers: headers, exchange: "images", routingKey: "cat") { properties in
+      (properties.messageID, properties.priority, properties.timestamp) = ("id", 3, 5)
+      (properties.userID, properties.expiration) = ("someone", "1000")
+    }
+    let copy = original.replacement(in: "q", starts: 2)
+    var expected = original.message.properties
+    (expected.userID, expected.expiration) = (nil, nil)
+    expected.headers = [
+      "mine": .text("kept"), TaskHeaders.attempts: .int64(2), TaskHeaders.starts: .int64(2),
+      TaskHeaders.exchange: .text("images"), TaskHeaders.routingKey: .text("cat"),
+    ]
+    #expect(copy.body == original.message.body)
+    #expect(copy.properties == expected)
+    #expect(delivery().replacement(in: "q", starts: 0).properties.headers == nil)
+  }
+
+  @Test func `forgets recorded starts when a run has ended, but not when the workers died`() {
+    let task = delivery(headers: [TaskHeaders.starts: .int64(5)])
+    #expect(task.copy(after: record()).properties.headers?[TaskHeaders.starts] == nil)
+    let died = task.copy(after: record(.workersDied(starts: 5)))
+    #expect(died.properties.headers?[TaskHeaders.starts] == .int64(5))
   }
 
   @Test func `a second failure keeps the first one's time and replaces the rest`() {

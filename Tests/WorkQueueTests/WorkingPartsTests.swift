@@ -41,8 +41,30 @@ import Testing
       PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 6000 ms. \
       This timeout value can be configured, see consumers doc guide to learn more
       """
-    #expect(timeout.learn(from: error(words)) == .seconds(6))
+    #expect(timeout.learn(from: error(words)) == .limit(.seconds(6)))
     #expect(timeout.warningTime == .seconds(5))
+  }
+
+  @Test func `does not take -1 ms for a limit when the consumer was cancelled before`() {
+    var timeout = ConsumerTimeout()
+    let words =
+      "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: -1 ms."
+    #expect(timeout.learn(from: error(words)) == .unknownLimit)
+    #expect(timeout.limit == .seconds(1800))
+  }
+
+  @Test(
+    arguments: [
+      (nil, 10, 1, 1, 86_400), (300, 10, 1, 1, 620), (300, 10, 8, 8, 620), (300, 10, 9, 8, 930),
+      (300, 10, 30, 1, 9610), (300, 10, 0, 4, 86_400), (1, 0, 1, 1, 10), (80_000, 10, 4, 4, 86_400),
+      (Int64.max / 2, Int64.max / 2, 65_535, 1, 86_400),
+    ] as [(Int64?, Int64, Int, Int, Int64)])
+  func `asks for the time that tasks may be held by the options`(
+    timeout: Int64?, killAfter: Int64, prefetch: Int, jobs: Int, needed: Int64
+  ) {
+    let result = ConsumerTimeout.needed(
+      timeout: timeout.map { .seconds($0) }, killAfter: .seconds(killAfter), prefetch: prefetch, jobs: jobs)
+    #expect(result == .seconds(needed))
   }
 
   @Test func `other words teach nothing`() {

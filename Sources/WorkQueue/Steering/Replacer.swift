@@ -23,7 +23,9 @@ package enum Replacer {
   }
 
   /// Publishes the copies, and acknowledges the originals of those that the broker confirms; the others are
-  /// left to be returned. Failures are reported as the reason for that.
+  /// left to be returned.
+  ///
+  /// A failure to publish is no error, but the reason for that.
   static func replace(
     _ tasks: [Delivery], in queue: String, on connection: inout Connection, via addresses: [Address],
     _ options: Connection.Options

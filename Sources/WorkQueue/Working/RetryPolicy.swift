@@ -28,6 +28,11 @@ package struct RetryPolicy: Equatable, Sendable {
 
   package init() {}
 
+  /// Whether a task can be requeued again and again, without an end of its attempts.
+  var requeuesForEver: Bool {
+    maxAttempts == 0 && (onFailure == .requeue || onExit.values.contains(.requeue))
+  }
+
   /// What an exit status says: of a task's work, or of the command.
   func outcome(of status: Int32) -> Outcome {
     guard statusesTellOfCommand, onExit[status] == nil else { return .exited(status) }

@@ -26,6 +26,9 @@ extension Worker {
 
   /// Notes the time limit that holds for tasks, and reports one that does not fit the options.
   private mutating func warn(of new: borrowing Subscription) {
+    if options.policy.requeuesForEver, new.version?.limitsDeliveries == true {
+      report(.requeuesForEver(broker: new.broker))
+    }
     if let asked = new.askedTimeout { return consumerTimeout.asked(for: asked) }
     guard options.command?.timeout != nil, let needed = options.neededTimeout, let version = new.version,
       needed > ConsumerTimeout.usual

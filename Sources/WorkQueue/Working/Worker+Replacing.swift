@@ -50,7 +50,8 @@ extension Worker {
   /// Returns a task that was not run, or was interrupted, to its queue.
   mutating func giveBack(_ task: Waiting) throws(AMQPError) {
     let history = task.delivery.history
-    guard options.acknowledges, history.mustNotReturn, !task.mayRun, subscription?.holds(task.delivery.tag) == true
+    guard options.acknowledges, history.mustNotReturn, !task.mayRun,
+      subscription?.holds(task.delivery.tag) == true
     else {
       try subscription?.handBack(task.delivery.tag)
       return

@@ -127,7 +127,8 @@ extension Worker {
     let isInVain = options.acknowledges && subscription?.holds(tag) != true
     let isPastTimeLimit = isInVain && subscription?.session == tag.session
     let took = job.isOfNoTime ? .zero : Deadline.now - job.started
-    let end = JobEnd(outcome: outcome, settlement: settlement, took: took, isInVain: isInVain,
+    let end = JobEnd(
+      outcome: outcome, settlement: settlement, took: took, isInVain: isInVain,
       isPastTimeLimit: isPastTimeLimit)
     report(.ended(job, end))
     if case .unrunnable(let reason, let isTemporary) = outcome {
@@ -188,7 +189,9 @@ extension Worker {
       case .failedQueue: tally.parked += 1
       case .workQueue(let wasRun):
         replacements.confirm(copy.tag)
-        if !wasRun { report(.replaced(starts: copy.message.properties.headers?.count(TaskHeaders.starts) ?? 0)) }
+        if !wasRun {
+          report(.replaced(starts: copy.message.properties.headers?.count(TaskHeaders.starts) ?? 0))
+        }
       }
       guard options.acknowledges else { continue }
       if subscription?.holds(copy.tag) == true {

@@ -41,6 +41,8 @@ package enum WorkerEvent {
   /// The broker ended the consumer, because this number of tasks were held for longer than its time limit:
   /// it redelivers those, and the others stay ours.
   case timedOut(tasks: Int, limit: Duration)
+  /// By the options a task may be requeued for ever, and the quorum queues of this broker limit that.
+  case requeuesForEver(broker: String)
   /// By the options a task may be held for longer than this broker usually permits, and a client cannot ask
   /// it for more.
   case timeoutTooShort(broker: String, needed: Duration, usual: Duration)

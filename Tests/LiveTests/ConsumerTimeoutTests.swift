@@ -1,0 +1,84 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The broker's time limit for tasks that are not acknowledged, which cancels consumers from RabbitMQ 4.3 on.
+///
+/// A worker ends its commands in time, so that only one that was stopped meets the limit.
+@Suite(.waiting) struct ConsumerTimeoutTests {
+  /// (3 s + 1 s) twice is less than the shortest limit that a worker asks for, 10 s.
+  private static let options = ["--timeout", "3s", "--kill-after", "1s"]
+
+  private func limitedQueue(_ name: String = #function) throws -> String {
+    let queue = freshQueue(name)
+    try Peer.declare(queue, #"{"x-queue-type":"quorum","x-consumer-timeout":10000}"#)
+    return queue
+  }
+
+  private func limitsByConsumer() throws -> Bool { try brokerVersion().hasPrefix("4.3") }
+
+  @Test(.timeLimit(.minutes(2)))
+  func `goes on with a fresh consumer when the broker cancels one, and keeps what is not void`() throws {
+    guard try limitsByConsumer() else { return }
+    let queue = try limitedQueue()
+    let options = Self.options + ["-j", "4"]
+    let worker = try worker(queue, options, script: "read t; sleep 2; echo $t").start()
+    try worker.waitForError("waiting for tasks")
+    try publish(["old"], to: queue)
+    try worker.waitForError("task 1 started")
+    worker.signal(SIGSTOP)
+    let stopped = Date.now
+    try waitUntil("half of the time is over") { Date.now.timeIntervalSince(stopped) > 6 }
+    // The broker sends it all the same: this one is not void when the other one's time is over.
+    try publish(["young"], to: queue)
+    try waitUntil("the old task is back") { try waiting(in: queue) == 1 }
+    worker.signal(SIGCONT)
+    try worker.waitForError("1 task was not acknowledged within the time limit of 10 s")
+    try worker.waitForError("consuming from '\(queue)' again")
+    try waitUntil("both are done") { worker.error.ranges(of: " done in ").count == 3 }
+    try waitUntil("nothing is left") { try waiting(in: queue) == 0 }
+    worker.signal(SIGTERM)
+    let result = try worker.end()
+    #expect(result.status == 0)
+    #expect(result.outputLines.sorted() == ["old", "old", "young"])
+    #expect(result.error.contains("the broker's time limit is over: the broker gives it out again"))
+    #expect(result.error.contains(": 2 done, 1 in vain;"))
+  }
+
+  @Test(.timeLimit(.minutes(3))) func `no worker of a fleet ends with a task that takes too long`() throws {
+    guard try limitsByConsumer() else { return }
+    let queue = try limitedQueue()
+    func start() throws -> RunningProgram {
+      let program = try worker(queue, Self.options + ["-j", "4"], script: "sleep 1; echo done").start()
+      try program.waitForError("waiting for tasks")
+      return program
+    }
+    let first = try start()
+    try publish(["long"], to: queue)
+    try first.waitForError("task 1 started")
+    first.signal(SIGSTOP)
+    let second = try start()
+    try second.waitForError("task 1 started")
+    second.signal(SIGSTOP)
+    first.signal(SIGCONT)
+    try first.waitForError("1 task was not acknowledged within the time limit of 10 s")
+    try first.waitForError("consuming from '\(queue)' again")
+    try first.waitForError("task 2 done")
+    second.signal(SIGCONT)
+    try second.waitForError("1 task was not acknowledged within the time limit of 10 s")
+    try publish(["one", "two", "three", "four", "five", "six"], to: queue)
+    try waitUntil("all are done") {
+      (first.output + second.output).ranges(of: "done").count == 9
+    }
+    for worker in [first, second] { worker.signal(SIGTERM) }
+    for worker in [first, second] { try expect(worker.end().status, equals: 0) }
+  }
+
+  @Test func `warns of a time limit that the broker does not give`() throws {
+    let long = try worker(freshQueue(), ["--drain", "--timeout", "1h"], script: "true").run()
+    #expect(long.status == 0)
+    #expect(long.error.contains("consumer_timeout, usually 30 min") == !(try limitsByConsumer()))
+    let short = try worker(freshQueue(), ["--drain", "--timeout", "5m"], script: "true").run()
+    #expect(short.error == "")
+  }
+}

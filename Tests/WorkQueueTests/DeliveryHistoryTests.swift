@@ -1,0 +1,75 @@
+import AMQP
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+@Suite(.units) struct DeliveryHistoryTests {
+  private func history(returns: Int64? = nil, starts: Int64? = nil) -> DeliveryHistory {
+    var headers = FieldTable()
+    headers["x-delivery-count"] = returns.map { .int64($0) }
+    headers[TaskHeaders.starts] = starts.map { .int64($0) }
+    return DeliveryHistory(headers)
+  }
+
+  @Test(
+    arguments: [
+      (nil, nil, false), (0, nil, false), (9, nil, false), (10, nil, true), (nil, 1, false), (0, 1, false),
+      (1, 1, true), (12, 0, true),
+    ] as [(Int64?, Int64?, Bool)])
+  func `suspects a task that came back ten times, or once since its start was recorded`(
+    returns: Int64?, starts: Int64?, isSuspicious: Bool
+  ) {
+    #expect(history(returns: returns, starts: starts).isSuspicious == isSuspicious)
+  }
+
+  @Test(
+    arguments: [(1, 4, false), (1, 5, true), (nil, 5, false), (0, 7, false), (19, nil, false)]
+      as [(Int64?, Int64?, Bool)])
+  func `takes five starts without an end for the end of the workers`(
+    returns: Int64?, starts: Int64?, hasKilled: Bool
+  ) {
+    #expect(history(returns: returns, starts: starts).hasKilledWorkers == hasKilled)
+  }
+
+  @Test(
+    arguments: [(9, nil, false), (10, nil, true), (nil, 1, true), (nil, nil, false)]
+      as [(Int64?, Int64?, Bool)])
+  func `replaces on return what the broker must not count once more`(
+    returns: Int64?, starts: Int64?, mustNotReturn: Bool
+  ) {
+    #expect(history(returns: returns, starts: starts).mustNotReturn == mustNotReturn)
+  }
+
+  @Test(arguments: [FieldValue.text("10"), .int64(-10), .void, .boolean(true)])
+  func `takes what is no count for none`(value: FieldValue) {
+    #expect(DeliveryHistory(["x-delivery-count": value, TaskHeaders.starts: value]) == DeliveryHistory(nil))
+  }
+}
+
+@Suite(.units) struct ReplacerTests {
+  private func task(returns: Int64, starts: Int64? = nil) -> Delivery {
+    var properties = Message.Properties()
+    properties.headers = ["x-delivery-count": .int64(returns)]
+    properties.headers?[TaskHeaders.starts] = starts.map { .int64($0) }
+    return Delivery(
+      tag: Delivery.Tag(session: 1, number: 1), isRedelivered: true, exchange: "", routingKey: "q",
+      message: Message(body: [], properties: properties))
+  }
+
+  @Test(
+    arguments: [
+      ("3.13", 15, nil, false), ("3.13", 0, 1, true), ("4.0", 9, nil, false), ("4.0", 10, nil, true),
+      ("4.2", 10, nil, true), ("4.3", 19, 3, false),
+    ] as [(String, Int64, Int64?, Bool)])
+  func `replaces what was looked at where that counts as a return`(
+    version: String, returns: Int64, starts: Int64?, isReplaced: Bool
+  ) {
+    let version = BrokerVersion(broker: "RabbitMQ \(version).1")
+    #expect(Replacer.mustReplace(task(returns: returns, starts: starts), on: version) == isReplaced)
+  }
+
+  @Test func `replaces nothing on a broker that is no RabbitMQ`() {
+    #expect(!Replacer.mustReplace(task(returns: 15), on: BrokerVersion(broker: "LavinMQ 2.0.0")))
+  }
+}
