@@ -12,6 +12,9 @@ package struct ConsumerTimeout {
   private static let shortest = Duration.seconds(10)
 
   private(set) var limit = usual
+  /// Whether the broker has refused to be asked for this queue, as RabbitMQ 4.3 does for a classic one, which
+  /// has no limit.
+  private(set) var isRefused = false
 
   /// What the broker says of the limit when it closes the channel.
   package enum Cause: Equatable, Sendable {
@@ -23,8 +26,11 @@ package struct ConsumerTimeout {
   /// How long after a task was handed to us people are told that it gets late.
   var warningTime: Duration { limit * 5 / 6 }
 
-  /// Notes what the broker was asked for, and heeds.
-  mutating func asked(for limit: Duration) { self.limit = limit }
+  /// Notes what the broker was asked for and heeds; nil when it would not be asked.
+  mutating func asked(for limit: Duration?) {
+    isRefused = limit == nil
+    self.limit = limit ?? Self.longest
+  }
 
   /// Learns the broker's limit from its reason for closing the channel.
   ///

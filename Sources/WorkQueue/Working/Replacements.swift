@@ -17,8 +17,9 @@ struct Replacements {
 
   private var entries: [Delivery.Tag: Entry] = [:]
   private var recorded: [Deadline] = []
-  /// How many copies were confirmed.
+  /// How many copies were confirmed at the end of the queue.
   private(set) var confirmed = 0
+  private var lastConfirm: Deadline?
 
   /// When a copy is given up, if it is not confirmed before.
   var nextDeadline: Deadline { entries.values.map(\.end).min() ?? .never }
@@ -41,10 +42,15 @@ struct Replacements {
     recorded.append(.now)
   }
 
-  /// The copy was confirmed.
+  /// The copy was confirmed: of one of these tasks, or of one that was requeued.
   mutating func confirm(_ tag: Delivery.Tag) {
-    if entries.removeValue(forKey: tag) != nil { confirmed += 1 }
+    entries[tag] = nil
+    confirmed += 1
+    lastConfirm = .now
   }
+
+  /// Whether a copy was put into the queue a moment ago, whatever the broker says of the tasks that wait.
+  var isInQueue: Bool { lastConfirm.map { !($0 + Self.closeTogether).hasPassed } ?? false }
 
   /// The copy was refused, or must not be waited for any longer.
   ///

@@ -6,6 +6,7 @@ struct Subscription: ~Copyable {
   private var connection: Connection
   private(set) var ledger: AckLedger
   private(set) var isConsuming = false
+  private var asksForTimeout = true
   /// The present consumer's tag.
   private var consumer = ""
   /// Counts the consumers, so that each has a tag of its own.
@@ -23,8 +24,9 @@ struct Subscription: ~Copyable {
   /// For the broker to act on the last of them; a task that comes again is better than a worker that stays.
   private static let patienceAtTheEnd = Duration.seconds(5)
 
-  /// Connects to the first of the brokers that does not refuse for now, and consumes.
-  static func open(_ options: Worker.Options) throws(AMQPError) -> Subscription {
+  /// Connects to the first of the brokers that does not refuse for now, and consumes; with a time limit of our own
+  /// where `asksForTimeout` and the broker permits it.
+  static func open(_ options: Worker.Options, asksForTimeout: Bool = true) throws(AMQPError) -> Subscription {
     var (addresses, refusal) = (options.addresses[...], AMQPError?.none)
     while true {
       let connection: Connection
@@ -35,6 +37,7 @@ struct Subscription: ~Copyable {
       }
       let place = addresses.firstIndex(of: connection.address) ?? addresses.startIndex
       var subscription = Subscription(options: options, connection: connection, ledger: AckLedger(session: 0))
+      subscription.asksForTimeout = asksForTimeout
       do throws(AMQPError) {
         try subscription.consume()
         return subscription
@@ -62,11 +65,11 @@ struct Subscription: ~Copyable {
   /// The version, where the broker is a RabbitMQ.
   var version: BrokerVersion? { BrokerVersion(broker: connection.broker) }
 
-  /// The time limit that the broker was asked for, and heeds in a quorum queue; nil where it does not.
-  var askedTimeout: Duration? {
-    guard let version, version >= BrokerVersion(4, 3) else { return nil }
-    return options.neededTimeout
-  }
+  /// Whether the broker knows consumers that ask for a time limit.
+  var knowsTimeouts: Bool { version.map { $0 >= BrokerVersion(4, 3) } ?? false }
+
+  /// The time limit that the broker was asked for and heeds; nil where it does not.
+  var askedTimeout: Duration? { asksForTimeout && knowsTimeouts ? options.neededTimeout : nil }
 
   /// Makes sure of the queue, and starts to receive its tasks; also after the broker stopped that.
   ///
@@ -76,16 +79,11 @@ struct Subscription: ~Copyable {
     try ensureQueue()
     consumerNumber += 1
     consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
-    var arguments = FieldTable()
-    arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
     do throws(AMQPError) {
-      try connection.consume(
-        queue: options.queue, consumer: consumer, prefetch: options.bounds.prefetch(options.prefetch),
-        acknowledges: options.acknowledges, arguments: arguments)
-    } catch {
-      guard error.detail.contains("reuse consumer tag") else { throw error }
-      // Another connection has no such tag.
-      throw AMQPError(.lost, error.operation, error.detail)
+      try consumeQueue()
+    } catch  where error.kind == .preconditionFailed && error.detail.contains("x-consumer-timeout") {
+      asksForTimeout = false
+      try consumeQueue()
     }
     isConsuming = true
     if ledger.session != connection.session {
@@ -93,6 +91,14 @@ struct Subscription: ~Copyable {
       acknowledgements = 0
       retired = []
     }
+  }
+
+  private mutating func consumeQueue() throws(AMQPError) {
+    var arguments = FieldTable()
+    arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
+    try connection.consume(
+      queue: options.queue, consumer: consumer, prefetch: options.bounds.prefetch(options.prefetch),
+      acknowledges: options.acknowledges, arguments: arguments)
   }
 
   /// Why the broker has cancelled a consumer.

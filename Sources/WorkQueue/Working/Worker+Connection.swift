@@ -29,7 +29,7 @@ extension Worker {
     if options.policy.requeuesForEver, new.version?.limitsDeliveries == true {
       report(.requeuesForEver(broker: new.broker))
     }
-    if let asked = new.askedTimeout { return consumerTimeout.asked(for: asked) }
+    if new.knowsTimeouts { return consumerTimeout.asked(for: new.askedTimeout) }
     guard options.command?.timeout != nil, let needed = options.neededTimeout, let version = new.version,
       needed > ConsumerTimeout.usual
     else { return }
@@ -64,9 +64,9 @@ extension Worker {
   }
 
   mutating func reconnect() throws(AMQPError) {
-    let new = try Subscription.open(options)
+    let new = try Subscription.open(options, asksForTimeout: !consumerTimeout.isRefused)
     report(.reconnected(broker: new.broker, address: new.address))
-    if let asked = new.askedTimeout { consumerTimeout.asked(for: asked) }
+    if new.knowsTimeouts { consumerTimeout.asked(for: new.askedTimeout) }
     subscription = consume new
     backoff.reset()
     patienceEnd = .never

@@ -82,7 +82,10 @@ extension Worker {
     let isConsuming = subscription?.isConsuming == true
     let found = try subscription?.status()
     let isEmpty = found.map { $0.waiting == 0 } ?? true
-    if isConsuming, isEmpty, found?.consumers == 0, doubts < Self.mostDoubts {
+    if isConsuming, isEmpty, replacements.isInQueue {
+      // It may be on its way to us, or not be counted yet.
+      nextLook = .after(Self.lookInterval)
+    } else if isConsuming, isEmpty, found?.consumers == 0, doubts < Self.mostDoubts {
       doubts += 1
       nextLook = .after(Self.lookInterval)
     } else if isConsuming && isEmpty {

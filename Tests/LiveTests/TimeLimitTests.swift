@@ -5,7 +5,7 @@ import Testing
 /// The broker's time limit for tasks that are not acknowledged, which cancels consumers from RabbitMQ 4.3 on.
 ///
 /// A worker ends its commands in time, so that only one that was stopped meets the limit.
-@Suite(.waiting) struct ConsumerTimeoutTests {
+@Suite(.waiting) struct TimeLimitTests {
   /// (3 s + 1 s) twice is less than the shortest limit that a worker asks for, 10 s.
   private static let options = ["--timeout", "3s", "--kill-after", "1s"]
 
