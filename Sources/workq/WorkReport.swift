@@ -206,9 +206,9 @@ struct WorkReport {
     case .cancelled(let queue):
       console.notice("the broker stopped consuming from '\(queue)': the queue was deleted or has moved")
     case .timedOut(let tasks, let limit):
-      let (were, them) = tasks == 1 ? ("was", "it") : ("were", "them")
+      let (were, them) = tasks > 1 ? ("were", "them") : ("was", "it")
       console.notice(
-        "\(self.tasks(tasks)) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
+        "\(self.tasks(max(tasks, 1))) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
           + "gives \(them) out again; set a shorter --timeout")
     case .channelClosed(_, let running, .unknownLimit):
       console.notice(

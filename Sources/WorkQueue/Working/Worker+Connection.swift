@@ -43,10 +43,9 @@ extension Worker {
     switch try subscription?.cancelled(consumer) {
     case .timedOut(let tasks):
       dropWaiting()
-      if tasks > 0 {
+      // Without a void one, the result of the late task was sent before we knew.
+      if tasks > 0 || subscription?.isConsuming == false {
         report(.timedOut(tasks: tasks, limit: consumerTimeout.limit))
-      } else if subscription?.isConsuming == false {
-        report(.cancelled(queue: options.queue))
       }
     case .queueGone:
       report(.cancelled(queue: options.queue))

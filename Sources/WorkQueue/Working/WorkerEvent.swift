@@ -39,7 +39,7 @@ package enum WorkerEvent {
   /// consumer_timeout, where that was why.
   case channelClosed(AMQPError, running: Int, timeout: ConsumerTimeout.Cause?)
   /// The broker ended the consumer, because this number of tasks were held for longer than its time limit:
-  /// it redelivers those, and the others stay ours.
+  /// it redelivers those, and the others stay ours. None is one that was done meanwhile.
   case timedOut(tasks: Int, limit: Duration)
   /// By the options a task may be requeued for ever, and the quorum queues of this broker limit that.
   case requeuesForEver(broker: String)
