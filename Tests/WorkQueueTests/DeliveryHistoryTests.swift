@@ -73,3 +73,49 @@ import Testing
     #expect(!Replacer.mustReplace(task(returns: 15), on: BrokerVersion(broker: "LavinMQ 2.0.0")))
   }
 }
+
+@Suite(.units) struct ReplacementsTests {
+  private func task(_ number: UInt64) -> Worker.Waiting {
+    let delivery = Delivery(
+      tag: Delivery.Tag(session: 1, number: number), isRedelivered: true, exchange: "", routingKey: "q",
+      message: Message(body: []))
+    return Worker.Waiting(delivery: delivery, received: .now)
+  }
+
+  @Test func `counts recorded starts, and not the tasks that only waited`() {
+    var replacements = Replacements()
+    replacements.add(task(1), recordsStart: true)
+    replacements.add(task(2), recordsStart: false)
+    #expect(replacements.recentStarts == 1)
+    #expect(replacements.isPending)
+  }
+
+  @Test func `waits for a confirm, and not for ever`() {
+    var replacements = Replacements()
+    #expect(replacements.nextDeadline == .never)
+    replacements.add(task(1), recordsStart: true)
+    #expect(replacements.nextDeadline < .after(.seconds(6)))
+    #expect(replacements.overdue == [])
+    replacements.confirm(task(1).delivery.tag)
+    #expect(replacements.confirmed == 1)
+    #expect(replacements.isInQueue)
+    #expect(!replacements.isPending)
+    #expect(replacements.nextDeadline == .never)
+  }
+
+  @Test func `gives a task back whose copy is given up, once`() {
+    var replacements = Replacements()
+    replacements.add(task(1), recordsStart: false)
+    #expect(replacements.giveUp(task(1).delivery.tag)?.delivery.tag.number == 1)
+    #expect((replacements.giveUp(task(1).delivery.tag) == nil) == true)
+  }
+
+  @Test func `forgets what the broker redelivers`() {
+    var replacements = Replacements()
+    replacements.add(task(1), recordsStart: false)
+    replacements.add(task(2), recordsStart: false)
+    replacements.forget { $0.number == 1 }
+    #expect((replacements.giveUp(task(1).delivery.tag) == nil) == true)
+    #expect((replacements.giveUp(task(2).delivery.tag) == nil) == false)
+  }
+}
