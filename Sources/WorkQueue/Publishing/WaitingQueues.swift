@@ -124,12 +124,7 @@ struct WaitingQueues {
 
   /// Whether the broker does not have the type, or an argument, or has the queue with others.
   private static func isRefusal(_ error: AMQPError) -> Bool {
-    switch error.kind {
-    case .preconditionFailed, .unsupported: true
-    // RabbitMQ up to 3.11 closes the connection with 541, as it does for much that passes.
-    case .lost: error.detail.contains("feature flag is disabled")
-    default: false
-    }
+    error.kind == .preconditionFailed || error.kind == .unsupported
   }
 
   private mutating func declareFormer(
