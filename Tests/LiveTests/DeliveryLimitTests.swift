@@ -16,7 +16,7 @@ import Testing
     try Program.workq("declare", "--check", queue).run().status == 78
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test
   func `parks a task when it has killed its workers, and no other with it`() throws {
     let queue = try quorumQueue(["killer", "innocent 1", "innocent 2", "innocent 3"])
     let script = "read t; [ \"$t\" = killer ] && kill -9 $PPID && sleep 1; echo \"$t\""
@@ -41,7 +41,7 @@ import Testing
     #expect(headers?["x-delivery-count"] == nil)
   }
 
-  @Test(.timeLimit(.minutes(5))) func `loses none of 30 prefetched tasks in 24 stops`() throws {
+  @Test func `loses none of 30 prefetched tasks in 24 stops`() throws {
     let tasks = (1...30).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     for _ in 0..<24 {
@@ -57,8 +57,7 @@ import Testing
     #expect(try isMissing("\(queue).failed"))
   }
 
-  @Test(.timeLimit(.minutes(5))) func `parks none of 5 prefetched tasks when 16 connections are cut`() throws
-  {
+  @Test func `parks none of 5 prefetched tasks when 16 connections are cut`() throws {
     let tasks = (1...5).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     let proxy = try FaultProxy(to: .shared)
@@ -85,7 +84,7 @@ import Testing
     #expect(try isMissing("\(queue).failed"))
   }
 
-  @Test(.timeLimit(.minutes(5))) func `loses no task that is requeued 30 times`() throws {
+  @Test func `loses no task that is requeued 30 times`() throws {
     let queue = try quorumQueue(["a", "b", "c"])
     let log = try TemporaryFile("")
     let script = "read t; echo $t >> '\(log.path)'; [ $(grep -c $t '\(log.path)') -gt 30 ] && echo $t"
@@ -111,7 +110,7 @@ import Testing
     #expect(parked.headers["x-workq-attempts"] as? Int == 3)
   }
 
-  @Test(.timeLimit(.minutes(5))) func `loses no task to 24 looks and 24 moves that leave it`() throws {
+  @Test func `loses no task to 24 looks and 24 moves that leave it`() throws {
     let tasks = (1...20).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     let other = freshQueue()

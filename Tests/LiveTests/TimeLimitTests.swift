@@ -18,9 +18,9 @@ import Testing
   /// Consumers ask for a time limit from 4.3 on.
   private static func limitsByConsumer() throws -> Bool { try Broker.shared.version >= RabbitMQVersion(4, 3) }
 
-  @Test(.timeLimit(.minutes(2)))
+  @Test
   func `goes on with a fresh consumer when the broker cancels one, and keeps what is not void`() throws {
-    guard try limitsByConsumer() else { return }
+    guard try Self.limitsByConsumer() else { return }
     let queue = try limitedQueue()
     let options = Self.options + ["-j", "4"]
     let script = "read t; [ $t$WORKQ_REDELIVERED = old0 ] && exec sleep 60; sleep 2; echo $t"
@@ -47,8 +47,8 @@ import Testing
     #expect(result.error.contains(": 2 done, 1 in vain;"))
   }
 
-  @Test(.timeLimit(.minutes(3))) func `no worker of a fleet ends with a task that takes too long`() throws {
-    guard try limitsByConsumer() else { return }
+  @Test func `no worker of a fleet ends with a task that takes too long`() throws {
+    guard try Self.limitsByConsumer() else { return }
     let queue = try limitedQueue()
     func start() throws -> RunningProgram {
       let program = try worker(queue, Self.options + ["-j", "4"], script: "sleep 1; echo done").start()
@@ -79,7 +79,7 @@ import Testing
   @Test func `warns of a time limit that the broker does not give`() throws {
     let long = try worker(freshQueue(), ["--drain", "--timeout", "1h"], script: "true").run()
     #expect(long.status == 0)
-    #expect(long.error.contains("consumer_timeout, usually 30 min") == !(try limitsByConsumer()))
+    #expect(long.error.contains("consumer_timeout, usually 30 min") == !(try Self.limitsByConsumer()))
     let short = try worker(freshQueue(), ["--drain", "--timeout", "5m"], script: "true").run()
     #expect(short.error == "")
   }
