@@ -71,7 +71,7 @@ test: deps-test lint ## run every test, on private brokers (SANITIZE=address, th
 	@SANITIZE=$(SANITIZE) TESTS=$(TESTS) FLAGS="$(TEST_FLAGS)" WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/run
 
 # The other versions of RabbitMQ are made while the tests are built, if that is still to be done.
-test-brokers: needs-root deps-test ## run the suites that a broker's version matters to on RabbitMQ 4.0 and 4.3 (needs root)
+test-brokers: needs-root deps-test ## run the suites of tasks and queues on RabbitMQ 4.0 and 4.3, too (as root)
 	@makers=(); trap 'kill -KILL "$${makers[@]}" 2>/dev/null' EXIT; trap 'exit 130' INT TERM; \
 	for version in 4.0 4.3; do Tests/TestSupport/make-broker $$version $(BROKERS)/$$version & makers+=($$!); done; \
 	$(MAKE) --no-print-directory release && swift build --build-tests $(TEST_FLAGS) || exit 1; \

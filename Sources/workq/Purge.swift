@@ -67,12 +67,11 @@ struct Purge: WorkqCommand {
   private func waitingQueues(of name: String, _ link: inout Connection) throws -> [Queue.Status] {
     let delays = QueueFamily.retryDelays(
       from: choice.retryDelay.duration, upTo: choice.retryMaxDelay.duration)
-    let family = QueueFamily(queue: name, retryDelays: delays, delays: choice.delay.map(\.duration))
-    var found: [Queue.Status] = []
-    for member in family.members where member.role != .work && member.role != .failed {
-      if let status = try link.status(ofQueue: member.name) { found.append(status) }
-    }
-    return found
+    let family = QueueFamily(
+      queue: name, retryDelays: delays, delays: choice.delay.map(\.duration), now: WallClock.seconds)
+    var survey = Survey(of: [family])
+    return try survey.take(&link).filter { $0.member.role != .work && $0.member.role != .failed }
+      .compactMap(\.status)
   }
 
   private func question(_ status: Queue.Status, _ others: [Queue.Status], _ location: String) -> String {

@@ -10,7 +10,8 @@ struct WaitingLimit: Equatable {
   /// The queues in which such tasks wait.
   var queues: [String] {
     let delays = delay.map { [$0] } ?? []
-    return QueueFamily(queue: queue, delays: delays.filter { $0 > .zero }).members.filter { member in
+    let family = QueueFamily(queue: queue, delays: delays.filter { $0 > .zero }, now: WallClock.seconds)
+    return family.members.filter { member in
       switch member.role {
       case .work, .delay: true
       case .retry, .failed: false
