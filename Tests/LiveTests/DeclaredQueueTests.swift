@@ -15,12 +15,13 @@ import WorkQueue
     let park = ["--count", "3", "--on-failure", "park"]
     try expect(worker(queue, park, script: "exit 1").run().status, equals: 1)
     let failed = "\(queue).failed"
+    let addresses = [try Address(url: Broker.shared.url)]
     for _ in 1...100 {
       // Each look is a connection of its own, as each run of peek is.
-      var connection = try Connection.open(
-        firstOf: [try Address(url: Broker.shared.url)], Connection.Options())
-      let (tasks, _) = try Peeker.peek(&connection, queue: failed, count: 10, patience: .seconds(30))
-      #expect(tasks.map { String(decoding: $0.message.body, as: UTF8.self) } == ["1", "2", "3"])
+      var connection = try Connection.open(firstOf: addresses, Connection.Options())
+      let look = try Peeker.peek(
+        &connection, queue: failed, count: 10, via: addresses, Connection.Options())
+      #expect(look.tasks.map { String(decoding: $0.message.body, as: UTF8.self) } == ["1", "2", "3"])
       connection.close()
     }
     try expect(drain(failed).map(\.text), equals: ["1", "2", "3"])
