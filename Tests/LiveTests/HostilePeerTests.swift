@@ -28,24 +28,23 @@ import Testing
 
   private static let codes: Set<Int32> = [0, 1, 3, 65, 69, 70, 75, 77, 78]
 
-  /// What the usual cases may end with, by what they do wrong, in the order of the script's list. Most depends on
-  /// the step at which it happens: before the log-in it is 69. Where the broker falls silent, it and the
-  /// command's own time limit may come in either order.
-  private static let codesByKind: [Set<Int32>] = [
-    /* truncate */ [0, 3, 69, 75], /* stop */ [3, 69, 70, 75], /* flip */ [0, 69, 70], /* length */
-    [0, 69, 70],
-    /* end */ [69, 70], /* type */ [0, 3, 69, 70, 75], /* channel */ [0, 69], /* method */ [0, 69, 70],
-    /* arguments */ [69, 70], /* twice */ [0, 69, 70], /* skip */ [0, 3, 69, 70, 75], /* beats */ [0, 69],
-    /* garbage */ [3, 69, 70], /* close */ [0, 65, 69, 70], /* closeChannel */ [0, 69, 70, 78],
-    /* blocked */ [0, 69], /* body */ [0, 3, 69, 70], /* size */ [0, 3, 69, 70, 75], /* headers */
-    [0, 69, 70],
-    /* reset */ [0, 3, 69], /* cancel */ [0, 69], /* return */ [0, 69], /* confirm */ [0, 69],
-    /* late */ [0, 3, 69, 75],
+  /// What the usual cases may end with, by what they do wrong, in the order of the script's list.
+  ///
+  /// Most depends on the step at which it happens: before the log-in it is 69. Where the broker falls silent, it
+  /// and the command's own time limit may come in either order.
+  private static let codesByKind: [(kind: String, codes: Set<Int32>)] = [
+    ("truncate", [0, 3, 69, 75]), ("stop", [3, 69, 70, 75]), ("flip", [0, 69, 70]), ("length", [0, 69, 70]),
+    ("end", [69, 70]), ("type", [0, 3, 69, 70, 75]), ("channel", [0, 69]), ("method", [0, 69, 70]),
+    ("arguments", [69, 70]), ("twice", [0, 69, 70]), ("skip", [0, 3, 69, 70, 75]), ("beats", [0, 69]),
+    ("garbage", [3, 69, 70]), ("close", [0, 65, 69, 70]), ("closeChannel", [0, 69, 70, 78]),
+    ("blocked", [0, 69]), ("body", [0, 3, 69, 70]), ("size", [0, 3, 69, 70, 75]), ("headers", [0, 69, 70]),
+    ("reset", [0, 3, 69]), ("cancel", [0, 69]), ("return", [0, 69]), ("confirm", [0, 69]),
+    ("late", [0, 3, 69, 75]),
   ]
 
   /// Further cases, which only WORKQ_FUZZ asks for, may end with any code that is documented.
   private static func codes(of number: Int) -> Set<Int32> {
-    number < 48 ? codesByKind[number % codesByKind.count] : codes
+    number < 48 ? codesByKind[number % codesByKind.count].codes : codes
   }
 
   @Test(arguments: commands)
