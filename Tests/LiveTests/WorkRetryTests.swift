@@ -101,6 +101,7 @@ import Testing
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
+    let retry = retryQueue(of: queue, after: .seconds(3600))
     let options = ["-j", "2", "--retry-delay", "1h"]
     let worker = try worker(queue, options, script: "exit 1")
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
@@ -108,20 +109,43 @@ import Testing
     try publish(["first"], to: queue)
     // The second connection is the one for copies; it is there when the first copy is.
     try worker.waitForError("next try in")
-    try waitUntil("the first copy is settled") { try waiting(in: "\(queue).retry.3600000") == 1 }
+    try waitUntil("the first copy is settled") { try exists(retry) && waiting(in: retry) == 1 }
     proxy.mute(2)
     try publish(["second"], to: queue)
     try waitUntil("the second copy has arrived, unconfirmed") {
-      try waiting(in: "\(queue).retry.3600000") == 2
+      try waiting(in: retry) == 2
     }
     proxy.cut(only: 2)
-    try waitUntil("it was sent again") { try waiting(in: "\(queue).retry.3600000") == 3 }
+    try waitUntil("it was sent again") { try waiting(in: retry) == 3 }
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.error.contains("2 put off"), "\(result.error)")
     try expect(consumers(of: queue), equals: 0)
     try expect(waiting(in: queue), equals: 0)
+  }
+
+  @Test func `sends a copy again when the broker does not confirm it in time`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    let retry = retryQueue(of: queue, after: .seconds(3600))
+    // Without heartbeats, silence is no reason to think that the connection is lost.
+    let options = ["-j", "2", "--retry-delay", "1h", "--heartbeat", "0"]
+    let worker = try worker(queue, options, script: "exit 1")
+      .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try worker.waitForError("waiting for tasks")
+    try publish(["first"], to: queue)
+    try waitUntil("the first copy has arrived") { try exists(retry) && waiting(in: retry) == 1 }
+    try waitUntil("its original is acknowledged") { worker.error.contains("next try in") }
+    proxy.mute(2)
+    try publish(["second"], to: queue)
+    try worker.waitForError("the broker has not confirmed one in time")
+    try waitUntil("it was sent again") { try waiting(in: retry) >= 3 }
+    worker.signal(SIGTERM)
+    let result = try worker.end()
+    #expect(result.status == 0)
+    #expect(result.error.contains("2 put off"), "\(result.error)")
   }
 
   @Test func `a delay queue that is not ours is not filled, and the task is not lost`() throws {

@@ -37,13 +37,19 @@ struct Copy {
 ///
 /// 1. It connects when there is something to send, and makes the queues that are missing.
 /// 2. A copy counts as published when the broker has confirmed it and a queue has it.
-/// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off.
+/// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off; so is
+///    what the broker neither confirms nor refuses in time: its queue may have no leader.
 struct Retrier: ~Copyable {
+  /// How long the broker has for a confirm.
+  private static let confirmTimeout = Duration.seconds(30)
+
   private var addresses: [Address]
   private let connection: Connection.Options
   private let workQueue: String
   private let failedQueue: String
   private var pipeline: Pipeline?
+  /// Whether the broker has said that it reads no publishes for now; then it owes no confirms.
+  private var isBlocked = false
   private var backoff = Backoff()
   private var nextAttempt = Deadline.now
   private var unsent = Fifo<Copy>()
@@ -84,7 +90,15 @@ struct Retrier: ~Copyable {
     mutating get {
       var moment = unsent.isEmpty ? Deadline.never : nextAttempt
       if let interval = pipeline?.careInterval { moment = min(moment, .after(interval)) }
-      return moment
+      return min(moment, confirmDeadline)
+    }
+  }
+
+  /// When the broker must have confirmed the oldest copy in flight.
+  private var confirmDeadline: Deadline {
+    mutating get {
+      guard !isBlocked, let since = pipeline?.waitingSince else { return .never }
+      return since + Self.confirmTimeout
     }
   }
 
@@ -138,6 +152,9 @@ struct Retrier: ~Copyable {
       try send(report)
       while let notice = try pipeline?.next(within: .zero) { handle(notice, report) }
       try send(report)
+      if confirmDeadline.hasPassed {
+        throw AMQPError(.timedOut, "publish copies", "the broker has not confirmed one in time")
+      }
     } catch {
       lose(error, report)
     }
@@ -186,8 +203,12 @@ struct Retrier: ~Copyable {
 
   private mutating func handle(_ notice: Pipeline.Notice, _ report: (WorkerEvent) -> Void) {
     switch notice {
-    case .blocked(let reason): report(.copiesBlocked(reason: reason))
-    case .unblocked: report(.copiesUnblocked)
+    case .blocked(let reason):
+      isBlocked = true
+      report(.copiesBlocked(reason: reason))
+    case .unblocked:
+      isBlocked = false
+      report(.copiesUnblocked)
     case .returned: break  // comes only without confirms
     case .settled(let ticket, let verdict):
       guard let copy = inFlight.removeValue(forKey: ticket) else { return }
@@ -210,6 +231,7 @@ struct Retrier: ~Copyable {
   private mutating func lose(_ error: AMQPError, _ report: (WorkerEvent) -> Void) {
     if error.kind == .unavailable, let address = pipeline?.address { addresses.moveToEnd(address) }
     pipeline = nil
+    isBlocked = false
     for copy in inFlight.values { unsent.append(copy) }
     inFlight = [:]
     refused += unsent.remove { !$0.destination.isRetried }.map { Refused(copy: $0, reason: error.detail) }
