@@ -66,7 +66,7 @@ import Testing
     worker.signal(SIGCONT)
     try worker.waitForError("the broker takes in no failed tasks for now: low on \(alarm)")
     try waitUntil("the good ones are done") { worker.error.ranges(of: " done in ").count == 3 }
-    try expect(waiting(in: "\(queue).failed", at: broker), equals: 1)
+    try expectWaiting(in: "\(queue).failed", at: broker, equals: 1)
     try broker.clear(alarm)
     try worker.waitForError("the broker takes in failed tasks again")
     try waitUntil("the bad one is parked") { try waiting(in: "\(queue).failed", at: broker) == 2 }
@@ -74,7 +74,7 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains(": 3 done, 2 parked"), "\(result.error)")
-    try expect(waiting(in: queue, at: broker), equals: 0)
+    try expectWaiting(in: queue, at: broker, equals: 0)
   }
 
   @Test func `a broker without disk takes no task, and says so`() throws {

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 
 /// A quorum queue on three brokers, of which some stop and die.
-@Suite(.slow) struct ClusterTests {
+@Suite(.cluster) struct ClusterTests {
   private static let count = TestEnvironment.count("CLUSTER_TASKS", 20_000)
 
   @Test func `every confirmed task is done, whichever brokers stop and die`() throws {
-    let (cluster, queue) = (try Cluster.start(), freshQueue())
+    let (cluster, queue) = (try Cluster.shared.get(), freshQueue())
     let nodes = cluster.nodes
     try expect(Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status, equals: 0)
     let workers = try (0..<3).map { number in
@@ -65,12 +65,11 @@ import Testing
     for worker in workers[..<2] { #expect(worker.output.contains(#""event":"reconnected""#)) }
     try waitUntil("the queue is empty") { try waiting(in: queue, at: nodes[2]) == 0 }
     print("\(all.count - Self.count) of \(Self.count) tasks were done twice")
-    try cluster.stop()
   }
 
   /// RabbitMQ 4.3 confirms negatively what older ones return.
   @Test func `publish goes on later when the home node of a classic queue is down`() throws {
-    let (cluster, queue) = (try Cluster.start(), freshQueue())
+    let (cluster, queue) = (try Cluster.shared.get(), freshQueue())
     let (home, other) = (cluster.nodes[0], cluster.nodes[1])
     let spool = FileManager.default.temporaryDirectory.appending(path: "workq-home-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: spool) }
@@ -101,7 +100,6 @@ import Testing
     let done = try worker.end()
     #expect(done.status == 0, "\(done.error)")
     #expect(Set(done.output) == Set("1234"))
-    try cluster.stop()
   }
 
   private func confirmed(by publisher: RunningProgram) -> Int { publisher.output.utf8.count / 37 }

@@ -143,7 +143,7 @@ import Testing
     #expect(move.status == 77, "\(move.error)")
     #expect(move.error.contains("none is lost"), "\(move.error)")
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
-    try expect(waiting(in: other), equals: 0)
+    try expectWaiting(in: other, equals: 0)
   }
 
   @Test func `reports options when the broker's version ignores them`() throws {
@@ -170,7 +170,7 @@ import Testing
     try expect(declare("--dead-letter", "--message-ttl", "1ms", queue).status, equals: 0)
     try expect(Program.workq("publish", "-q", queue, "late").run().status, equals: 0)
     try waitUntil("the task is dead") { try waiting(in: "\(queue).failed") == 1 }
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `an exchange's messages come to a bound queue`() throws {

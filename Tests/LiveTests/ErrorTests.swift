@@ -133,7 +133,7 @@ import Testing
     let result = try publish.run()
     #expect(result.status == 0)
     #expect(result.error == "")
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `no queue takes the task`() throws {
@@ -192,7 +192,7 @@ import Testing
     let good = try Program.workq(["publish", "-v", "-q", queue, "x"] + arguments).run()
     #expect(good.status == 0)
     #expect(!good.error.contains("hunter2"))
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
     let missing = try Program.workq(["publish", "x", "--username", "clerk"]).run()
     #expect(missing.status == 64)
     #expect(missing.error.contains("--username needs --password-file"))

@@ -123,7 +123,7 @@ import Testing
       #expect(move.status == 78)
       #expect(move.error.contains("'\(missing)': there is no such queue"))
     }
-    try expect(waiting(in: source), equals: 1)
+    try expectWaiting(in: source, equals: 1)
   }
 
   @Test func `a target that is full ends it, and the rest stays`() throws {
@@ -135,11 +135,11 @@ import Testing
     #expect(move.output.contains("\(moved) moved"))
     #expect(moved >= 5)
     #expect(Set(try bodies(source) + bodies(target)) == Set((0..<50).map(String.init)))
-    try expect(waiting(in: source) + moved, equals: 50)
+    try expectWaiting(in: source, equals: 50 - moved)
     let none = try Program.workq("move", source, target).run()
     #expect(none.status == 65)
     #expect(none.output.contains("0 moved"))
-    try expect(waiting(in: source) + moved, equals: 50)
+    try expectWaiting(in: source, equals: 50 - moved)
   }
 
   @Test func `on a terminal it counts`() throws {

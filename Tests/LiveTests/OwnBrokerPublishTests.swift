@@ -97,7 +97,7 @@ import Testing
     try broker.clear(.memory)
     try expect(running.end().status, equals: 0)
     #expect(running.error.contains("the broker takes tasks again"))
-    try expect(waiting(in: queue, at: broker), equals: 1)
+    try expectWaiting(in: queue, at: broker, equals: 1)
   }
 
   // MARK: Deaths

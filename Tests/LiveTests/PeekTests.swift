@@ -20,7 +20,7 @@ import Testing
   @Test func `tasks are shown and stay, in order`() throws {
     let queue = try queue("one", "two", "three", "four")
     try expect(bodies(queue, count: 3), equals: ["one", "two", "three"])
-    try expect(waiting(in: queue), equals: 4)
+    try expectWaiting(in: queue, equals: 4)
     try expect(bodies(queue), equals: ["one", "two", "three", "four"])
     let worker = try Program.workq("work", "-q", queue, "--dot", "1ms").start()
     try worker.waitForOutput("Done", count: 4)

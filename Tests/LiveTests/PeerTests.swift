@@ -21,7 +21,7 @@ import Testing
         " [x] Received 'First message.'", " [x] Received 'Second message..'",
         #" [x] Received 'it\'s a "Käse"'"#,
       ])
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test(arguments: ["classic", "quorum"])
@@ -81,7 +81,7 @@ import Testing
     try worker.waitForOutput("Received 'from amqp-tools'\n [x] Done")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `workq sends to amqp-consume, byte for byte`() throws {

@@ -1,6 +1,7 @@
 import AMQP
 import Foundation
 import TestSupport
+import Testing
 
 /// Programs that we did not write, or that are not ours to test, at the other end.
 enum Peer {
@@ -56,6 +57,19 @@ func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
     throw Peer.PeerFailed(words: "there is no queue '\(queue)'")
   }
   return Int(status.waiting)
+}
+
+/// Expects that a queue has this number of waiting tasks, or will have in a moment.
+///
+/// A queue answers such questions before it does what it was told earlier: tasks that were requeued, also by a
+/// program that has exited since, may not be counted yet.
+func expectWaiting(
+  in queue: String, at broker: Broker = .shared, equals expected: Int,
+  _ comment: @autoclosure () -> Comment? = nil,
+  sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+  _ = try? waitUntil("the tasks are counted", within: 20) { try waiting(in: queue, at: broker) == expected }
+  try expect(waiting(in: queue, at: broker), equals: expected, comment(), sourceLocation: sourceLocation)
 }
 
 /// How many consumers a queue has; one that does not exist has none.

@@ -239,7 +239,7 @@ import Testing
       let result = try publish.run()
       #expect(result.status == 0)
       #expect(result.error.contains("2 tasks wait for '\(queue)' already") == isSkipped)
-      try expect(waiting(in: queue), equals: count)
+      try expectWaiting(in: queue, equals: count)
     }
   }
 
@@ -257,7 +257,7 @@ import Testing
       #"{"x-dead-letter-routing-key",<<"\#(queue)">>}"#,
       #"{"x-dead-letter-strategy",<<"at-least-once">>}"#,
     ] { #expect(arguments.contains(argument)) }
-    if Date.now.timeIntervalSince(start) < 3 { try expect(waiting(in: queue), equals: 0) }
+    if Date.now.timeIntervalSince(start) < 3 { try expectWaiting(in: queue, equals: 0) }
     try waitUntil("all three have come") { try waiting(in: queue) == 3 }
     #expect(Date.now.timeIntervalSince(start) >= 4)
     try expect(drain(queue).map(\.text), equals: ["1", "2", "3"])

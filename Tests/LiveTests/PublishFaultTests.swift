@@ -135,7 +135,7 @@ import Testing
     try running.waitForError("trying again")
     proxy.refuse(false)
     try expect(running.end().status, equals: 0)
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
     proxy.refuse(true)
     patient.arguments[patient.arguments.count - 1] = "1s"
     let start = Date.now
@@ -159,6 +159,6 @@ import Testing
       #expect(publish.error == declare.error, "\(publish.error)")
       #expect(!publish.error.contains("geheim"))
     }
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 }

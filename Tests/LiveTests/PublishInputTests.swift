@@ -130,7 +130,7 @@ import Testing
     let both = try Program.workq("publish", "-l", "-q", queue, "-f", "/tmp", "-f", file.path).run()
     #expect(both.status == 3)
     #expect(both.error.contains("1 published, 0 not: cannot read '/tmp': Is a directory"))
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test(arguments: [

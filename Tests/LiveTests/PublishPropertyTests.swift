@@ -163,7 +163,7 @@ import Testing
     try expect(Program.workq("peek", queue).run().status, equals: 0)
     let worker = try Program.workq("work", "-q", queue, "--drain", "--", "true").run()
     #expect(worker.status == 0, "\(worker.error)")
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
     let header = String(repeating: "h", count: 100_000)
     let words = try Program.workq("publish", "-q", queue, "-H", "a=\(header)", "-H", "b=\(header)", "x").run()
     #expect(words.status == 65, "\(words.error)")

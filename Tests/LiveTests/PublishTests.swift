@@ -72,7 +72,7 @@ import Testing
     let loop = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
     #expect(loop.status == 0)
     #expect(loop.error == "")
-    try expect(waiting(in: queue), equals: 3)
+    try expectWaiting(in: queue, equals: 3)
   }
 
   @Test func `with cron's bare environment it works the same`() throws {
@@ -92,7 +92,7 @@ import Testing
     #expect(publish.status == 0)
     #expect(publish.error.contains("does not exist: declaring it"))
     try expect(Program.workq("declare", "--durable", queue).run().status, equals: 0)
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `with --no-declare a missing queue is 78, and stays missing`() throws {
@@ -123,7 +123,7 @@ import Testing
     let second = try Program.workq("publish", "-q", queue, "does not").run()
     #expect(second.status == 65)
     #expect(second.error.contains("not published: the queue is full"))
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `a task is persistent, with an id and a time, unless told otherwise`() throws {
@@ -163,7 +163,7 @@ import Testing
       }
     }
     #expect(waits == 1, "\(lines[start...].joined(separator: "\n"))")
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test(.disposable) func `a broker that takes nothing in is told of, and given up on`() throws {

@@ -28,7 +28,7 @@ import Testing
     let refused = try Program.workq("purge", "--force", first, missing).run()
     #expect(refused.status == 78)
     #expect(refused.error.contains("'\(missing)': there is no such queue"))
-    try expect(waiting(in: first), equals: 2)
+    try expectWaiting(in: first, equals: 2)
     let result = try Program.workq("purge", "--force", first, second).run()
     #expect(result.status == 0)
     #expect(result.outputLines == ["\(first): 2 removed", "\(second): 1 removed"])

@@ -80,7 +80,7 @@ import Testing
     #expect(purge.status == 0)
     #expect(purge.error == "")
     #expect(purge.output == "\(queue): 3 removed\n")
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `purge without --force asks nobody and removes nothing where there is no terminal`() throws {
@@ -90,7 +90,7 @@ import Testing
     #expect(purge.status == 64)
     #expect(purge.output == "")
     #expect(purge.error.contains("--force"))
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test(arguments: [("y\n", 0), ("yes\n", 0), ("n\n", 2), ("\n", 2), ("yup\n", 2), ("\u{4}", 2)])
@@ -100,11 +100,11 @@ import Testing
     let purge = try Program.workq("purge", queue).inTerminal().start()
     let place = "'\(queue)' at 127.0.0.1:\(Broker.shared.port)/"
     try purge.waitForOutput("Remove the 2 waiting tasks of \(place)? [y/N] ")
-    try expect(waiting(in: queue), equals: 2)
+    try expectWaiting(in: queue, equals: 2)
     try purge.type(answer)
     let result = try purge.end()
     #expect(result.output.contains("\(queue): 2 removed") == (left == 0))
-    try expect(waiting(in: queue), equals: left)
+    try expectWaiting(in: queue, equals: left)
   }
 
   @Test func `purge of a missing queue is 78`() throws {

@@ -43,7 +43,7 @@ import Testing
         #expect(bad.error == "workq: \(reason)\n")
       }
     }
-    try expect(waiting(in: queue), equals: 4)
+    try expectWaiting(in: queue, equals: 4)
   }
 
   @Test(

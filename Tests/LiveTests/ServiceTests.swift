@@ -67,7 +67,7 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.output == "first begun\nended by itself\n")
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `what is killed when the time is over is not lost`() throws {

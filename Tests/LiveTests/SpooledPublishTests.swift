@@ -102,7 +102,7 @@ import Testing
     // Without that delay, nobody waits.
     let now = try Program.workq("publish", "-q", queue, "--unless-waiting", "1", "x").run()
     #expect(now.status == 0, "\(now.error)")
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `what is refused for good is not kept`() throws {

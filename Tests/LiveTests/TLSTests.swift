@@ -66,7 +66,7 @@ import Testing
       try TLSBroker.url(host: host), ["--cacert", certificates("ca.pem")])
     #expect(status == 0)
     #expect(message == "")
-    try expect(waiting(in: queue, at: TLSBroker.shared.get()), equals: 1)
+    try expectWaiting(in: queue, at: TLSBroker.shared.get(), equals: 1)
   }
 
   @Test func `without --cacert the system's authorities count, and SSL_CERT_FILE names them`() throws {
@@ -295,7 +295,7 @@ import Testing
     #expect(work.status == 0, "\(work.error)")
     #expect(Set(work.outputLines) == Set(lines))
     #expect(work.outputLines.count == lines.count)
-    try expect(waiting(in: queue, at: broker), equals: 0)
+    try expectWaiting(in: queue, at: broker, equals: 0)
   }
 
   @Test func `a task fails, is parked, is looked at, moved and counted`() throws {
@@ -332,7 +332,7 @@ import Testing
     for said in [worked.error, published.error] {
       #expect(said.ranges(of: "connected to RabbitMQ").count == 1, "\(said)")
     }
-    try expect(waiting(in: queue, at: broker), equals: 0)
+    try expectWaiting(in: queue, at: broker, equals: 0)
   }
 
   @Test func `a connection that is cut, or falls silent, is made again`() throws {

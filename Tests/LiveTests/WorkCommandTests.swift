@@ -36,7 +36,7 @@ import Testing
     let result = try Program.workq("work", "-q", queue, "--drain", "--", "true").run()
     #expect(result.status == 0)
     #expect(result.error.contains("1 done"))
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `a command that cannot be run hands the task back and stops the worker`() throws {
@@ -51,8 +51,8 @@ import Testing
     let notExecutable = try Program.workq("work", "-q", queue, "--", "env", "/etc/passwd").run()
     #expect(notExecutable.status == 78)
     #expect(notExecutable.error.contains("exit status 126"))
-    try expect(waiting(in: queue), equals: 1)
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
+    try expectWaiting(in: queue, equals: 1)
     let result = try worker(queue, ["--count", "1", "--on-exit", "127=drop"], script: "exit 127").run()
     #expect(result.status == 1, "127 has been given a meaning")
   }
@@ -64,7 +64,7 @@ import Testing
     let result = try Program.workq(["work", "-q", queue] + options).run()
     #expect(result.status == 1)
     #expect(result.outputLines == ["it's \(queue)", "last"])
-    try expect(waiting(in: "\(queue).failed"), equals: 1)
+    try expectWaiting(in: "\(queue).failed", equals: 1)
   }
 
   @Test func `a task can be the last argument, and one that cannot is parked`() throws {
@@ -78,7 +78,7 @@ import Testing
     #expect(result.outputLines == ["<-->", "<--help me>"])
     #expect(result.error.contains("NUL byte"))
     #expect(result.error.contains("not UTF-8"))
-    try expect(waiting(in: "\(queue).failed"), equals: 2)
+    try expectWaiting(in: "\(queue).failed", equals: 2)
   }
 
   @Test func `nothing after '--' is a usage error, so that an empty variable does not fake the work`() throws

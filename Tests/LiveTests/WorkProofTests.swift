@@ -96,7 +96,7 @@ import Testing
     let done = records.done
     #expect(ids.subtracting(done).isEmpty, "lost")
     #expect(Set(done) == ids)
-    try expect(waiting(in: queue, at: broker), equals: 0)
+    try expectWaiting(in: queue, at: broker, equals: 0)
     print("\(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
   }
 
@@ -126,7 +126,7 @@ import Testing
     let done = records.done
     #expect(Set(parked) == bad)
     #expect(Set(done) == good)
-    try expect(waiting(in: queue, at: broker), equals: 0)
+    try expectWaiting(in: queue, at: broker, equals: 0)
     try expect(waiting(in: retryQueue(of: queue, after: .seconds(1)), at: broker), equals: 0)
     print(
       "\(done.count - Set(done).count) tasks were done twice and \(parked.count - bad.count) parked twice, "

@@ -41,7 +41,7 @@ import Testing
     let (first, last) = (headers["x-workq-first-failure"] as? Int, headers["x-workq-last-failure"] as? Int)
     #expect(try #require(first) <= #require(last))
     let retries = [300, 600].map { retryQueue(of: queue, after: .milliseconds($0)) }
-    for empty in [queue] + retries { try expect(waiting(in: empty), equals: 0) }
+    for empty in [queue] + retries { try expectWaiting(in: empty, equals: 0) }
   }
 
   @Test func `a retry survives the worker`() throws {
@@ -67,9 +67,9 @@ import Testing
     let options = ["--count", "1", "--on-failure", "drop", "--on-exit", "42=ack", "--on-exit", "43=requeue"]
     let result = try worker(queue, options + ["--retry-delay", "1h"], script: script).run()
     #expect(result.status == (["park", "drop"].contains(action) ? 1 : 0))
-    try expect(waiting(in: queue), equals: (action == "requeue" ? 1 : 0))
+    try expectWaiting(in: queue, equals: (action == "requeue" ? 1 : 0))
     if action == "retry" { try expect(waiting(in: retryQueue(of: queue, after: .seconds(3600))), equals: 1) }
-    if action == "park" { try expect(waiting(in: "\(queue).failed"), equals: 1) }
+    if action == "park" { try expectWaiting(in: "\(queue).failed", equals: 1) }
   }
 
   @Test func `a signal that ended the command is told to the failed queue of one's choice`() throws {
@@ -94,7 +94,7 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.error.contains("1 given back"))
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `sends a copy again when the connection for copies breaks before its confirm`() throws {
@@ -122,7 +122,7 @@ import Testing
     #expect(result.status == 0)
     #expect(result.error.contains("2 put off"), "\(result.error)")
     try expect(consumers(of: queue), equals: 0)
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `sends a copy again when the broker does not confirm it in time`() throws {
@@ -158,7 +158,7 @@ import Testing
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
-    try expect(waiting(in: other), equals: 0)
+    try expectWaiting(in: other, equals: 0)
   }
 
   @Test func `a failed queue that was deleted under the worker is made again`() throws {
@@ -180,6 +180,6 @@ import Testing
     let result = try Program.workq("work", "-q", queue, "--drain").run()
     #expect(result.status == 1)
     #expect(!result.output.contains("Received"))
-    try expect(waiting(in: "\(queue).failed"), equals: 1)
+    try expectWaiting(in: "\(queue).failed", equals: 1)
   }
 }

@@ -56,7 +56,7 @@ import Testing
     let result = try worker(queue, options, script: "cat; echo").run()
     #expect(result.status == 0)
     #expect(result.outputLines.sorted() == ["1", "2", "3"])
-    try expect(waiting(in: queue), equals: 7)
+    try expectWaiting(in: queue, equals: 7)
     let rest = try worker(queue, ["--drain"], script: "echo $WORKQ_REDELIVERED").run()
     #expect(rest.outputLines == Array(repeating: "0", count: 7))
   }
@@ -71,7 +71,7 @@ import Testing
     let timed = try worker(queue, ["--max-time", "500ms"], script: "sleep 1; cat").run()
     #expect(timed.status == 0)
     #expect(timed.output == "b")
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
@@ -90,7 +90,7 @@ import Testing
     #expect(result.status == 0)
     #expect(result.outputLines.count == 8)
     #expect(result.error.contains("stopping: finishing 8 tasks"))
-    try expect(waiting(in: queue), equals: 12)
+    try expectWaiting(in: queue, equals: 12)
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
@@ -104,7 +104,7 @@ import Testing
     worker.signal(signal)
     let result = try worker.end()
     #expect(result.status == 128 + signal)
-    try expect(waiting(in: queue), equals: 2)
+    try expectWaiting(in: queue, equals: 2)
     for pid in result.outputLines { #expect(!isAlive(pid)) }
   }
 
@@ -118,7 +118,7 @@ import Testing
     try worker.waitForError("finishing 1 task")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 143)
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   @Test func `running tasks have as long as the grace, then they are ended and go back`() throws {
@@ -131,13 +131,13 @@ import Testing
     #expect(result.status == 0)
     #expect(result.error.contains("ending 1 task and giving back"))
     #expect(result.error.contains("1 given back"))
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
     let fake = try Program.workq("work", "-q", queue, "--dot", "1h", "--grace", "300ms").start()
     try publish(["."], to: queue)
     try fake.waitForOutput("Received '.'")
     fake.signal(SIGTERM)
     try expect(fake.end().status, equals: 0)
-    try expect(waiting(in: queue), equals: 1)
+    try expectWaiting(in: queue, equals: 1)
   }
 
   /// The network delivers each piece a while later; a worker that does not wait for the broker's answer to its
@@ -157,7 +157,7 @@ import Testing
     #expect(result.status == 0)
     #expect(consumers == 0)
     // What was not acknowledged would be back.
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `a terminal's Ctrl-C reaches only the worker`() throws {

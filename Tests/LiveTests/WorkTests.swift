@@ -27,7 +27,7 @@ import Testing
 
         """)
     #expect(result.error == "workq: stopping\n")
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `a dot takes a second`() throws {
@@ -62,7 +62,7 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.error == "workq: stopping\n")
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `the first signal finishes the task at hand, and gives back what was not begun`() throws {
@@ -110,7 +110,7 @@ import Testing
     #expect(result.status == 0)
     #expect(result.output.contains("finishing 1 task"))
     #expect(result.output.contains("Done"))
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `a signal that was ignored stays ignored`() throws {
@@ -185,7 +185,7 @@ import Testing
     try victim.waitForOutput("Received")
     victim.signal(SIGKILL)
     _ = try victim.end()
-    try expect(waiting(in: queue), equals: 0)
+    try expectWaiting(in: queue, equals: 0)
     try expect(consumers(of: queue), equals: 0)
   }
 
@@ -233,11 +233,11 @@ import Testing
     try broker.restart()
     try worker.waitForError("connected again to RabbitMQ")
     try worker.waitForOutput("Done", count: 2)
-    try expect(waiting(in: queue, at: broker), equals: 1)
+    try expectWaiting(in: queue, at: broker, equals: 1)
     try expect(Peer.amqp("get", "-q", queue, at: broker).run().output, equals: "persistent")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
-    try expect(waiting(in: busy, at: broker), equals: 0)
+    try expectWaiting(in: busy, at: broker, equals: 0)
   }
 
   @Test func `a worker whose stdout goes away ends, and its task goes back`() throws {

@@ -95,8 +95,10 @@ public struct Broker: Sendable {
 public struct Cluster: Sendable {
   public let nodes: [Broker]
 
-  /// Starts a cluster for one test; whatever is left of it is ended with the test run.
-  public static func start() throws -> Cluster {
+  /// The one of the pool `.cluster`; it is ended with the test run.
+  public static let shared = Result { try start() }
+
+  private static func start() throws -> Cluster {
     let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
     let urls = try Broker.script(["cluster", "start", directory])
       .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: ",")
@@ -109,7 +111,6 @@ public struct Cluster: Sendable {
     (nodes[first...] + nodes[..<first]).map(\.url).joined(separator: ",")
   }
 
-  public func stop() throws { for node in nodes { try node.stop() } }
 }
 
 /// A queue's name that no other test has.
