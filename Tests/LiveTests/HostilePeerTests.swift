@@ -14,8 +14,8 @@ import Testing
   }
 
   static let commands = [
-    Command(words: ["publish", "-l", "-q", "q", "--confirm-timeout", "1s"], input: "one\ntwo\nthree\n"),
-    Command(words: ["publish", "-q", "q", "--confirm-timeout", "1s", "--unless-waiting", "9", "task"]),
+    Command(words: ["publish", "-l", "-q", "q", "--confirm-timeout", "30s"], input: "one\ntwo\nthree\n"),
+    Command(words: ["publish", "-q", "q", "--confirm-timeout", "30s", "--unless-waiting", "9", "task"]),
     Command(words: [
       "work", "-q", "q", "--no-reconnect", "--idle-timeout", "1s", "--count", "2", "--dot", "0",
     ]),
@@ -30,21 +30,19 @@ import Testing
 
   /// What the usual cases may end with, by what they do wrong, in the order of the script's list.
   ///
-  /// Most depends on the step at which it happens: before the log-in it is 69. Where the broker falls silent, it
-  /// and the command's own time limit may come in either order.
+  /// Most depends on the step at which it happens. It is always 69 before the log-in, and when the broker has
+  /// hung up on a command that the machine kept waiting; some of several tasks may be published by then (3).
   private static let codesByKind: [(kind: String, codes: Set<Int32>)] = [
-    ("truncate", [0, 3, 69, 75]), ("stop", [3, 69, 70, 75]), ("flip", [0, 69, 70]), ("length", [0, 69, 70]),
-    ("end", [69, 70]), ("type", [0, 3, 69, 70, 75]), ("channel", [0, 69]), ("method", [0, 69, 70]),
-    ("arguments", [69, 70]), ("twice", [0, 69, 70]), ("skip", [0, 3, 69, 70, 75]), ("beats", [0, 69]),
-    ("garbage", [3, 69, 70]), ("close", [0, 65, 69, 70]), ("closeChannel", [0, 69, 70, 78]),
-    ("blocked", [0, 69]), ("body", [0, 3, 69, 70]), ("size", [0, 3, 69, 70, 75]), ("headers", [0, 69, 70]),
-    ("reset", [0, 3, 69]), ("cancel", [0, 69]), ("return", [0, 69]), ("confirm", [0, 69]),
-    ("late", [0, 3, 69, 75]),
+    ("truncate", [0]), ("stop", [70]), ("flip", [0, 70]), ("length", [0, 70]), ("end", [70]),
+    ("type", [0, 70]), ("channel", [0]), ("method", [0, 70]), ("arguments", [70]), ("twice", [0, 70]),
+    ("skip", [0, 70]), ("beats", [0]), ("garbage", [70]), ("close", [0, 65, 70]),
+    ("closeChannel", [0, 70, 78]), ("blocked", [0]), ("body", [0, 70]), ("size", [0, 70]),
+    ("headers", [0, 70]), ("reset", [0]), ("cancel", [0]), ("return", [0]), ("confirm", [0]), ("late", [0]),
   ]
 
   /// Further cases, which only WORKQ_FUZZ asks for, may end with any code that is documented.
   private static func codes(of number: Int) -> Set<Int32> {
-    number < 48 ? codesByKind[number % codesByKind.count].codes : codes
+    number < 48 ? codesByKind[number % codesByKind.count].codes.union([3, 69]) : codes
   }
 
   @Test(arguments: commands)

@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 
 /// A task that was waiting for its retry or its delay is not lost when the work queue cannot take it.
-@Suite(.disposable) struct LastHopTests {
-  private let broker: Broker
+@Suite(.waiting) struct LastHopTests {
+  private let broker = Broker.shared
   private let queue = freshQueue("hop")
   private let retry: String
 
   init() throws {
-    broker = try DisposableBroker.get()
+    try broker.retryDeadLettersOften()
     retry = retryQueue(of: queue, after: .seconds(1))
   }
 

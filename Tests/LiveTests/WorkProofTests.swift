@@ -2,8 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Nothing is lost, whatever happens: two thousand tasks among workers that are killed and stopped, over a
-/// network that is cut, at a broker that is restarted, at moments from a fixed seed.
+/// Nothing is lost, whatever happens: two thousand tasks through a queue that takes a thousand and rejects more,
+/// among workers that are killed and stopped and somebody who looks, over a network that is cut, at a broker that
+/// is restarted, at moments from a fixed seed.
 @Suite(.disposable) struct WorkProofTests {
   private static let count = 2000
 
@@ -29,14 +30,19 @@ import Testing
   ///
   /// - Returns: the broker, with the rest of the work, and what happened how often.
   private func strike(
-    _ queue: String, _ tasks: [String], seed: UInt64, work: Program, records: Records
+    _ queue: String, _ type: String, _ tasks: [String], seed: UInt64, work: Program, records: Records
   ) throws -> (broker: Broker, disasters: [String: Int]) {
     var random = SeededRandom(seed: seed)
     let broker = try DisposableBroker.get()
     let proxy = try FaultProxy(to: broker)
     defer { proxy.stop() }
     let far = work.at(broker.with(url: proxy.url(of: broker)))
-    try publish(tasks, to: queue, at: broker)
+    let limit = ["--max-length", "\(tasks.count / 2)", "--overflow", "reject-publish"]
+    try expect(
+      Program.workq(["declare", "--type", type, queue] + limit).at(broker).run().status, equals: 0)
+    try broker.writeDefinitions()
+    let publisher = try Program.workq("publish", "-l", "--retry-for", "10m", "-q", queue).at(broker)
+      .start(input: Array(tasks.joined(separator: "\n").utf8))
     func hire() throws -> RunningProgram {
       let worker = try far.start()
       try worker.waitForError("waiting for tasks")
@@ -55,6 +61,8 @@ import Testing
       case "kill": workers[victim].signal(SIGKILL)
       case "stop": workers[victim].signal(SIGTERM)
       case "cut": proxy.cut()
+      case "look":
+        try expect(Program.workq("peek", "-c", "50", queue).at(broker).run().status, equals: 0)
       case "freeze":
         proxy.set(.frozen)
         usleep(UInt32.random(in: 50_000...300_000, using: &random))
@@ -69,6 +77,8 @@ import Testing
         workers[victim] = try hire()
       }
     }
+    let published = try publisher.end()
+    #expect(published.status == 0, "\(published.error)")
     for worker in workers { worker.signal(SIGTERM) }
     for worker in workers {
       let result = try worker.end()
@@ -77,7 +87,7 @@ import Testing
     return (broker, disasters)
   }
 
-  private static let disasters = ["kill", "kill", "stop", "stop", "cut", "cut", "freeze"]
+  private static let disasters = ["kill", "kill", "stop", "stop", "cut", "cut", "freeze", "look"]
 
   private func program(_ queue: String, _ options: [String] = [], script: String) -> Program {
     worker(
@@ -85,22 +95,25 @@ import Testing
       script: script)
   }
 
-  @Test func `every task is done at least once, and none is lost`() throws {
+  @Test(arguments: ["classic", "quorum"])
+  func `every task is done at least once, and none is lost`(type: String) throws {
     let (queue, records) = (freshQueue(), try Records())
     let ids = Set((1...Self.count).map { "id-\($0)" })
     let script = "read id; echo $id >> '\(records.path)'"
     let (broker, disasters) = try strike(
-      queue, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
+      queue, type, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
     let rest = try program(queue, ["--drain"], script: script).at(broker).run()
     #expect(rest.status == 0)
     let done = records.done
     #expect(ids.subtracting(done).isEmpty, "lost")
     #expect(Set(done) == ids)
     try expectWaiting(in: queue, at: broker, equals: 0)
-    print("\(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
+    print("\(type): \(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
   }
 
-  @Test func `every task that fails for good is parked, every other one done, and none is both`() throws {
+  @Test(arguments: ["classic", "quorum"])
+  func `every task that fails for good is parked, every other one done, and none is both`(type: String) throws
+  {
     let (queue, records) = (freshQueue(), try Records())
     let ids = (1...Self.count).map { "id-\($0)" }
     // Every tenth never succeeds; the others fail at first where their number is even.
@@ -113,23 +126,27 @@ import Testing
     let bad = Set((1...Self.count).filter { $0 % 10 == 0 }.map { "id-\($0)" })
     let options = ["--max-attempts", "2", "--retry-delay", "1s"]
     let (broker, disasters) = try strike(
-      queue, ids, seed: 5, work: program(queue, options, script: script), records: records)
+      queue, type, ids, seed: 5, work: program(queue, options, script: script), records: records)
     // No count tells how many tasks the broker is dead-lettering.
     let good = Set(ids).subtracting(bad)
     let last = try program(queue, options, script: script).at(broker).start()
+    let failed = "\(queue).failed"
+    let look = Program.workq("peek", "--json", "-c", "\(Self.count)", failed).at(broker)
     try waitUntil("every task is done or parked (\(last.error.suffix(2000)))") {
-      try Set(records.done) == good && waiting(in: "\(queue).failed", at: broker) >= bad.count
+      guard Set(records.done) == good, try waiting(in: failed, at: broker) >= bad.count else { return false }
+      let bodies = try look.run().output.matches(of: /"body":"([^"]*)"/).map { String($0.1) }
+      return Set(bodies) == bad
     }
     last.signal(SIGTERM)
     try expect(last.end().status, equals: 0)
-    let parked = try takeAll(from: "\(queue).failed", at: broker)
+    let parked = try takeAll(from: failed, at: broker)
     let done = records.done
     #expect(Set(parked) == bad)
     #expect(Set(done) == good)
     try expectWaiting(in: queue, at: broker, equals: 0)
     try expect(waiting(in: retryQueue(of: queue, after: .seconds(1)), at: broker), equals: 0)
     print(
-      "\(done.count - Set(done).count) tasks were done twice and \(parked.count - bad.count) parked twice, "
+      "\(type): \(done.count - Set(done).count) tasks were done twice and \(parked.count - bad.count) parked twice, "
         + "with \(disasters)")
   }
 

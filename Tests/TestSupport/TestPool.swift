@@ -24,7 +24,7 @@ public struct TestPool: SuiteTrait, TestTrait, TestScoping {
   fileprivate static let busy = TestPool("busy", width: 2, limit: 900)
   fileprivate static let slow = TestPool("slow", width: 4, limit: 1800)
   fileprivate static let cluster = TestPool("cluster", width: 1, limit: 1800)
-  fileprivate static let disposable = TestPool("disposable", width: 3, limit: 1800)
+  fileprivate static let disposable = TestPool("disposable", width: 4, limit: 1800)
 
   public func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
