@@ -24,7 +24,7 @@ import Testing
 
   @Test func `no retry is lost when a node is down that has the work queue or leads the retry queue`() throws
   {
-    let (cluster, classic, quorum) = (try Cluster.shared.get(), freshQueue("classic"), freshQueue("quorum"))
+    let (cluster, classic, quorum) = (try Cluster.start(), freshQueue("classic"), freshQueue("quorum"))
     let nodes = cluster.nodes
     for node in nodes { try node.retryDeadLettersOften() }
     // The work queue is on the node that dies, and its retries are led by another.
@@ -39,5 +39,6 @@ import Testing
     try waitUntil("the others are due") { try waiting(in: retry, at: nodes[0]) == 0 }
     try nodes[2].restart()
     try work(on: classic, at: nodes[0])
+    try cluster.end()
   }
 }

@@ -7,7 +7,7 @@ import Testing
   private static let count = TestEnvironment.count("CLUSTER_TASKS", 20_000)
 
   @Test func `every confirmed task is done, whichever brokers stop and die`() throws {
-    let (cluster, queue) = (try Cluster.shared.get(), freshQueue())
+    let (cluster, queue) = (try Cluster.start(), freshQueue())
     let nodes = cluster.nodes
     try expect(Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status, equals: 0)
     let workers = try (0..<3).map { number in
@@ -64,12 +64,13 @@ import Testing
     // The third one's own broker never went away.
     for worker in workers[..<2] { #expect(worker.output.contains(#""event":"reconnected""#)) }
     try waitUntil("the queue is empty") { try waiting(in: queue, at: nodes[2]) == 0 }
+    try cluster.end()
     print("\(all.count - Self.count) of \(Self.count) tasks were done twice")
   }
 
   /// RabbitMQ 4.3 confirms negatively what older ones return.
   @Test func `publish goes on later when the home node of a classic queue is down`() throws {
-    let (cluster, queue) = (try Cluster.shared.get(), freshQueue())
+    let (cluster, queue) = (try Cluster.start(), freshQueue())
     let (home, other) = (cluster.nodes[0], cluster.nodes[1])
     let spool = FileManager.default.temporaryDirectory.appending(path: "workq-home-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: spool) }
@@ -100,6 +101,7 @@ import Testing
     let done = try worker.end()
     #expect(done.status == 0, "\(done.error)")
     #expect(Set(done.output) == Set("1234"))
+    try cluster.end()
   }
 
   private func confirmed(by publisher: RunningProgram) -> Int { publisher.output.utf8.count / 37 }

@@ -24,7 +24,7 @@ public struct TestPool: SuiteTrait, TestTrait, TestScoping {
   fileprivate static let busy = TestPool("busy", width: 2, limit: 900)
   fileprivate static let slow = TestPool("slow", width: 4, limit: 1800)
   fileprivate static let cluster = TestPool("cluster", width: 1, limit: 1800)
-  fileprivate static let disposable = TestPool("disposable", width: 4, limit: 1800)
+  fileprivate static let disposable = TestPool("disposable", width: 3, limit: 1800)
 
   public func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
@@ -57,7 +57,7 @@ extension Trait where Self == TestPool {
   public static var busy: Self { .busy }
   /// For suites that take a minute and more; they start at once, on threads that no other suite uses.
   public static var slow: Self { .slow }
-  /// For tests that stop and kill nodes of `Cluster.shared`, one after the other; each leaves all of them running.
+  /// For tests that start a cluster of three: one at a time, which leaves a processor to others.
   public static var cluster: Self { .cluster }
   /// For tests that stop, kill or starve a broker, which `DisposableBroker` gives them: one for each thread.
   public static var disposable: Self { .disposable }
