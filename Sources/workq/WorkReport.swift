@@ -142,7 +142,7 @@ struct WorkReport {
   private func tellTrouble(_ event: WorkerEvent) {
     switch event {
     case .copiedInVain(let number):
-      let task = number.map { "task \($0) is put off, requeued or parked" } ?? "a task is replaced by a copy"
+      let task = number.map { "task \($0) is retried, requeued or parked" } ?? "a task is replaced by a copy"
       console.notice("\(task), but its connection was lost: it comes twice")
     case .replaced(let starts):
       console.detail(
@@ -169,10 +169,10 @@ struct WorkReport {
     case .copiesBlocked(let reason):
       console.notice("the broker takes in no failed tasks for now: \(reason)")
     case .copiesUnblocked: console.notice("the broker takes in failed tasks again")
-    case .longTask(let job, let patience):
+    case .longTask(let job, let limit):
       console.notice(
         "task \(job.number) has been here for long: a broker whose consumer_timeout is "
-          + "\(patience.spoken) will give it to someone else soon; raise that setting, or set --timeout")
+          + "\(limit.spoken) will give it to someone else soon; raise that setting, or set --timeout")
     case .graceIsOver(let running): console.notice("ending \(tasks(running)) and giving back")
     case .stopping(let reason, let running, let handedBack): tellStop(reason, running, handedBack)
     case .abandoned(let running, let acknowledges):
@@ -209,15 +209,16 @@ struct WorkReport {
       let (were, them) = tasks > 1 ? ("were", "them") : ("was", "it")
       console.notice(
         "\(self.tasks(max(tasks, 1))) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
-          + "gives \(them) out again; set a shorter --timeout")
+          + "redelivers \(them); set a shorter --timeout")
     case .channelClosed(_, let running, .unknownLimit):
       console.notice(
-        "a task was not acknowledged within the broker's time limit, which it does not tell\(again(running))")
+        "a task was not acknowledged within the broker's time limit, which it does not report\(again(running))"
+      )
     case .channelClosed(let error, let running, nil):
       console.notice("the broker closed the channel: \(error.detail)\(again(running))")
-    case .channelClosed(_, let running, .limit(let patience)):
+    case .channelClosed(_, let running, .limit(let limit)):
       console.notice(
-        "a task was not acknowledged within the broker's consumer_timeout of \(patience.spoken)"
+        "a task was not acknowledged within the broker's consumer_timeout of \(limit.spoken)"
           + "\(again(running)); raise consumer_timeout in rabbitmq.conf, or set a shorter --timeout")
     case .resumed(let queue): console.notice("consuming from '\(queue)' again")
     default: break

@@ -127,7 +127,8 @@ import Testing
     var random = SeededRandom(seed: 8)
     for trouble in [Trouble.cut, .halfOpen, .frost, .deafness].shuffled(using: &random) {
       let before = try waiting(in: target)
-      proxy.set(.slow(0.05))
+      // So slow that it is far from its end when it is seen to be under way.
+      proxy.set(.slow(0.2))
       let move = try Program.workq("move", "--heartbeat", "1s", queue, target).at(far).start()
       let mark = before + Int.random(in: 1...300, using: &random)
       try waitUntil("it is under way (\(move.error))") { try waiting(in: target) >= mark }

@@ -89,25 +89,15 @@ public final class IssueCount: Sendable {
 
 /// Ends the whole run when a test case does not end, and notes how long each took.
 private final class Watch: @unchecked Sendable {
-  private static let lock = NSLock()
-  // Touched only with the lock held.
-  nonisolated(unsafe) private static var running: [ObjectIdentifier: Watch] = [:]
   /// Where the times go, one case a line: seconds, a tab, the test's name.
   private static let times = ProcessInfo.processInfo.environment["WORKQ_TEST_TIMES"].map {
     FileHandle(fileDescriptor: open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644))
   }
-  private static let guardian: Void = Thread.detachNewThread {
-    while true {
-      Thread.sleep(forTimeInterval: 1)
-      guard let late = lock.withLock({ running.values.first { $0.seconds > $0.limit } }) else { continue }
-      let line = "the test '\(late.name)' has not ended within \(Int(late.limit)) s: the run is ended\n"
-      FileHandle.standardError.write(Data(line.utf8))
-      _exit(70)
-    }
-  }
-
   private let name: String
   private let limit: Double
+  private let lock = NSLock()
+  /// Touched only with the lock held.
+  private var isRunning = false
   private var start = DispatchTime.now()
   private var seconds: Double {
     Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1_000_000_000
@@ -118,13 +108,18 @@ private final class Watch: @unchecked Sendable {
   }
 
   func begin() {
-    Self.guardian
     start = .now()
-    Self.lock.withLock { Self.running[ObjectIdentifier(self)] = self }
+    lock.withLock { isRunning = true }
+    DispatchQueue.global().asyncAfter(deadline: start + limit) { [self] in
+      guard lock.withLock({ isRunning }) else { return }
+      let line = "the test '\(name)' has not ended within \(Int(limit)) s: the run is ended\n"
+      FileHandle.standardError.write(Data(line.utf8))
+      _exit(70)
+    }
   }
 
   func end() {
-    Self.lock.withLock { Self.running[ObjectIdentifier(self)] = nil }
+    lock.withLock { isRunning = false }
     let line = String(format: "%.2f\t%@\n", seconds, name.replacing("\n", with: " "))
     Self.times?.write(Data(line.utf8))
   }

@@ -202,7 +202,7 @@ package struct Mover: ~Copyable {
 
   private mutating func settle(_ ticket: Int, _ verdict: Verdict) {
     if let tag = replacing.removeValue(forKey: ticket) {
-      guard case .confirmed = verdict else { return }  // it is given back as it is
+      guard case .confirmed = verdict else { return }  // it is returned as it is
       _ = ledger.finished(tag)
       progress.replaced += 1
       return

@@ -29,7 +29,7 @@ package enum Peeker {
     _ connection: inout Connection, queue: String, count: Int, via addresses: [Address],
     _ options: Connection.Options
   ) throws(AMQPError) -> Look {
-    let patience = options.rpcTimeout
+    let timeout = options.rpcTimeout
     guard let found = try connection.status(ofQueue: queue) else {
       throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "there is no such queue")
     }
@@ -40,7 +40,7 @@ package enum Peeker {
         try connection.ask(queue: queue)
         asked += 1
       }
-      guard let event = try connection.nextAnswer(from: queue, within: patience) else {
+      guard let event = try connection.nextAnswer(from: queue, within: timeout) else {
         throw AMQPError(.timedOut, "get tasks of queue '\(queue)'", "the broker did not answer in time")
       }
       switch event {
@@ -58,7 +58,7 @@ package enum Peeker {
       tasks.filter { Replacer.mustReplace($0, on: version) }, in: queue, on: &connection, via: addresses,
       options)
     if replacement.replaced > Replacer.fewAcks {
-      _ = try connection.takeOneMore(of: queue, within: patience)
+      _ = try connection.takeOneMore(of: queue, within: timeout)
     }
     if !tasks.isEmpty { try connection.handBackAll() }
     // The broker answers in order: with this answer the tasks are back.

@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// A task's copy on its way to a delay queue, to the failed queue or to the end of its own queue.
+/// A task's copy for a retry queue, for the failed queue or for the end of its own queue.
 struct Copy {
   enum Destination: Equatable {
     /// A queue that gives the task back to the work queue after this time.

@@ -121,7 +121,7 @@ struct Subscription: ~Copyable {
       guard try status() != nil else { return .queueGone }
     }
     let last = isPresent ? ledger.last : retired.first { $0.consumer == name }?.last ?? 0
-    // The broker began to count when it sent the task, and tells of the end at once.
+    // The broker began to count when it sent the task, and reports the end at once.
     let moment = Deadline.now + (min(.seconds(1), limit / 8) - limit)
     let count = ledger.expire(receivedBy: moment, upTo: last)
     if isPresent { retired.append((name, last)) }

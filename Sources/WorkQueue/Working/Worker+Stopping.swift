@@ -83,7 +83,7 @@ extension Worker {
     let found = try subscription?.status()
     let isEmpty = found.map { $0.waiting == 0 } ?? true
     if isConsuming, isEmpty, replacements.isInQueue {
-      // It may be on its way to us, or not be counted yet.
+      // It may be in flight, or not be counted yet.
       nextLook = .after(Self.lookInterval)
     } else if isConsuming, isEmpty, found?.consumers == 0, doubts < Self.mostDoubts {
       doubts += 1

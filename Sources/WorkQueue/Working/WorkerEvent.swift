@@ -35,7 +35,7 @@ package enum WorkerEvent {
   case reconnected(broker: String, address: Address)
   /// The broker ended the consumer: the queue was deleted, or has moved.
   case cancelled(queue: String)
-  /// The broker closed the channel, and running tasks will be given out again; `timeout` is its
+  /// The broker closed the channel, and running tasks will be redelivered; `timeout` is its
   /// consumer_timeout, where that was why.
   case channelClosed(AMQPError, running: Int, timeout: ConsumerTimeout.Cause?)
   /// The broker ended the consumer, because this number of tasks were held for longer than its time limit:
