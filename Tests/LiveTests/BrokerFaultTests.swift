@@ -19,15 +19,17 @@ import Testing
     func done() throws -> [Int] {
       try String(contentsOfFile: scratch.path, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
     }
-    try publish((0..<count).map { "\($0)" }, to: queue, at: broker)
     let script = """
       read n; [ $((n % 10)) = 0 ] && [ $WORKQ_ATTEMPT = 1 ] && exit 75; echo $n >> '\(scratch.path)'
       """
     let options = ["-j", "2", "--prefetch", "10", "--retry-delay", "500ms", "--heartbeat", "2s"]
     let workers = try (0..<2).map { _ in try worker(queue, options, script: script).at(broker).start() }
     let retry = retryQueue(of: queue, after: .milliseconds(500))
-    try waitUntil("the retry queue exists") { try exists(retry, at: broker) }
+    // A first task fails, waits and is done: so the retry queue is there, and has a leader, before it is killed.
+    try publish(["0"], to: queue, at: broker)
+    try waitUntil("the first retry is done") { try done() == [0] }
     try broker.writeDefinitions()
+    try publish((1..<count).map { "\($0)" }, to: queue, at: broker)
     for kill in 1...kills {
       let mark = count * kill / (kills + 1)
       try waitUntil("\(mark) are done") { try done().count >= mark }
