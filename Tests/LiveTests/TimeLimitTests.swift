@@ -51,7 +51,7 @@ import Testing
     guard try Self.limitsByConsumer() else { return }
     let queue = try limitedQueue()
     func start() throws -> RunningProgram {
-      let program = try worker(queue, Self.options + ["-j", "4"], script: "sleep 1; echo done").start()
+      let program = try worker(queue, Self.options + ["-j", "4"], script: "read t; sleep 1; echo $t").start()
       try program.waitForError("waiting for tasks")
       return program
     }
@@ -65,12 +65,14 @@ import Testing
     first.signal(SIGCONT)
     try first.waitForError("1 task was not acknowledged within the time limit of 10 s")
     try first.waitForError("consuming from '\(queue)' again")
-    try first.waitForError("task 2 done")
+    // The broker may notice the second one's lateness soon, or a minute later: it need not be waited for.
     second.signal(SIGCONT)
-    try second.waitForError("1 task was not acknowledged within the time limit of 10 s")
-    try publish(["one", "two", "three", "four", "five", "six"], to: queue)
-    try waitUntil("all are done") {
-      (first.output + second.output).ranges(of: "done").count == 9
+    let more = ["one", "two", "three", "four", "five", "six"]
+    try publish(more, to: queue)
+    // How often the late one was done as well is a matter of moments.
+    try waitUntil("all are done (\(first.error)\(second.error))") {
+      let lines = (first.output + second.output).split(separator: "\n").map(String.init)
+      return Set(lines) == Set(more + ["long"])
     }
     for worker in [first, second] { worker.signal(SIGTERM) }
     for worker in [first, second] { try expect(worker.end().status, equals: 0) }
