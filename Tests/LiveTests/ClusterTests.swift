@@ -69,6 +69,26 @@ import Testing
     print("\(all.count - Self.count) of \(Self.count) tasks were done twice")
   }
 
+  /// RabbitMQ 3.10 refuses all that comes by a channel whose first task met a queue without a leader.
+  @Test func `publish goes on when a quorum queue has a leader again`() throws {
+    let (cluster, queue) = (try Cluster.start(), freshQueue())
+    let nodes = cluster.nodes
+    try expect(Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status, equals: 0)
+    try waitUntil("node 1 leads") { try nodes[0].leader(ofQueue: queue) == "workq\(nodes[0].port)@localhost" }
+    // Node 2 alone cannot elect one.
+    try nodes[2].freeze()
+    try nodes[0].stop()
+    let options = ["--retry-for", "5m", "--confirm-timeout", "5s", "-q", queue, "task"]
+    let publisher = try Program.workq(["publish"] + options).at(nodes[1]).start()
+    try publisher.waitForError("again")
+    try nodes[2].thaw()
+    let result = try publisher.end(within: 240)
+    #expect(result.status == 0, "\(result.error)")
+    // What 4.3 holds back instead of refusing it may be there twice.
+    try waitUntil("it is there") { try waiting(in: queue, at: nodes[1]) >= 1 }
+    try cluster.end()
+  }
+
   /// RabbitMQ 4.3 confirms negatively what older ones return.
   @Test func `publish goes on later when the home node of a classic queue is down`() throws {
     let (cluster, queue) = (try Cluster.start(), freshQueue())

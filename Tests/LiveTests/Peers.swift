@@ -24,8 +24,12 @@ enum Peer {
     try checkSuccess(result)
   }
 
-  static func delete(_ queue: String, at broker: Broker = .shared) throws {
-    try checkSuccess(python("declare", queue, "delete").at(broker).run())
+  /// Deletes a queue; the number of tasks that waited in it.
+  @discardableResult
+  static func delete(_ queue: String, at broker: Broker = .shared) throws -> Int? {
+    let result = try python("declare", queue, "delete").at(broker).run()
+    try checkSuccess(result)
+    return Int(result.output.trimmingCharacters(in: .whitespacesAndNewlines))
   }
 
   /// A client that has a queue for itself, until it is ended.

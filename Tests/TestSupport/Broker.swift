@@ -47,6 +47,22 @@ public struct Broker: Sendable {
   /// Ends it as a power cut does.
   public func kill() throws { try Self.script(["kill", directory]) }
 
+  /// Stops its server's process where it is (SIGSTOP): it keeps its connections, and answers nothing.
+  public func freeze() throws { try signal(SIGSTOP) }
+
+  /// Has a frozen server go on.
+  public func thaw() throws { try signal(SIGCONT) }
+
+  private func signal(_ signal: Int32) throws {
+    guard let server, Glibc.kill(server, signal) == 0 else { throw BrokerFailed(words: "no server in \(directory)") }
+  }
+
+  /// The pid of its server.
+  var server: Int32? {
+    let text = try? String(contentsOfFile: "\(directory)/server.pid", encoding: .utf8)
+    return text.flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+  }
+
   /// Starts it again, with the same data and port.
   public func restart() throws { try Self.script(["start", directory]) }
 

@@ -37,11 +37,5 @@ public enum DisposableBroker {
 
 extension Broker {
   /// Whether its server's process is there.
-  var isRunning: Bool {
-    let text = try? String(contentsOfFile: "\(directory)/server.pid", encoding: .utf8)
-    guard let pid = text.flatMap({ Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }) else {
-      return false
-    }
-    return Glibc.kill(pid, 0) == 0
-  }
+  var isRunning: Bool { server.map { Glibc.kill($0, 0) == 0 } ?? false }
 }

@@ -11,8 +11,14 @@ extension Publisher {
       firstOf: addresses, settings, confirms: options.confirms, mixesExchanges: options.mixesExchanges,
       leavesHeadroom: true)
     made = MadeQueues()
+    isDeclined = false
     hasUnreadTasks = false
     waitingQueues.forget()
+  }
+
+  /// Closes the connection, on which nothing is unconfirmed.
+  mutating func disconnect() {
+    pipeline.take()?.close()
   }
 
   /// Waits for the next attempt, if there is to be one.

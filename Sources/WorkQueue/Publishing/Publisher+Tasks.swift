@@ -80,6 +80,7 @@ extension Publisher {
     retryUntil = until
     guard !until.hasPassed else { return false }
     again.append(task)
+    isDeclined = true
     if againTime.hasPassed { againTime = min(.after(backoff.delay()), until) }
     if !hasDeclined { report(.declined(reason: reason, patience: options.retryFor)) }
     hasDeclined = true

@@ -7,7 +7,8 @@ package import AMQP
 ///    so an existing queue is used as it is, whatever its properties, and costs no question.
 /// 3. A broker that does not confirm, or does not read, is given `confirmTimeout` and no more.
 /// 4. After a lost connection, all that was not confirmed is sent again, and so is what the broker does not
-///    take for now, as long as `retryFor` allows.
+///    take for now, as long as `retryFor` allows. The latter goes over a new connection: RabbitMQ 3.10 refuses
+///    all that comes by a channel whose first task met a quorum queue without a leader, also when it has one.
 /// 5. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
 package struct Publisher: ~Copyable {
   /// To which broker tasks go, and how sure of it we want to be.
@@ -52,6 +53,8 @@ package struct Publisher: ~Copyable {
   var again = Fifo<PublishTask>()
   /// When they may be.
   var againTime = Deadline.now
+  /// Whether the broker has declined a task on the present connection and confirmed none since.
+  var isDeclined = false
   var made = MadeQueues()
   var waitingQueues = WaitingQueues()
   var backoff = Backoff()
@@ -102,7 +105,7 @@ package struct Publisher: ~Copyable {
 
   /// Says good-bye, when there is a connection.
   package consuming func close() {
-    pipeline.take()?.close()
+    disconnect()
   }
 
   // MARK: The loop
@@ -111,6 +114,7 @@ package struct Publisher: ~Copyable {
   ///
   /// - Returns: whether everything is done.
   private mutating func serve(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
+    if isDeclined && !isPaused { disconnect() }
     try connect()
     let supply = try fill(&source)
     while let notice = try pipeline?.next(within: .zero) { try handle(notice, &source) }
@@ -119,10 +123,9 @@ package struct Publisher: ~Copyable {
       if options.confirms { return true }
       return try isRead(&source)
     }
-    let isPaused = !again.isEmpty && !againTime.hasPassed
     if supply == nil && pipeline?.hasRoom == true && !isPaused { return false }
     var due = pipeline?.careInterval.map { Deadline.after($0) } ?? .never
-    if isPaused { due = min(due, againTime) }
+    if isPaused && !againTime.hasPassed { due = min(due, againTime) }
     if let since = pipeline?.waitingSince {
       let limit = since + options.confirmTimeout
       guard !limit.hasPassed else { throw timedOut }
@@ -132,12 +135,17 @@ package struct Publisher: ~Copyable {
     return false
   }
 
+  /// Whether nothing may be sent now: the broker has declined a task, which is sent again later and before others.
+  private var isPaused: Bool {
+    !again.isEmpty && (!againTime.hasPassed || isDeclined && !onTheirWay.isEmpty)
+  }
+
   /// Puts tasks on their way while there is room.
   ///
   /// - Returns: why no more went: what the source says, or nil when the window is full, or nothing may go now.
   private mutating func fill(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Supply? {
     while pipeline?.hasRoom == true {
-      guard again.isEmpty || againTime.hasPassed else { return nil }
+      guard !isPaused else { return nil }
       if let task = again.popFirst() {
         try send(task, &source)
         continue
@@ -166,6 +174,7 @@ package struct Publisher: ~Copyable {
       case .confirmed, .refused:
         retryUntil = nil
         refusals = 0
+        isDeclined = false
         backoff.reset()
       }
       if let sent = onTheirWay.removeValue(forKey: ticket) {

@@ -38,7 +38,8 @@ struct Copy {
 /// 1. It connects when there is something to send, and makes the queues that are missing.
 /// 2. A copy counts as published when the broker has confirmed it and a queue has it.
 /// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off; so is
-///    what the broker neither confirms nor refuses in time: its queue may have no leader.
+///    what the broker neither confirms nor refuses in time: its queue may have no leader. After a refusal that
+///    goes over a new connection, as a `Publisher` has it.
 struct Retrier: ~Copyable {
   /// How long the broker has for a confirm.
   private static let confirmTimeout = Duration.seconds(30)
@@ -52,6 +53,8 @@ struct Retrier: ~Copyable {
   private var isBlocked = false
   private var backoff = Backoff()
   private var nextAttempt = Deadline.now
+  /// Whether the broker has declined a copy on the present connection and confirmed none since.
+  private var isDeclined = false
   private var unsent = Fifo<Copy>()
   private var inFlight: [Int: Copy] = [:]
   private var waitingQueues = WaitingQueues()
@@ -88,10 +91,15 @@ struct Retrier: ~Copyable {
   /// When it wants its turn at the latest.
   var wakeUp: Deadline {
     mutating get {
-      var moment = unsent.isEmpty ? Deadline.never : nextAttempt
+      var moment = !unsent.isEmpty && hasRoom ? nextAttempt : .never
       if let interval = pipeline?.careInterval { moment = min(moment, .after(interval)) }
       return min(moment, confirmDeadline)
     }
+  }
+
+  /// Whether a copy may be sent when its time has come.
+  private var hasRoom: Bool {
+    mutating get { isDeclined ? inFlight.isEmpty : pipeline?.hasRoom ?? true }
   }
 
   /// When the broker must have confirmed the oldest copy in flight.
@@ -163,12 +171,15 @@ struct Retrier: ~Copyable {
   }
 
   private mutating func send(_ report: (WorkerEvent) -> Void) throws(AMQPError) {
-    guard !unsent.isEmpty, nextAttempt.hasPassed else { return }
+    guard !unsent.isEmpty, nextAttempt.hasPassed, hasRoom else { return }
+    if isDeclined { disconnect() }
     if pipeline == nil {
       pipeline = try Pipeline(firstOf: addresses, connection)
+      isDeclined = false
+      isBlocked = false
       waitingQueues.forget()
     }
-    while pipeline?.hasRoom == true, let copy = unsent.popFirst() {
+    while hasRoom, let copy = unsent.popFirst() {
       do throws(AMQPError) {
         let queue = try queue(for: copy.destination, report)
         let envelope = Envelope(copy.message, routingKey: queue)
@@ -215,6 +226,7 @@ struct Retrier: ~Copyable {
       switch verdict {
       case .confirmed:
         backoff.reset()
+        isDeclined = false
         confirmed.append(copy)
       case .unroutable(let reason), .refused(let reason), .declined(let reason):
         guard copy.destination.isRetried else {
@@ -223,6 +235,7 @@ struct Retrier: ~Copyable {
         // Its queue was deleted, is full, or does not take this task.
         waitingQueues.forget()
         unsent.append(copy)
+        if case .declined = verdict { isDeclined = true }
         putOff(report, AMQPError(.preconditionFailed, "put task \(copy.number ?? 0) off", reason))
       }
     }
@@ -231,7 +244,6 @@ struct Retrier: ~Copyable {
   private mutating func lose(_ error: AMQPError, _ report: (WorkerEvent) -> Void) {
     if error.kind == .unavailable, let address = pipeline?.address { addresses.moveToEnd(address) }
     pipeline = nil
-    isBlocked = false
     for copy in inFlight.values { unsent.append(copy) }
     inFlight = [:]
     refused += unsent.remove { !$0.destination.isRetried }.map { Refused(copy: $0, reason: error.detail) }

@@ -1,4 +1,5 @@
-# Declares a queue with any properties: declare.py QUEUE DURABLE JSON-ARGUMENTS; "delete" as DURABLE deletes it.
+# Declares a queue with any properties: declare.py QUEUE DURABLE JSON-ARGUMENTS; "delete" as DURABLE deletes it
+# and prints how many tasks waited in it.
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ queue, durable, *arguments = sys.argv[1:]
 connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
 channel = connection.channel()
 if durable == "delete":
-    channel.queue_delete(queue)
+    print(channel.queue_delete(queue).method.message_count)
 else:
     channel.queue_declare(
         queue, durable=durable == "durable", arguments=json.loads(arguments[0]) if arguments else None
