@@ -54,7 +54,9 @@ public struct Broker: Sendable {
   public func thaw() throws { try signal(SIGCONT) }
 
   private func signal(_ signal: Int32) throws {
-    guard let server, Glibc.kill(server, signal) == 0 else { throw BrokerFailed(words: "no server in \(directory)") }
+    guard let server, Glibc.kill(server, signal) == 0 else {
+      throw BrokerFailed(words: "no server in \(directory)")
+    }
   }
 
   /// The pid of its server.
