@@ -65,8 +65,15 @@ import Testing
     first.signal(SIGCONT)
     try first.waitForError("1 task was not acknowledged within the time limit of 10 s")
     try first.waitForError("consuming from '\(queue)' again")
-    // The broker may notice the second one's lateness soon, or a minute later: it need not be waited for.
+    // RabbitMQ 4.3.6 does not notice in some runs (3 of 40) that the second one is late, too, not within 400 s.
+    _ = try? waitUntil("the task is back", within: 30) { first.error.contains("task 2 started") }
+    let isNoticed = first.error.contains("task 2 started")
     second.signal(SIGCONT)
+    if isNoticed {
+      try first.waitForError("task 2 done")
+      try second.waitForError("1 task was not acknowledged within the time limit of 10 s")
+      try second.waitForError("consuming from '\(queue)' again")
+    }
     let more = ["one", "two", "three", "four", "five", "six"]
     try publish(more, to: queue)
     // How often the late one was done as well is a matter of moments.
