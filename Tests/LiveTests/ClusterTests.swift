@@ -78,7 +78,7 @@ import Testing
     // Node 2 alone cannot elect one.
     try nodes[2].freeze()
     try nodes[0].stop()
-    let options = ["--retry-for", "5m", "--confirm-timeout", "5s", "-q", queue, "task"]
+    let options = ["--retry-for", "10m", "--confirm-timeout", "5s", "-q", queue, "task"]
     let publisher = try Program.workq(["publish"] + options).at(nodes[1]).start()
     try publisher.waitForError("again")
     try nodes[2].thaw()
@@ -112,7 +112,7 @@ import Testing
     let many = Array((1...3).map { "\($0)\n" }.joined().utf8)
     let kept = try Program.workq("publish", "-l", "--spool=\(spool)", "-q", queue).at(other).run(input: many)
     #expect(kept.status == 0, "\(kept.error)")
-    let retrying = try Program.workq("publish", "--retry-for", "2m", "-q", queue, "4").at(both).start()
+    let retrying = try Program.workq("publish", "--retry-for", "10m", "-q", queue, "4").at(both).start()
     try waitUntil("it tries again (\(retrying.error))") { retrying.error.contains("trying again") }
     try home.restart()
     let published = try retrying.end()

@@ -115,7 +115,7 @@ import Testing
     let count = 60_000
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }
-    let options = retries ? ["--retry-for", "120s"] : []
+    let options = retries ? ["--retry-for", "10m"] : []
     try broker.writeDefinitions()
     let input = Array((1...count).map { "\($0)\n" }.joined().utf8)
     let running = try Program.workq(
@@ -125,7 +125,7 @@ import Testing
     try broker.kill()
     if !retries { _ = try running.end() }
     try broker.restart()
-    let result = try running.end(within: 180)
+    let result = try running.end(within: 600)
     let rest = (try? String(contentsOfFile: failed, encoding: .utf8)) ?? ""
     let left = rest.split(separator: "\n").compactMap { Int($0) }
     let tasks = try drain(queue, at: broker)

@@ -19,7 +19,7 @@ import Testing
   @Test func `a bulk publish survives a connection that is cut again and again`() throws {
     let count = 40_000
     proxy.set(.slow(0.002))
-    let publish = try Program.workq("publish", "-l", "--print-id", "--retry-for", "60s", "-q", queue)
+    let publish = try Program.workq("publish", "-l", "--print-id", "--retry-for", "10m", "-q", queue)
       .at(viaProxy).start(input: lines(count))
     for round in 1...3 {
       try waitUntil("the next thousands are confirmed (\(publish.error))") {
@@ -130,7 +130,7 @@ import Testing
     let publish = Program.workq("publish", "-q", queue, "x").at(viaProxy)
     try expect(publish.run().status, equals: 69)
     var patient = publish
-    patient.arguments += ["--retry-for", "30s"]
+    patient.arguments += ["--retry-for", "10m"]
     let running = try patient.start()
     try running.waitForError("trying again")
     proxy.refuse(false)

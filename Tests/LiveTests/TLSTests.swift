@@ -346,7 +346,7 @@ import Testing
       disaster()
       try waitUntil("it was \(name), and the worker calls again") { proxy.connections > before }
       proxy.set(.fine)
-      try expect(bulk([name], "--retry-for", "30s", url: url).status, equals: 0)
+      try expect(bulk([name], "--retry-for", "10m", url: url).status, equals: 0)
       try worker.waitForOutput(name)
     }
     worker.signal(SIGTERM)

@@ -56,7 +56,7 @@ import Testing
     let spooled = try Program.workq("publish", "--spool=\(directory)", "-q", queue, "kept").at(broker).run()
     #expect(spooled.status == 0, "\(spooled.error)")
     try expect(kept().count, equals: 1)
-    let retrying = try Program.workq("publish", "--retry-for", "60s", "-q", queue, "later").at(broker).start()
+    let retrying = try Program.workq("publish", "--retry-for", "10m", "-q", queue, "later").at(broker).start()
     try waitUntil("it tries again (\(retrying.error))") { retrying.error.contains("trying again in") }
     try lift()
     let published = try retrying.end()
@@ -146,7 +146,7 @@ import Testing
     let refused = try Program.workq("work", "-q", queue, "--drain", "--", "true").at(inVhost).run()
     #expect(refused.status == 75, "\(refused.error)")
     #expect(refused.error.contains("in exclusive use"), "\(refused.error)")
-    let worker = try Program.workq("work", "-q", queue, "--retry-for", "60s", "--", "cat").at(inVhost).start()
+    let worker = try Program.workq("work", "-q", queue, "--retry-for", "10m", "--", "cat").at(inVhost).start()
     try waitUntil("it tries again (\(worker.error))") { worker.error.contains("trying again in") }
     holder.signal(SIGKILL)
     _ = try holder.end()

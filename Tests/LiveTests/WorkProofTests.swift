@@ -53,7 +53,8 @@ import Testing
     let strikes = 24
     for strike in 1...strikes {
       let mark = strike * tasks.count * 9 / 10 / strikes
-      try waitUntil("\(mark) are done") { records.done.count >= mark * 9 / 10 }
+      let said = { workers.map { $0.error.suffix(500) } }
+      try waitUntil("\(mark) are done (\(said()))") { records.done.count >= mark * 9 / 10 }
       let victim = Int.random(in: workers.indices, using: &random)
       let disaster = strike == strikes / 2 ? "restart" : Self.disasters.randomElement(using: &random) ?? ""
       disasters[disaster, default: 0] += 1
@@ -91,7 +92,7 @@ import Testing
 
   private func program(_ queue: String, _ options: [String] = [], script: String) -> Program {
     worker(
-      queue, ["-j", "4", "--prefetch", "8", "--heartbeat", "2s", "--retry-for", "1m"] + options,
+      queue, ["-j", "4", "--prefetch", "8", "--heartbeat", "2s", "--retry-for", "10m"] + options,
       script: script)
   }
 
