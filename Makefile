@@ -46,7 +46,7 @@ SCRIPTS = Tests/run Tests/TestSupport/broker Tests/TestSupport/certificates Test
 
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-test deps-package deps-recording deps-bench demo recording broker bench soak build release \
-  test test-brokers needs-root test-unit test-one test-package record-help format docs lint completions install \
+  test test-brokers needs-root test-unit test-one test-package record-help format docs lint man completions install \
   uninstall deb dist clean
 .NOTPARALLEL:
 
@@ -98,7 +98,7 @@ test-one: $(if $(SANITIZE),,release) ## run the live tests whose suite or name m
 test-package: deb ## install, run and remove the Debian package in a fresh system
 	packaging/try-deb $(PACKAGES)/workq_$(VERSION)_*.deb $(PACKAGES)
 
-record-help: release ## write anew what the tests take for the right help
+record-help: release ## update the expected help output
 	swift build --build-tests $(TEST_FLAGS)
 	RECORD=1 $(LIVE_TEST) --filter HelpTests
 
@@ -145,7 +145,11 @@ lint: ## check format, the rules of Tests/lint, scripts and man pages
 	@for script in $(SCRIPTS); do bash -n $$script || exit 1; done
 	@for page in $(wildcard man/*.[1-9]); do mandoc -Tlint -W warning $$page || exit 1; done
 
-completions: release ## make the shells' completions anew
+man: ## write the manual's OPTIONS from the table of options
+	swift build --build-tests $(TEST_FLAGS)
+	RECORD=1 $(RUN_TESTS) --filter 'ManualTests.OptionSectionTests'
+
+completions: release ## write the shells' completions from the table of options
 	$(RELEASE) --generate-completion-script bash > completions/workq.bash
 	$(RELEASE) --generate-completion-script zsh > completions/_workq
 	$(RELEASE) --generate-completion-script fish > completions/workq.fish

@@ -22,7 +22,6 @@ let testSettings: [SwiftSetting] = [
 let package = Package(
   name: "workq",
   products: [.executable(name: "workq", targets: ["workq"])],
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")],
   targets: [
     .systemLibrary(
       name: "CRabbitMQ", pkgConfig: "librabbitmq",
@@ -33,11 +32,7 @@ let package = Package(
     .target(name: "AMQP", dependencies: ["COpenSSL", "CRabbitMQ"], swiftSettings: settings),
     .target(name: "WorkQueue", dependencies: ["AMQP", "CSystem"], swiftSettings: settings),
     .executableTarget(
-      name: "workq",
-      dependencies: [
-        "AMQP", "WorkQueue", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: settings),
+      name: "workq", dependencies: ["AMQP", "WorkQueue"], swiftSettings: settings),
 
     .target(
       name: "TestSupport", path: "Tests/TestSupport",
@@ -48,11 +43,7 @@ let package = Package(
     .testTarget(
       name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "CommandTests",
-      dependencies: [
-        "workq", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: testSettings),
+      name: "CommandTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "LiveTests", dependencies: ["AMQP", "TestSupport", "WorkQueue"], exclude: ["Help", "Tutorial"],
       swiftSettings: testSettings),

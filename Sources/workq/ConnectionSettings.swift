@@ -53,6 +53,11 @@ struct ConnectionSettings: Equatable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// Refuses the broker's URL from two sources.
+  func check() throws(UsageError) {
+    guard urls.isEmpty || urlFile == nil else { throw UsageError("--url and --url-file exclude each other") }
+  }
+
   /// The queue of `--queue`, WORKQ_QUEUE, or the tutorial.
   func queueName() throws -> String {
     try Self.checkedName(queue ?? Environment["WORKQ_QUEUE"] ?? "task_queue")
@@ -60,7 +65,13 @@ struct ConnectionSettings: Equatable {
 
   /// The queues named, or the one of `queueName()`.
   func queueNames(_ named: [String]) throws -> [String] {
-    named.isEmpty ? [try queueName()] : try named.map(Self.checkedName)
+    if let queue, !named.isEmpty, !named.contains(queue) {
+      throw Failure(
+        .usage,
+        "--queue names '\(Quoted.plain(queue))', and an argument '\(Quoted.plain(named[0]))' (give one queue)"
+      )
+    }
+    return named.isEmpty ? [try queueName()] : try named.map(Self.checkedName)
   }
 
   private static func checkedName(_ name: String) throws -> String {

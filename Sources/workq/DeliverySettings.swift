@@ -12,4 +12,13 @@ struct DeliverySettings: Equatable {
   /// With so many tasks waiting already, nothing is published.
   var unlessWaiting: UInt32?
   var printsID = false
+
+  func check() throws(UsageError) {
+    guard exchange != nil || routingKey == nil else {
+      throw UsageError("--routing-key needs --exchange; --queue names a queue")
+    }
+    guard unlessWaiting == nil || exchange == nil else {
+      throw UsageError("--unless-waiting looks at the queue, which --exchange does not name")
+    }
+  }
 }

@@ -7,7 +7,7 @@ extension Failure {
     let rows = [["property", "asked for", "the broker has"]]
     let table = Table.lines(rows + mismatches.map { [$0.property, $0.asked, $0.actual] })
     let name = Quoted.shellWord(actual.name)
-    let words = QueueOptions.words(for: actual).joined(separator: " ")
+    let words = QueueSettings.words(for: actual).joined(separator: " ")
     self.init(
       .configuration,
       """
@@ -35,7 +35,7 @@ extension Failure {
       return
     }
     let property = String(argument.1)
-    let option = QueueOptions.option(for: property).map { " (\($0))" } ?? ""
+    let option = QueueSettings.option(for: property).map { " (\($0))" } ?? ""
     self.init(
       .configuration,
       "\(location): cannot \(error.operation): \(error.detail): queues of this type do not have "

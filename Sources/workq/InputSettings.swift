@@ -3,8 +3,8 @@ internal import WorkQueue
 
 /// Where tasks come from when they are not words.
 struct InputSettings: Equatable {
-  static let newline = [UInt8(ascii: "\n")]
-
+  /// The options that split an input into records, as far as they were given.
+  var recordOptions: [String] = []
   /// What separates the records; empty when each input is one task.
   var separator: [UInt8] = []
   /// Files' paths; "-" is stdin, and so is none.
@@ -16,6 +16,22 @@ struct InputSettings: Equatable {
 
   /// Whether an input may hold many tasks.
   var splits: Bool { !separator.isEmpty }
+
+  /// Reads records that end with these bytes, as an option asks for.
+  mutating func split(at separator: [UInt8], _ option: String) {
+    self.separator = separator
+    if !recordOptions.contains(option) { recordOptions.append(option) }
+  }
+
+  func check() throws(UsageError) {
+    guard recordOptions.count < 2 else {
+      throw UsageError("\(recordOptions[0]) and \(recordOptions[1]) exclude each other")
+    }
+    guard failedTo == nil || splits else {
+      throw UsageError("--failed-to needs --lines, --null, --delimiter or --jsonl")
+    }
+    guard files.count(where: { $0 == "-" }) < 2 else { throw UsageError("stdin can be read only once") }
+  }
 
   /// The files, or stdin.
   var inputs: [RecordReader.Input] {

@@ -20,9 +20,6 @@ struct Terminal {
   /// Brings back what it showed before.
   func leave() { write("\u{1b}[?25h\u{1b}[?1049l") }
 
-  /// How many characters a line of stdout holds, as the user says, else the terminal; 80 where there is none.
-  static var columns: Int { Environment["COLUMNS"].flatMap { Int($0) } ?? size.columns }
-
   /// Draws over what is there, without a moment of emptiness between.
   func draw(_ lines: [StatusScreen.Line]) {
     let shown = lines.map { "\(styled($0))\u{1b}[K" }

@@ -1,4 +1,3 @@
-import ArgumentParser
 import TestSupport
 import Testing
 
@@ -23,23 +22,27 @@ import Testing
   }
 
   @Test(arguments: [
-    ("publsh", "publish"), ("PUBLISH", "publish"), ("wrk", "work"), ("wokr", "work"), ("worker", "work"),
+    ("publsh", "publish"), ("PUBLISH", "publish"), ("wrk", "work"), ("wokr", "work"), ("works", "work"),
     ("stat", "status"), ("pub", "publish"), ("hlep", "help"), ("delcare", "declare"), ("p", nil),
-    ("pu", nil), ("send", nil), ("xyzzy", nil), ("", nil), ("\u{1b}[2J", nil),
+    ("pu", nil), ("xyzzy", nil), ("", nil), ("\u{1b}[2J", nil),
   ])
   func `a subcommand that does not exist may be one that does`(word: String, meant: String?) throws {
     let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
     for words in [[word, "x"], ["help", word]] {
-      let failure = #expect(throws: Failure.self) { try Subcommands.check(words) }
+      let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
       #expect(failure?.status == .usage)
       #expect(
         failure?.message == "there is no subcommand '\(Quoted.plain(word))'\(hint) (see 'workq --help')")
     }
   }
 
-  @Test(arguments: [["publish", "wrk"], ["help", "work"], ["help"], ["--version"], ["-x", "wrk"], []])
-  func `one that exists is none of its business`(words: [String]) {
-    #expect(throws: Never.self) { try Subcommands.check(words) }
+  @Test(arguments: [
+    ("send", "publish"), ("enqueue", "publish"), ("consume", "work"), ("worker", "work"), ("ls", "status"),
+    ("list", "status"), ("ping", "status"), ("delete", "purge --delete"), ("version", "--version"),
+  ])
+  func `another program's word for a subcommand is answered with ours`(word: String, ours: String) {
+    let failure = #expect(throws: Failure.self) { try Invocation.parse([word]) }
+    #expect(failure?.message == "there is no subcommand '\(word)' (use 'workq \(ours)')")
   }
 
   @Test func `bytes that are not UTF-8 survive the parser`() {
@@ -57,9 +60,11 @@ import Testing
   }
 
   @Test(arguments: ["publish", "work", "status", "peek", "move a b", "declare", "purge"])
-  func `every subcommand can be parsed`(words: String) throws {
-    // Mistakes in the declaration of options show only here.
-    #expect(throws: Never.self) { try Workq.parseAsRoot(words.split(separator: " ").map(String.init)) }
+  func `every subcommand can be parsed, and changes no settings without options`(words: String) throws {
+    let words = words.split(separator: " ").map(String.init)
+    var expected = Settings()
+    expected.words = Array(words.dropFirst())
+    try expect(CommandLines.settings(words), equals: expected)
   }
 
   @Test(arguments: [
@@ -78,6 +83,8 @@ import Testing
     ["peek", "--raw", "--json"], ["peek", "a", "b"], ["publis"], ["publish", "--colour", "never"],
   ])
   func `a usage error is found before anything is done`(words: [String]) {
-    #expect(throws: (any Error).self) { try Workq.parseAsRoot(words) }
+    let failure = #expect(throws: Failure.self) { try CommandLines.settings(words) }
+    #expect(failure?.status == .usage)
+    #expect(failure?.message.contains("\n") == false)
   }
 }

@@ -1,5 +1,4 @@
 import AMQP
-import ArgumentParser
 import TestSupport
 import Testing
 import WorkQueue
@@ -7,8 +6,12 @@ import WorkQueue
 @testable import workq
 
 @Suite(.units) struct DeclareOptionsTests {
+  private func parsed(_ words: [String]) throws -> QueueSettings {
+    try CommandLines.settings(["declare"] + words).declare.queue
+  }
+
   private func queue(_ words: String...) throws -> Queue? {
-    try QueueOptions.parse(words).queue(named: "q")
+    try parsed(words).queue(named: "q")
   }
 
   @Test func `without properties nothing is said of a queue`() throws {
@@ -41,22 +44,22 @@ import WorkQueue
       ),
     ] as [([String], FieldTable)])
   func `each option is an argument of its type, and back`(words: [String], arguments: FieldTable) throws {
-    let queue = try #require(try QueueOptions.parse(words).queue(named: "q"))
+    let queue = try #require(try parsed(words).queue(named: "q"))
     #expect(queue.arguments == arguments)
     #expect(queue.isDurable)
     // The words that a mismatch is explained with ask for the same queue.
-    try expect(QueueOptions.parse(QueueOptions.words(for: queue)).queue(named: "q"), equals: queue)
+    try expect(parsed(QueueSettings.words(for: queue)).queue(named: "q"), equals: queue)
   }
 
   @Test func `a queue without arguments is asked for by its durability`() {
-    #expect(QueueOptions.words(for: Queue(name: "q")) == ["--durable"])
+    #expect(QueueSettings.words(for: Queue(name: "q")) == ["--durable"])
     var queue = Queue(name: "q")
     (queue.isDurable, queue.isAutoDelete) = (false, true)
     queue.arguments = ["x-dead-letter-exchange": .text("e"), "x-odd": .text("it's")]
     #expect(
-      QueueOptions.words(for: queue) == [
+      QueueSettings.words(for: queue) == [
         "--transient", "--auto-delete", "--dead-letter", "e", "--arg", #"'x-odd=it'\''s'"#,
-      ] || QueueOptions.words(for: queue).contains("--arg"))
+      ] || QueueSettings.words(for: queue).contains("--arg"))
   }
 
   @Test(
@@ -85,7 +88,7 @@ import WorkQueue
       (["--overflow", "drop-head"], "3.10", nil),
     ] as [([String], String, String?)])
   func `the broker's version decides what is said`(words: [String], version: String, note: String?) throws {
-    let queue = try #require(try QueueOptions.parse(words).queue(named: "q"))
+    let queue = try #require(try parsed(words).queue(named: "q"))
     let broker = try #require(BrokerVersion(broker: "RabbitMQ \(version).0"))
     let notes = DeclareAdvice.notes(for: queue, on: broker)
     if let note {

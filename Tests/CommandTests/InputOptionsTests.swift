@@ -1,4 +1,3 @@
-import ArgumentParser
 import TestSupport
 import Testing
 
@@ -37,7 +36,8 @@ import Testing
     ["-e", "x", "-r", String(repeating: "r", count: 256)],
   ])
   func `what makes no sense together is found before anything is done`(options: [String]) {
-    #expect(throws: (any Error).self) { try Workq.parseAsRoot(["publish"] + options) }
+    let failure = #expect(throws: Failure.self) { try CommandLines.settings(["publish"] + options) }
+    #expect(failure?.status == .usage)
   }
 
   @Test(arguments: [
@@ -47,6 +47,6 @@ import Testing
     ["-H", "a=b", "-H", "a: b", "-H", "a:=1", "-H", "a:=true", "-H", "a:=1.5", "word"],
   ])
   func `what makes sense is taken`(options: [String]) {
-    #expect(throws: Never.self) { try Workq.parseAsRoot(["publish"] + options) }
+    #expect(throws: Never.self) { try CommandLines.settings(["publish"] + options) }
   }
 }

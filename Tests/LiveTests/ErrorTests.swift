@@ -145,19 +145,21 @@ import Testing
 
   @Test(arguments: [
     (["publis"], "there is no subcommand 'publis'; did you mean 'publish'? (see 'workq --help')"),
-    (["move", "a", "b", "c"], "Unexpected argument 'c' (see 'workq move --help')"),
+    (["move", "a", "b", "c"], "unexpected argument 'c' (see 'workq move --help')"),
     (
       ["work", "./resize"],
-      "Unexpected argument './resize'; a command to run goes after '--' (see 'workq work --help')"
+      "unexpected argument './resize'; a command to run goes after '--' (see 'workq work --help')"
     ),
     (
       ["work", "--prefetch", "many"],
-      "The value 'many' is invalid for '--prefetch <n>' (see 'workq work --help')"
+      "--prefetch: invalid number 'many' (use 0 to 65535)"
     ),
+    (["send", "x"], "there is no subcommand 'send' (use 'workq publish')"),
+    (["publish", "-q=mail", "x"], "'-q=mail' is ambiguous (use -q mail or --queue=mail)"),
     (["purge", "task_queue"], "purge removes tasks for good: "),
     (["publish", "-q", "", "x"], "a queue's name is empty"),
   ])
-  func `a usage error names the help to read`(words: [String], start: String) throws {
+  func `a usage error names the help to read, or what is accepted`(words: [String], start: String) throws {
     let result = try Program.workq(words).run()
     #expect(result.status == 64)
     #expect(result.output == "")

@@ -4,16 +4,14 @@ import Testing
 /// What the program says of itself.
 enum Help {
   static func text(_ words: [String]) throws -> String {
-    var program = Program.workq(words + ["--help"])
-    program.environment["COLUMNS"] = "80"
-    let result = try program.run()
+    let result = try Program.workq(words + ["--help"]).run()
     try #require(result.status == 0, "\(result.error)")
     return result.output
   }
 
   static func subcommands() throws -> [String] {
-    let list = try #require(try text([]).split(separator: "SUBCOMMANDS:\n").last)
-    return list.split(separator: "\n").compactMap {
+    let list = try #require(try text([]).split(separator: "Subcommands:\n").last)
+    return list.split(separator: "\n", omittingEmptySubsequences: false).prefix { !$0.isEmpty }.compactMap {
       $0.firstMatch(of: #/^  ([a-z]+)  /#).map { String($0.1) }
     }
   }

@@ -79,7 +79,7 @@ import Testing
 
   @Test func `workq(1) has the options that all subcommands have, and none that does not exist`() throws {
     let sets = try Help.subcommands().map { try Help.options([$0]) }
-    let all = sets.reduce(into: Set<String>()) { $0.formUnion($1) }
+    let all = try sets.reduce(into: Help.options([])) { $0.formUnion($1) }
     let common = sets.reduce(all) { $0.intersection($1) }
     #expect(common.contains("--url"))
     let main = try ManualPage("workq.1")

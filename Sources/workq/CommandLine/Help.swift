@@ -1,0 +1,92 @@
+/// The help of the program and of its subcommands, made from the tables of options.
+enum Help {
+  static let programSummary = "Work queues on RabbitMQ, from the shell"
+  private static let programExamples = """
+    $ workq work                    take tasks and fake the work: a second per dot
+    $ workq publish First message.  send a task, from another terminal
+    """
+  private static let programDescription = """
+    The broker confirms each task that publish accepted, keeps it on its disk, and redelivers it to another worker \
+    when one dies over it. --url or WORKQ_URL names the broker; the default is the one on this machine. --queue or \
+    WORKQ_QUEUE names the queue; the default is task_queue.
+    """
+
+  /// What `-h` or `--help` prints, without the last line's end.
+  static func text(_ subcommand: Subcommand?, isShort: Bool) -> String {
+    let lines = subcommand.map { isShort ? short($0) : long($0) } ?? program(isShort: isShort)
+    return lines.joined(separator: "\n")
+  }
+
+  /// At most 40 lines: the most used options, each in one line.
+  private static func short(_ subcommand: Subcommand) -> [String] {
+    let options = subcommand.options
+    let common = options.filter(\.isCommon)
+    let width = (common.map { briefHeading($0).count }.max() ?? 0) + 4
+    var lines = head(subcommand) + [""]
+    for option in common {
+      lines.append("  \(briefHeading(option).padded(to: width - 2))\(brief(option, width))")
+    }
+    let rest = options.count - common.count
+    let more = rest == 1 ? "1 more option" : "\(rest) more options"
+    return lines + ["", "\(more), and all of them in full: workq \(subcommand.name) --help"]
+  }
+
+  /// The names that are left when aliases are, in columns.
+  private static func briefHeading(_ option: Option) -> String {
+    let heading = option.headingWithoutAliases
+    return option.short == nil ? "    \(heading)" : heading
+  }
+
+  private static func brief(_ option: Option, _ indent: Int) -> String {
+    let summary = Prose.plain(option.summary)
+    let full = option.defaultValue.isEmpty ? summary : "\(summary) (default: \(option.defaultValue))"
+    return indent + full.count > Prose.columns ? summary : full
+  }
+
+  private static func long(_ subcommand: Subcommand) -> [String] {
+    var lines = head(subcommand)
+    for paragraph in subcommand.description.split(separator: "\n") {
+      lines += [""] + Prose.lines(String(paragraph), indent: 0)
+    }
+    return lines + subcommand.groups().flatMap(section)
+  }
+
+  private static func head(_ subcommand: Subcommand) -> [String] {
+    ["\(subcommand.summary).", "", subcommand.examples, "", "Usage: workq \(subcommand.usage)"]
+  }
+
+  private static func program(isShort: Bool) -> [String] {
+    var lines = ["\(programSummary).", "", programExamples, ""]
+    lines.append("Usage: workq [options] subcommand [options] [arguments]")
+    if !isShort { lines += [""] + Prose.lines(programDescription, indent: 0) }
+    lines += ["", "Subcommands:"]
+    for subcommand in Subcommand.names.compactMap(Subcommand.named) {
+      lines.append("  \(subcommand.name.padded(to: 10))\(subcommand.summary)")
+    }
+    guard !isShort else {
+      return lines + ["", "Options of a subcommand: workq <subcommand> -h; all in full: --help"]
+    }
+    return lines + (Invocation.commonGroups + [.program]).flatMap(section)
+  }
+
+  private static func section(_ group: OptionGroup) -> [String] {
+    var lines = ["", "\(group.title):"]
+    if !group.introduction.isEmpty { lines += Prose.lines(group.introduction, indent: 0) }
+    for option in group.options {
+      lines.append("  \(option.heading)")
+      let details = option.details.isEmpty ? "" : " \(option.details)"
+      lines += Prose.lines("\(option.summary)\(remark(option)).\(details)", indent: 6)
+    }
+    return lines
+  }
+
+  /// The default and the environment.
+  private static func remark(_ option: Option) -> String {
+    var remarks: [String] = []
+    if !option.defaultValue.isEmpty { remarks.append("default: \(option.defaultValue)") }
+    if !option.environment.isEmpty {
+      remarks.append("environment: \(option.environment.joined(separator: ", "))")
+    }
+    return remarks.isEmpty ? "" : " (\(remarks.joined(separator: "; ")))"
+  }
+}

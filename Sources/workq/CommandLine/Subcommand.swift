@@ -1,0 +1,56 @@
+/// One of the program's subcommands: what the help says about it, its options, and what it does.
+struct Subcommand {
+  /// The words that it takes besides options.
+  enum Operands {
+    /// At most that many queues or words, called by this name; nil is any number.
+    case words(String, atMost: Int?)
+    /// Exactly these.
+    case exactly([String])
+    /// A command, behind `--`.
+    case command
+  }
+
+  let name: String
+  /// One line, an imperative without a full stop.
+  let summary: String
+  let operands: Operands
+  /// Command lines, each with a remark.
+  let examples: String
+  /// Paragraphs, one on each line, with the markup of `Prose`.
+  let description: String
+  /// Its own options first.
+  let groups: () -> [OptionGroup]
+  /// Refuses options that contradict each other.
+  var check: (Settings) throws(UsageError) -> Void = { _ in }
+  let run: (Settings) throws -> Void
+
+  /// In the order of the help.
+  static let names = ["publish", "work", "status", "peek", "move", "declare", "purge"]
+
+  static func named(_ name: String) -> Subcommand? {
+    switch name {
+    case "publish": Publish.subcommand
+    case "work": Work.subcommand
+    case "status": Status.subcommand
+    case "peek": Peek.subcommand
+    case "move": Move.subcommand
+    case "declare": Declare.subcommand
+    case "purge": Purge.subcommand
+    default: nil
+    }
+  }
+
+  /// The command line without the program's name: "work [options] [-- command [argument...]]".
+  var usage: String {
+    let words: String =
+      switch operands {
+      case .words(let word, atMost: 1): "[\(word)]"
+      case .words(let word, _): "[\(word)...]"
+      case .exactly(let names): names.joined(separator: " ")
+      case .command: "[-- command [argument...]]"
+      }
+    return "\(name) [options] \(words)"
+  }
+
+  var options: [Option] { groups().flatMap(\.options) }
+}

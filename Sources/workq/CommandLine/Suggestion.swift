@@ -1,0 +1,49 @@
+/// What somebody may have meant by a subcommand or an option that does not exist.
+enum Suggestion {
+  /// Other programs' words for ours.
+  private static let synonyms = [
+    "send": "publish", "enqueue": "publish", "push": "publish", "consume": "work", "worker": "work",
+    "ls": "status", "list": "status", "ping": "status", "show": "peek", "create": "declare",
+    "delete": "purge --delete", "version": "--version",
+  ]
+
+  static func unknownSubcommand(_ word: String) -> UsageError {
+    let reason = "there is no subcommand '\(Quoted.plain(word))'"
+    if let synonym = synonyms[word] { return UsageError(reason, use: "use 'workq \(synonym)'") }
+    let hint = nearest(to: word, among: Subcommand.names + ["help"]).map { "; did you mean '\($0)'?" } ?? ""
+    return UsageError("\(reason)\(hint)")
+  }
+
+  /// What is wrong with a name that was typed behind two dashes.
+  static func unknownOption(_ name: String, _ options: [Option]) -> UsageError {
+    let names = options.flatMap { [$0.long] + $0.aliases }
+    let hint = nearest(to: name, among: names).map { "; did you mean '--\($0)'?" } ?? ""
+    return UsageError("unknown option '--\(Quoted.plain(name))'\(hint)")
+  }
+
+  /// The one name that begins with the word, or else the nearest one, if that is near.
+  static func nearest(to word: String, among names: [String]) -> String? {
+    let begun = names.filter { word.count > 1 && $0.hasPrefix(word) }
+    if let name = begun.first, begun.count == 1 { return name }
+    let near = names.map { (name: $0, distance: distance(word.lowercased(), $0)) }
+      .min { $0.distance < $1.distance }
+    guard let near, near.distance <= 2, near.distance < word.count - 1 else { return nil }
+    return near.name
+  }
+
+  /// How many letters have to be changed, inserted or removed (Levenshtein).
+  private static func distance(_ one: String, _ other: String) -> Int {
+    let letters = Array(other)
+    var row = Array(0...letters.count)
+    for (index, letter) in one.enumerated() {
+      var corner = row[0]
+      row[0] = index + 1
+      for column in letters.indices {
+        let changed = corner + (letter == letters[column] ? 0 : 1)
+        corner = row[column + 1]
+        row[column + 1] = min(changed, row[column] + 1, corner + 1)
+      }
+    }
+    return row[letters.count]
+  }
+}

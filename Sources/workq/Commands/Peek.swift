@@ -1,0 +1,68 @@
+internal import AMQP
+internal import WorkQueue
+
+/// How many tasks `workq peek` shows, and how.
+struct PeekSettings: Equatable {
+  var count = 10
+  /// Whether only the first body is written.
+  var isRaw = false
+}
+
+/// `workq peek`: shows waiting tasks without taking them.
+struct Peek {
+  let settings: Settings
+  private var choice: PeekSettings { settings.peek }
+
+  func run() throws {
+    guard let queue = try settings.connection.queueNames(settings.words).first else { return }
+    let options = settings.connection.options(for: "peek")
+    try settings.withConnection(for: "peek") { link, console in
+      let look = try Peeker.peek(
+        &link, queue: queue, count: choice.isRaw ? 1 : choice.count, via: [link.address], options)
+      let (tasks, waiting) = (look.tasks, look.waiting)
+      if try Peeker.countsDeliveries(&link, queue: queue, tasks: tasks) {
+        console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
+      }
+      explain(look.replacement, queue, console)
+      try show(tasks, waiting, of: queue, at: link.address.location, console)
+    }
+  }
+
+  private func explain(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
+    if replacement.replaced > 0 {
+      let them = replacement.replaced == 1 ? "1 task" : "\(replacement.replaced) tasks"
+      console.notice(
+        "\(them) had been returned to '\(queue)' often: a copy at the queue's end replaces each, because the "
+          + "queue's delivery limit would drop it")
+    }
+    if let reason = replacement.refusal {
+      console.notice(
+        "cannot replace tasks that were returned to '\(queue)' often: \(reason); the queue's delivery limit "
+          + "may drop them")
+    }
+  }
+
+  private func show(
+    _ tasks: [Delivery], _ waiting: UInt32, of queue: String, at location: String, _ console: Console
+  ) throws {
+    if choice.isRaw {
+      guard let task = tasks.first else {
+        throw Failure(.temporary, "\(location): no task waits in '\(queue)'")
+      }
+      return console.print(bytes: task.message.body)
+    }
+    for (index, task) in tasks.enumerated() {
+      if settings.output.isJSON {
+        console.print(PeekReport.json(task, queue: queue))
+      } else {
+        if index > 0 { console.print("") }
+        for line in PeekReport.lines(task, number: index + 1) { console.print(line) }
+      }
+    }
+    if tasks.isEmpty { console.notice("no task waits in '\(queue)'") }
+    if waiting > tasks.count && !tasks.isEmpty {
+      console.notice(
+        "showed \(tasks.count) of \(Figures.grouped(waiting)) waiting tasks (--count shows more)")
+    }
+  }
+}

@@ -1,0 +1,190 @@
+internal import AMQP
+internal import WorkQueue
+
+/// What is published, and how.
+struct PublishSettings: Equatable {
+  var input = InputSettings()
+  /// What all tasks have.
+  var properties = Message.Properties(deliveryMode: .persistent)
+  var delay: Duration?
+  var delivery = DeliverySettings()
+  var spool = SpoolSettings()
+  /// `--persistent` and `--transient`, as far as they were given.
+  var durabilities: Set<Message.Properties.DeliveryMode> = []
+}
+
+/// `workq publish`: sends tasks to a queue or an exchange.
+struct Publish {
+  let words: [String]
+  let connection: ConnectionSettings
+  let output: OutputSettings
+  let input: InputSettings
+  let properties: Message.Properties
+  let delay: Duration?
+  let delivery: DeliverySettings
+  let spool: SpoolSettings
+
+  init(_ settings: Settings) {
+    let publish = settings.publish
+    (words, connection, output) = (settings.words, settings.connection, settings.output)
+    (input, delivery, spool) = (publish.input, publish.delivery, publish.spool)
+    (properties, delay) = (publish.properties, publish.delay)
+  }
+
+  func run() throws {
+    let console = output.console
+    let queue = try connection.queueName()
+    let template = try template(queue)
+    var source = try source(template, console)
+    let addresses = try connection.addresses(console)
+    let clearsLine = source.progress != nil
+    var publisher = Publisher(publisherOptions(addresses)) {
+      if clearsLine { Console.draw("") }
+      Self.tell($0, console)
+    }
+    if spool.onlyFlushes {
+      try flush(&publisher, addresses, console)
+    } else if spool.isUsed {
+      try publishSpooled(&source, &publisher, waitingLimit(queue), addresses, console)
+    } else if try mayPublish(&publisher, waitingLimit(queue), addresses, console) {
+      try publish(&source, &publisher)
+    }
+    publisher.close()
+    try source.finish()
+    try PublishConclusion(source.tally, at: addresses, isBatch: isBatch).report(console, source.progress)
+  }
+
+  private func publish(_ source: inout PublishInput, _ publisher: inout Publisher) throws {
+    do throws(AMQPError) {
+      try publisher.publish(&source)
+    } catch {
+      source.ended(by: error)
+    }
+  }
+
+  private func publishSpooled(
+    _ source: inout PublishInput, _ publisher: inout Publisher, _ limit: WaitingLimit?,
+    _ addresses: [Address], _ console: Console
+  ) throws {
+    var spooled = try spooled(addresses, console)
+    do throws(Failure) {
+      try spooled.run(&publisher, &source, limit)
+    } catch {
+      try source.finish()
+      throw error
+    }
+  }
+
+  private func flush(_ publisher: inout Publisher, _ addresses: [Address], _ console: Console) throws {
+    var spooled = try spooled(addresses, console)
+    try spooled.flushOnly(&publisher)
+    if let error = spooled.away {
+      throw Failure(error, at: addresses.locations)
+    }
+    if spooled.hasSetAside {
+      throw Failure(.dataError, "not all that was kept could be published: see above")
+    }
+  }
+
+  private func spooled(_ addresses: [Address], _ console: Console) throws(Failure) -> SpooledPublish {
+    // Whoever holds the lock waits no longer than this for the broker, if its options are the same.
+    let patience = connection.connectTimeout + delivery.confirmTimeout
+    return try SpooledPublish(directory: spool.path(for: addresses[0]), lockTimeout: patience, console)
+  }
+
+  /// Whether there may be more than one task.
+  private var isBatch: Bool { input.splits || input.files.count > 1 }
+
+  private func template(_ queue: String) throws(Failure) -> TaskTemplate {
+    do throws(AMQPError) {
+      try properties.checkNames()
+    } catch {
+      throw Failure(.usage, error.detail)
+    }
+    do throws(AMQPError) {
+      try properties.checkSize()
+    } catch {
+      throw Failure(.dataError, error.detail)
+    }
+    var template = TaskTemplate(properties: properties, routingKey: queue)
+    if let exchange = delivery.exchange {
+      (template.exchange, template.routingKey) = (exchange, delivery.routingKey ?? "")
+    }
+    template.delay = delay
+    if let misdirection = template.misdirection { throw Failure(.usage, misdirection) }
+    return template
+  }
+
+  private func source(_ template: TaskTemplate, _ console: Console) throws -> PublishInput {
+    try input.checkFiles()
+    var options = PublishInput.Options(inputs: try inputs(), delimiter: input.separator)
+    options.isJSON = input.isJSON
+    options.isBatch = isBatch
+    options.isSpooled = spool.isUsed
+    let announcement = Announcement(
+      console: console, isJSON: output.isJSON, printsID: delivery.printsID,
+      showsTasks: Console.outputIsTerminal && !console.isQuiet)
+    let showsProgress = isBatch && Console.errorIsTerminal && !console.isQuiet && !output.isJSON
+    return PublishInput(
+      options, template, announcement, failures: try input.failedRecords(),
+      progress: showsProgress ? Progress(totalBytes: input.totalBytes) : nil)
+  }
+
+  private func inputs() throws -> [RecordReader.Input] {
+    if spool.onlyFlushes { return [] }
+    if !words.isEmpty {
+      return [.record(Array(words.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")])))]
+    }
+    guard !input.splits && input.files.isEmpty else { return input.inputs }
+    guard StandardStreams.inputHasData else { return [.record(Array("Hello World!".utf8))] }
+    // All of it before the broker is bothered: it may be empty, or take its time.
+    return [.record(try StandardStreams.readInput())]
+  }
+
+  private func publisherOptions(_ addresses: [Address]) -> Publisher.Options {
+    var options = Publisher.Options(addresses: addresses, connection: connection.options(for: "publish"))
+    options.declares = delivery.declares
+    options.confirms = delivery.confirms
+    options.mixesExchanges = input.isJSON || spool.isUsed
+    options.confirmTimeout = delivery.confirmTimeout
+    options.retryFor = delivery.retryFor
+    return options
+  }
+
+  /// What `--unless-waiting` asks for.
+  private func waitingLimit(_ queue: String) -> WaitingLimit? {
+    delivery.unlessWaiting.map { WaitingLimit(count: Int($0), queue: queue, delay: delay) }
+  }
+
+  /// Whether fewer tasks wait than `--unless-waiting` allows.
+  private func mayPublish(
+    _ publisher: inout Publisher, _ limit: WaitingLimit?, _ addresses: [Address], _ console: Console
+  ) throws -> Bool {
+    guard let limit else { return true }
+    do throws(AMQPError) {
+      return !limit.isReached(by: try publisher.waiting(in: limit.queues), console)
+    } catch {
+      throw Failure(error, at: addresses.locations)
+    }
+  }
+
+  private static func tell(_ event: PublisherEvent, _ console: Console) {
+    switch event {
+    case .connected(let broker, let address):
+      console.detail("connected to \(broker) at \(address.location)")
+    case .declaring(let queue):
+      console.detail("queue '\(queue)' does not exist: declaring it, and publishing again")
+    case .waitingQueue(let event): event.report(to: console)
+    case .blocked(let reason, let patience):
+      console.notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
+    case .unblocked:
+      console.notice("the broker takes tasks again")
+    case .declined(let reason, let patience):
+      console.notice("a task is not taken: \(reason); trying again for \(patience.spoken)")
+    case .lost(let error, let onTheirWay, let retry):
+      let again = onTheirWay > 0 ? "; what was not confirmed (\(onTheirWay)) is sent again" : ""
+      let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.spoken)"
+      console.notice("cannot \(error.operation): \(error.detail); \(next)\(again)")
+    }
+  }
+}

@@ -1,0 +1,81 @@
+internal import AMQP
+internal import WorkQueue
+
+/// What `workq status` looks for, once or again and again.
+struct StatusSettings: Equatable {
+  /// nil is once.
+  var interval: Duration?
+  var maxWaiting: UInt32?
+  var minConsumers: UInt32?
+  var retryDelay = Duration.seconds(10)
+  var retryMaxDelay = Duration.seconds(3600)
+  var delays: [Duration] = []
+
+  var isCheck: Bool { maxWaiting != nil || minConsumers != nil }
+}
+
+/// `workq status`: shows how many tasks wait, and who consumes them.
+struct Status {
+  let settings: Settings
+  private var choice: StatusSettings { settings.status }
+  private var output: OutputSettings { settings.output }
+
+  func run() throws {
+    let families = try settings.connection.queueNames(settings.words).map { queue in
+      choice.isCheck
+        ? QueueFamily(checking: queue)
+        : QueueFamily(
+          queue: queue,
+          retryDelays: QueueFamily.retryDelays(
+            from: choice.retryDelay, upTo: choice.retryMaxDelay),
+          delays: choice.delays, now: WallClock.seconds)
+    }
+    if let interval = choice.interval { return try watch(families, every: interval) }
+    try settings.withConnection(for: "status", isRepeatable: true) { link, console in
+      var survey = Survey(of: families)
+      let readings = try survey.take(&link)
+      if !output.isQuiet && (!choice.isCheck || output.isJSON) {
+        StatusReport(console: console, isJSON: output.isJSON).tell(readings)
+      }
+      try check(readings, link.address.location)
+    }
+  }
+
+  private func watch(_ families: [QueueFamily], every interval: Duration) throws {
+    let console = output.console
+    let addresses = try settings.connection.addresses(console)
+    let options = settings.connection.options(for: "status")
+    let view = StatusView(console: console, isJSON: output.isJSON, interval: interval)
+    defer { view.leave() }
+    try settings.speaking(with: addresses) {
+      var watch = Watch(
+        Watch.Options(addresses: addresses, connection: options, families: families, interval: interval)
+      ) { view.tell($0) }
+      try watch.run()
+    }
+  }
+
+  /// Fails when a queue is missing, or not as it should be.
+  private func check(_ readings: [QueueReading], _ location: String) throws {
+    let missing = readings.filter { $0.status == nil }.map { "'\($0.member.name)'" }
+    guard missing.isEmpty else {
+      throw Failure(.configuration, "\(location): no such queue: \(missing.joined(separator: ", "))")
+    }
+    let complaints = readings.flatMap(complaints)
+    guard complaints.isEmpty else {
+      throw Failure(.temporary, "\(location): \(complaints.joined(separator: "; "))")
+    }
+  }
+
+  private func complaints(about reading: QueueReading) -> [String] {
+    guard let status = reading.status else { return [] }
+    var complaints: [String] = []
+    if let maxWaiting = choice.maxWaiting, status.waiting > maxWaiting {
+      complaints.append("'\(status.name)' has \(status.waiting) waiting tasks, more than \(maxWaiting)")
+    }
+    if let minConsumers = choice.minConsumers, status.consumers < minConsumers {
+      complaints.append("'\(status.name)' has \(status.consumers) consumers, fewer than \(minConsumers)")
+    }
+    return complaints
+  }
+}

@@ -1,0 +1,51 @@
+internal import AMQP
+internal import WorkQueue
+
+/// `workq work`: takes tasks from a queue and works on them.
+struct Work {
+  let settings: Settings
+  private var choice: WorkSettings { settings.work }
+
+  func run() throws {
+    let console = settings.output.console
+    let addresses = try settings.connection.addresses(console)
+    let queue = try settings.connection.queueName()
+    let options = try workerOptions(addresses, queue)
+    let report = WorkReport(
+      console: console, output: settings.output.isJSON ? .json : .text, log: choice.log, options: options)
+    try settings.speaking(with: addresses) {
+      var worker = Worker(options) { report.tell($0) }
+      switch try worker.run() {
+      case .killed(let signal): Signals.die(by: signal)
+      case .stopped(let reason, let tally): try check(reason, tally, options)
+      }
+    }
+  }
+
+  private func workerOptions(_ addresses: [Address], _ queue: String) throws -> Worker.Options {
+    var options = Worker.Options(
+      addresses: addresses, connection: settings.connection.options(for: "work"), queue: queue,
+      consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
+    try choice.apply(
+      to: &options, command: settings.words.map(RawArguments.bytes(of:)),
+      ownVariables: settings.connection.ownVariables)
+    return options
+  }
+
+  /// Turns the worker's end into an exit code.
+  private func check(_ reason: StopReason, _ tally: TaskCounts, _ options: Worker.Options) throws {
+    if case .unrunnable(let words, let isTemporary) = reason {
+      throw Failure(isTemporary ? .temporary : .configuration, "\(words); its task went back to the queue")
+    }
+    guard options.bounds.isBounded, tally.parked + tally.dropped > 0 else { return }
+    let parked = tally.parked > 0 ? ["\(tally.parked) parked in '\(options.failedQueue)'"] : []
+    let dropped = tally.dropped > 0 ? ["\(tally.dropped) dropped"] : []
+    throw Failure(.tasksFailed, "some tasks were not done: \((parked + dropped).joined(separator: ", "))")
+  }
+}
+
+/// How the worker's own lines look.
+enum LogFormat {
+  case text
+  case json
+}

@@ -1,0 +1,176 @@
+extension Peek {
+  static var subcommand: Subcommand {
+    Subcommand(
+      name: "peek", summary: "Show waiting tasks without taking them", operands: .words("queue", atMost: 1),
+      examples: """
+        $ workq peek task_queue.failed              why tasks were parked
+        $ workq peek -c 1000 --json | jq .body
+        $ workq peek --raw > task                   the next task's body, byte for byte
+        """,
+      description: """
+        workq takes the tasks from the queue for as long as it looks at them, and returns them to their places: \
+        workers will see them as redelivered. Up to RabbitMQ 4.2 a quorum queue counts each look as a delivery. \
+        From 4.0 on a copy at the queue's end replaces a task that was returned ten times, before the queue's \
+        delivery limit (20) drops it. Long bodies are cut; --json and --raw print all of them. When no task \
+        waits, the exit code is 0, or 75 with --raw. Streams, and quorum queues with a single active consumer, \
+        cannot be shown. Without a queue the command shows the one of --queue or WORKQ_QUEUE; --url or WORKQ_URL \
+        names the broker.
+        """,
+      groups: { [choice, .connection, .output] },
+      check: { (settings) throws(UsageError) in
+        guard !settings.peek.isRaw || !settings.output.isJSON else {
+          throw UsageError("--raw and --json exclude each other")
+        }
+      },
+      run: { try Peek(settings: $0).run() })
+  }
+
+  private static var choice: OptionGroup {
+    OptionGroup(
+      title: "Peek options",
+      options: [
+        .value("count", short: "c", "n", common: true, default: "10", "Maximum number of tasks to show") {
+          (settings, value) throws(UsageError) in
+          settings.peek.count = try Value.integer(value, 1...Int.max)
+        },
+        .flag(
+          "raw", common: true, "Write the first body to stdout, byte for byte",
+          "Nothing else is written. The exit code is 75 when no task waits. Excludes --json."
+        ) { $0.peek.isRaw = true },
+      ])
+  }
+}
+
+extension Move {
+  static var subcommand: Subcommand {
+    Subcommand(
+      name: "move", summary: "Send tasks from one queue to another", operands: .exactly(["from", "to"]),
+      examples: """
+        $ workq move task_queue.failed task_queue          retry what was parked
+        $ workq move -c 1 task_queue.failed task_queue     one of them first, to see
+        $ workq move --match x-workq-exit-status=2 task_queue.failed later
+        """,
+      description: """
+        A task leaves the first queue when the broker has confirmed that the second one has it. Whatever happens, \
+        no task is lost, and at worst those in flight are in both. Properties and headers are kept, except for \
+        those that count attempts or describe failures, and those that the broker has added. Both queues must \
+        exist. With --match workq looks at every task, and holds those that stay until the end: where tens of \
+        thousands stay, that keeps the broker busy for a minute. --url or WORKQ_URL names the broker; \
+        WORKQ_QUEUE has no effect.
+        At the first Ctrl-C the command finishes the tasks in flight, and leaves the rest where it is. At the \
+        second it stops at once.
+        """,
+      groups: { [choice, .connection, .output] },
+      check: { (settings) throws(UsageError) in
+        guard settings.words[0] != settings.words[1] else {
+          throw UsageError("from and to are the same queue")
+        }
+      },
+      run: { try Move(settings: $0).run() })
+  }
+
+  private static var choice: OptionGroup {
+    OptionGroup(
+      title: "Move options",
+      options: [
+        .value(
+          "count", short: "c", "n", common: true, "Maximum number of tasks to move",
+          "The default is all that wait at the start."
+        ) { (settings, value) throws(UsageError) in
+          settings.move.count = try Value.integer(value, 1...Int.max)
+        },
+        .value(
+          "match", "header=value", repeats: true, common: true, "Move only tasks with this header",
+          """
+          A number and its digits are the same. Can be repeated: all must match. The other tasks stay in their \
+          places. workq looks at every waiting task, and holds the others until the end.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.move.matches.append(try Value.field(value, "HEADER=VALUE"))
+        },
+        .flag("keep-attempts", common: true, "Keep headers about attempts and failures") {
+          $0.move.keepsAttempts = true
+        },
+      ])
+  }
+}
+
+extension Purge {
+  static var subcommand: Subcommand {
+    Subcommand(
+      name: "purge", summary: "Remove the waiting tasks of queues, or the queues",
+      operands: .words("queue", atMost: nil),
+      examples: """
+        $ workq purge                       asks first, at a terminal
+        $ workq purge --force old older     in a script
+        $ workq purge --delete --if-unused --if-empty old
+        $ workq purge --delete --all --force old   with its retry and delay queues
+        """,
+      description: """
+        workq prints how many tasks were removed. Tasks that workers hold are not waiting, and stay: the workers \
+        finish or requeue them. With --delete the queue goes, and they with it. A queue that does not meet a \
+        condition is left as it is (75); quorum queues have no such conditions (64). Without a queue the command \
+        purges the one of --queue or WORKQ_QUEUE; --url or WORKQ_URL names the broker.
+        Tasks that are scheduled for retry, or wait for their --delay, wait in queues of their own. --delete \
+        reports those that it finds: those of workers with these --retry-delay and --retry-max-delay, and of each \
+        --delay that is given here; --all deletes them, too. Tasks that the broker is returning to the queue at \
+        that moment cannot be counted.
+        """,
+      groups: { [choice, .connection, .output] },
+      check: { (settings) throws(UsageError) in
+        let purge = settings.purge
+        guard purge.delete || !purge.isConditional else {
+          throw UsageError("--if-empty and --if-unused are conditions of --delete")
+        }
+        guard purge.delete || !purge.all && purge.delays.isEmpty else {
+          throw UsageError("--all and --delay say what --delete deletes and looks for")
+        }
+        guard !purge.all || !purge.ifEmpty else {
+          throw UsageError("--all deletes tasks that wait: it does not go with --if-empty")
+        }
+      },
+      run: { try Purge(settings: $0).run() })
+  }
+
+  private static var choice: OptionGroup {
+    OptionGroup(
+      title: "Purge options",
+      introduction: """
+        All but --force need --delete. A queue that does not meet a condition is left as it is (75). RabbitMQ has \
+        no conditions for quorum queues: they are refused (64).
+        """,
+      options: [
+        .flag("force", short: "f", common: true, "Do not ask") { $0.purge.force = true },
+        .flag("delete", common: true, "Delete the queue, too") { $0.purge.delete = true },
+        .flag(
+          "if-empty", common: true, "Delete the queue only if no task waits in it",
+          "RabbitMQ does not know this about a stream (78)."
+        ) { $0.purge.ifEmpty = true },
+        .flag("if-unused", common: true, "Delete the queue only if it has no consumers") {
+          $0.purge.ifUnused = true
+        },
+        .flag(
+          "all", common: true, "Delete its retry and delay queues, too",
+          "Those of the queue that were found, with their tasks. Excludes --if-empty."
+        ) { $0.purge.all = true },
+        .value(
+          "retry-delay", "duration", common: true, default: "10s", "First retry delay of the queue's workers"
+        ) {
+          (settings, value) throws(UsageError) in
+          settings.purge.retryDelay = try Value.duration(value)
+        },
+        .value(
+          "retry-max-delay", "duration", common: true, default: "1h",
+          "Longest retry delay of the queue's workers"
+        ) { (settings, value) throws(UsageError) in
+          settings.purge.retryMaxDelay = try Value.duration(value)
+        },
+        .value(
+          "delay", "duration", repeats: true, common: true, "A delay that tasks were published with",
+          "Can be repeated."
+        ) { (settings, value) throws(UsageError) in
+          settings.purge.delays.append(try Value.duration(value))
+        },
+      ])
+  }
+}

@@ -1,0 +1,146 @@
+internal import AMQP
+internal import WorkQueue
+
+extension Publish {
+  /// The properties of a task.
+  static var properties: OptionGroup {
+    OptionGroup(
+      title: "Properties",
+      introduction: "All tasks of the command get them. The time of publishing is always one of them.",
+      options: [
+        .flag("persistent", "Store the task on the broker's disk (the default)") {
+          $0.publish.properties.deliveryMode = .persistent
+          $0.publish.durabilities.insert(.persistent)
+        },
+        .flag("transient", "Do not store the task: a restart of the broker loses it") {
+          $0.publish.properties.deliveryMode = .transient
+          $0.publish.durabilities.insert(.transient)
+        },
+        .value(
+          "header", short: "H", "header", repeats: true, common: true, "Add a header: 'K: V', K=V or K:=V",
+          """
+          `K: V` and `K=V` are text; `K:=V` is a number, `true` or `false`. Can be repeated. Integers have 64 \
+          bits and a sign; larger ones are refused because RabbitMQ would change them: make them text. All \
+          headers together can have 122880 bytes, or fewer if the broker's frame_max is below 128 KiB: 8 KiB, \
+          or a quarter of a smaller frame, stay free for headers that the broker adds.
+          """
+        ) { (settings, value) throws(UsageError) in
+          let header = try Value.field(value, "'K: V' or K=V for text, K:=V for a number, true or false")
+          var headers = settings.publish.properties.headers ?? FieldTable()
+          headers[header.name] = header.value
+          settings.publish.properties.headers = headers
+        },
+        .value(
+          "priority", "n", common: true, "Priority, 0 to 255, in a queue that has priorities",
+          "A queue has them with `declare --max-priority`; see workq-declare(1)."
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.properties.priority = try Value.integer(value, 0...UInt8.max)
+        },
+        .value(
+          "ttl", "duration", common: true, "Discard the task if it is not delivered in time",
+          """
+          The time begins when the broker gets the task, not while the task is in the spool. Excludes --delay: \
+          the broker removes the limit when the delay ends.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.properties.expiration = "\(TimeSpan(try Value.duration(value)).milliseconds)"
+        },
+        .value(
+          "delay", "duration", common: true, "Deliver the task only after this delay",
+          """
+          49 days at most. Until then the task waits in the broker, in a queue named \
+          `queue.delay.60000ms.2026w48` after the delay and the week of publishing, or \
+          `queue.delay.3456000000ms` if the delay is longer than 35 days. WAITING QUEUES in workq-work(1) says \
+          what these queues are like and which rights they need. The time begins when the broker gets the task, \
+          not while the task is in the spool. Excludes --exchange and --ttl.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.delay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
+        },
+        text("content-type", short: "C", "type", "MIME type of the body") { $0.contentType = $1 },
+        text("content-encoding", "encoding", "Encoding of the body, such as gzip", "workq sends it as it is.")
+        {
+          $0.contentEncoding = $1
+        },
+        text("message-id", "id", "Id of the task", "The default is a new UUID for each task.") {
+          $0.messageID = $1
+        },
+        text("correlation-id", "id", "Id of what the task belongs to") { $0.correlationID = $1 },
+        text("reply-to", "queue", "Queue for an answer") { $0.replyTo = $1 },
+        text("type", "name", "Kind of task, for its worker") { $0.type = $1 },
+        text("app-id", "name", "Name of the sending program") { $0.appID = $1 },
+        text(
+          "user-id", "name", "Name of the sending user",
+          "The broker refuses any name but that of the user who is logged in."
+        ) { $0.userID = $1 },
+      ])
+  }
+
+  private static func text(
+    _ long: String, short: Unicode.Scalar? = nil, _ valueName: String, _ summary: String,
+    _ details: String = "", set: @escaping (inout Message.Properties, String) -> Void
+  ) -> Option {
+    .value(long, short: short, valueName, summary, details) { (settings, value) throws(UsageError) in
+      guard !RawArguments.isEscaped(value) else { throw UsageError("the value is not valid UTF-8") }
+      set(&settings.publish.properties, value)
+    }
+  }
+
+  /// Refuses options that contradict each other, or of which one would be without effect.
+  static func check(_ settings: Settings) throws(UsageError) {
+    let (publish, words) = (settings.publish, settings.words)
+    let (input, delivery, spool) = (publish.input, publish.delivery, publish.spool)
+    try input.check()
+    try delivery.check()
+    guard publish.durabilities.count < 2 else {
+      throw UsageError("--persistent and --transient exclude each other")
+    }
+    let comesFromElsewhere = input.splits || !input.files.isEmpty
+    guard words.isEmpty || !comesFromElsewhere else {
+      throw UsageError("a task is given by words, or by an input option, not by both")
+    }
+    if spool.onlyFlushes {
+      guard words.isEmpty && !comesFromElsewhere else {
+        throw UsageError("--flush-spool sends only what the spool has: no task goes with it")
+      }
+      if let option = idleOption(settings) {
+        throw UsageError("--flush-spool sends only what the spool has: leave out \(option)")
+      }
+    }
+    guard delivery.confirms || !spool.isUsed else {
+      throw UsageError(
+        "--spool and --no-confirm exclude each other: without confirms it is not known what must be kept")
+    }
+    guard delivery.confirms || input.failedTo == nil else {
+      throw UsageError(
+        "--failed-to and --no-confirm exclude each other: without confirms it is not known what failed")
+    }
+    guard delivery.exchange == nil || settings.connection.queue == nil else {
+      throw UsageError("--queue and --exchange exclude each other")
+    }
+    if let delay = publish.delay, delay > .zero {
+      guard delivery.exchange == nil else {
+        throw UsageError("--delay needs a queue: it does not go with --exchange")
+      }
+      guard publish.properties.expiration == nil else {
+        throw UsageError("--ttl and --delay exclude each other: RabbitMQ removes the TTL when the delay ends")
+      }
+    }
+    guard !delivery.printsID || !settings.output.isJSON else {
+      throw UsageError("--json prints the ids, too: leave --print-id out")
+    }
+  }
+
+  /// An option about tasks that are to be published, where `--flush-spool` publishes none.
+  private static func idleOption(_ settings: Settings) -> String? {
+    let (publish, delivery) = (settings.publish, settings.publish.delivery)
+    let hasProperties = publish.properties != PublishSettings().properties
+    if hasProperties || !publish.durabilities.isEmpty || publish.delay != nil {
+      return "the options about properties"
+    }
+    if settings.connection.queue != nil { return "--queue" }
+    if delivery.exchange != nil { return "--exchange" }
+    if delivery.unlessWaiting != nil { return "--unless-waiting" }
+    return delivery.printsID ? "--print-id" : nil
+  }
+}

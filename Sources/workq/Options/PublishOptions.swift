@@ -1,0 +1,180 @@
+internal import AMQP
+internal import WorkQueue
+
+extension Publish {
+  static var subcommand: Subcommand {
+    Subcommand(
+      name: "publish", summary: "Send tasks to a queue", operands: .words("word", atMost: nil),
+      examples: """
+        $ workq publish resize cat.jpg            the words are the task
+        $ workq publish -q mail < letter.eml      a file or a pipe is one task, as it is
+        $ find . -print0 | workq publish --null   many tasks
+        """,
+      description: """
+        The exit code 0 means that the broker has confirmed that a queue has all tasks. The words, joined by \
+        single spaces, are the body of one task. Without words, stdin is the body if it is a pipe or a file; \
+        otherwise the body is `Hello World!`. A missing queue is created; an existing one is used as it is.
+        --url or WORKQ_URL names the broker, --queue or WORKQ_QUEUE the queue.
+        """,
+      groups: { [input, properties, delivery, spool, .connection, .output] },
+      check: { (settings) throws(UsageError) in try check(settings) },
+      run: { try Publish($0).run() })
+  }
+
+  private static var input: OptionGroup {
+    OptionGroup(
+      title: "Input options",
+      introduction: """
+        Of --lines, --null, --delimiter and --jsonl only one can be given. With one of them the input is a \
+        sequence of records, and each record is a task, also an empty one. The delimiter is not part of the \
+        task. The last record can lack it. A record can have any length.
+        """,
+      options: [
+        .flag("lines", short: "l", common: true, "Read one task from each line") {
+          $0.publish.input.split(at: [UInt8(ascii: "\n")], "--lines")
+        },
+        .flag("null", short: "0", common: true, "Read tasks that end with a NUL (`find -print0`)") {
+          $0.publish.input.split(at: [0], "--null")
+        },
+        .value(
+          "delimiter", short: "D", "text", "Read tasks that end with <text>",
+          #"The text can contain `\n`, `\t`, `\r`, `\0`, `\\` and `\xHH`."#
+        ) { (settings, value) throws(UsageError) in
+          guard let bytes = InputSettings.unescaped(RawArguments.bytes(of: value)) else {
+            throw UsageError(
+              "invalid escape in '\(Quoted.plain(value))'", use: #"use \n, \t, \r, \0, \\ or \xHH"#)
+          }
+          guard !bytes.isEmpty else { throw UsageError("the delimiter is empty") }
+          settings.publish.input.split(at: bytes, "--delimiter")
+        },
+        .flag(
+          "jsonl", common: true, "Read one JSON object from each line",
+          """
+          An object has the key `body` or `body_base64`, and any property by its long name; workq-publish(1) has \
+          the list. workq reports a malformed line with its number, and publishes the others.
+          """
+        ) {
+          $0.publish.input.split(at: [UInt8(ascii: "\n")], "--jsonl")
+          $0.publish.input.isJSON = true
+        },
+        .value(
+          "file", short: "f", "file", complete: .file, repeats: true, common: true,
+          "Read <file> instead of stdin; `-` is stdin",
+          """
+          Can be repeated. Without one of the options above, each file is one task. A file that cannot be read is \
+          an error before anything is sent.
+          """
+        ) { $0.publish.input.files.append($1) },
+        .value(
+          "failed-to", "file", complete: .file, "Write records that were not published to <file>",
+          """
+          The records keep their delimiters, so that the file can be published again. It is emptied first, and \
+          removed at the end if it is empty. Needs one of the options for records.
+          """
+        ) { $0.publish.input.failedTo = $1 },
+      ])
+  }
+
+  private static var delivery: OptionGroup {
+    OptionGroup(
+      title: "Delivery options",
+      options: [
+        .value(
+          "exchange", short: "e", "name", "Publish to this exchange instead of to the queue",
+          "A task that the exchange routes to no queue is refused (65). Excludes --queue."
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.delivery.exchange = try Value.shortText(value)
+        },
+        .value(
+          "routing-key", short: "r", "key", "Routing key, with --exchange", "The default is the empty key."
+        ) {
+          (settings, value) throws(UsageError) in
+          settings.publish.delivery.routingKey = try Value.shortText(value)
+        },
+        .flag("no-declare", "Fail with 78 if the queue is missing; do not create it") {
+          $0.publish.delivery.declares = false
+        },
+        .flag(
+          "no-confirm", "Do not wait for publisher confirms (tasks may be lost)",
+          """
+          The exit code 0 then means that the broker has read the tasks; they may be lost if it crashes at that \
+          time. The command fails when it loses a connection on which it sent tasks, because nobody knows which \
+          of them arrived. Excludes --spool and --failed-to.
+          """
+        ) { $0.publish.delivery.confirms = false },
+        .value(
+          "confirm-timeout", "duration", default: "30s", "Maximum time to wait for a confirm",
+          """
+          The exit code is 75 when the broker has not confirmed a task within this time. The limit also holds \
+          while the broker blocks publishers, or has stopped reading.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.delivery.confirmTimeout = try Value.duration(value)
+        },
+        .value(
+          "retry-for", "duration", common: true, default: "0", "Keep trying for this long",
+          """
+          This is for a broker that is unreachable or refuses for now (a limit is reached, the queue's node is \
+          down), and for a queue that is full or has lost its leader. With several URLs, the next broker is tried \
+          first. The time starts again with each confirmed task. Tasks keep their order across a lost \
+          connection; workq sends unconfirmed ones again, and some of them may arrive twice. A task that the \
+          queue refused goes behind the tasks that were sent meanwhile.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.delivery.retryFor = try Value.duration(value)
+        },
+        .value(
+          "unless-waiting", "n", "Publish nothing if <n> or more tasks are waiting",
+          """
+          The exit code is 0 in that case. Tasks count that wait in the queue, for the same --delay, or, with \
+          --spool, in the spool, whose tasks are sent first. Tasks that workers hold, and tasks that are \
+          scheduled for retry, do not count. Excludes --exchange.
+          """
+        ) { (settings, value) throws(UsageError) in
+          guard value != "0" else { throw UsageError("0 would never publish", use: "use 1 or more") }
+          settings.publish.delivery.unlessWaiting = try Value.integer(value, 1...UInt32.max)
+        },
+        .flag(
+          "print-id", common: true, "Print the id of each task that was published",
+          "One per line, also for a task that went to the spool. --json prints them, too."
+        ) { $0.publish.delivery.printsID = true },
+      ])
+  }
+
+  private static var spool: OptionGroup {
+    OptionGroup(
+      title: "Spool options",
+      introduction: "THE SPOOL in workq-publish(1) explains them.",
+      options: [
+        .optional(
+          "spool", "dir", complete: .directory, common: true,
+          default: "$XDG_STATE_HOME/workq/spool/HOST_PORT_VHOST",
+          "Store tasks on disk while no broker is reachable",
+          """
+          Each publish with the same directory sends the stored tasks first. `=` joins a directory to the option. \
+          Without XDG_STATE_HOME its place is `~/.local/state`.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.publish.spool.isUsed = true
+          if let value { settings.publish.spool.directory = try nonempty(value) }
+        },
+        .value("spool-directory", "dir", complete: .directory, "The same as --spool=<dir>") {
+          (settings, value) throws(UsageError) in
+          settings.publish.spool.isUsed = true
+          settings.publish.spool.directory = try nonempty(value)
+        },
+        .flag(
+          "flush-spool", "Only send the tasks in the spool",
+          "They go to the queues that they were published to. Options about tasks or about one queue are refused."
+        ) {
+          $0.publish.spool.isUsed = true
+          $0.publish.spool.onlyFlushes = true
+        },
+      ])
+  }
+
+  private static func nonempty(_ directory: String) throws(UsageError) -> String {
+    guard !directory.isEmpty else { throw UsageError("the directory's name is empty") }
+    return directory
+  }
+}

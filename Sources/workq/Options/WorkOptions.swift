@@ -1,0 +1,218 @@
+internal import AMQP
+internal import WorkQueue
+
+extension Work {
+  static var subcommand: Subcommand {
+    Subcommand(
+      name: "work", summary: "Take tasks from a queue and work on them", operands: .command,
+      examples: """
+        $ workq work                        fake the work: a second for each dot
+        $ workq work -- ./resize            run a command; the task is its stdin
+        $ workq work -j 8 --timeout 5m -- ./resize
+                                            eight at a time, five minutes each at most
+        $ workq work --shell                each task is a command line
+        $ workq work --argument -- ./fetch  the task is the command's last argument
+        $ workq work --drain -- ./resize    in a cron job: exit when no task waits
+        """,
+      description: """
+        workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers the task \
+        to another worker. A task is done when its command exits with 0. After any other end of the command the \
+        task waits in the broker for a retry, with a delay that doubles each time; after five attempts workq \
+        parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78).
+        The command finds the task's properties in its environment (WORKQ_QUEUE, WORKQ_MESSAGE_ID, \
+        WORKQ_ATTEMPT, WORKQ_HEADER_NAME and others), beside the worker's own environment. workq kills what the \
+        command leaves running in the background when it exits. --url or WORKQ_URL names the broker, --queue or \
+        WORKQ_QUEUE the queue.
+        At the first Ctrl-C, TERM or HUP the worker finishes running tasks, requeues the others and exits. At the \
+        second it stops at once.
+        """,
+      groups: { [tasks, failures, stopping, .connection, .output] },
+      check: { (settings) throws(UsageError) in try WorkSettings.check(settings) },
+      run: { try Work(settings: $0).run() })
+  }
+
+  private static var tasks: OptionGroup {
+    OptionGroup(
+      title: "Task options",
+      options: [
+        .value(
+          "jobs", short: "j", "n", common: true, default: "1", "Number of tasks to run in parallel",
+          "10000 at most."
+        ) {
+          (settings, value) throws(UsageError) in
+          settings.work.jobs = try Value.integer(value, 1...10_000)
+        },
+        .value(
+          "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
+          """
+          The default is the number of jobs: a worker gets its next task when it has finished one (fair \
+          dispatch). With 0 the broker distributes the tasks round-robin.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
+        },
+        .flag(
+          "no-ack", short: "A", aliases: ["auto-ack"], "Acknowledge tasks on delivery (a crash loses them)",
+          """
+          A worker that is killed loses the tasks that it holds. Excludes --count and the action `requeue`.
+          """
+        ) { $0.work.acknowledges = false },
+        .value("dot", "duration", common: true, default: "1s", "Duration of faked work for each dot") {
+          (settings, value) throws(UsageError) in
+          settings.work.dot = try Value.duration(value)
+        },
+        .flag(
+          "shell", common: true, "Run each task's body with `sh -c`",
+          """
+          The command's input is empty. Everybody who can publish to the queue can do anything with this \
+          worker's rights.
+          """
+        ) { $0.work.isShell = true },
+        .flag(
+          "argument", common: true, "Append the body to the command as an argument",
+          """
+          It is the last argument. It must be UTF-8 without NUL, and shorter than 128 KiB; workq parks a task that is not.
+          """
+        ) { $0.work.takesArgument = true },
+        .flag(
+          "pass-url", "Leave the broker's URL in the command's environment",
+          """
+          This is for a command that publishes. Otherwise workq removes WORKQ_URL and the variable that named \
+          the broker.
+          """
+        ) { $0.work.passesURL = true },
+        .value(
+          "output", "mode", complete: .words(["passthrough", "tagged", "grouped"]), common: true,
+          "Output mode: passthrough, tagged or grouped",
+          """
+          `passthrough` lets the command write itself; it is the default for one job. `tagged` puts the task's \
+          number in front of each line. `grouped` prints the output when the command has ended; it is the default \
+          for more jobs.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.output = try Value.choice(
+            value, [("passthrough", .passthrough), ("tagged", .tagged), ("grouped", .grouped)])
+        },
+        .value(
+          "log", "format", complete: .words(["text", "json"]), default: "text",
+          "Format of the worker's own lines on stderr: text or json",
+          "JSON has one object per line; JSON OUTPUT in workq-work(1) has the keys."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.log = try Value.choice(value, [("text", .text), ("json", .json)])
+        },
+        .value(
+          "timeout", "duration", common: true, "Maximum time for a task, then TERM",
+          "The signal goes to the command's process group. A task that times out has failed."
+        ) { (settings, value) throws(UsageError) in
+          let timeout = try Value.duration(value)
+          guard timeout > .zero else { throw UsageError("0 is no time", use: "use more than 0") }
+          settings.work.timeout = timeout
+        },
+        .value("kill-after", "duration", default: "10s", "Time from TERM until KILL") {
+          (settings, value) throws(UsageError) in
+          settings.work.killAfter = try Value.duration(value)
+        },
+        .flag("no-declare", "Fail with 78 if the queue is missing; do not create it") {
+          $0.work.declares = false
+        },
+      ])
+  }
+
+  private static var failures: OptionGroup {
+    OptionGroup(
+      title: "Failure options",
+      options: [
+        .value(
+          "max-attempts", "n", common: true, default: "5", "Maximum attempts before a task is parked",
+          """
+          0 means no limit. An attempt is a run of the command. A task that kills its workers is parked after five recorded starts, \
+          whatever this option says.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.maxAttempts = try Value.integer(value, 0...Int.max)
+        },
+        .value(
+          "retry-delay", "duration", common: true, default: "10s",
+          "First retry delay; doubles with each attempt", "49 days at most."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.retryDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
+        },
+        .value("retry-max-delay", "duration", default: "1h", "Maximum delay before a retry") {
+          (settings, value) throws(UsageError) in
+          settings.work.retryMaxDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
+        },
+        .value(
+          "failed-queue", "name", "Queue for parked tasks",
+          """
+          The default is the queue's name followed by `.failed`. A missing queue is created.
+          """
+        ) { $0.work.failedQueue = $1 },
+        .value(
+          "on-failure", "action", complete: .words(["retry", "requeue", "park", "drop"]), default: "retry",
+          "Action after a failure: retry, requeue, park or drop"
+        ) { (settings, value) throws(UsageError) in
+          settings.work.onFailure = try Value.choice(
+            value, [("retry", .retry), ("requeue", .requeue), ("park", .park), ("drop", .drop)])
+        },
+        .value(
+          "on-exit", "status=action", repeats: true, "Action after an exit status",
+          """
+          The actions are `ack`, `retry`, `requeue`, `park` and `drop`. Commas separate several statuses, and the \
+          option can be repeated. The defaults are `0=ack`, `75,111=retry` and `65,100=park`; they stay for \
+          statuses that are not named.
+          """
+        ) { (settings, value) throws(UsageError) in
+          guard let action = ExitAction(argument: value) else {
+            throw UsageError(
+              "invalid value '\(Quoted.plain(value))'",
+              use: "use STATUS=ack, retry, requeue, park or drop, with a STATUS from 0 to 255")
+          }
+          settings.work.onExit.append(action)
+        },
+      ])
+  }
+
+  private static var stopping: OptionGroup {
+    OptionGroup(
+      title: "Exit options",
+      options: [
+        .value("count", short: "c", "n", common: true, "Exit after this number of tasks") {
+          (settings, value) throws(UsageError) in
+          settings.work.bounds.count = try Value.integer(value, 1...Int.max)
+        },
+        .flag("drain", aliases: ["burst"], common: true, "Exit when no task waits and none runs") {
+          $0.work.bounds.drains = true
+        },
+        .value(
+          "idle-timeout", "duration", common: true, "Exit after this time without a task",
+          "With --drain the worker waits for those of its own retries that are due by then."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.bounds.idleTimeout = try Value.duration(value)
+        },
+        .value(
+          "max-time", "duration", common: true, "Take no more tasks after this time",
+          "The worker finishes running tasks and exits."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.bounds.maxTime = try Value.duration(value)
+        },
+        .value(
+          "grace", "duration", common: true, "Maximum time for running tasks after a signal",
+          "After this time from the first signal the worker stops and requeues them. The default is no limit."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.grace = try Value.duration(value)
+        },
+        .flag("no-reconnect", "Exit with 69 when the connection is lost") {
+          $0.work.reconnects = false
+        },
+        .value(
+          "retry-for", "duration", "Exit with 69 if the broker is unreachable for this long",
+          """
+          The default is no limit after the first connection. At the start, a broker that is unreachable ends the \
+          worker at once without this option.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.retryFor = try Value.duration(value)
+        },
+      ])
+  }
+}

@@ -1,0 +1,47 @@
+internal import AMQP
+
+/// From a queue back to the options that ask for it.
+extension QueueSettings {
+  /// The option for an argument or property of the broker's; nil where `--arg` is the way.
+  static func option(for property: String) -> String? { names[property] }
+
+  private static let names = [
+    "durable": "--durable", "auto_delete": "--auto-delete", "x-queue-type": "--type",
+    "x-max-length": "--max-length", "x-max-length-bytes": "--max-bytes", "x-overflow": "--overflow",
+    "x-message-ttl": "--message-ttl", "x-expires": "--expires", "x-dead-letter-exchange": "--dead-letter",
+    "x-dead-letter-routing-key": "--dead-letter", "x-max-priority": "--max-priority",
+    "x-delivery-limit": "--delivery-limit", "x-single-active-consumer": "--single-active-consumer",
+    "x-consumer-timeout": "--consumer-timeout",
+  ]
+
+  /// The words of a command line that ask for just this queue.
+  static func words(for queue: Queue) -> [String] {
+    var words = queue.isDurable ? [] : ["--transient"]
+    if queue.isAutoDelete { words.append("--auto-delete") }
+    let deadLetter = queue.arguments["x-dead-letter-routing-key"]?.text
+    let hasDeadLetterQueue = queue.arguments["x-dead-letter-exchange"] == .text("") && deadLetter != nil
+    for entry in queue.arguments.entries {
+      switch (entry.name, entry.value) {
+      case ("x-dead-letter-exchange", _) where hasDeadLetterQueue: break
+      case ("x-dead-letter-routing-key", .text(let name)) where hasDeadLetterQueue:
+        words += ["--dead-letter", Quoted.shellWord(name)]
+      case ("x-single-active-consumer", .boolean(true)): words.append("--single-active-consumer")
+      default: words += Self.words(for: entry)
+      }
+    }
+    return words.isEmpty ? ["--durable"] : words
+  }
+
+  private static let durations = ["x-message-ttl", "x-expires", "x-consumer-timeout"]
+
+  private static func words(for entry: FieldTable.Entry) -> [String] {
+    let value = entry.value.words
+    switch (names[entry.name], entry.value) {
+    case (let option?, .int64(let number)) where durations.contains(entry.name):
+      return [option, number % 1000 == 0 ? "\(number / 1000)s" : "\(number)ms"]
+    case (let option?, .int64), (let option?, .text): return [option, Quoted.shellWord(value)]
+    case (_, .text): return ["--arg", Quoted.shellWord("\(entry.name)=\(value)")]
+    default: return ["--arg", Quoted.shellWord("\(entry.name):=\(value)")]
+    }
+  }
+}

@@ -1,0 +1,56 @@
+internal import AMQP
+
+/// All that options can say, as it is without them.
+struct Settings: Equatable {
+  var connection = ConnectionSettings()
+  var output = OutputSettings()
+  var publish = PublishSettings()
+  var work = WorkSettings()
+  var status = StatusSettings()
+  var peek = PeekSettings()
+  var move = MoveSettings()
+  var declare = DeclareSettings()
+  var purge = PurgeSettings()
+  /// The words that are no options: a body, queues, or a command.
+  var words: [String] = []
+  /// Help, or something else that is asked for instead of the subcommand.
+  var answer: Invocation.Answer?
+}
+
+extension Settings {
+  /// Runs what speaks with one of the brokers; what goes wrong there is said with their addresses.
+  func speaking(with addresses: [Address], _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as AMQPError {
+      throw Failure(error, at: addresses.locations)
+    }
+  }
+
+  /// Connects, runs `body`, and closes the connection.
+  ///
+  /// When `body` only reads before it prints (`isRepeatable`), the next broker is tried after one that refuses
+  /// for now. The purpose is the subcommand, for the connection's name at the broker.
+  func withConnection(
+    for purpose: String, isRepeatable: Bool = false, _ body: (inout Connection, Console) throws -> Void
+  ) throws {
+    let console = output.console
+    let addresses = try connection.addresses(console)
+    var rest = addresses[...]
+    try speaking(with: addresses) {
+      while true {
+        var link = try Connection.open(firstOf: Array(rest), connection.options(for: purpose))
+        console.detail("connected to \(link.broker) at \(link.address.location)")
+        let place = rest.firstIndex(of: link.address) ?? rest.startIndex
+        do {
+          try body(&link, console)
+          return link.close()
+        } catch let error as AMQPError where isRepeatable && error.kind == .unavailable {
+          rest = rest[(place + 1)...]
+          guard !rest.isEmpty else { throw error }
+          console.detail("cannot \(error.operation): \(error.detail); trying the next broker")
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import TestSupport
+import Testing
+import WorkQueue
+
+@testable import workq
+
+/// The tables of options: what the parser, the help, the manual and the completions rely on.
+@Suite(.units) struct OptionTableTests {
+  /// A table for tests, by its subcommand's name.
+  private static func options(_ name: String) throws -> [Option] {
+    try #require(Subcommand.named(name)).options
+  }
+
+  @Test(arguments: Subcommand.names)
+  func `no name is given twice`(subcommand: String) throws {
+    let names = try Self.options(subcommand).flatMap(\.names)
+    #expect(names.count == Set(names).count)
+    #expect(names.allSatisfy { $0.utf8.allSatisfy { (0x2d...0x7a).contains($0) } })
+  }
+
+  /// The settings that one option makes; nil when it refuses the value.
+  private static func settings(_ option: Option, _ value: String?) -> Settings? {
+    var settings = Settings()
+    do throws(UsageError) {
+      try option.apply(&settings, value)
+      return settings
+    } catch {
+      return nil
+    }
+  }
+
+  @Test(arguments: Subcommand.names)
+  func `the default that is printed is the one without the option`(subcommand: String) throws {
+    for option in try Self.options(subcommand) where !option.defaultValue.isEmpty {
+      switch option.long {
+      // These are made from other values, or are what the option without a value means.
+      case "url", "queue", "spool", "dead-letter": break
+      case "watch":
+        let (bare, given) = (Self.settings(option, nil), Self.settings(option, option.defaultValue))
+        #expect(bare == given)
+      default: #expect(Self.settings(option, option.defaultValue) == Settings(), "\(option.long)")
+      }
+    }
+    try expect(ConnectionSettings().queueName(), equals: "task_queue")
+  }
+
+  @Test(arguments: Subcommand.names)
+  func `every value that a shell offers is accepted, and another is refused with all of them`(
+    subcommand: String
+  ) throws {
+    for option in try Self.options(subcommand) {
+      guard case .words(let words) = option.completion else { continue }
+      for word in words {
+        let isAccepted = Self.settings(option, word) != nil
+        #expect(isAccepted, "--\(option.long) \(word)")
+        #expect("\(option.summary) \(option.details)".contains(word), "--\(option.long) \(word)")
+      }
+      let failure = #expect(throws: Failure.self) {
+        try Invocation.parse([subcommand, "--\(option.long)", "odd"])
+      }
+      let list = "\(words.dropLast().joined(separator: ", ")) or \(words.last ?? "")"
+      #expect(failure?.message == "--\(option.long): invalid value 'odd' (use \(list))")
+    }
+  }
+
+  @Test(arguments: Subcommand.names)
+  func `a summary is a line without a full stop, and details are sentences`(subcommand: String) throws {
+    for option in try Self.options(subcommand) {
+      #expect(option.summary.first?.isUppercase == true, "\(option.long)")
+      #expect(!option.summary.hasSuffix("."), "\(option.long)")
+      #expect(!option.summary.contains("\n"), "\(option.long)")
+      for paragraph in option.details.split(separator: "\n") {
+        #expect(paragraph.hasSuffix("."), "\(option.long): \(paragraph)")
+        #expect(paragraph.count { $0 == "`" }.isMultiple(of: 2), "\(option.long): \(paragraph)")
+      }
+    }
+  }
+
+  @Test(arguments: [nil] + Subcommand.names)
+  func `-h has 40 lines at most, and says how many options --help has beyond it`(name: String?) throws {
+    let subcommand = name.flatMap(Subcommand.named)
+    let lines = Help.text(subcommand, isShort: true).split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count <= 40)
+    for line in lines { #expect(line.count <= 80, "\(line)") }
+    guard let name, let subcommand else { return }
+    let shown = lines.count { $0.hasPrefix("  -") || $0.hasPrefix("      --") }
+    #expect(shown >= 8)
+    #expect(
+      lines.last
+        == "\(subcommand.options.count - shown) more options, and all of them in full: workq \(name) --help")
+  }
+
+  @Test(arguments: Subcommand.names)
+  func `--help has every option with its details in 80 columns, and the subcommand's own first`(
+    name: String
+  ) throws {
+    let subcommand = try #require(Subcommand.named(name))
+    let text = Help.text(subcommand, isShort: false)
+    for line in text.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+    let headings = text.split(separator: "\n").filter { $0.hasPrefix("  -") }.map { String($0.dropFirst(2)) }
+    #expect(headings == subcommand.options.map(\.heading))
+    let words = text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+    for option in subcommand.options {
+      let details = Prose.plain(option.details).split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+      #expect(words.contains(details), "\(option.long)")
+      #expect(words.contains(Prose.plain(option.summary)), "\(option.long)")
+    }
+  }
+
+  // MARK: The syntax
+
+  @Test(arguments: [
+    (["-q", "a"], "a"), (["-qa"], "a"), (["--queue=a"], "a"), (["--queue", "a"], "a"), (["-q", "-x"], "-x"),
+    (["-q-x"], "-x"), (["--queue", "--"], "--"), (["--queue=-x"], "-x"), (["-vqa"], "a"),
+    (["-vq", "a"], "a"),
+    (["-q", "a", "-qa"], "a"), (["--queue=a=b"], "a=b"), (["-q", ""], ""), (["--queue="], ""),
+  ])
+  func `a value follows in the same word or in the next`(words: [String], queue: String) throws {
+    for line in [["publish"] + words + ["x"], ["publish", "x"] + words, words + ["publish", "x"]] {
+      let settings = try CommandLines.settings(line)
+      #expect(settings.connection.queue == queue, "\(line)")
+      #expect(settings.words == ["x"], "\(line)")
+    }
+  }
+
+  @Test func `the last value wins, and options that repeat have all of them`() throws {
+    let settings = try CommandLines.settings(
+      ["work", "-j2", "-j", "4", "--timeout=1s", "--timeout", "2s", "-u", "amqp://a", "-uamqp://b"])
+    #expect(settings.work.jobs == 4)
+    #expect(settings.work.timeout == .seconds(2))
+    #expect(settings.connection.urls == ["amqp://a", "amqp://b"])
+  }
+
+  @Test func `two dashes end the options`() throws {
+    try expect(CommandLines.settings(["publish", "a", "--", "-l", "--"]).words, equals: ["a", "-l", "--"])
+    try expect(CommandLines.settings(["work", "--", "a", "--", "-b"]).words, equals: ["a", "--", "-b"])
+    try expect(CommandLines.settings(["publish", "-", "x"]).words, equals: ["-", "x"])
+  }
+
+  @Test func `optional values follow an equals sign, and apart only where 1.0 took them`() throws {
+    let bare = try CommandLines.settings(["publish", "--spool", "x"])
+    #expect(bare.publish.spool == SpoolSettings(isUsed: true))
+    #expect(bare.words == ["x"])
+    let named = try CommandLines.settings(["publish", "--spool=/a=b", "--", "--spool=x"])
+    #expect(named.publish.spool == SpoolSettings(isUsed: true, directory: "/a=b"))
+    #expect(named.words == ["--spool=x"])
+    let watches: [([String], Duration, [String])] = [
+      (["--watch"], .seconds(2), []), (["--watch", "5s", "q"], .seconds(5), ["q"]),
+      (["--watch", "q"], .seconds(2), ["q"]), (["--watch=1m", "7"], .seconds(60), ["7"]),
+    ]
+    for (words, interval, queues) in watches {
+      let settings = try CommandLines.settings(["status"] + words)
+      #expect(settings.status.interval == interval, "\(words)")
+      #expect(settings.words == queues, "\(words)")
+    }
+    let letters: [([String], String?, [String])] = [
+      (["--dead-letter"], nil, []), (["--dead-letter", "d", "q"], "d", ["q"]),
+      (["--dead-letter", "--durable", "q"], nil, ["q"]), (["--dead-letter=-d"], "-d", []),
+    ]
+    for (words, name, queues) in letters {
+      let settings = try CommandLines.settings(["declare"] + words)
+      #expect(settings.declare.queue.deadLetter == QueueSettings.DeadLetter(name: name), "\(words)")
+      #expect(settings.words == queues, "\(words)")
+    }
+  }
+
+  @Test(arguments: [
+    (["publish", "-q=mail", "x"], "'-q=mail' is ambiguous (use -q mail or --queue=mail)"),
+    (["publish", "-q"], "-q needs a value: -q <name> (see 'workq publish --help')"),
+    (["publish", "--lines=3"], "--lines takes no value (see 'workq publish --help')"),
+    (
+      ["publish", "--prio", "3"],
+      "unknown option '--prio'; did you mean '--priority'? (see 'workq publish --help')"
+    ),
+    (["work", "--format", "x"], "unknown option '--format' (see 'workq work --help')"),
+    (["work", "-j4x"], "--jobs: invalid number '4x' (use 1 to 10000)"),
+    (["work", "--timeout", "5x"], "--timeout: invalid duration '5x' (use 500ms, 30s, 5m, 2h or 1d)"),
+    (["work", "--prefetch=-1"], "--prefetch: invalid number '-1' (use 0 to 65535)"),
+    (
+      ["work", "--on-exit", "256=ack"],
+      "--on-exit: invalid value '256=ack' (use STATUS=ack, retry, requeue, park or drop, with a STATUS from 0 to 255)"
+    ),
+    (
+      ["publish", "-v", "--quiet", "x"],
+      "--verbose and --quiet exclude each other (see 'workq publish --help')"
+    ),
+    (["work", "-q", "a", "-q", "b"], "--queue: two different queues, 'a' and 'b' (give one)"),
+    (["-q", "a", "work", "-q", "b"], "--queue: two different queues, 'a' and 'b' (give one)"),
+    (["--json"], "no subcommand was given (see 'workq --help')"),
+    (["work", "--"], "after '--' there is no command (see 'workq work --help')"),
+  ])
+  func `a usage error says in one line what is wrong and what is accepted`(words: [String], message: String) {
+    let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
+    #expect(failure?.message == message)
+    #expect(failure?.status == .usage)
+  }
+
+  @Test func `a queue of --queue and another one as an argument are refused`() throws {
+    var connection = ConnectionSettings()
+    connection.queue = "a"
+    try expect(connection.queueNames(["a"]), equals: ["a"])
+    try expect(connection.queueNames([]), equals: ["a"])
+    let failure = #expect(throws: Failure.self) { try connection.queueNames(["b"]) }
+    #expect(failure?.status == .usage)
+  }
+
+  @Test(
+    arguments: [
+      (["-h"], nil, true), (["--help"], nil, false), ([], nil, true), (["help"], nil, false),
+      (["help", "work"], "work", false), (["work", "-h"], "work", true), (["work", "--help"], "work", false),
+      (["-v", "work", "-vh", "--bogus"], "work", true),
+    ] as [([String], String?, Bool)])
+  func `help is found wherever it is asked for`(words: [String], name: String?, isShort: Bool) throws {
+    guard case .help(let subcommand, isShort: let short) = try Invocation.parse(words) else {
+      Issue.record("\(words)")
+      return
+    }
+    #expect(subcommand?.name == name)
+    #expect(short == isShort)
+  }
+}
