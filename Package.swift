@@ -34,6 +34,7 @@ let package = Package(
     .executableTarget(
       name: "workq", dependencies: ["AMQP", "WorkQueue"], swiftSettings: settings),
 
+    .systemLibrary(name: "CGetopt", path: "Tests/CGetopt"),
     .target(
       name: "TestSupport", path: "Tests/TestSupport",
       exclude: ["broker", "certificates", "hostile-broker", "install-packages", "make-broker"],
@@ -43,7 +44,7 @@ let package = Package(
     .testTarget(
       name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "CommandTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
+      name: "CommandTests", dependencies: ["workq", "CGetopt", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "LiveTests", dependencies: ["AMQP", "TestSupport", "WorkQueue"], exclude: ["Help", "Tutorial"],
       swiftSettings: testSettings),

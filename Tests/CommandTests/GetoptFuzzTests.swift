@@ -1,0 +1,155 @@
+import CGetopt
+import Glibc
+import TestSupport
+import Testing
+
+@testable import workq
+
+/// The parser against getopt_long(3) of glibc, on the same tables and made-up command lines.
+@Suite(.units, .serialized) struct GetoptFuzzTests {
+  /// What a parser found, until its first mistake.
+  struct Found: Equatable {
+    var options: [String] = []
+    var words: [String] = []
+    var isRefused = false
+  }
+
+  /// An option and its value, as one text.
+  private static func text(_ long: String, _ value: String?) -> String {
+    value.map { "\(long)=\($0)" } ?? long
+  }
+
+  private static func ours(_ arguments: [String], _ options: [Option]) -> Found {
+    var (found, scanner) = (Found(), OptionScanner(arguments[...], options))
+    do throws(UsageError) {
+      while let token = try scanner.next() {
+        switch token {
+        case .option(let option, let value, _): found.options.append(text(option.long, value))
+        case .word(let word): found.words.append(word)
+        }
+      }
+    } catch {
+      found.isRefused = true
+    }
+    return found
+  }
+
+  /// The table in getopt's form.
+  private struct Table {
+    let longs: [(name: String, option: Int)]
+    let shorts: String
+
+    init(_ options: [Option]) {
+      longs = options.enumerated().flatMap { index, option in
+        ([option.long] + option.aliases).map { ($0, index) }
+      }
+      shorts = options.reduce(into: ":") { text, option in
+        guard let short = option.short else { return }
+        text += "\(short)"
+        if case .required = option.argument { text += ":" }
+      }
+    }
+  }
+
+  private static func theirs(_ arguments: [String], _ options: [Option], _ table: Table) -> Found {
+    var found = Found()
+    var words = (["workq"] + arguments).map { strdup($0) } + [nil]
+    let names = table.longs.map { strdup($0.name) }
+    defer { for pointer in words + names { free(pointer) } }
+    var longs = zip(table.longs, names).map { entry, name in
+      let hasArgument: Int32 =
+        switch options[entry.option].argument {
+        case .none: no_argument
+        case .required: required_argument
+        case .optional, .optionalApart: optional_argument
+        }
+      return CGetopt.option(name: name, has_arg: hasArgument, flag: nil, val: 0)
+    }
+    longs.append(CGetopt.option())
+    getopt_restart()
+    while true {
+      var place: Int32 = -1
+      let letter = getopt_long(Int32(arguments.count + 1), &words, table.shorts, longs, &place)
+      if letter == -1 { break }
+      guard letter != 0x3f, letter != 0x3a else {
+        found.isRefused = true
+        return found
+      }
+      let value = getopt_value().map { String(cString: $0) }
+      let index =
+        letter == 0
+        ? table.longs[Int(place)].option : options.firstIndex { $0.short?.value == UInt32(letter) } ?? 0
+      found.options.append(text(options[index].long, value))
+    }
+    found.words = words[Int(getopt_index())..<arguments.count + 1].compactMap {
+      $0.map { String(cString: $0) }
+    }
+    return found
+  }
+
+  /// Words of which command lines are made: options in all their forms, values, and what looks like options.
+  private static func word(_ options: [Option], _ random: inout SeededRandom) -> String {
+    let values = ["a", "", "-", "--", "-x", "5", "a=b", "=", "é", "-q", "--json", "x y"]
+    let value = values.randomElement(using: &random) ?? ""
+    let option = options.randomElement(using: &random) ?? options[0]
+    let long = ([option.long] + option.aliases).randomElement(using: &random) ?? option.long
+    let letters = options.compactMap(\.short).shuffled(using: &random).prefix(
+      Int.random(in: 1...3, using: &random))
+    switch Int.random(in: 0..<8, using: &random) {
+    case 0, 1: return "--\(long)"
+    case 2: return "--\(long)=\(value)"
+    case 3: return "-" + letters.map { "\($0)" }.joined()
+    case 4: return "-" + letters.map { "\($0)" }.joined() + value
+    case 5: return "--\(long)x"
+    default: return value
+    }
+  }
+
+  /// Whether getopt would take an abbreviation, which workq does not, or drops no "=" of `-q=a`, which workq
+  /// refuses: these differ on purpose.
+  private static func isLeftOut(_ arguments: [String], _ options: [Option]) -> Bool {
+    let longs = options.flatMap { [$0.long] + $0.aliases }
+    return arguments.contains { argument in
+      guard argument.hasPrefix("--"), argument.count > 2 else {
+        return argument.hasPrefix("-") && argument.contains("=")
+      }
+      let name = argument.dropFirst(2).prefix { $0 != "=" }
+      return !longs.contains(String(name)) && longs.contains { $0.hasPrefix(name) }
+    }
+  }
+
+  @Test func `the parser and getopt_long understand 100,000 command lines in the same way`() throws {
+    var random = SeededRandom(seed: 31)
+    let tables = CommandLines.subcommands.map { subcommand in
+      // The two options whose value may be the next word have no equal.
+      let options = subcommand.options.filter { option in
+        if case .optionalApart = option.argument { false } else { true }
+      }
+      return (options: options, table: Table(options))
+    }
+    var (compared, refused, withWords) = (0, 0, 0)
+    for _ in Fuzz.cases(100_000) {
+      let (options, table) = tables[Int.random(in: tables.indices, using: &random)]
+      var arguments: [String] = []
+      repeat {
+        arguments = (0..<Int.random(in: 0...7, using: &random)).map { _ in Self.word(options, &random) }
+      } while Self.isLeftOut(arguments, options)
+      var (ours, theirs) = (Self.ours(arguments, options), Self.theirs(arguments, options, table))
+      if ours.isRefused { (ours.words, theirs.words) = ([], []) }
+      compared += 1
+      refused += ours.isRefused ? 1 : 0
+      withWords += ours.words.isEmpty ? 0 : 1
+      if ours != theirs { Issue.record("\(arguments): \(ours), getopt_long: \(theirs)") }
+    }
+    #expect(compared >= 100_000)
+    #expect(refused > 10_000)
+    #expect(withWords > 10_000)
+  }
+
+  @Test func `what getopt_long takes for an abbreviation is refused with the whole name`() {
+    for (word, name) in [("--prior", "priority"), ("--unl", "unless-waiting"), ("--vers", "version")] {
+      let failure = #expect(throws: Failure.self) { try Invocation.parse(["publish", word, "1"]) }
+      #expect(failure?.message.contains("did you mean '--\(name)'?") == true)
+    }
+  }
+}
