@@ -1,0 +1,158 @@
+@testable import workq
+
+/// The OPTIONS of a page, in mdoc(7), from the tables of options.
+struct OptionSection {
+  static let start = #".\" options"#
+  static let end = #".\" end of options"#
+
+  let lines: [String]
+
+  /// The options of a subcommand: its own, and the names of those that workq(1) describes.
+  init(_ subcommand: Subcommand) {
+    let common = Invocation.commonGroups.map(\.title)
+    let own = subcommand.groups().filter { !common.contains($0.title) }
+    let names = Invocation.commonGroups.flatMap(\.options).flatMap(\.names).map { $0.dropFirst() }
+    var list = [".Ss Connection and output options", "These are described in", ".Xr workq 1 :"]
+    for start in stride(from: 0, to: names.count, by: 6) {
+      let isLast = start + 6 >= names.count
+      list.append(".Fl \(names[start...].prefix(6).joined(separator: " , ")) \(isLast ? "." : ",")")
+    }
+    lines =
+      own.flatMap(Self.group).map { line in
+        // A page does not refer to itself.
+        line.hasPrefix(".Xr workq-\(subcommand.name) 1")
+          ? "this page\(line.hasSuffix(" .") ? "." : "")" : line
+      } + list
+  }
+
+  /// The options that all subcommands have, and the program's.
+  init() {
+    lines = (Invocation.commonGroups + [.program]).flatMap(Self.group)
+  }
+
+  /// Puts it between the marks of a page.
+  func inserted(into page: [String]) -> [String]? {
+    guard let start = page.firstIndex(of: Self.start), let end = page.firstIndex(of: Self.end), start < end
+    else { return nil }
+    return page[...start] + lines + page[end...]
+  }
+
+  private static func group(_ group: OptionGroup) -> [String] {
+    var lines = [".Ss \(group.title)"]
+    if !group.introduction.isEmpty { lines += text(group.introduction) }
+    lines.append(".Bl -tag -width Ds")
+    for option in group.options {
+      lines.append(".It \(heading(option))")
+      lines += text(sentences(option))
+    }
+    return lines + [".El"]
+  }
+
+  private static func sentences(_ option: Option) -> String {
+    var text = "\(option.summary)."
+    if !option.defaultValue.isEmpty { text += " The default is `\(option.defaultValue)`." }
+    if let last = option.environment.last {
+      let others = option.environment.dropLast().joined(separator: ", ")
+      text += others.isEmpty ? " The variable \(last) replaces the option." : ""
+      if !others.isEmpty { text += " The variables \(others) and \(last) replace the option, in this order." }
+    }
+    return option.details.isEmpty ? text : "\(text) \(option.details)"
+  }
+
+  private static func heading(_ option: Option) -> String {
+    let names = "Fl " + option.names.map { String($0.dropFirst()) }.joined(separator: " , ")
+    let value = value(option.valueName)
+    return switch option.argument {
+    case .none: names
+    case .required: "\(names) \(value)"
+    case .optional: "\(names) Ns Op Ns = Ns \(value)"
+    case .optionalApart: "\(names) Op \(value)"
+    }
+  }
+
+  /// "n", or "status=action", whose mark is no part of a name.
+  private static func value(_ name: String) -> String {
+    for (mark, macro) in [("=", "Ns ="), (":", ":")] {
+      let parts = name.split(separator: mark)
+      if parts.count == 2 { return "Ar \(parts[0]) \(macro) Ns Ar \(parts[1])" }
+    }
+    return "Ar \(name)"
+  }
+
+  // MARK: Sentences
+
+  /// Paragraphs with the markup of `Prose`, as lines of mdoc: a macro stands in a line of its own.
+  private static func text(_ text: String) -> [String] {
+    let paragraphs = text.split(separator: "\n").map { paragraph(String($0)) }
+    return Array(paragraphs.joined(separator: [".Pp"]))
+  }
+
+  private static func paragraph(_ text: String) -> [String] {
+    var (lines, line) = ([String](), "")
+    func flush() {
+      if line.first == "." || line.first == "'" { line = #"\&"# + line }
+      if !line.isEmpty { lines.append(line) }
+      line = ""
+    }
+    for word in words(text) {
+      if let macro = macro(word) {
+        flush()
+        lines.append(macro)
+        continue
+      }
+      if line.count + word.count > 76 { flush() }
+      line += line.isEmpty ? word : " \(word)"
+      if word.hasSuffix(".") { flush() }
+    }
+    flush()
+    return lines
+  }
+
+  /// What blanks separate outside of backticks.
+  private static func words(_ text: String) -> [String] {
+    var (words, word, isLiteral) = ([String](), "", false)
+    for character in text {
+      if character == "`" { isLiteral.toggle() }
+      if character == " " && !isLiteral {
+        if !word.isEmpty { words.append(word) }
+        word = ""
+      } else {
+        word.append(character)
+      }
+    }
+    return word.isEmpty ? words : words + [word]
+  }
+
+  /// The line for a word that has a macro, with the punctuation around it; nil for other words.
+  private static func macro(_ word: String) -> String? {
+    let opening = word.prefix { $0 == "(" }
+    var core = word.dropFirst(opening.count)
+    var closing = ""
+    while let last = core.last, ".,;:)".contains(last), !isReference(core) {
+      closing = " \(last)\(closing)"
+      core = core.dropLast()
+    }
+    let before = opening.isEmpty ? "" : "( "
+    if core.hasPrefix("`"), core.hasSuffix("`") {
+      return ".Ql \(before)\(literal(core.dropFirst().dropLast()))\(closing)"
+    }
+    if let option = core.wholeMatch(of: /-(-?[\w-]+)=<(\w+)>/) {
+      return ".Fl \(before)\(option.1) Ns = Ns Ar \(option.2)\(closing)"
+    }
+    if let option = core.wholeMatch(of: /-(-[\w-]+|\w)/) { return ".Fl \(before)\(option.1)\(closing)" }
+    if let value = core.wholeMatch(of: /<([\w-]+)>/) { return ".Ar \(before)\(value.1)\(closing)" }
+    if let page = core.wholeMatch(of: /([\w-]+)\((\d)\)/) {
+      return ".Xr \(before)\(page.1) \(page.2)\(closing)"
+    }
+    if core.wholeMatch(of: /[A-Z]+(?:_[A-Z]+)+/) != nil { return ".Ev \(before)\(core)\(closing)" }
+    return nil
+  }
+
+  private static func isReference(_ word: Substring) -> Bool { word.wholeMatch(of: /[\w-]+\(\d\)/) != nil }
+
+  private static func literal(_ text: Substring) -> String {
+    let escaped = text.replacing(#"\"#, with: #"\e"#)
+    if escaped.count == 1, "?!.,;:()[]|".contains(escaped) { return #"\&\#(escaped)"# }
+    return escaped.contains(" ") ? "\"\(escaped)\"" : String(escaped)
+  }
+}

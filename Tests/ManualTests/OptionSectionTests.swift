@@ -1,0 +1,60 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import workq
+
+/// The pages' OPTIONS against the tables of options; RECORD=1 updates them.
+@Suite(.units) struct OptionSectionTests {
+  private static let records = ProcessInfo.processInfo.environment["RECORD"] == "1"
+
+  @Test(arguments: ["workq"] + Subcommand.names.map { "workq-\($0)" })
+  func `the OPTIONS of a page are those of the table`(name: String) throws {
+    let page = try ManualPage("\(name).1")
+    let subcommand = Subcommand.named(String(name.dropFirst("workq-".count)))
+    let section = subcommand.map { OptionSection($0) } ?? OptionSection()
+    let expected = try #require(section.inserted(into: page.lines), "\(name).1 has no marks for its options")
+    if Self.records { try Data(expected.joined(separator: "\n").utf8).write(to: URL(filePath: page.path)) }
+    let isSame = try ManualPage("\(name).1").lines == expected
+    #expect(isSame, "\(name).1: the table of options has changed: make man")
+  }
+
+  @Test func `options, values, literals, variables and pages have their macros`() throws {
+    let option = Option.value(
+      "output", short: "o", aliases: ["out"], "k=v", default: "a b", environment: ["SOME_NAME"],
+      "Summary of <k=v>",
+      #"See workq-work(1): `\n`, (--spool=<dir>), -x and `?`. Of <n> one."#
+    ) { _, _ in }
+    let group = OptionGroup(title: "Title", introduction: "Of --lines only one.", options: [option])
+    let subcommand = Subcommand(
+      name: "x", summary: "", operands: .words("word", atMost: nil), examples: "", description: "",
+      groups: { [group] }, run: { _ in })
+    let lines = OptionSection(subcommand).lines
+    let expected = #"""
+      .Ss Title
+      Of
+      .Fl -lines
+      only one.
+      .Bl -tag -width Ds
+      .It Fl o , -output , -out Ar k Ns = Ns Ar v
+      Summary of <k=v>.
+      The default is
+      .Ql "a b" .
+      The variable
+      .Ev SOME_NAME
+      replaces the option.
+      See
+      .Xr workq-work 1 :
+      .Ql \en ,
+      .Fl ( -spool Ns = Ns Ar dir ) ,
+      .Fl x
+      and
+      .Ql \&? .
+      Of
+      .Ar n
+      one.
+      .El
+      """#
+    #expect(lines.prefix { !$0.hasPrefix(".Ss Connection") }.joined(separator: "\n") == expected)
+  }
+}
