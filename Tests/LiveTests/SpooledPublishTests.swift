@@ -110,11 +110,11 @@ import Testing
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
     let url = Broker.shared.url.replacing("guest:guest", with: "guest:geheim")
     for (arguments, status) in [
-      (["-q", full, "x"], 65), (["--no-declare", "x"], 78), (["-u", url, "x"], 77),
+      (["-q", full, "x"], 65), (["-q", queue, "--no-declare", "x"], 78), (["-q", queue, "-u", url, "x"], 77),
     ]
       as [([String], Int32)]
     {
-      let refused = try Program.workq(["publish", "--spool=\(directory)", "-q", queue] + arguments).run()
+      let refused = try Program.workq(["publish", "--spool=\(directory)"] + arguments).run()
       #expect(refused.status == status, "\(refused.error)")
       try expect(segments(), equals: [])
     }

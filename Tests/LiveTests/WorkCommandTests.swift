@@ -85,7 +85,7 @@ import Testing
   {
     let result = try Program.workq("work", "--").run()
     #expect(result.status == 64)
-    #expect(result.error == "workq: after '--' there is no command\n")
+    #expect(result.error == "workq: after '--' there is no command (see 'workq work --help')\n")
   }
 
   @Test func `a task that takes too long is ended, with everything that it started`() throws {
