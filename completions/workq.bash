@@ -124,7 +124,7 @@ _workq() {
   fi
   case $subcommand in
     publish) own='-l --lines -0 --null -D --delimiter --jsonl -f --file --failed-to --persistent --transient -H --header --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id -e --exchange -r --routing-key --no-declare --no-confirm --confirm-timeout --retry-for --unless-waiting --print-id --spool --spool-directory --flush-spool' ;;
-    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --dot --shell --argument --pass-url --output --log --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
+    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --pass-url --output --log --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
     status) own='--watch --max-waiting --min-consumers --retry-delay --retry-max-delay --delay' ;;
     peek) own='-c --count --raw' ;;
     move) own='-c --count --match --keep-attempts' ;;

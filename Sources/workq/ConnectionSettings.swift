@@ -18,6 +18,9 @@ struct ConnectionSettings: Equatable {
   var heartbeat = Duration.seconds(30)
   var queue: String?
 
+  /// The tutorial's queue.
+  static let defaultQueue = "task_queue"
+
   private static let variables = ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"]
 
   /// The brokers to try, in order; says with `--verbose` which word decided, and in any case when a password
@@ -60,7 +63,7 @@ struct ConnectionSettings: Equatable {
 
   /// The queue of `--queue`, WORKQ_QUEUE, or the tutorial.
   func queueName() throws -> String {
-    try Self.checkedName(queue ?? Environment["WORKQ_QUEUE"] ?? "task_queue")
+    try Self.checkedName(queue ?? Environment["WORKQ_QUEUE"] ?? Self.defaultQueue)
   }
 
   /// The queues named, or the one of `queueName()`.

@@ -7,9 +7,13 @@ struct WorkSettings: Equatable {
   /// nil is as many as jobs.
   var prefetch: UInt16?
   var acknowledges = true
+  /// Whether faked work was asked for, by `--fake` or `--dot`.
+  var isFake = false
   var dot = Duration.seconds(1)
   var isShell = false
   var takesArgument = false
+  /// Whether placeholders in the command's arguments are replaced by the body.
+  var replacesPlaceholders = false
   var passesURL = false
   /// nil is passthrough for one job, else grouped.
   var output: OutputMode?
@@ -37,9 +41,14 @@ struct WorkSettings: Equatable {
     guard command.isEmpty || !work.isShell else {
       throw UsageError("--shell runs the task itself: it takes no command")
     }
+    guard !work.isFake || command.isEmpty && !work.isShell else {
+      throw UsageError(
+        "--fake and --dot fake the work: they exclude \(work.isShell ? "--shell" : "a command")")
+    }
     guard !work.takesArgument || !command.isEmpty else {
       throw UsageError("--argument needs a command, after '--'")
     }
+    if work.replacesPlaceholders { try checkPlaceholders(command, isShell: work.isShell) }
     guard work.acknowledges || work.bounds.count == nil else {
       throw UsageError("--no-ack and --count exclude each other: tasks beyond the count would be lost")
     }
@@ -50,6 +59,33 @@ struct WorkSettings: Equatable {
     guard work.reconnects || work.retryFor == nil else {
       throw UsageError("--no-reconnect and --retry-for exclude each other")
     }
+  }
+
+  /// Refuses to make a task's body a part of a shell's command line, where it would be code.
+  private static func checkPlaceholders(_ command: [String], isShell: Bool) throws(UsageError) {
+    guard !isShell else { throw UsageError("--replace and --shell exclude each other") }
+    guard !command.isEmpty else { throw UsageError("--replace needs a command, after '--'") }
+    for (index, word) in command.enumerated() {
+      let name = word.split(separator: "/").last.map(String.init) ?? word
+      guard shells.contains(name) else { continue }
+      let options = command[(index + 1)...].prefix { $0.hasPrefix("-") || $0.hasPrefix("+") }
+      let hasCode = options.contains { $0 == "--command" || !$0.hasPrefix("--") && $0.contains("c") }
+      guard !hasCode else {
+        throw UsageError(
+          "--replace would make the task's body code of \(name) -c",
+          use: "use --argument: the body is $1, or $0 of sh -c")
+      }
+    }
+  }
+
+  private static let shells = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "csh", "tcsh"]
+
+  /// Refuses to fake the work of another queue than the tutorial's without being asked to.
+  func checkFaking(of queue: String, _ command: [String]) throws(UsageError) {
+    guard command.isEmpty, !isShell, !isFake, queue != ConnectionSettings.defaultQueue else { return }
+    throw UsageError(
+      "without a command, the tasks of '\(Quoted.plain(queue))' would be acknowledged and lost",
+      use: "give a command after '--', or --fake to fake the work")
   }
 
   /// `ownVariables` are those that hold a broker's URL.
@@ -73,6 +109,7 @@ struct WorkSettings: Equatable {
       }
     }
     command.takesArgument = takesArgument
+    command.replacesPlaceholders = replacesPlaceholders
     command.output = output ?? (jobs > 1 ? .grouped : .passthrough)
     if let directory = Environment["TMPDIR"] { command.temporaryDirectory = directory }
     command.timeout = timeout

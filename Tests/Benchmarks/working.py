@@ -57,7 +57,7 @@ def fake_tasks(prefetch, count):
 
     def ours(*options):
         return lambda tasks: workq(
-            "work", "-q", queue.name, "--prefetch", prefetch, "--count", tasks, *options
+            "work", "--fake", "-q", queue.name, "--prefetch", prefetch, "--count", tasks, *options
         )
 
     def limits(batch):
@@ -177,7 +177,7 @@ def memory(few, many):
 
     def turn():
         queue.empty()
-        with running(workq("work", "-q", queue.name, "--prefetch", 100)) as pid:
+        with running(workq("work", "--fake", "-q", queue.name, "--prefetch", 100)) as pid:
             queue.has(0, consumers=1)
             idle = peak(pid)
             figures = {"idle": idle, "few": work_on(few, pid), "many": work_on(many - few, pid)}
@@ -206,7 +206,7 @@ def idling(duration):
 
     def turn():
         queue.empty()
-        with running(workq("work", "-q", queue.name)) as pid:
+        with running(workq("work", "--fake", "-q", queue.name)) as pid:
             queue.has(0, consumers=1)
             before = cpu(pid)
             time.sleep(duration)

@@ -38,6 +38,8 @@ import WorkQueue
       case "watch":
         let (bare, given) = (Self.settings(option, nil), Self.settings(option, option.defaultValue))
         #expect(bare == given)
+      // It also asks for faked work.
+      case "dot": #expect(Self.settings(option, option.defaultValue)?.work.dot == WorkSettings().dot)
       default: #expect(Self.settings(option, option.defaultValue) == Settings(), "\(option.long)")
       }
     }
@@ -193,6 +195,67 @@ import WorkQueue
     let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
     #expect(failure?.message == message)
     #expect(failure?.status == .usage)
+  }
+
+  @Test(
+    arguments: [
+      (["--fake", "--", "cat"], "--fake and --dot fake the work: they exclude a command"),
+      (["--dot", "1s", "--shell"], "--fake and --dot fake the work: they exclude --shell"),
+      (["-I", "--shell"], "--replace and --shell exclude each other"),
+      (["-I"], "--replace needs a command, after '--'"),
+      (["-I", "--", "sh", "-c", "echo {}"], "code of sh -c"),
+      (["-I", "--", "/bin/bash", "-ec", "{}"], "code of bash -c"),
+      (["-I", "--", "env", "A=b", "dash", "-e", "-c", "{}"], "code of dash -c"),
+      (["-I", "--", "fish", "--command", "{}"], "code of fish -c"),
+      (["-I", "--", "sh", "script", "{}"], nil), (["-I", "--", "sh", "-e", "script", "-c", "{}"], nil),
+      (["--replace", "--argument", "--", "convert", "-c", "{}"], nil), (["--fake"], nil),
+      (["--dot", "2s"], nil),
+    ] as [([String], String?)])
+  func `faked work excludes a command, and placeholders a shell's code`(words: [String], reason: String?) {
+    do {
+      _ = try CommandLines.settings(["work"] + words)
+      #expect(reason == nil)
+    } catch {
+      #expect(error.status == .usage)
+      #expect(error.message.contains(reason ?? "nothing"), "\(error.message)")
+    }
+  }
+
+  @Test func `the work of a queue is faked only when that is asked for, but for the tutorial's`() throws {
+    let asked = try CommandLines.settings(["work", "--fake"]).work
+    let dots = try CommandLines.settings(["work", "--dot", "10ms"]).work
+    let shell = try CommandLines.settings(["work", "--shell"]).work
+    for work in [asked, dots, shell] {
+      #expect(throws: Never.self) { try work.checkFaking(of: "mail", []) }
+    }
+    #expect(throws: Never.self) { try WorkSettings().checkFaking(of: "task_queue", []) }
+    #expect(throws: Never.self) { try WorkSettings().checkFaking(of: "mail", ["cat"]) }
+    let error = #expect(throws: UsageError.self) { try WorkSettings().checkFaking(of: "mail", []) }
+    #expect(error?.reason == "without a command, the tasks of 'mail' would be acknowledged and lost")
+    #expect(error?.advice?.contains("--fake") == true)
+  }
+
+  @Test func `a command is looked up in PATH, or by its path`() {
+    for program in ["sh", "/bin/sh", "cat"] {
+      #expect(throws: Never.self) { try CommandLookup.check(program) }
+    }
+    let missing: [(String, String)] = [
+      ("/no/such/command", "cannot run '/no/such/command': No such file or directory"),
+      ("no-such-command", "cannot run 'no-such-command': No such file or directory"),
+      ("/etc/passwd", "cannot run '/etc/passwd': Permission denied"),
+      ("/", "cannot run '/': Permission denied"),
+      ("", "cannot run '': No such file or directory"),
+      (
+        "convert a | b",
+        "cannot run 'convert a | b': No such file or directory (one word is one argument: --shell runs tasks as "
+          + "command lines, sh -c 'LINE' one line for all)"
+      ),
+    ]
+    for (program, message) in missing {
+      let failure = #expect(throws: Failure.self) { try CommandLookup.check(program) }
+      #expect(failure?.status == .configuration)
+      #expect(failure?.message == message)
+    }
   }
 
   @Test func `a queue of --queue and another one as an argument are refused`() throws {

@@ -12,7 +12,7 @@ import Testing
     try expect(Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status, equals: 0)
     let workers = try (0..<3).map { number in
       try Program.workq(
-        "work", "-q", queue, "--json", "--prefetch", "50", "--heartbeat", "5s", "-u",
+        "work", "--fake", "-q", queue, "--json", "--prefetch", "50", "--heartbeat", "5s", "-u",
         cluster.urls(from: number)
       ).start()
     }

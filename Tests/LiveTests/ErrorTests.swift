@@ -154,6 +154,10 @@ import Testing
       ["work", "--prefetch", "many"],
       "--prefetch: invalid number 'many' (use 0 to 65535)"
     ),
+    (
+      ["work", "-q", "mail"],
+      "without a command, the tasks of 'mail' would be acknowledged and lost (give a command"
+    ), (["publish", "-q", "mail"], "no task given ("), (["publish", "-e", "logs"], "no task given ("),
     (["send", "x"], "there is no subcommand 'send' (use 'workq publish')"),
     (["publish", "-q=mail", "x"], "'-q=mail' is ambiguous (use -q mail or --queue=mail)"),
     (["purge", "task_queue"], "purge removes tasks for good: "),
@@ -169,7 +173,7 @@ import Testing
 
   /// Every command, talkative, failing and succeeding: not a word of the password.
   @Test(arguments: [
-    ["publish", "x"], ["publish", "--json", "x"], ["work"], ["declare"], ["declare", "--check"],
+    ["publish", "x"], ["publish", "--json", "x"], ["work", "--fake"], ["declare"], ["declare", "--check"],
     ["purge", "--force"],
   ])
   func `the password is in no output`(words: [String]) throws {

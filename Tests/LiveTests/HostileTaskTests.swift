@@ -73,7 +73,7 @@ import Testing
   private static let cursor = "\u{1b}[2J\u{1b}]0;owned\u{7}\n [x] Done\r\u{9b}31m\u{202e}"
 
   @Test(arguments: [
-    ["work", "--drain", "-v"], ["work", "--drain", "-v", "--", "sh", "-c", "exit 65"],
+    ["work", "--drain", "-v", "--fake"], ["work", "--drain", "-v", "--", "sh", "-c", "exit 65"],
     ["work", "--drain", "--log", "json", "--", "sh", "-c", "exit 65"],
     ["work", "--drain", "--json", "--output", "tagged", "--", "sh", "-c", "exit 65"], ["peek"],
     ["peek", "--json"], ["status"],
@@ -95,7 +95,7 @@ import Testing
         (scalar.value < 0x20 && scalar != "\n") || (0x7f...0x9f).contains(scalar.value)
       }
       #expect(controls.isEmpty, "\(text)")
-      let isFake = words == ["work", "--drain", "-v"]
+      let isFake = words == ["work", "--drain", "-v", "--fake"]
       #expect(text.split(separator: "\n").filter { $0 == " [x] Done" }.count <= (isFake ? 1 : 0), "\(text)")
     }
   }

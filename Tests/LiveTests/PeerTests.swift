@@ -77,7 +77,7 @@ import Testing
     try expect(Program.workq("declare", queue).run().status, equals: 0)
     let publish = try Peer.amqp("publish", "-r", queue, "-p", "-b", "from amqp-tools").run()
     #expect(publish.status == 0, "\(publish.error)")
-    let worker = try Program.workq("work", "-q", queue).start()
+    let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Received 'from amqp-tools'\n [x] Done")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)

@@ -54,7 +54,7 @@ import Testing
     let script = "printf '3\\n4\\n5\\n6\\n' | \"$0\" publish --lines --retry-for 60s -q \"$1\""
     let patient = try shell(script, full).start()
     try patient.waitForError("a task is not taken: the queue is full")
-    let worker = try Program.workq("work", "-q", full, "--count", "6").run()
+    let worker = try Program.workq("work", "--fake", "-q", full, "--count", "6").run()
     #expect(worker.status == 0)
     try expect(patient.end().status, equals: 0)
     let done = worker.outputLines.filter { $0.contains("Received") }

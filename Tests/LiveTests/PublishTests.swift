@@ -15,9 +15,28 @@ import Testing
   }
 
   @Test func `without words and without stdin it is the tutorial's greeting`() throws {
+    let host = "greeting-\(UUID().uuidString)"
+    try Broker.shared.addVirtualHost(host)
+    defer { try? Broker.shared.deleteVirtualHost(host) }
+    try expect(Program.workq("publish", "--vhost", host).run().status, equals: 0)
+    let peek = try Program.workq("peek", "--vhost", host, "--raw").run()
+    #expect(peek.output == "Hello World!")
+  }
+
+  @Test func `without words and without stdin another queue gets nothing`() throws {
     let queue = freshQueue()
-    try expect(Program.workq("publish", "-q", queue).run().status, equals: 0)
-    try expect(Peer.amqp("get", "-q", queue).run().output, equals: "Hello World!")
+    var unset = Program.workq("publish")
+    unset.environment["WORKQ_QUEUE"] = queue
+    for publish in [
+      Program.workq("publish", "-q", queue), unset, Program.workq("publish", "-e", "amq.fanout"),
+    ] {
+      let result = try publish.run()
+      #expect(result.status == 64)
+      #expect(result.output == "")
+      #expect(
+        result.error == "workq: no task given (words or stdin are the task; see 'workq publish --help')\n")
+    }
+    try expect(Program.workq("declare", "--check", queue).run().status, equals: 78)
   }
 
   @Test func `on a terminal it says what it sent`() throws {

@@ -124,7 +124,7 @@ import Testing
   func `the argument is overwritten before any work begins`(option: [String]) throws {
     let words =
       option.last?.hasSuffix("=") == true ? [(option.last ?? "") + url] : option + [url]
-    let worker = try Program.workq(["work", "-v", "-q", queue] + words).start()
+    let worker = try Program.workq(["work", "--fake", "-v", "-q", queue] + words).start()
     try worker.waitForOutput("Waiting for messages")
     let listing = contents(of: "/proc/\(worker.pid)/cmdline")
     #expect(!listing.contains("hunter2"), "\(listing)")

@@ -60,7 +60,7 @@ import Testing
     let queue = freshQueue()
     let retry = retryQueue(of: queue, after: .seconds(10))
     try declare(queue, retry)
-    let worker = try Program.workq("work", "-q", queue).start()
+    let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Waiting")
     let lines = try Program.workq("status", "--json", queue).run().outputLines
     #expect(

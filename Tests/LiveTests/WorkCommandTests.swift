@@ -81,6 +81,35 @@ import Testing
     try expectWaiting(in: "\(queue).failed", equals: 2)
   }
 
+  @Test func `placeholders become the body's parts, and a body that cannot be an argument is parked`() throws
+  {
+    let queue = freshQueue()
+    for body in [
+      Array("a dir/it's.jpg\n".utf8), [0x61, 0, 0x62], [0xff], [UInt8](repeating: 65, count: 131_071),
+    ] {
+      try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
+    }
+    let words = [
+      "work", "-q", queue, "-I", "--drain", "--", "printf", "<%s>\n", "{}", "to-{/}", "{.}", "{/.}",
+    ]
+    let result = try Program.workq(words).run()
+    #expect(result.status == 1)
+    #expect(result.outputLines == ["<a dir/it's.jpg>", "<to-it's.jpg>", "<a dir/it's>", "<it's>"])
+    #expect(result.error.contains("NUL byte"))
+    #expect(result.error.contains("not UTF-8"))
+    #expect(result.error.contains("arguments too long"))
+    try expectWaiting(in: "\(queue).failed", equals: 3)
+  }
+
+  @Test func `a command that does not exist is 78 before the broker is asked`() throws {
+    for command in [["/no/such/command"], ["no-such-command", "x"], ["/etc/passwd"], ["echo a | cat"]] {
+      let result = try Program.workq(["work", "-u", "amqp://127.0.0.1:1", "-q", "q", "--"] + command).run()
+      #expect(result.status == 78)
+      #expect(result.error.hasPrefix("workq: cannot run '\(command[0])': "), "\(result.error)")
+      #expect(result.error.contains("--shell") == command[0].contains(" "))
+    }
+  }
+
   @Test func `nothing after '--' is a usage error, so that an empty variable does not fake the work`() throws
   {
     let result = try Program.workq("work", "--").run()

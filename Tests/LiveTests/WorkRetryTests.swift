@@ -178,7 +178,7 @@ import Testing
     let queue = freshQueue()
     try Peer.declare(queue, "{}")
     try SeenMessage.put("old", #"{"headers":{"x-workq-attempts":5}}"#, to: queue)
-    let result = try Program.workq("work", "-q", queue, "--drain").run()
+    let result = try Program.workq("work", "--fake", "-q", queue, "--drain").run()
     #expect(result.status == 1)
     #expect(!result.output.contains("Received"))
     try expectWaiting(in: "\(queue).failed", equals: 1)

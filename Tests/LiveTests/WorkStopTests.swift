@@ -23,12 +23,12 @@ import Testing
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
     try publish((1...1000).map { "\($0)" }, to: queue)
-    let some = try Program.workq(["work", "-q", queue, "--count", "700", "--prefetch", "100"]).run()
+    let some = try Program.workq(["work", "--fake", "-q", queue, "--count", "700", "--prefetch", "100"]).run()
     #expect(some.status == 0)
     #expect(some.outputLines.count { $0.contains("Received") } == 700)
     // What it had and did not begin comes back a little later.
     try waitUntil("the rest is back") { try waiting(in: queue) == 300 }
-    let rest = try Program.workq(["work", "-q", queue, "--drain", "--prefetch", "0"]).run()
+    let rest = try Program.workq(["work", "--fake", "-q", queue, "--drain", "--prefetch", "0"]).run()
     #expect(rest.status == 0)
     let done = (some.outputLines + rest.outputLines).filter { $0.contains("Received") }
     #expect(Set(done).count == 1000)

@@ -33,7 +33,7 @@ import Testing
   @Test func `a dot takes a second`() throws {
     let queue = freshQueue()
     try publish("two..", to: queue)
-    let worker = try Program.workq("work", "-q", queue, "--json").start()
+    let worker = try Program.workq("work", "--fake", "-q", queue, "--json").start()
     try worker.waitForOutput(#""event":"done""#)
     let line = try #require(worker.output.split(separator: "\n").first { $0.contains("\"done\"") })
     let event = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
@@ -47,7 +47,7 @@ import Testing
     try expect(Program.workq("publish", "-q", queue).run(input: [0xff, 0, 0x27]).status, equals: 0)
     try expect(
       Program.workq("publish", "-q", queue).run(input: Array("it's\u{1b}[2J\n".utf8)).status, equals: 0)
-    let worker = try Program.workq("work", "-q", queue).start()
+    let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Done", count: 2)
     #expect(worker.output.contains(#" [x] Received b"\xff\x00'""#))
     #expect(worker.output.contains(#" [x] Received "it's\x1b[2J\n""#))
@@ -56,7 +56,7 @@ import Testing
   @Test func `heartbeats flow during a long task`() throws {
     let queue = freshQueue()
     try publish("long" + String(repeating: ".", count: 30), to: queue)
-    let worker = try Program.workq("work", "-q", queue, "--heartbeat", "2s").start()
+    let worker = try Program.workq("work", "--fake", "-q", queue, "--heartbeat", "2s").start()
     try worker.waitForOutput("Done")
     worker.signal(SIGTERM)
     let result = try worker.end()
@@ -89,7 +89,7 @@ import Testing
   ) throws {
     let queue = freshQueue()
     try publish("endless" + String(repeating: ".", count: 600), to: queue)
-    let worker = try Program.workq("work", "-q", queue).start()
+    let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Received")
     worker.signal(signal)
     try worker.waitForError("finishing 1 task")
@@ -115,7 +115,7 @@ import Testing
 
   @Test func `a signal that was ignored stays ignored`() throws {
     let queue = freshQueue()
-    let script = "trap '' HUP; exec \"$0\" work -q \"$1\""
+    let script = "trap '' HUP; exec \"$0\" work --fake -q \"$1\""
     let worker = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).start()
     try worker.waitForOutput("Waiting")
     worker.signal(SIGHUP)
@@ -162,7 +162,7 @@ import Testing
   @Test func `a worker killed in mid-task leaves it to another, marked as redelivered`() throws {
     let queue = freshQueue()
     try publish("precious.....", to: queue)
-    let victim = try Program.workq("work", "-q", queue).start()
+    let victim = try Program.workq("work", "--fake", "-q", queue).start()
     try victim.waitForOutput("Received")
     let other = try Program.workq("work", "-q", queue, "--json", "--dot", "10ms").start()
     victim.signal(SIGKILL)
@@ -181,7 +181,7 @@ import Testing
     #expect(result.status == 0)
     #expect(result.output.ranges(of: "Done").count == 3)
     try publish("lost" + String(repeating: ".", count: 600), to: queue)
-    let victim = try Program.workq("work", "-q", queue, "-A").start()
+    let victim = try Program.workq("work", "--fake", "-q", queue, "-A").start()
     try victim.waitForOutput("Received")
     victim.signal(SIGKILL)
     _ = try victim.end()
@@ -191,7 +191,7 @@ import Testing
 
   @Test func `a queue deleted under it is declared and consumed again`() throws {
     let queue = freshQueue()
-    let worker = try Program.workq("work", "-q", queue).start()
+    let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Waiting")
     try Peer.delete(queue)
     try worker.waitForError("workq: consuming from '\(queue)' again")
@@ -203,11 +203,11 @@ import Testing
 
   @Test func `with --no-declare a queue deleted under it, or missing, is 78`() throws {
     let queue = freshQueue()
-    let missing = try Program.workq("work", "--no-declare", "-q", queue).run()
+    let missing = try Program.workq("work", "--fake", "--no-declare", "-q", queue).run()
     #expect(missing.status == 78)
     #expect(missing.error.contains("there is no such queue"))
     try expect(Program.workq("declare", queue).run().status, equals: 0)
-    let worker = try Program.workq("work", "--no-declare", "-q", queue).start()
+    let worker = try Program.workq("work", "--fake", "--no-declare", "-q", queue).start()
     try worker.waitForOutput("Waiting")
     try Peer.delete(queue)
     try expect(worker.end().status, equals: 78)
@@ -244,7 +244,7 @@ import Testing
     let queue = freshQueue()
     // The first takes long enough for head(1) to be gone when its end is to be printed.
     try publish("one..", "two", "three", to: queue)
-    let script = "\"$0\" work -q \"$1\" | head -n 2"
+    let script = "\"$0\" work --fake -q \"$1\" | head -n 2"
     let result = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
     #expect(
       result.outputLines == [" [*] Waiting for messages. To exit press CTRL+C", " [x] Received 'one..'"])
@@ -257,7 +257,7 @@ import Testing
     let queue = freshQueue()
     try publish("one", to: queue)
     for output in [">/dev/full", ">&-"] {
-      let script = "exec \"$0\" work -q \"$1\" \(output)"
+      let script = "exec \"$0\" work --fake -q \"$1\" \(output)"
       let result = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
       #expect(result.status == 74)
       #expect(result.error.hasPrefix("workq: cannot write to stdout: "))

@@ -16,6 +16,8 @@ package final class Command {
     package var program: Program
     /// Whether the body becomes the last word.
     package var takesArgument = false
+    /// Whether placeholders in the words are replaced by the body; see `Placeholders`.
+    package var replacesPlaceholders = false
     /// What the command finds in its environment, beside what is its task's: NAME=VALUE each.
     package var environment: [[UInt8]]
     package var output = OutputMode.passthrough
@@ -73,6 +75,7 @@ package final class Command {
   ) throws(Failure) -> Child {
     let body = delivery.message.body
     let lastWord = try lastWord(of: body)
+    let arguments = try arguments(for: body)
     let variables = JobEnvironment(delivery, queue: queue, attempt: attempt, room: roomForHeaders).bytes
     do throws(SystemError) {
       let isShell = options.program == .shell
@@ -81,7 +84,7 @@ package final class Command {
       defer { close(input) }
       let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
       let pid = try spawner.start(
-        words, lastWord: lastWord, environment: environment, variables: variables,
+        arguments, lastWord: lastWord, environment: environment, variables: variables,
         descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr))
       output.began()
       return Child(pid: pid, output: output)
@@ -93,15 +96,32 @@ package final class Command {
   /// The body as a C string where it is to be an argument, else nothing.
   private func lastWord(of body: [UInt8]) throws(Failure) -> [UInt8] {
     guard options.takesArgument || options.program == .shell else { return [] }
-    let what = options.takesArgument ? "an argument" : "a command line"
+    try check(body, isArgument: options.takesArgument)
+    return body + [0]
+  }
+
+  /// The words, with the body in its places.
+  private func arguments(for body: [UInt8]) throws(Failure) -> CStrings {
+    guard options.replacesPlaceholders, case .words(let list) = options.program else { return words }
+    try check(body, isArgument: true)
+    let replaced = Placeholders.replaced(in: list, by: body)
+    let arguments = CStrings(replaced)
+    // All placeholders together get the room that one argument has.
+    guard arguments.size - words.size < Self.longestString,
+      replaced.allSatisfy({ $0.count < Self.longestString })
+    else { throw .unfit("the task makes the command's arguments too long") }
+    return arguments
+  }
+
+  private func check(_ body: [UInt8], isArgument: Bool) throws(Failure) {
+    let what = isArgument ? "an argument" : "a command line"
     guard !body.contains(0) else { throw .unfit("the task holds a NUL byte, and \(what) cannot") }
     guard body.count < Self.longestString else {
       throw .unfit("the task has \(body.count) bytes, and \(what) at most \(Self.longestString - 1)")
     }
-    if options.takesArgument && String(validating: body, as: UTF8.self) == nil {
+    if isArgument && String(validating: body, as: UTF8.self) == nil {
       throw .unfit("the task is not UTF-8, as an argument must be")
     }
-    return body + [0]
   }
 
   private func words(about error: SystemError) -> String {

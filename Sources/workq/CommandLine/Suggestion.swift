@@ -7,6 +7,9 @@ enum Suggestion {
     "delete": "purge --delete", "version": "--version",
   ]
 
+  /// Options of 1.0 that are gone, and what replaces them.
+  private static let formerOptions = ["help-hidden": "--help"]
+
   static func unknownSubcommand(_ word: String) -> UsageError {
     let reason = "there is no subcommand '\(Quoted.plain(word))'"
     if let synonym = synonyms[word] { return UsageError(reason, use: "use 'workq \(synonym)'") }
@@ -16,6 +19,9 @@ enum Suggestion {
 
   /// What is wrong with a name that was typed behind two dashes.
   static func unknownOption(_ name: String, _ options: [Option]) -> UsageError {
+    if let option = formerOptions[name] {
+      return UsageError("unknown option '--\(name)'", use: "use \(option)")
+    }
     let names = options.flatMap { [$0.long] + $0.aliases }
     let hint = nearest(to: name, among: names).map { "; did you mean '--\($0)'?" } ?? ""
     return UsageError("unknown option '--\(Quoted.plain(name))'\(hint)")

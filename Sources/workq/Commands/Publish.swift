@@ -117,7 +117,8 @@ struct Publish {
 
   private func source(_ template: TaskTemplate, _ console: Console) throws -> PublishInput {
     try input.checkFiles()
-    var options = PublishInput.Options(inputs: try inputs(), delimiter: input.separator)
+    var options = PublishInput.Options(
+      inputs: try inputs(for: template.routingKey), delimiter: input.separator)
     options.isJSON = input.isJSON
     options.isBatch = isBatch
     options.isSpooled = spool.isUsed
@@ -130,13 +131,19 @@ struct Publish {
       progress: showsProgress ? Progress(totalBytes: input.totalBytes) : nil)
   }
 
-  private func inputs() throws -> [RecordReader.Input] {
+  private func inputs(for queue: String) throws -> [RecordReader.Input] {
     if spool.onlyFlushes { return [] }
     if !words.isEmpty {
       return [.record(Array(words.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")])))]
     }
     guard !input.splits && input.files.isEmpty else { return input.inputs }
-    guard StandardStreams.inputHasData else { return [.record(Array("Hello World!".utf8))] }
+    guard StandardStreams.inputHasData else {
+      // An unset variable in a cron job must not send rubbish.
+      guard delivery.exchange == nil, queue == ConnectionSettings.defaultQueue else {
+        throw Failure(.usage, "no task given (words or stdin are the task; see 'workq publish --help')")
+      }
+      return [.record(Array("Hello World!".utf8))]
+    }
     // All of it before the broker is bothered: it may be empty, or take its time.
     return [.record(try StandardStreams.readInput())]
   }

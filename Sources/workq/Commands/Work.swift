@@ -8,8 +8,14 @@ struct Work {
 
   func run() throws {
     let console = settings.output.console
-    let addresses = try settings.connection.addresses(console)
     let queue = try settings.connection.queueName()
+    do throws(UsageError) {
+      try choice.checkFaking(of: queue, settings.words)
+    } catch {
+      throw Failure(error, in: "workq work")
+    }
+    if let program = settings.words.first { try CommandLookup.check(program) }
+    let addresses = try settings.connection.addresses(console)
     let options = try workerOptions(addresses, queue)
     let report = WorkReport(
       console: console, output: settings.output.isJSON ? .json : .text, log: choice.log, options: options)

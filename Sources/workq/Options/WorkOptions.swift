@@ -12,13 +12,16 @@ extension Work {
                                             eight at a time, five minutes each at most
         $ workq work --shell                each task is a command line
         $ workq work --argument -- ./fetch  the task is the command's last argument
+        $ workq work -I -- convert {} small-{/}
+                                            the task is a path in its arguments
         $ workq work --drain -- ./resize    in a cron job: exit when no task waits
         """,
       description: """
-        workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers the task \
+        Without a command the work is faked, as in RabbitMQ's tutorial: for task_queue, or with --fake. With a \
+        command, workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers the task \
         to another worker. A task is done when its command exits with 0. After any other end of the command the \
         task waits in the broker for a retry, with a delay that doubles each time; after five attempts workq \
-        parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78).
+        parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78), at its start if that can be known.
         The command finds the task's properties in its environment (WORKQ_QUEUE, WORKQ_MESSAGE_ID, \
         WORKQ_ATTEMPT, WORKQ_HEADER_NAME and others), beside the worker's own environment. workq kills what the \
         command leaves running in the background when it exits. --url or WORKQ_URL names the broker, --queue or \
@@ -57,9 +60,17 @@ extension Work {
           A worker that is killed loses the tasks that it holds. Excludes --count and the action `requeue`.
           """
         ) { $0.work.acknowledges = false },
+        .flag(
+          "fake", common: true, "Fake the work: a second for each dot",
+          """
+          The dots are those of the body. This is what happens without a command, on the queue `task_queue` only. On any other queue it must be \
+          asked for, because faked work acknowledges tasks that nobody has done.
+          """
+        ) { $0.work.isFake = true },
         .value("dot", "duration", common: true, default: "1s", "Duration of faked work for each dot") {
           (settings, value) throws(UsageError) in
           settings.work.dot = try Value.duration(value)
+          settings.work.isFake = true
         },
         .flag(
           "shell", common: true, "Run each task's body with `sh -c`",
@@ -74,6 +85,16 @@ extension Work {
           It is the last argument. It must be UTF-8 without NUL, and shorter than 128 KiB; workq parks a task that is not.
           """
         ) { $0.work.takesArgument = true },
+        .flag(
+          "replace", short: "I", common: true, "Replace {} in arguments by the body",
+          """
+          `{}` in an argument of the command becomes the body, `{/}` its last path component, `{.}` the body \
+          without its extension, and `{/.}` both. The body must be UTF-8 without NUL; one newline at its end is \
+          dropped. The body is the command's input, too. A body can begin with a dash: put `--` in front of the \
+          placeholder if the command knows that. Excludes --shell, and a shell with `-c`, where a body would be \
+          code.
+          """
+        ) { $0.work.replacesPlaceholders = true },
         .flag(
           "pass-url", "Leave the broker's URL in the command's environment",
           """

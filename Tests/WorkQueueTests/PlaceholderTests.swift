@@ -1,0 +1,42 @@
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+
+@Suite(.units) struct PlaceholderTests {
+  private func replaced(_ words: [String], _ body: String) -> [String] {
+    Placeholders.replaced(in: words.map { Array($0.utf8) }, by: Array(body.utf8))
+      .map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  @Test(arguments: [
+    ("{}", "a/b.jpg"), ("{/}", "b.jpg"), ("{.}", "a/b"), ("{/.}", "b"), ("small-{/}", "small-b.jpg"),
+    ("{}{}", "a/b.jpga/b.jpg"), ("{.}.png", "a/b.png"), ("{", "{"), ("{x}", "{x}"), ("{/", "{/"),
+    ("{{}}", "{a/b.jpg}"),
+    ("", ""),
+  ])
+  func `a placeholder anywhere in an argument becomes its part of the body`(word: String, result: String) {
+    #expect(replaced(["x", word], "a/b.jpg") == ["x", result])
+  }
+
+  @Test(
+    arguments: [
+      ("b", "b", "b", "b"), ("a/b", "b", "a/b", "b"), ("a.d/b", "b", "a.d/b", "b"),
+      (".rc", ".rc", ".rc", ".rc"),
+      ("a/.rc.old", ".rc.old", "a/.rc", ".rc"), ("x.tar.gz", "x.tar.gz", "x.tar", "x.tar"),
+      ("/", "/", "/", "/"),
+      ("a/b.c/", "b.c", "a/b", "b"), ("/a", "a", "/a", "a"), ("", "", "", ""),
+      ("a b.c", "a b.c", "a b", "a b"),
+      ("-x", "-x", "-x", "-x"), ("b.", "b.", "b", "b"),
+    ].map { [$0.0, $0.1, $0.2, $0.3] })
+  func `paths of all kinds have a name, and a stem`(parts: [String]) {
+    #expect(replaced(["x", "{}", "{/}", "{.}", "{/.}"], parts[0]) == ["x"] + parts)
+  }
+
+  @Test func `one newline at the end is dropped, the program is not replaced, and no text is replaced twice`()
+  {
+    #expect(replaced(["{}", "{}"], "a\n") == ["{}", "a"])
+    #expect(replaced(["x", "{}"], "a\n\n") == ["x", "a\n"])
+    #expect(replaced(["x", "{}{/}"], "{/}") == ["x", "{/}}"])
+  }
+}
