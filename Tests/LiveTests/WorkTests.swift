@@ -185,8 +185,8 @@ import Testing
     try victim.waitForOutput("Received")
     victim.signal(SIGKILL)
     _ = try victim.end()
+    try waitUntil("the broker has noticed its end") { try consumers(of: queue) == 0 }
     try expectWaiting(in: queue, equals: 0)
-    try expect(consumers(of: queue), equals: 0)
   }
 
   @Test func `a queue deleted under it is declared and consumed again`() throws {
