@@ -20,6 +20,8 @@ package struct AMQPError: Error, Equatable, Sendable {
     case badFile
     /// No answer in time on a connection that stands.
     case timedOut
+    /// A signal ended the wait for an answer.
+    case interrupted
     /// The connection was lost, or the broker closed it for a reason of its own (a shutdown).
     case lost
     /// The broker accepts no connection of ours for now: a limit on connections is reached, or the virtual
@@ -67,9 +69,8 @@ package struct AMQPError: Error, Equatable, Sendable {
   /// Whether trying the same again later, on a new connection, may go better.
   package var isTransient: Bool {
     switch kind {
-    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost, .connectionRefused,
-      .unavailable,
-      .locked:
+    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .interrupted, .lost, .connectionRefused,
+      .unavailable, .locked:
       true
     case .badAddress, .tls, .badFile, .accessRefused, .notFound, .preconditionFailed, .unsupported,
       .unroutable,

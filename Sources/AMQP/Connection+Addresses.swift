@@ -1,35 +1,56 @@
 extension Connection {
-  /// Connects to the first of a cluster's nodes that will have us, in the order given.
+  /// Connects to the first of a cluster's nodes that accepts the connection, in the order given.
   ///
-  /// With `isOptimistic` the first that can be reached is taken, on a plain connection, and the log-in is
-  /// still going on.
+  /// With `isPipelined` the log-in of the one that was reached is still going on.
   ///
-  /// - Throws: what `init(to:_:)` throws of a single node. Of several, what each of them said, as an error of
+  /// - Throws: what `open(_:_:)` throws of a single node; of several, the reasons of all, as an error of
   ///   the last one's kind, or of the last that may be reached later: one node that refuses us for good does
-  ///   not make the others useless.
+  ///   not make the others useless. `interrupted` at once.
   package static func open(
-    firstOf addresses: [Address], _ options: Options, isOptimistic: Bool = false
+    firstOf addresses: [Address], _ options: Options, isPipelined: Bool = false
   ) throws(AMQPError) -> Connection {
     var failures: [(address: Address, error: AMQPError)] = []
-    ConnectionAttempt.reset()
-    for address in addresses where !ConnectionAttempt.isInterrupted {
+    for address in addresses {
       do throws(AMQPError) {
-        if isOptimistic && address.tls == nil {
-          return try Connection(optimisticallyTo: address, options.with(address))
-        }
-        return try Connection(to: address, options.with(address))
+        let options = options.with(address)
+        return isPipelined ? try openPipelined(address, options) : try open(address, options)
       } catch {
+        guard error.kind != .interrupted else { throw error }
         failures.append((address, error))
       }
     }
-    guard let last = failures.last else {
-      if !addresses.isEmpty { throw AMQPError(.unreachable, "connect", "a signal came") }
-      throw AMQPError(.badAddress, "connect", "no broker was named")
-    }
+    guard let last = failures.last else { throw AMQPError(.badAddress, "connect", "no broker was named") }
     guard failures.count > 1 else { throw last.error }
     let details = failures.map { "\($0.address.location): \($0.error.detail)" }
     let kind = failures.last { $0.error.isTransient }?.error.kind ?? last.error.kind
     throw AMQPError(kind, "connect to any of them", details.joined(separator: "; "))
+  }
+
+  /// Connects to a cluster's nodes in turn, in the order given, until `body` does not fail with one for a reason that
+  /// may pass.
+  ///
+  /// - Throws: what `body` throws of a reason that does not pass, or of the last node; `interrupted` at once.
+  package static func withFirst<Value: ~Copyable>(
+    of addresses: [Address], _ options: Options,
+    _ body: (consuming Connection) throws(AMQPError) -> Value
+  ) throws(AMQPError) -> Value {
+    var (rest, refusal) = (addresses[...], AMQPError?.none)
+    while true {
+      let connection: Connection
+      do throws(AMQPError) {
+        connection = try open(firstOf: Array(rest), options)
+      } catch {
+        throw refusal ?? error
+      }
+      let place = rest.firstIndex(of: connection.address) ?? rest.startIndex
+      do throws(AMQPError) {
+        return try body(connection)
+      } catch {
+        rest = rest[(place + 1)...]
+        guard error.isTransient, error.kind != .interrupted, !rest.isEmpty else { throw error }
+        refusal = error
+      }
+    }
   }
 }
 

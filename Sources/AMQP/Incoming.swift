@@ -8,9 +8,6 @@ enum Incoming {
   case cancelled(consumer: String, wantsAnswer: Bool)
   case channelClosed(AMQPError)
   case connectionClosed(AMQPError)
-  /// The steps of a log-in that did not wait for them: the broker's first words, and its last.
-  case started(FieldTable)
-  case opened
   /// The answer to our `connection.close`.
   case closed
   /// An answer to what was sent without waiting for one.
@@ -71,14 +68,9 @@ enum Incoming {
       let close = unsafe decoded(amqp_connection_close_t.self)
       self = unsafe .connectionClosed(
         AMQPError(code: close.reply_code, close.reply_text.text, "use the connection"))
-    case AMQP_CONNECTION_START_METHOD:
-      let start = unsafe decoded(amqp_connection_start_t.self)
-      self = unsafe .started(FieldTable(start.server_properties))
-    case AMQP_CONNECTION_OPEN_OK_METHOD:
-      self = .opened
     case AMQP_CONNECTION_CLOSE_OK_METHOD:
       self = .closed
-    case AMQP_CONNECTION_TUNE_METHOD, AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD:
+    case AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD:
       self = .nothing
     default:
       throw AMQPError(

@@ -23,7 +23,7 @@ extension Message.Properties {
   /// frame that becomes too large by that could not be read by any consumer.
   ///
   /// - Throws: `tooLarge` with both sizes.
-  package func checkSize(frameMax: Int = Int(Connection.frameMax)) throws(AMQPError) {
+  package func checkSize(frameMax: Int = Connection.frameMax) throws(AMQPError) {
     guard headers != nil else { return }  // The other properties fit into the smallest frame.
     let most = frameMax - min(8192, frameMax / 4)
     let size = frameSize

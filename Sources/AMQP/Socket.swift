@@ -1,14 +1,13 @@
 internal import Glibc
 
-/// Opens TCP connections, with the deadline and the error messages that rabbitmq-c's own way lacks: it
-/// looks names up without a time limit, and reports a refused connection as "socket error".
+/// Opens TCP connections, each step with a deadline.
 enum Socket {
   /// Connects to the first of the host's addresses that answers.
   ///
   /// - Returns: a non-blocking descriptor that the caller owns.
-  /// - Throws: `unresolvable`, `unreachable` or `shortage`, in the system's words.
+  /// - Throws: `unresolvable`, `unreachable` or `shortage`, in the system's words; `interrupted`.
   static func connect(host: String, port: UInt16, by deadline: Deadline) throws(AMQPError) -> Int32 {
-    let first = try unsafe lookUp(host: host, port: port, by: deadline)
+    let first = try unsafe resolve(host: host, port: port, by: deadline)
     defer { unsafe freeaddrinfo(first) }
     var addresses = unsafe [UnsafeMutablePointer<addrinfo>]()
     var next = unsafe first
@@ -23,61 +22,40 @@ enum Socket {
       do throws(AMQPError) {
         return try unsafe connect(to: address.pointee, by: .after(share))
       } catch {
+        guard error.kind != .interrupted else { throw error }
         failure = error
       }
     }
     throw failure
   }
 
-  /// The IP address at the other end, as text.
-  static func peerAddress(of descriptor: Int32) -> String? {
-    var address = sockaddr_storage()
-    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-    let code = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int32 in
-        guard unsafe getpeername(descriptor, address, &size) == 0 else { return EAI_FAIL }
-        return unsafe getnameinfo(
-          address, size, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST)
-      }
-    }
-    guard code == 0 else { return nil }
-    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
   private static func connect(to address: addrinfo, by deadline: Deadline) throws(AMQPError) -> Int32 {
     let descriptor = unsafe socket(
       address.ai_family, address.ai_socktype | Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw failed(errno) }
-    ConnectionAttempt.begin(descriptor)
-    defer { ConnectionAttempt.end() }
     var yes: Int32 = 1
     unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &yes, 4)
-    var code: Int32 = 0
-    if unsafe Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
-      code = errno
-      if code == EINPROGRESS { code = result(of: descriptor, by: deadline) }
-    }
-    guard code == 0 else {
-      ConnectionAttempt.end()
+    do throws(AMQPError) {
+      if unsafe Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
+        guard errno == EINPROGRESS else { throw failed(errno) }
+        let code = try result(of: descriptor, by: deadline)
+        guard code == 0 else { throw failed(code) }
+      }
+    } catch {
       close(descriptor)
-      throw failed(code)
+      throw error
     }
     return descriptor
   }
 
-  /// Waits for a connection under way.
+  /// Waits for a connection in progress.
   ///
   /// - Returns: an errno, 0 when it is established.
-  private static func result(of descriptor: Int32, by deadline: Deadline) -> Int32 {
-    while true {
-      var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-      let ready = unsafe poll(&entry, 1, deadline.pollMilliseconds)
-      if ready == 0 { return ETIMEDOUT }
-      if ready < 0 && errno != EINTR { return errno }
-      if ready > 0 { break }
-    }
+  private static func result(of descriptor: Int32, by deadline: Deadline) throws(AMQPError) -> Int32 {
+    let isReady = try Interruption.wait(
+      for: descriptor, POLLOUT, orInterrupt: Interruption.attempt, until: deadline, "connect")
+    guard isReady else { return ETIMEDOUT }
     var code: Int32 = 0
     var size = socklen_t(4)
     unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
@@ -88,8 +66,8 @@ enum Socket {
     AMQPError(code: code, .unreachable, "connect")
   }
 
-  /// Looks a host up, in another thread of the C library's where the name has to be asked for.
-  private static func lookUp(
+  /// Resolves a host name, in a thread of its own where a name server has to be asked.
+  private static func resolve(
     host: String, port: UInt16, by deadline: Deadline
   ) throws(AMQPError) -> UnsafeMutablePointer<addrinfo>? {
     var hints = unsafe addrinfo()
@@ -104,10 +82,10 @@ enum Socket {
       guard code == 0 else { throw unresolvable(host, code) }
       return unsafe found
     }
-    let request = unsafe LookUp(host: host, port: port, hints: hints)
-    let code = request.run(by: deadline)
+    let resolver = unsafe HostResolver(host: host, port: port, hints: hints)
+    let code = try resolver.resolve(by: deadline)
     guard code == 0 else { throw unresolvable(host, code) }
-    return unsafe request.takeResult()
+    return unsafe resolver.takeResult()
   }
 
   private static func unresolvable(_ host: String, _ code: Int32) -> AMQPError {

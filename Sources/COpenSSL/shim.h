@@ -1,4 +1,4 @@
-// What Swift needs of the OpenSSL that rabbitmq-c has beneath it: its headers.
+// What Swift needs of OpenSSL: its headers.
 #pragma once
 
 #include <openssl/err.h>

@@ -12,6 +12,10 @@ extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *
 // A file in memory (MFD_CLOEXEC | MFD_ALLOW_SEALING).
 static inline int csystem_memory_file(const char *name) { return memfd_create(name, 3); }
 
+// A counter that poll(2) can wait for (EFD_CLOEXEC | EFD_NONBLOCK): one descriptor, where a pair takes two.
+extern int eventfd(unsigned int count, int flags);
+static inline int csystem_event_counter(void) { return eventfd(0, O_CLOEXEC | O_NONBLOCK); }
+
 // fcntl() is variadic, which Swift does not import. F_ADD_SEALS: nobody writes to a memory file, grows
 // or shrinks it any more.
 static inline int csystem_seal(int descriptor) { return fcntl(descriptor, 1033, 0xf); }

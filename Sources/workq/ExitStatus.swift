@@ -30,7 +30,7 @@ enum ExitStatus: Int32 {
       case .badAddress: .usage
       case .badFile: .noInput
       case .unresolvable, .unreachable, .noBroker, .tls, .lost, .connectionRefused: .unavailable
-      case .timedOut, .locked, .shortage, .unavailable: .temporary
+      case .timedOut, .interrupted, .locked, .shortage, .unavailable: .temporary
       case .accessRefused: .accessRefused
       case .notFound, .preconditionFailed, .unsupported: .configuration
       case .unroutable, .tooLarge: .dataError

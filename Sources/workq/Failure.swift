@@ -36,7 +36,7 @@ struct Failure: Error {
     case .unsupported where error.detail.contains(" is deprecated"): "this broker no longer permits it"
     case .unsupported: "queues of its type do not have this"
     case .tooLarge: messageLimit(error.detail)
-    case .badAddress, .badFile, .tls, .protocolViolation: nil
+    case .badAddress, .badFile, .tls, .interrupted, .protocolViolation: nil
     }
   }
 

@@ -29,10 +29,12 @@ extension Settings {
 
   /// Connects, runs `body`, and closes the connection.
   ///
-  /// When `body` only reads before it prints (`isRepeatable`), the next broker is tried after one that refuses
-  /// for now. The purpose is the subcommand, for the connection's name at the broker.
+  /// While `isRepeatable`, because `body` has changed or printed nothing that a second run would repeat, the next
+  /// broker is tried after one that fails for now. The purpose is the subcommand, for the connection's name at the
+  /// broker.
   func withConnection(
-    for purpose: String, isRepeatable: Bool = false, _ body: (inout Connection, Console) throws -> Void
+    for purpose: String, isRepeatable: @autoclosure () -> Bool = true,
+    _ body: (inout Connection, Console) throws -> Void
   ) throws {
     let console = output.console
     let addresses = try connection.addresses(console)
@@ -45,7 +47,7 @@ extension Settings {
         do {
           try body(&link, console)
           return link.close()
-        } catch let error as AMQPError where isRepeatable && error.kind == .unavailable {
+        } catch let error as AMQPError where error.isTransient && isRepeatable() {
           rest = rest[(place + 1)...]
           guard !rest.isEmpty else { throw error }
           console.detail("cannot \(error.operation): \(error.detail); trying the next broker")

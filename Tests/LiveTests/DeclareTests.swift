@@ -206,7 +206,7 @@ import Testing
   func `a queue's type can be found without touching it`(arguments: String?, type: String?) throws {
     let queue = freshQueue()
     if let arguments { try Peer.declare(queue, arguments) }
-    var connection = try Connection(to: Address(url: Broker.shared.url), Connection.Options())
+    var connection = try Connection.open(Address(url: Broker.shared.url), Connection.Options())
     try expect(connection.type(ofQueue: queue), equals: type)
     let exists = try connection.status(ofQueue: queue) != nil
     #expect(exists == (arguments != nil))

@@ -100,7 +100,7 @@ private enum QueueProbe {
       var options = Connection.Options()
       options.name = "workq tests"
       options.heartbeat = .zero
-      connection = try Connection(to: Address(url: url), options)
+      connection = try Connection.open(Address(url: url), options)
     }
 
     func status(of queue: String) throws -> Queue.Status? { try connection.status(ofQueue: queue) }

@@ -25,7 +25,8 @@ package struct Pipeline: ~Copyable {
     case unblocked
   }
 
-  private let addresses: [Address]
+  /// In the order in which they are tried.
+  private var addresses: [Address]
   private let options: Connection.Options
   private let confirms: Bool
   private let mixesExchanges: Bool
@@ -54,11 +55,13 @@ package struct Pipeline: ~Copyable {
     self.confirms = confirms
     self.mixesExchanges = mixesExchanges
     self.leavesHeadroom = leavesHeadroom
-    connection = try Connection.open(firstOf: addresses, options, isOptimistic: true)
+    connection = try Connection.open(firstOf: addresses, options, isPipelined: true)
   }
 
   package var descriptor: Int32 { connection.descriptor }
   package var hasUnsent: Bool { connection.hasUnsent }
+  /// Whether poll(2) is to wait until the socket is writable, too.
+  package var waitsToWrite: Bool { connection.waitsToWrite }
   /// How often `next(within:)` must be called.
   package var careInterval: Duration? { connection.careInterval }
   package var address: Address { connection.address }
@@ -158,7 +161,7 @@ package struct Pipeline: ~Copyable {
   }
 
   private mutating func prepareToAsk() throws(AMQPError) {
-    try finishLogIn()
+    try finishLogin()
     let deadline = Deadline.after(options.rpcTimeout)
     while unconfirmed > 0 {
       try putSuspect()
@@ -169,16 +172,11 @@ package struct Pipeline: ~Copyable {
     }
   }
 
-  private mutating func finishLogIn() throws(AMQPError) {
-    while !connection.isOpen {
-      // The broker's welcome is no event: a wait for one would go on after it.
-      if let event = try nextEvent(within: .zero) {
-        try handle(event)
-      } else if !connection.isOpen {
-        let socket = connection.descriptor
-        let patience = connection.careInterval ?? options.connectTimeout
-        Poll.wait(for: [socket], writable: hasUnsent ? socket : -1, until: .after(patience))
-      }
+  private mutating func finishLogin() throws(AMQPError) {
+    do throws(AMQPError) {
+      try connection.finishLogin()
+    } catch {
+      try logInAgain(after: error)
     }
   }
 
@@ -212,10 +210,21 @@ package struct Pipeline: ~Copyable {
       if !confirms && connection.isOpen && !window.isEmpty { window = ConfirmWindow() }
       return event
     } catch {
-      guard !connection.isOpen, error.kind != .noBroker else { throw error }
-      try reconnect()
+      try logInAgain(after: error)
       return nil
     }
+  }
+
+  /// Logs in step by step after a pipelined log-in that failed; with another broker after one that did not answer.
+  ///
+  /// - Throws: the error, when it was not about the log-in, or no other broker is left.
+  private mutating func logInAgain(after error: AMQPError) throws(AMQPError) {
+    guard !connection.isOpen, error.kind != .interrupted else { throw error }
+    if connection.hasMissedLogin {
+      guard addresses.count > 1 else { throw error }
+      addresses.moveToEnd(connection.address)
+    }
+    try reconnect()
   }
 
   private mutating func handle(_ event: Event) throws(AMQPError) {

@@ -35,9 +35,9 @@ extension Publisher {
     Poll.wait(for: [], until: .after(delay))
   }
 
-  /// Whether the next broker is to be tried at once: this one refuses for now, and not all have refused yet.
+  /// Whether the next broker is to be tried at once: this one fails for now, and not all have failed yet.
   private mutating func movesOn(after error: AMQPError) -> Bool {
-    guard error.kind == .unavailable, let address = pipeline?.address else { return false }
+    guard error.isTransient, let address = pipeline?.address else { return false }
     addresses.moveToEnd(address)
     refusals += 1
     return refusals < addresses.count

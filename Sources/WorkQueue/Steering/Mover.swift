@@ -46,15 +46,17 @@ package struct Mover: ~Copyable {
   package static func open(
     _ options: Options, report: @escaping (MoverEvent) -> Void
   ) throws(AMQPError) -> Mover {
-    var source = try Connection.open(firstOf: options.addresses, options.connection)
-    guard let found = try source.status(ofQueue: options.source) else {
-      throw AMQPError(.notFound, "move from queue '\(options.source)'", "there is no such queue")
+    try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
+      var source = connection
+      guard let found = try source.status(ofQueue: options.source) else {
+        throw AMQPError(.notFound, "move from queue '\(options.source)'", "there is no such queue")
+      }
+      var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
+      guard try pipeline.status(ofQueue: options.target) != nil else {
+        throw AMQPError(.notFound, "move to queue '\(options.target)'", "there is no such queue")
+      }
+      return Mover(options, source, pipeline, waiting: Int(found.waiting), report)
     }
-    var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
-    guard try pipeline.status(ofQueue: options.target) != nil else {
-      throw AMQPError(.notFound, "move to queue '\(options.target)'", "there is no such queue")
-    }
-    return Mover(options, source, pipeline, waiting: Int(found.waiting), report)
   }
 
   private init(
@@ -83,7 +85,16 @@ package struct Mover: ~Copyable {
   ///
   /// - Throws: what ended one of the connections, or kept the tasks from being taken.
   package mutating func run() throws(AMQPError) -> Ending {
-    let signals = try Signals([SIGINT, SIGTERM, SIGHUP])
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
+    do throws(AMQPError) {
+      return try run(signals)
+    } catch {
+      guard error.kind == .interrupted, let signal = signals.receive().last else { throw error }
+      return .killed(signal: signal)
+    }
+  }
+
+  private mutating func run(_ signals: borrowing Signals) throws(AMQPError) -> Ending {
     while true {
       try ask()
       try takeTasks()
@@ -98,7 +109,7 @@ package struct Mover: ~Copyable {
       if canAsk { continue }
       Poll.wait(
         for: [source.descriptor, pipeline.descriptor, signals.descriptor],
-        writable: pipeline.hasUnsent ? pipeline.descriptor : -1, until: wakeUp())
+        writable: pipeline.waitsToWrite ? pipeline.descriptor : -1, until: wakeUp())
       for signal in signals.receive() {
         if stopSignal != nil { return .killed(signal: signal) }
         stopSignal = signal

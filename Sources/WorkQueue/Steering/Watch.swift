@@ -46,7 +46,7 @@ package struct Watch: ~Copyable {
   package mutating func run() throws(AMQPError) {
     try connect()
     // Before this point, a signal does what signals do.
-    let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH])
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH], requestsEndAfter: 1)
     report(.started)
     while true {
       try turn()

@@ -1,38 +1,52 @@
 package import AMQP
+internal import CSystem
 internal import Glibc
 internal import Synchronization
 
-/// Where the handler writes, of signals that ask to stop and of children that ended; -1 is nowhere.
+/// Where the handler writes the numbers of signals; -1 is nowhere.
 private let stopEnd = Atomic<Int32>(-1)
-private let childEnd = Atomic<Int32>(-1)
+/// The event counters of children that ended, and of requests that are to end.
+private let childCounter = Atomic<Int32>(-1)
+private let interruptCounter = Atomic<Int32>(-1)
+/// How many more signals that ask to stop end requests.
+private let signalsUntilInterrupt = Atomic<Int>(0)
 
-/// The signals that ask a worker to stop, and those of its children, as bytes on descriptors that its
-/// loop can wait for.
+/// The signals that ask a worker to stop, and those of its children, on descriptors that its loop can wait for.
 ///
-/// 1. The handler only writes the signal's number: everything else happens in the loop.
+/// 1. The handler only writes: everything else happens in the loop.
 /// 2. A signal that was ignored when we started stays ignored (nohup, a shell's background job); one
 ///    that our parent left blocked is let through.
 /// 3. A reader that went away is an error of the write, not a death in the middle of everything.
-/// 4. `die(by:)` ends the process so that its parent sees the truth.
+/// 4. A signal ends attempts to connect; as many as `init` is told end requests on connections, too.
+/// 5. `die(by:)` ends the process so that its parent sees the truth.
 package struct Signals: ~Copyable {
   private let stops: (read: Int32, write: Int32)
-  private let children: (read: Int32, write: Int32)
+  private let children: Int32
+  private let interrupts: Int32
   private var handled: [Int32] = []
 
   /// Starts to catch the signals, and SIGCHLD; only one of these may exist at a time.
   ///
+  /// - Parameters:
+  ///   - signals: those that ask to stop, and others that are of interest.
+  ///   - count: how many of those that ask to stop end requests, too.
   /// - Throws: `shortage`, when there are no descriptors left.
-  package init(_ signals: [Int32]) throws(AMQPError) {
-    let stops = try Self.pair()
-    do throws(AMQPError) {
-      children = try Self.pair()
-    } catch {
-      Self.close(stops)
+  package init(_ signals: [Int32], requestsEndAfter count: Int) throws(AMQPError) {
+    var ends: [Int32] = [-1, -1]
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+    unsafe socketpair(AF_UNIX, type, 0, &ends)
+    ends += [csystem_event_counter(), csystem_event_counter()]
+    guard ends.allSatisfy({ $0 >= 0 }) else {
+      let error = AMQPError(code: errno, .protocolViolation, "listen for signals")
+      for end in ends where end >= 0 { close(end) }
       throw error
     }
-    self.stops = stops
+    (stops, children, interrupts) = ((ends[0], ends[1]), ends[2], ends[3])
     stopEnd.store(stops.write, ordering: .relaxed)
-    childEnd.store(children.write, ordering: .relaxed)
+    childCounter.store(children, ordering: .relaxed)
+    interruptCounter.store(interrupts, ordering: .relaxed)
+    signalsUntilInterrupt.store(count, ordering: .relaxed)
+    (Interruption.attempt, Interruption.request) = (stops.read, interrupts)
     for signal in signals + [SIGCHLD] where catchSignal(signal) { handled.append(signal) }
     var open = sigset_t()
     unsafe sigemptyset(&open)
@@ -44,15 +58,16 @@ package struct Signals: ~Copyable {
   deinit {
     for number in handled + [SIGPIPE] { signal(number, SIG_DFL) }
     stopEnd.store(-1, ordering: .relaxed)
-    childEnd.store(-1, ordering: .relaxed)
-    Self.close(stops)
-    Self.close(children)
+    childCounter.store(-1, ordering: .relaxed)
+    interruptCounter.store(-1, ordering: .relaxed)
+    (Interruption.attempt, Interruption.request) = (-1, -1)
+    for end in [stops.read, stops.write, children, interrupts] { close(end) }
   }
 
   /// Readable when a signal has asked to stop.
   package var descriptor: Int32 { stops.read }
   /// Readable when a child may have ended.
-  package var childDescriptor: Int32 { children.read }
+  package var childDescriptor: Int32 { children }
 
   /// The signals that have arrived since the last call, in their order.
   package func receive() -> [Int32] {
@@ -61,7 +76,7 @@ package struct Signals: ~Copyable {
 
   /// Takes note of children: who calls looks at each of its own.
   package func receiveChildren() {
-    _ = Self.drain(children.read)
+    _ = Self.drain(children)
   }
 
   /// Ends the process by the signal itself, so that a shell sees 128+N and stops its loop, too.
@@ -69,20 +84,6 @@ package struct Signals: ~Copyable {
     signal(number, SIG_DFL)
     raise(number)
     exit(128 + number)  // for a signal whose default is not to end
-  }
-
-  private static func pair() throws(AMQPError) -> (read: Int32, write: Int32) {
-    var pair: [Int32] = [-1, -1]
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else {
-      throw AMQPError(code: errno, .protocolViolation, "listen for signals")
-    }
-    return (pair[0], pair[1])
-  }
-
-  private static func close(_ pair: (read: Int32, write: Int32)) {
-    Glibc.close(pair.read)
-    Glibc.close(pair.write)
   }
 
   private static func drain(_ descriptor: Int32) -> [Int32] {
@@ -101,10 +102,16 @@ package struct Signals: ~Copyable {
     action.sa_flags = SA_RESTART | SA_NOCLDSTOP
     unsafe action.__sigaction_handler.sa_handler = { number in
       let saved = errno
-      if number != SIGCHLD { ConnectionAttempt.interrupt() }
-      let end = number == SIGCHLD ? childEnd.load(ordering: .relaxed) : stopEnd.load(ordering: .relaxed)
-      var byte = UInt8(truncatingIfNeeded: number)
-      _ = unsafe write(end, &byte, 1)
+      if number == SIGCHLD {
+        count(childCounter.load(ordering: .relaxed))
+      } else {
+        var byte = UInt8(truncatingIfNeeded: number)
+        _ = unsafe write(stopEnd.load(ordering: .relaxed), &byte, 1)
+        let asksToStop = number == SIGINT || number == SIGTERM || number == SIGHUP
+        if asksToStop, signalsUntilInterrupt.wrappingSubtract(1, ordering: .relaxed).newValue == 0 {
+          count(interruptCounter.load(ordering: .relaxed))
+        }
+      }
       errno = saved
     }
     return unsafe sigaction(number, &action, nil) == 0
@@ -115,4 +122,10 @@ package struct Signals: ~Copyable {
     let ignore = unsafe unsafeBitCast(SIG_IGN, to: Int.self)
     return handler == ignore
   }
+}
+
+/// Adds one to an event counter; async-signal-safe.
+private func count(_ counter: Int32) {
+  var one: UInt64 = 1
+  _ = unsafe write(counter, &one, 8)
 }

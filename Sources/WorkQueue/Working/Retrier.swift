@@ -86,7 +86,7 @@ struct Retrier: ~Copyable {
   /// How many copies are not published yet.
   var pending: Int { unsent.count + inFlight.count }
   var descriptor: Int32? { mutating get { pipeline?.descriptor } }
-  var hasUnsentBytes: Bool { mutating get { pipeline?.hasUnsent ?? false } }
+  var waitsToWrite: Bool { mutating get { pipeline?.waitsToWrite ?? false } }
 
   /// When it wants its turn at the latest.
   var wakeUp: Deadline {
@@ -242,7 +242,7 @@ struct Retrier: ~Copyable {
   }
 
   private mutating func lose(_ error: AMQPError, _ report: (WorkerEvent) -> Void) {
-    if error.kind == .unavailable, let address = pipeline?.address { addresses.moveToEnd(address) }
+    if error.isTransient, let address = pipeline?.address { addresses.moveToEnd(address) }
     pipeline = nil
     for copy in inFlight.values { unsent.append(copy) }
     inFlight = [:]

@@ -21,31 +21,17 @@ struct Subscription: ~Copyable {
 
   /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
   private static let fewAcks = 16
-  /// For the broker to act on the last of them; a task that comes again is better than a worker that stays.
-  private static let patienceAtTheEnd = Duration.seconds(5)
+  /// For the broker to act on the last of them: what it has not acted on, it redelivers.
+  private static let closeTimeout = Duration.seconds(30)
 
-  /// Connects to the first of the brokers that does not refuse for now, and consumes; with a time limit of our own
+  /// Connects to the first of the brokers that does not fail for now, and consumes; with a time limit of our own
   /// where `asksForTimeout` and the broker permits it.
   static func open(_ options: Worker.Options, asksForTimeout: Bool = true) throws(AMQPError) -> Subscription {
-    var (addresses, refusal) = (options.addresses[...], AMQPError?.none)
-    while true {
-      let connection: Connection
-      do throws(AMQPError) {
-        connection = try Connection.open(firstOf: Array(addresses), options.connection)
-      } catch {
-        throw refusal ?? error
-      }
-      let place = addresses.firstIndex(of: connection.address) ?? addresses.startIndex
+    try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
       var subscription = Subscription(options: options, connection: connection, ledger: AckLedger(session: 0))
       subscription.asksForTimeout = asksForTimeout
-      do throws(AMQPError) {
-        try subscription.consume()
-        return subscription
-      } catch {
-        addresses = addresses[(place + 1)...]
-        guard error.kind == .unavailable, !addresses.isEmpty else { throw error }
-        refusal = error
-      }
+      try subscription.consume()
+      return subscription
     }
   }
 
@@ -58,7 +44,7 @@ struct Subscription: ~Copyable {
   var broker: String { connection.broker }
   var address: Address { connection.address }
   var descriptor: Int32 { connection.descriptor }
-  var hasUnsent: Bool { connection.hasUnsent }
+  var waitsToWrite: Bool { connection.waitsToWrite }
   /// How often the connection must be looked after.
   var careInterval: Duration? { connection.careInterval }
 
@@ -199,20 +185,27 @@ struct Subscription: ~Copyable {
     try connection.cancel(consumer: consumer)
   }
 
-  /// Closes the connection when the broker has acted on every acknowledgement, or has had `timeout` for it.
-  consuming func close(within timeout: Duration = patienceAtTheEnd) {
+  /// Closes the connection when the broker has acted on every acknowledgement, or has had half a minute for it, or
+  /// a second signal arrives.
+  consuming func close() {
+    let deadline = Deadline.after(Self.closeTimeout)
     // The broker hands out no more before it has acted on those that make room for it.
     let prefetch = Int(options.bounds.prefetch(options.prefetch))
     if acknowledgements > Self.fewAcks, prefetch == 0 || prefetch > Self.fewAcks {
       do throws(AMQPError) {
-        let more = try connection.takeOneMore(of: options.queue, within: timeout)
+        let more = try connection.takeOneMore(of: options.queue, within: Self.closeTimeout)
         if let more { try connection.handBack(more.tag) }
         _ = try connection.status(ofQueue: options.queue)
       } catch {
         // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.
       }
     }
-    connection.close(within: timeout)
+    connection.close(within: deadline.remaining ?? .zero)
+  }
+
+  /// Closes the connection when the broker has read what was sent, or at `deadline`, whatever signals arrive.
+  consuming func close(by deadline: Deadline) {
+    connection.close(within: deadline.remaining ?? .zero, isInterruptible: false)
   }
 
   private mutating func ensureQueue() throws(AMQPError) {

@@ -74,6 +74,8 @@ extension Worker {
 
   /// Takes note that the connection is gone, or could not be made again.
   mutating func lose(_ error: AMQPError) {
+    // The signal itself is reported, and ends the attempts.
+    if error.kind == .interrupted && subscription == nil { return }
     let isNew = subscription != nil
     let results = subscription?.lostResults ?? 0
     subscription = nil

@@ -5,10 +5,10 @@ internal import Glibc
 extension Worker {
   /// How long copies that cannot be published are waited for when nothing else is left.
   private static let patienceWithCopies = Duration.seconds(5)
-  /// How long commands may take to end when the worker leaves at once.
-  private static let patienceWithCommands = Duration.seconds(2)
-  /// How long the broker may take to answer when the worker leaves at once.
-  private static let patienceWithTheBroker = Duration.seconds(1)
+  /// How long commands may take to end when the worker leaves at once, before they are killed.
+  private static let patienceWithCommands = Duration.seconds(1)
+  /// How long the broker may take to read and answer when the worker leaves at once.
+  private static let patienceWithTheBroker = Duration.milliseconds(800)
   /// How long nothing must have happened before the queue is looked at: the next task may be on its way.
   private static let lookDelay = Duration.milliseconds(20)
   /// How often a queue that is not ours alone is looked at.
@@ -169,23 +169,16 @@ extension Worker {
       subscription = nil
     }
     sayAll()
-    subscription.take()?.close(within: Self.patienceWithTheBroker)
+    subscription.take()?.close(by: .after(Self.patienceWithTheBroker))
     return .killed(signal: signal)
   }
 
-  /// Sends what is left, to a broker that reads.
+  /// Tells the broker of all that is done; closing the connection waits until it has read that.
   private mutating func sayAll() {
-    let end = Deadline.after(Self.patienceWithCopies)
     do throws(AMQPError) {
       try subscription?.flush()
-      while subscription?.hasUnsent == true && !end.hasPassed {
-        while try subscription?.nextEvent() != nil {}
-        if let socket = subscription?.descriptor, subscription?.hasUnsent == true {
-          Poll.wait(for: [socket], until: .after(.milliseconds(20)))
-        }
-      }
     } catch {
-      subscription = nil  // the broker gives those tasks out again
+      subscription = nil  // the broker redelivers those tasks
     }
   }
 }

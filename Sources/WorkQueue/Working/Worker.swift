@@ -119,12 +119,13 @@ package struct Worker: ~Copyable {
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
   package mutating func run() throws(AMQPError) -> Ending {
-    let signals = try Signals([SIGINT, SIGTERM, SIGHUP])
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
     try connectFirst(signals)
     while true {
       let isDrained = serve()
       if isOver && isDrained {
         leave()
+        if case .signal = stopReason, let signal = signals.receive().first { return .killed(signal: signal) }
         if case .failure(let error) = stopReason { throw error }
         return .stopped(stopReason ?? .bound, tally)
       }
@@ -194,9 +195,9 @@ package struct Worker: ~Copyable {
     poll.add(signals.descriptor)
     poll.add(signals.childDescriptor)
     if let socket = subscription?.descriptor {
-      poll.add(socket, orWritable: subscription?.hasUnsent == true)
+      poll.add(socket, orWritable: subscription?.waitsToWrite == true)
     }
-    if let socket = retrier.descriptor { poll.add(socket, orWritable: retrier.hasUnsentBytes) }
+    if let socket = retrier.descriptor { poll.add(socket, orWritable: retrier.waitsToWrite) }
     for job in running {
       for descriptor in job.child?.output.descriptors ?? [] { poll.add(descriptor) }
     }

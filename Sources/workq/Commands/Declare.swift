@@ -17,15 +17,16 @@ struct Declare {
 
   func run() throws {
     let names = try settings.connection.queueNames(settings.words)
+    var (remaining, missing) = (names[...], [String]())
     try settings.withConnection(for: "declare") { link, console in
-      advise(names, link.broker, console)
-      var missing: [String] = []
-      for name in names {
+      if remaining.count == names.count { advise(names, link.broker, console) }
+      while let name = remaining.first {
         if let (status, isNew) = try declare(name, &link) {
           report(status, isNew, console)
         } else {
           missing.append("'\(name)'")
         }
+        remaining.removeFirst()
       }
       guard missing.isEmpty else {
         throw Failure(

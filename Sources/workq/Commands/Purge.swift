@@ -29,7 +29,8 @@ struct Purge {
     guard choice.force || isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 else {
       throw Failure(.usage, "purge removes tasks for good: without a terminal to ask at, it needs --force")
     }
-    try settings.withConnection(for: "purge") { link, console in
+    var hasBegun = false
+    try settings.withConnection(for: "purge", isRepeatable: !hasBegun) { link, console in
       // A misspelt name is found before anything is removed.
       let found = try names.map { name in
         guard let status = try link.status(ofQueue: name) else {
@@ -39,6 +40,7 @@ struct Purge {
         return status
       }
       for status in found where choice.isConditional { try checkConditions(status.name, &link) }
+      hasBegun = true
       for status in found { try purge(status, &link, console) }
     }
   }

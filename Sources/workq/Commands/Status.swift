@@ -31,7 +31,7 @@ struct Status {
           delays: choice.delays, now: WallClock.seconds)
     }
     if let interval = choice.interval { return try watch(families, every: interval) }
-    try settings.withConnection(for: "status", isRepeatable: true) { link, console in
+    try settings.withConnection(for: "status") { link, console in
       var survey = Survey(of: families)
       let readings = try survey.take(&link)
       if !output.isQuiet && (!choice.isCheck || output.isJSON) {

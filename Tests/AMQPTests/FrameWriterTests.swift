@@ -5,17 +5,17 @@ import Testing
 
 @testable import AMQP
 
-@Suite(.units) struct OutgoingTests {
+@Suite(.units) struct FrameWriterTests {
   private static let frameMax = 4096
 
   private func append(
-    _ message: Message, to outgoing: inout Outgoing, frameMax: Int = Self.frameMax, routingKey: String = "q"
+    _ message: Message, to writer: inout FrameWriter, frameMax: Int = Self.frameMax, routingKey: String = "q"
   ) throws(AMQPError) {
     var pool = Pool()
     var properties = pool.properties(message.properties)
     var method = amqp_basic_publish_t(
       ticket: 0, exchange: pool.bytes(""), routing_key: pool.bytes(routingKey), mandatory: 1, immediate: 0)
-    try outgoing.append(&method, &properties, message.body, on: 1, frameMax: frameMax)
+    try writer.append(&method, &properties, message.body, on: 1, frameMax: frameMax)
   }
 
   private func sizedMessage(using random: inout SeededRandom) -> Message {
@@ -40,13 +40,14 @@ import Testing
     let library = try LibrarySender(frameMax: Int32(Self.frameMax))
     for number in 0..<200 {
       let message = sizedMessage(using: &random)
-      var outgoing = Outgoing()
+      var writer = FrameWriter()
       let key = String(repeating: "k", count: number % 256)
-      try append(message, to: &outgoing, routingKey: key)
+      try append(message, to: &writer, routingKey: key)
       let pair = try SocketPair()
-      let tookSome = outgoing.flush(to: pair.one)
+      var transport = Transport(descriptor: pair.takeOne())
+      let tookSome = writer.flush(to: &transport)
       #expect(tookSome)
-      #expect(outgoing.isEmpty)
+      #expect(writer.isEmpty)
       let (ours, theirs) = (pair.read(), library.publish(message, exchange: "", routingKey: key))
       // Of a body that ends with a full frame the library sends the last piece later than it could.
       let areEqual = ours == theirs
@@ -59,50 +60,52 @@ import Testing
       var random = SeededRandom(seed: seed)
       let library = try LibrarySender(frameMax: Int32(Self.frameMax))
       let pair = try SocketPair(buffer: 1)
-      var outgoing = Outgoing()
+      var transport = Transport(descriptor: pair.takeOne())
+      var writer = FrameWriter()
       var (expected, arrived) = ([UInt8](), [UInt8]())
       for _ in 0..<40 {
         if Bool.random(using: &random) {
           let message = sizedMessage(using: &random)
-          try append(message, to: &outgoing)
+          try append(message, to: &writer)
           expected += library.publish(message, exchange: "", routingKey: "q")
         } else if Bool.random(using: &random) {
-          outgoing.appendHeartbeat()
+          writer.appendHeartbeat()
           expected += [8, 0, 0, 0, 0, 0, 0, 0xce]
         }
-        _ = outgoing.flush(to: pair.one)
+        _ = writer.flush(to: &transport)
         arrived += pair.read(atMost: .random(in: 0...5000, using: &random))
-        #expect(outgoing.count + arrived.count <= expected.count)
+        #expect(writer.count + arrived.count <= expected.count)
       }
-      while !outgoing.isEmpty || arrived.count < expected.count {
-        _ = outgoing.flush(to: pair.one)
+      while !writer.isEmpty || arrived.count < expected.count {
+        _ = writer.flush(to: &transport)
         let more = pair.read(atMost: .random(in: 1...9000, using: &random))
-        try #require(!more.isEmpty || !outgoing.isEmpty)
+        try #require(!more.isEmpty || !writer.isEmpty)
         arrived += more
       }
       let areEqual = arrived == expected
       #expect(areEqual, "seed \(seed)")
-      #expect(outgoing.failure == 0)
+      #expect(writer.failure == nil)
     }
   }
 
   @Test func `a message with too large headers leaves nothing behind`() throws {
-    var outgoing = Outgoing()
-    try append(Message(body: [1]), to: &outgoing)
-    let count = outgoing.count
+    var writer = FrameWriter()
+    try append(Message(body: [1]), to: &writer)
+    let count = writer.count
     for size in [5000, 130_990, 131_072, 1_000_000] {
       var message = Message(body: [2])
       message.properties.headers = ["h": .text(String(repeating: "x", count: size))]
       #expect(throws: AMQPError(.tooLarge, "publish", "the headers are larger than a frame")) {
-        try append(message, to: &outgoing)
+        try append(message, to: &writer)
       }
-      #expect(outgoing.count == count)
+      #expect(writer.count == count)
     }
-    try append(Message(body: [3]), to: &outgoing)
+    try append(Message(body: [3]), to: &writer)
     let library = try LibrarySender(frameMax: Int32(Self.frameMax))
     let expected = [1, 3].flatMap { library.publish(Message(body: [$0]), exchange: "", routingKey: "q") }
     let pair = try SocketPair()
-    _ = outgoing.flush(to: pair.one)
+    var transport = Transport(descriptor: pair.takeOne())
+    _ = writer.flush(to: &transport)
     #expect(pair.read() == expected)
   }
 
@@ -111,23 +114,24 @@ import Testing
     for (frameMax, room) in [(4096, 4088 - 14 - 4 - 7), (131_072, 131_064 - 14 - 4 - 7)] {
       var message = Message(body: [])
       message.properties.headers = ["h": .text(String(repeating: "x", count: room))]
-      var outgoing = Outgoing()
-      try append(message, to: &outgoing, frameMax: frameMax)
+      var writer = FrameWriter()
+      try append(message, to: &writer, frameMax: frameMax)
       message.properties.headers = ["h": .text(String(repeating: "x", count: room + 1))]
-      #expect(throws: AMQPError.self) { try append(message, to: &outgoing, frameMax: frameMax) }
+      #expect(throws: AMQPError.self) { try append(message, to: &writer, frameMax: frameMax) }
     }
   }
 
   @Test func `a broken socket is remembered and takes nothing`() throws {
     let pair = try SocketPair()
+    var transport = Transport(descriptor: pair.takeOne())
     pair.closeOther()
-    var outgoing = Outgoing()
-    outgoing.appendHeartbeat()
+    var writer = FrameWriter()
+    writer.appendHeartbeat()
     for _ in 1...2 {
-      let tookSome = outgoing.flush(to: pair.one)
+      let tookSome = writer.flush(to: &transport)
       #expect(!tookSome)
-      #expect(outgoing.failure == EPIPE)
-      #expect(outgoing.count == 8)
+      #expect(writer.failure == AMQPError(.lost, "send to the broker", "Broken pipe"))
+      #expect(writer.count == 8)
     }
   }
 }

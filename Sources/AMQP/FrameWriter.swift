@@ -1,14 +1,14 @@
 internal import CRabbitMQ
 internal import Glibc
 
-/// Frames on their way to a plain socket.
+/// Frames to be sent, encoded by rabbitmq-c.
 ///
-/// 1. They are encoded one behind the other, so that many leave by one send(2); rabbitmq-c takes three for
+/// 1. They are encoded one behind the other, so that many leave by one write; rabbitmq-c takes three for
 ///    each message.
-/// 2. What the kernel does not take stays here: no send ever waits, not even for a broker that has
+/// 2. What the transport does not take stays here: no write ever blocks, not even for a broker that has
 ///    stopped reading.
 /// 3. Large bodies are not copied.
-struct Outgoing {
+struct FrameWriter {
   /// Bodies from this size on travel from where they are.
   private static let largestCopy = 16_384
   /// What is encoded for one message, in all but a few cases.
@@ -20,10 +20,10 @@ struct Outgoing {
   private var small: [UInt8] = []
   private var smallSent = 0
   private var scratch = [UInt8](repeating: 0, count: Self.usualRoom)
-  /// Bytes that the kernel has not taken.
+  /// Bytes that the transport has not taken.
   private(set) var count = 0
-  /// The errno that ended sending; what has been read until then may say more.
-  private(set) var failure: Int32 = 0
+  /// What ended writing; what can still be read may say more.
+  private(set) var failure: AMQPError?
 
   var isEmpty: Bool { count == 0 }
 
@@ -123,7 +123,7 @@ struct Outgoing {
     _ operation: String, _ encoder: (amqp_bytes_t) -> Int32
   ) throws(AMQPError) -> Int {
     var status: Int32 = 0
-    for room in [Self.usualRoom, Int(Connection.frameMax)] {
+    for room in [Self.usualRoom, Connection.frameMax] {
       if scratch.count < room { scratch = [UInt8](repeating: 0, count: room) }
       status = unsafe scratch.withUnsafeMutableBytes {
         unsafe encoder(amqp_bytes_t(len: $0.count, bytes: $0.baseAddress))
@@ -139,26 +139,26 @@ struct Outgoing {
 
   // MARK: Sending
 
-  /// Hands the kernel what it takes.
+  /// Writes as much as the transport takes.
   ///
   /// - Returns: whether it took anything.
-  mutating func flush(to socket: Int32) -> Bool {
+  mutating func flush(to transport: inout Transport) -> Bool {
     let before = count
     var sentSegments = 0
     for index in segments.indices {
-      let sent = send(segments[index], to: socket, hasMore: true)
+      let sent = send(segments[index], to: &transport, hasMore: true)
       segments[index] = segments[index].dropFirst(sent)
       guard segments[index].isEmpty else { break }
       sentSegments += 1
     }
     segments.removeFirst(sentSegments)
     if segments.isEmpty {
-      smallSent += send(small[smallSent...], to: socket)
+      smallSent += send(small[smallSent...], to: &transport)
       if smallSent == small.count {
         small.removeAll(keepingCapacity: true)
         smallSent = 0
       } else if smallSent > Self.largestCopy && smallSent > small.count / 2 {
-        // A kernel that always leaves something must not make us keep all that it ever took.
+        // A transport that always leaves something must not make us keep all that it ever took.
         small.removeFirst(smallSent)
         smallSent = 0
       }
@@ -166,22 +166,21 @@ struct Outgoing {
     return count < before
   }
 
-  /// Sends the beginning of the bytes, as long as it may be.
+  /// Writes the beginning of the bytes, as much as the transport takes.
   ///
-  /// - Returns: how many the kernel took.
-  private mutating func send(_ bytes: ArraySlice<UInt8>, to socket: Int32, hasMore: Bool = false) -> Int {
-    let flags = Int32(MSG_NOSIGNAL | (hasMore ? MSG_MORE : 0))
+  /// - Returns: how many bytes it took.
+  private mutating func send(
+    _ bytes: ArraySlice<UInt8>, to transport: inout Transport, hasMore: Bool = false
+  ) -> Int {
     var sent = 0
-    while sent < bytes.count, failure == 0 {
-      let result = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.send(socket, $0.baseAddress.map { unsafe $0 + sent }, $0.count - sent, flags)
-      }
-      if result >= 0 {
-        sent += result
-      } else if errno == EAGAIN {
-        break
-      } else if errno != EINTR {
-        failure = errno
+    unsafe bytes.withUnsafeBytes { buffer in
+      while sent < buffer.count, failure == nil {
+        switch unsafe transport.write(UnsafeRawBufferPointer(rebasing: buffer[sent...]), hasMore: hasMore) {
+        case .done(let count): sent += count
+        case .failed(let error): failure = error
+        case .end: failure = AMQPError(.lost, "send to the broker", "the broker closed the connection")
+        case .wantsRead, .wantsWrite: return
+        }
       }
     }
     count -= sent

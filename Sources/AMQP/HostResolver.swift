@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// One look-up of a host name, with the deadline that getaddrinfo(3) lacks: it runs in a thread of its
+/// Resolves one host name, with the deadline that getaddrinfo(3) lacks: that runs in a thread of its
 /// own, which is left behind when it takes too long.
 ///
 /// The thread and the caller share nothing but this object. The thread is done with it before it writes
 /// to its end, and the caller looks at the result only after it has seen that.
 @safe
-final class LookUp {
+final class HostResolver {
   private let host: String
   private let port: UInt16
   private var hints: addrinfo
@@ -27,10 +27,11 @@ final class LookUp {
     for end in ends where end >= 0 { close(end) }
   }
 
-  /// Looks the name up.
+  /// Resolves the name.
   ///
-  /// - Returns: getaddrinfo's code: 0, or why there is no result; EAI_AGAIN when time ran out.
-  func run(by deadline: Deadline) -> Int32 {
+  /// - Returns: getaddrinfo's code: 0, or why there is no result; EAI_AGAIN after the deadline.
+  /// - Throws: `interrupted`.
+  func resolve(by deadline: Deadline) throws(AMQPError) -> Int32 {
     guard ends[0] >= 0 else { return EAI_MEMORY }
     let shared = unsafe Unmanaged.passRetained(self).toOpaque()
     var thread = pthread_t()
@@ -38,21 +39,18 @@ final class LookUp {
       &thread, nil,
       { shared in
         guard let shared = unsafe shared else { return nil }
-        let lookUp = unsafe Unmanaged<LookUp>.fromOpaque(shared).takeRetainedValue()
-        lookUp.resolve()
+        let resolver = unsafe Unmanaged<HostResolver>.fromOpaque(shared).takeRetainedValue()
+        resolver.run()
         return nil
       }, shared)
     guard failure == 0 else {
-      unsafe Unmanaged<LookUp>.fromOpaque(shared).release()
+      unsafe Unmanaged<HostResolver>.fromOpaque(shared).release()
       return EAI_MEMORY
     }
     pthread_detach(thread)
-    while true {
-      var entry = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
-      let ready = unsafe poll(&entry, 1, deadline.pollMilliseconds)
-      if ready > 0 { return code }
-      if ready == 0 || errno != EINTR || ConnectionAttempt.isInterrupted { return EAI_AGAIN }
-    }
+    let isDone = try Interruption.wait(
+      for: ends[0], POLLIN, orInterrupt: Interruption.attempt, until: deadline, "look up '\(host)'")
+    return isDone ? code : EAI_AGAIN
   }
 
   /// The addresses found; the caller frees them with freeaddrinfo(3).
@@ -61,7 +59,7 @@ final class LookUp {
     return unsafe found
   }
 
-  private func resolve() {
+  private func run() {
     // The signals are the main thread's.
     var all = sigset_t()
     unsafe sigfillset(&all)

@@ -1,0 +1,304 @@
+internal import COpenSSL
+internal import Glibc
+
+/// One connection's TLS, by OpenSSL on our own socket: what is trusted, who we are, and why it failed.
+///
+/// 1. No call blocks, and no write raises SIGPIPE: OpenSSL's own socket BIO could.
+/// 2. TLS 1.2 at least, without renegotiation, and no session is resumed.
+/// 3. The name or IP address of the URL is verified, or the server name that was given instead.
+@safe
+final class TLS {
+  private let settings: Address.TLS
+  /// What the certificate must be issued for, and what the broker is asked for where it is a name.
+  private let serverName: String
+  private let context: OpaquePointer
+  private let session: OpaquePointer
+  /// What is wrong with the broker's certificate.
+  private var verdict: String?
+  /// OpenSSL's code for the last failure; 0 is none.
+  private var failureCode: UInt = 0
+
+  /// Loads the files and prepares a handshake.
+  ///
+  /// - Throws: `badFile` when a file that TLS needs is of no use; `tls` when there is no name to verify.
+  init(for address: Address, _ settings: Address.TLS) throws(AMQPError) {
+    self.settings = settings
+    serverName = settings.serverName ?? address.host
+    guard let context = unsafe SSL_CTX_new(TLS_client_method()), let session = unsafe SSL_new(context) else {
+      throw AMQPError(.tls, "connect", "TLS could not be started")
+    }
+    unsafe (self.context, self.session) = (context, session)
+    try configure()
+  }
+
+  deinit {
+    unsafe SSL_free(session)
+    unsafe SSL_CTX_free(context)
+  }
+
+  // MARK: Settings
+
+  private func configure() throws(AMQPError) {
+    unsafe SSL_set_options(session, UInt64(1) << 30)  // SSL_OP_NO_RENEGOTIATION
+    let lowest = Int(TLS1_2_VERSION)
+    if unsafe SSL_ctrl(session, SSL_CTRL_GET_MIN_PROTO_VERSION, 0, nil) < lowest {
+      unsafe SSL_ctrl(session, SSL_CTRL_SET_MIN_PROTO_VERSION, lowest, nil)
+    }
+    unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
+    // A write may be taken in part, and be repeated from where the bytes are by then.
+    unsafe SSL_ctrl(
+      session, SSL_CTRL_MODE, Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER), nil)
+    unsafe SSL_ctrl(session, SSL_CTRL_SET_READ_AHEAD, 1, nil)
+    let parameters = unsafe SSL_get0_param(session)
+    let name = String(serverName.prefix { $0 != "%" })  // fe80::1%eth0
+    let isIPAddress = unsafe X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1
+    if !isIPAddress {
+      // RFC 6066: the server's name is no IP address.
+      _ = unsafe serverName.withCString {
+        unsafe SSL_ctrl(
+          session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name),
+          UnsafeMutableRawPointer(mutating: $0))
+      }
+    }
+    try useCertificate()
+    guard settings.verifiesPeer else { return }
+    if !isIPAddress {
+      unsafe X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+      // Without a name OpenSSL would accept any.
+      guard !serverName.isEmpty, unsafe X509_VERIFY_PARAM_set1_host(parameters, serverName, 0) == 1 else {
+        throw AMQPError(
+          .tls, "connect", "there is no name that the broker's certificate could be verified for")
+      }
+    }
+    unsafe SSL_set_verify(session, SSL_VERIFY_PEER, nil)
+    // The context, and with it the callback, lives no longer than this object.
+    unsafe SSL_CTX_set_cert_verify_callback(
+      context, { store, owner in unsafe verify(store, owner) }, Unmanaged.passUnretained(self).toOpaque())
+    try trustAuthorities()
+  }
+
+  /// Loads whom we trust: the file named, or the system's, where SSL_CERT_FILE and SSL_CERT_DIR count.
+  private func trustAuthorities() throws(AMQPError) {
+    guard let file = settings.caFile else {
+      unsafe SSL_CTX_set_default_verify_paths(context)
+      return
+    }
+    try checkReadable(file)
+    guard unsafe SSL_CTX_load_verify_locations(context, file, nil) == 1 else {
+      throw AMQPError(.badFile, "connect", "'\(file)' holds no certificates of authorities (PEM)")
+    }
+  }
+
+  /// Loads who we are, where that is given.
+  private func useCertificate() throws(AMQPError) {
+    guard let certificate = settings.certificateFile, let key = settings.keyFile else { return }
+    try checkReadable(certificate)
+    try checkReadable(key)
+    guard unsafe SSL_use_certificate_chain_file(session, certificate) == 1 else {
+      throw AMQPError(.badFile, "connect", "'\(certificate)' holds no certificate (PEM)")
+    }
+    // OpenSSL would ask at the terminal otherwise, which cron has not.
+    unsafe SSL_set_default_passwd_cb(session) { _, _, _, wasAsked in
+      unsafe wasAsked?.assumingMemoryBound(to: Bool.self).pointee = true
+      return 0
+    }
+    var isEncrypted = false
+    ERR_clear_error()
+    let isLoaded = unsafe withUnsafeMutablePointer(to: &isEncrypted) { pointer in
+      unsafe SSL_set_default_passwd_cb_userdata(session, pointer)
+      defer { unsafe SSL_set_default_passwd_cb_userdata(session, nil) }
+      return unsafe SSL_use_PrivateKey_file(session, key, SSL_FILETYPE_PEM) == 1
+    }
+    guard !isLoaded else { return }
+    let code = ERR_peek_last_error()
+    let isOthers = ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH
+    let words =
+      isEncrypted
+      ? "is encrypted, and nobody is asked for the pass phrase; 'openssl pkey' decrypts it"
+      : isOthers ? "is not the key of '\(certificate)'" : "holds no key (PEM)"
+    throw AMQPError(.badFile, "connect", "'\(key)' \(words)")
+  }
+
+  // MARK: The handshake
+
+  /// Performs the handshake on a connected socket, which stays the caller's.
+  ///
+  /// - Throws: `tls` when one side does not trust the other; `noBroker`; `interrupted`.
+  func handshake(on descriptor: Int32, by deadline: Deadline) throws(AMQPError) {
+    guard let stream = unsafe BIO_new(SocketStream.method) else {
+      throw AMQPError(.tls, "connect", "TLS could not be started")
+    }
+    unsafe BIO_set_data(stream, UnsafeMutableRawPointer(bitPattern: Int(descriptor)))
+    unsafe SSL_set_bio(session, stream, stream)
+    unsafe SSL_set_connect_state(session)
+    while true {
+      let result = perform("connect") { unsafe SSL_do_handshake(session) }
+      let events: Int32
+      switch result {
+      case .done: return
+      case .wantsRead: events = POLLIN
+      case .wantsWrite: events = POLLOUT
+      case .end, .failed: throw failure
+      }
+      let isReady = try Interruption.wait(
+        for: descriptor, events, orInterrupt: Interruption.attempt, until: deadline, "connect")
+      guard isReady else {
+        throw AMQPError(.noBroker, "connect", "the TLS handshake had no answer in time")
+      }
+    }
+  }
+
+  private var failure: AMQPError {
+    if let verdict { return AMQPError(.tls, "connect", verdict) }
+    return refusal("connect")
+      ?? AMQPError(.noBroker, "connect", "the other side ended the TLS handshake without a word")
+  }
+
+  // MARK: Bytes
+
+  /// Whether OpenSSL has read bytes that it has not handed out.
+  var holdsInput: Bool { unsafe SSL_has_pending(session) == 1 }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) -> Transport.Result {
+    perform("read from the broker") {
+      unsafe SSL_read(session, buffer.baseAddress, Int32(clamping: buffer.count))
+    }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) -> Transport.Result {
+    guard unsafe !bytes.isEmpty else { return .done(0) }
+    return perform("send to the broker") {
+      unsafe SSL_write(session, bytes.baseAddress, Int32(clamping: bytes.count))
+    }
+  }
+
+  /// Sends close_notify, if the socket takes it.
+  func announceEnd() {
+    ERR_clear_error()
+    unsafe SSL_shutdown(session)
+  }
+
+  private func perform(_ operation: String, _ call: () -> Int32) -> Transport.Result {
+    ERR_clear_error()
+    let count = call()
+    guard count <= 0 else { return .done(Int(count)) }
+    switch unsafe SSL_get_error(session, count) {
+    case SSL_ERROR_WANT_READ: return .wantsRead
+    case SSL_ERROR_WANT_WRITE: return .wantsWrite
+    case SSL_ERROR_ZERO_RETURN: return .end
+    default:
+      failureCode = ERR_peek_error()
+      // Without close_notify, too, it is an end: the frames tell whether it is complete.
+      let isEnd = failureCode == 0 || ERR_GET_REASON(failureCode) == SSL_R_UNEXPECTED_EOF_WHILE_READING
+      return isEnd ? .end : .failed(AMQPError(.lost, operation, "TLS failed: \(Self.reason(failureCode))"))
+    }
+  }
+
+  // MARK: Reasons
+
+  /// Why the other side refused TLS with us; nil when the last failure was something else.
+  func refusal(_ operation: String) -> AMQPError? {
+    let (code, hasCertificate) = (failureCode, settings.certificateFile != nil)
+    guard code != 0, ERR_GET_LIB(code) == ERR_LIB_SSL else { return nil }
+    let words: String
+    switch ERR_GET_REASON(code) {
+    case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST:
+      words = "what answers there does not speak TLS; is it a plain port (amqp://)? amqps is usually at 5671"
+    case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_VERSION_TOO_LOW:
+      words = "no common version of TLS: we speak 1.2 and 1.3, and the broker neither"
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE where !hasCertificate,
+      SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      words = "the broker refuses us by TLS; it may want a certificate: see --cert and --key"
+    case let reason where reason > SSL_AD_REASON_OFFSET && hasCertificate:
+      words = "the broker refuses us by TLS, most likely our certificate: \(Self.reason(code))"
+    case let reason where reason > SSL_AD_REASON_OFFSET:
+      words = "the broker refuses us by TLS: \(Self.reason(code))"
+    case SSL_R_UNEXPECTED_EOF_WHILE_READING: return nil
+    default: words = "TLS failed: \(Self.reason(code))"
+    }
+    return AMQPError(.tls, operation, words)
+  }
+
+  /// In OpenSSL's words.
+  private static func reason(_ code: UInt) -> String {
+    unsafe ERR_reason_error_string(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+  }
+
+  /// Verifies the broker's certificate: chain, dates, and name.
+  fileprivate func verifies(_ store: OpaquePointer) -> Bool {
+    if unsafe X509_verify_cert(store) == 1 { return true }
+    let code = unsafe X509_STORE_CTX_get_error(store)
+    let culprit = unsafe X509_STORE_CTX_get_current_cert(store) ?? X509_STORE_CTX_get0_cert(store)
+    let isBrokers = unsafe X509_STORE_CTX_get_error_depth(store) == 0
+    let whose = isBrokers ? "the broker's certificate" : "a certificate above the broker's"
+    switch code {
+    case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
+      let names = unsafe X509_STORE_CTX_get0_cert(store).map { unsafe CertificateNames.all(of: $0) } ?? []
+      let known = names.isEmpty ? "nobody" : names.map { "'\($0)'" }.joined(separator: ", ")
+      verdict = "\(whose) is for \(known), and not for '\(serverName)'"
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      let date = unsafe CertificateNames.date(X509_get0_notAfter(culprit))
+      verdict = "\(whose) has expired, on \(date)"
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      let date = unsafe CertificateNames.date(X509_get0_notBefore(culprit))
+      verdict = "\(whose) is not valid before \(date); is this machine's clock right?"
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+      verdict = "\(whose) is self-signed, and not among those that we trust; --cacert can name it"
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+      X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      let issuer = unsafe CertificateNames.commonName(X509_get_issuer_name(culprit)) ?? "somebody"
+      verdict =
+        "the broker's certificate is signed by an authority that we do not trust, '\(issuer)'; --cacert can name it"
+    default:
+      verdict = "\(whose) is not good: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
+    }
+    return false
+  }
+}
+
+
+private func verify(_ store: OpaquePointer?, _ owner: UnsafeMutableRawPointer?) -> Int32 {
+  guard let store = unsafe store, let owner = unsafe owner else { return 0 }
+  return unsafe Unmanaged<TLS>.fromOpaque(owner).takeUnretainedValue().verifies(store) ? 1 : 0
+}
+
+/// OpenSSL's way to a socket that belongs to somebody else: its own would raise SIGPIPE.
+@safe
+private enum SocketStream {
+  nonisolated(unsafe) static let method: OpaquePointer? = {
+    guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket") else {
+      return nil
+    }
+    unsafe BIO_meth_set_create(method) { stream in
+      unsafe BIO_set_init(stream, 1)
+      return 1
+    }
+    unsafe BIO_meth_set_read(method) { stream, bytes, count in
+      unsafe transfer(stream, retry: BIO_FLAGS_READ) { unsafe recv($0, bytes, Int(count), 0) }
+    }
+    unsafe BIO_meth_set_write(method) { stream, bytes, count in
+      unsafe transfer(stream, retry: BIO_FLAGS_WRITE) {
+        unsafe send($0, bytes, Int(count), Int32(MSG_NOSIGNAL))
+      }
+    }
+    unsafe BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
+    return unsafe method
+  }()
+
+  private static func transfer(_ stream: OpaquePointer?, retry: Int32, _ call: (Int32) -> Int) -> Int32 {
+    let descriptor = unsafe Int32(Int(bitPattern: BIO_get_data(stream)))
+    unsafe BIO_clear_flags(stream, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY)
+    while true {
+      let count = call(descriptor)
+      guard count < 0 else { return Int32(count) }
+      if errno == EINTR { continue }
+      if errno == EAGAIN { unsafe BIO_set_flags(stream, retry | BIO_FLAGS_SHOULD_RETRY) }
+      return -1
+    }
+  }
+}
+
+private func checkReadable(_ file: String) throws(AMQPError) {
+  guard unsafe access(file, R_OK) != 0 else { return }
+  throw AMQPError(.badFile, "connect", "cannot read '\(file)': \(unsafe String(cString: strerror(errno)))")
+}

@@ -1,0 +1,101 @@
+internal import Glibc
+
+/// The bytes of a connection, plain or over TLS. It never blocks.
+struct Transport: ~Copyable {
+  /// The result of a read or write.
+  enum Result: Equatable {
+    /// This many bytes were read or written.
+    case done(Int)
+    /// Nothing until the socket is readable.
+    case wantsRead
+    /// Nothing until the socket is writable.
+    case wantsWrite
+    /// The other side has closed the connection.
+    case end
+    /// The connection is of no use any more.
+    case failed(AMQPError)
+  }
+
+  let descriptor: Int32
+  private let tls: TLS?
+  /// Whether the last read waits until the socket is writable, and the last write until it is readable: TLS has
+  /// messages of its own.
+  private(set) var readWantsWrite = false
+  private(set) var writeWantsRead = false
+
+  /// Connects, and performs the handshake of TLS where the address asks for it.
+  ///
+  /// - Throws: `unresolvable`, `unreachable`, `shortage`, `noBroker`, `tls`, `badFile`, `interrupted`.
+  init(to address: Address, by deadline: Deadline) throws(AMQPError) {
+    // A useless file is reported before anybody is asked for anything.
+    let tls: TLS?
+    if let settings = address.tls { tls = try TLS(for: address, settings) } else { tls = nil }
+    let descriptor = try Socket.connect(host: address.host, port: address.port, by: deadline)
+    do throws(AMQPError) {
+      try tls?.handshake(on: descriptor, by: deadline)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    self.init(descriptor: descriptor, tls: tls)
+  }
+
+  /// Takes a connected non-blocking socket over.
+  init(descriptor: Int32, tls: TLS? = nil) {
+    self.descriptor = descriptor
+    self.tls = tls
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Whether a read may succeed although poll(2) does not show it.
+  var holdsInput: Bool { tls?.holdsInput ?? false }
+
+  /// Why TLS ended the connection, where the other side gave a reason.
+  func refusal(_ operation: String) -> AMQPError? { tls?.refusal(operation) }
+
+  mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Result {
+    if let tls {
+      let result = unsafe tls.read(into: buffer)
+      readWantsWrite = result == .wantsWrite
+      return result
+    }
+    while true {
+      let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+      if count > 0 { return .done(count) }
+      if count == 0 { return .end }
+      switch errno {
+      case EINTR: continue
+      case EAGAIN: return .wantsRead
+      case ECONNRESET: return .end
+      default: return .failed(AMQPError(code: errno, .lost, "read from the broker"))
+      }
+    }
+  }
+
+  /// Writes the beginning of the bytes; with `hasMore` the kernel may wait for more before it sends them.
+  mutating func write(_ bytes: UnsafeRawBufferPointer, hasMore: Bool) -> Result {
+    if let tls {
+      let result = unsafe tls.write(bytes)
+      writeWantsRead = result == .wantsRead
+      return result
+    }
+    let flags = Int32(MSG_NOSIGNAL | (hasMore ? MSG_MORE : 0))
+    while true {
+      let count = unsafe send(descriptor, bytes.baseAddress, bytes.count, flags)
+      if count >= 0 { return .done(count) }
+      switch errno {
+      case EINTR: continue
+      case EAGAIN: return .wantsWrite
+      default: return .failed(AMQPError(code: errno, .lost, "send to the broker"))
+      }
+    }
+  }
+
+  /// Announces the end of what we send (close_notify), where that is usual.
+  func announceEnd() {
+    tls?.announceEnd()
+  }
+}
