@@ -195,39 +195,37 @@ package struct Connection: ~Copyable {
 
   /// The next event among what has arrived.
   private mutating func readEvent() throws(AMQPError) -> Event? {
-    while let frame = try unsafe nextFrame() {
-      if let event = try unsafe handle(frame) { return event }
+    do throws(AMQPError) {
+      while let frame = try unsafe nextFrame() {
+        if let event = try unsafe handle(frame) { return event }
+      }
+      return nil
+    } catch {
+      throw isOpen ? error : loginFailure(error)
     }
-    return nil
   }
 
   /// The next frame among what has arrived; before the socket is read, what is to be sent is sent.
   private mutating func nextFrame() throws(AMQPError) -> amqp_frame_t? {
-    do throws(AMQPError) {
-      if let frame = try unsafe reader.next() { return unsafe frame }
-      if heartbeats?.isDue == true, writer.isEmpty { writer.appendHeartbeat() }
-      sendUnsent()
-      while true {
-        switch reader.fill(from: &transport) {
-        case .done:
-          heartbeats?.received()
-          if let frame = try unsafe reader.next() { return unsafe frame }
-        case .end:
-          throw transport.refusal("log in")
-            ?? AMQPError(.lost, "read from the broker", "the other side closed the connection")
-        case .failed(let error): throw error
-        case .wantsRead, .wantsWrite:
-          // What the broker has said comes first: it may say why it does not read any more.
-          if let failure = writer.failure { throw failure }
-          if heartbeats?.isLost == true {
-            throw AMQPError(.lost, "read from the broker", "nothing came from the broker for two heartbeats")
-          }
-          if hasMissedLogin { throw AMQPError(.timedOut, "log in", "no answer in time") }
-          return nil
+    if let frame = try unsafe reader.next() { return unsafe frame }
+    if heartbeats?.isDue == true, writer.isEmpty { writer.appendHeartbeat() }
+    sendUnsent()
+    while true {
+      switch reader.fill(from: &transport) {
+      case .done:
+        heartbeats?.received()
+        if let frame = try unsafe reader.next() { return unsafe frame }
+      case .end: throw AMQPError(.lost, "read from the broker", "the other side closed the connection")
+      case .failed(let error): throw error
+      case .wantsRead, .wantsWrite:
+        // What the broker has said comes first: it may say why it does not read any more.
+        if let failure = writer.failure { throw failure }
+        if heartbeats?.isLost == true {
+          throw AMQPError(.lost, "read from the broker", "nothing came from the broker for two heartbeats")
         }
+        if hasMissedLogin { throw AMQPError(.timedOut, "log in", "no answer in time") }
+        return nil
       }
-    } catch {
-      throw isOpen ? error : loginFailure(error)
     }
   }
 

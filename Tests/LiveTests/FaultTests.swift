@@ -126,6 +126,8 @@ import Testing
     try publish((0..<count).map { "\($0) \(String(repeating: "x", count: 500))" }, to: queue)
     var random = SeededRandom(seed: 8)
     for trouble in [Trouble.cut, .halfOpen, .frost, .deafness].shuffled(using: &random) {
+      // What the move before has sent arrives first.
+      try waitUntil("the connections are closed") { proxy.liveConnections == 0 }
       let before = try waiting(in: target)
       // So slow that it is far from its end when it is seen to be under way.
       proxy.set(.slow(0.2))

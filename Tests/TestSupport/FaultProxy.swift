@@ -22,6 +22,8 @@ public final class FaultProxy: @unchecked Sendable {
   private let brokerPort: Int
   private let listener: Int32
   private let lock = NSLock()
+  /// Signalled when the proxy ends.
+  private let ending = NSCondition()
   // All of these are touched with the lock held.
   private var weather = Weather.fine
   private var refuses = false
@@ -35,9 +37,16 @@ public final class FaultProxy: @unchecked Sendable {
   private var muted: Set<Int> = []
   private var nextLink = 0
   private var accepted = 0
+  /// Where a connection freezes.
+  private var frost: Frost?
+  private var frozen: Set<Int> = []
+  /// How many units of the broker's answers have passed on each connection.
+  private var counters: [Int: UnitCounter] = [:]
 
-  public init(to broker: Broker) throws {
-    brokerPort = broker.port
+  public convenience init(to broker: Broker) throws { try self.init(toPort: broker.port) }
+
+  public init(toPort brokerPort: Int) throws {
+    self.brokerPort = brokerPort
     let listener = try Self.newSocket()
     self.listener = listener
     var address = Self.loopback(0)
@@ -80,6 +89,33 @@ public final class FaultProxy: @unchecked Sendable {
   /// From now on the broker's answers on this connection get lost; connections count from 1.
   public func mute(_ number: Int) { lock.withLock { _ = muted.insert(number) } }
 
+  /// What an answer is counted in: AMQP's frames, or the records of TLS.
+  public enum Unit: Sendable {
+    case frame
+    case record
+  }
+
+  private struct Frost {
+    let number: Int
+    let unit: Unit
+    let units: Int
+  }
+
+  /// The connection of this number passes so many units of the broker's answers, then nothing more, either way;
+  /// connections count from 1.
+  public func freeze(_ number: Int, after units: Int, _ unit: Unit) {
+    lock.withLock { frost = Frost(number: number, unit: unit, units: units) }
+  }
+
+  /// Whether the connection that was to freeze has.
+  public var hasFrozen: Bool { lock.withLock { !frozen.isEmpty } }
+
+  /// How many units of the broker's answers have passed on each connection, from the first one on.
+  public var unitsPassed: [Int] { lock.withLock { (1...max(1, accepted)).map { counters[$0]?.count ?? 0 } } }
+
+  /// How many connections are not closed, or have bytes that are not passed on.
+  public var liveConnections: Int { lock.withLock { links.count } }
+
   /// How many connections there were.
   public var connections: Int { lock.withLock { accepted } }
 
@@ -109,6 +145,7 @@ public final class FaultProxy: @unchecked Sendable {
       isOver = true
       halfOpened = []
     }
+    ending.withLock { ending.broadcast() }
     cut()
     shutdown(listener, Int32(SHUT_RDWR))
   }
@@ -165,6 +202,12 @@ public final class FaultProxy: @unchecked Sendable {
       guard passes(isAnswer) else { continue }
       if isAnswer && lock.withLock({ muted.contains(number) }) { continue }
       damage(&buffer, count, isAnswer)
+      if isAnswer, let allowed = allowance(of: buffer[..<count], on: number), allowed < count {
+        pass(buffer[..<allowed], to: to)
+        stayFrozen()
+        return
+      }
+      if !isAnswer && lock.withLock({ frozen.contains(number) }) { return stayFrozen() }
       let isTrickling = lock.withLock { weather == .trickling }
       var sent = 0
       while sent < count {
@@ -176,6 +219,61 @@ public final class FaultProxy: @unchecked Sendable {
         guard result > 0 else { return }
         sent += result
       }
+    }
+  }
+
+  private func pass(_ bytes: ArraySlice<UInt8>, to socket: Int32) {
+    bytes.withUnsafeBytes { _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+  }
+
+  /// Counts the units of a piece of the answers.
+  ///
+  /// - Returns: how many of its bytes may pass when the connection is to freeze; nil is all.
+  private func allowance(of bytes: ArraySlice<UInt8>, on number: Int) -> Int? {
+    lock.withLock {
+      let present = frost?.number == number ? frost : nil
+      var counter = counters[number] ?? UnitCounter(unit: frost?.unit ?? .frame)
+      defer { counters[number] = counter }
+      guard let allowed = counter.pass(bytes, upTo: present?.units) else { return nil }
+      frozen.insert(number)
+      return allowed
+    }
+  }
+
+  /// Keeps the connection open and silent until the proxy ends.
+  private func stayFrozen() {
+    ending.lock()
+    while !lock.withLock({ isOver }) { ending.wait() }
+    ending.unlock()
+  }
+
+  /// Finds the ends of frames or records in a stream.
+  private struct UnitCounter {
+    let unit: Unit
+    private(set) var count = 0
+    private var header: [UInt8] = []
+    private var rest = 0
+
+    init(unit: Unit) { self.unit = unit }
+
+    /// - Returns: where the unit of this number ends in the bytes, or 0 when it had passed before; nil when it ends
+    ///   after them.
+    mutating func pass(_ bytes: ArraySlice<UInt8>, upTo limit: Int?) -> Int? {
+      for (index, byte) in bytes.enumerated() {
+        if count == limit { return index }
+        if rest == 0 {
+          header.append(byte)
+          guard header.count == (unit == .frame ? 7 : 5) else { continue }
+          let size = header[3...].reduce(0) { $0 << 8 | Int($1) }
+          rest = unit == .frame ? size + 1 : size
+          header = []
+          if rest == 0 { count += 1 }
+        } else {
+          rest -= 1
+          if rest == 0 { count += 1 }
+        }
+      }
+      return nil
     }
   }
 

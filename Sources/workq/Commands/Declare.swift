@@ -61,6 +61,7 @@ struct Declare {
     do throws(AMQPError) {
       _ = try link.declare(queue)
     } catch {
+      guard !error.isTransient else { throw error }
       let location = link.address.location
       if let (mismatches, actual) = try link.mismatches(of: queue, after: error) {
         throw Failure(mismatches: mismatches, actual: actual, at: location)

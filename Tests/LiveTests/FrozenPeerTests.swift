@@ -1,0 +1,145 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A broker that falls silent after each of its answers in turn, from the first to the last, with every subcommand,
+/// plain and over TLS.
+@Suite(.waiting) struct FrozenPeerTests {
+  /// A subcommand with its words before and after the queue's name.
+  struct Command: CustomTestStringConvertible, Sendable {
+    let words: [String]
+    var input: String?
+    var testDescription: String { words.joined(separator: " ") }
+  }
+
+  enum Wire: CaseIterable {
+    case plain, tls
+
+    var unit: FaultProxy.Unit { self == .plain ? .frame : .record }
+  }
+
+  static let commands = [
+    Command(words: ["publish", "-q", "Q", "task"]),
+    Command(words: ["publish", "-q", "Q", "-l"], input: "one\ntwo\nthree\n"),
+    Command(words: ["publish", "-q", "Q", "--unless-waiting", "99", "task"]),
+    Command(words: ["publish", "-q", "Q", "--delay", "1h", "task"]),
+    Command(words: ["declare", "Q", "--type", "classic"]), Command(words: ["status", "Q"]),
+    Command(words: ["peek", "Q"]), Command(words: ["purge", "--force", "Q"]), Command(words: ["move", "Q", "R"]),
+    Command(words: ["work", "-q", "Q", "--fake", "--dot", "0", "--drain"]),
+    Command(words: ["work", "-q", "Q", "--drain", "--", "sh", "-c", "exit 1"]),
+  ]
+
+  /// One run against a proxy of its own, with queues of its own that have three tasks.
+  private final class Run {
+    let proxy: FaultProxy
+    let queue = freshQueue("frozen")
+    private let wire: Wire
+    private let broker: Broker
+
+    init(_ wire: Wire) throws {
+      self.wire = wire
+      broker = try wire == .plain ? Broker.shared : TLSBroker.shared.get()
+      let port = wire == .plain ? broker.port : try #require(URL(string: TLSBroker.url())?.port)
+      proxy = try FaultProxy(toPort: port)
+      let declared = try Program.workq("declare", queue, "\(queue)-2", "--type", "classic").at(broker).run()
+      try #require(declared.status == 0, "\(declared.error)")
+      let published = try Program.workq("publish", "-l", "-q", queue).at(broker).run(input: Array("a\nb\nc\n".utf8))
+      try #require(published.status == 0, "\(published.error)")
+    }
+
+    deinit {
+      proxy.stop()
+      _ = try? Program.workq("purge", "--delete", "--all", "--force", queue, "\(queue)-2").at(broker).run()
+      _ = try? Program.workq("purge", "--delete", "--force", "\(queue).failed").at(broker).run()
+    }
+
+    func start(_ command: Command, _ options: [String], failsOver: Bool = false) throws -> RunningProgram {
+      var words = command.words.map { $0 == "Q" ? queue : $0 == "R" ? "\(queue)-2" : $0 }
+      words.insert(contentsOf: ["--connect-timeout", "5s"] + options, at: 1)
+      if words[0] == "publish" { words.insert(contentsOf: ["--confirm-timeout", "6s"], at: 1) }
+      let direct = try wire == .plain ? broker.url : TLSBroker.url()
+      let port = try #require(URL(string: direct)?.port)
+      let silent = direct.replacing(":\(port)", with: ":\(proxy.port)")
+      let url = failsOver ? "\(silent),\(direct)" : silent
+      var program = try wire == .plain ? Program.workq(words) : TLSBroker.workq(words, url: url)
+      program.environment["AMQP_URL"] = url
+      return try program.start(input: command.input.map { Array($0.utf8) })
+    }
+  }
+
+  /// How many units each of a command's connections gets when nothing freezes.
+  private func count(_ command: Command, _ wire: Wire) throws -> [Int] {
+    let run = try Run(wire)
+    run.proxy.freeze(0, after: 0, wire.unit)
+    let result = try run.start(command, ["--heartbeat", "0"]).end()
+    try #require(result.status <= 1, "\(result.error)")
+    return run.proxy.unitsPassed
+  }
+
+  /// Runs a command once for each point at which a connection can freeze, all at the same time.
+  private func forEachPoint(
+    _ command: Command, _ wire: Wire, _ options: [String], failsOver: Bool = false,
+    _ check: (Run, RunningProgram, _ point: String) throws -> Void
+  ) throws {
+    var runs: [(run: Run, program: RunningProgram, point: String)] = []
+    for (index, units) in try count(command, wire).enumerated() {
+      for unit in 0..<units {
+        let run = try Run(wire)
+        run.proxy.freeze(index + 1, after: unit, wire.unit)
+        let program = try run.start(command, options, failsOver: failsOver)
+        runs.append((run, program, "connection \(index + 1) after \(unit) of \(units)"))
+      }
+    }
+    try #require(runs.count >= 4)
+    for (run, program, point) in runs { try check(run, program, point) }
+  }
+
+  @Test(arguments: commands, Wire.allCases)
+  func `ends with a documented code when the broker falls silent`(command: Command, wire: Wire) throws {
+    let bounded = command.words[0] == "work" ? ["--heartbeat", "2s", "--no-reconnect"] : ["--heartbeat", "2s"]
+    try forEachPoint(command, wire, bounded) { run, program, point in
+      let result = try program.end(within: 60)
+      let codes: Set<Int32> = [0, 1, 3, 69, 75]
+      #expect(codes.contains(result.status), "\(point): \(result.status) \(result.error)")
+      if result.status > 1 {
+        #expect(result.error.split(separator: "\n").last?.hasPrefix("workq: ") == true, "\(point): \(result.error)")
+      }
+    }
+  }
+
+  @Test(arguments: commands, Wire.allCases)
+  func `two signals end it while the broker is silent`(command: Command, wire: Wire) throws {
+    try forEachPoint(command, wire, ["--heartbeat", "0"]) { run, program, point in
+      try waitUntil("\(point): silence") { run.proxy.hasFrozen || !program.isRunning }
+      program.signal(SIGTERM)
+      program.signal(SIGINT)
+      // A deadline would end it after 30 s.
+      let result = try program.end(within: 25)
+      let codes: Set<Int32> = [0, 1, 69, 75, 128 + SIGTERM, 128 + SIGINT]
+      #expect(codes.contains(result.status), "\(point): \(result.status) \(result.error)")
+    }
+  }
+
+  @Test(arguments: commands, Wire.allCases)
+  func `goes on with the next host when the first falls silent`(command: Command, wire: Wire) throws {
+    // What has removed or moved tasks is not repeated unasked.
+    let stopsHalfway = ["purge", "move"].contains(command.words[0])
+    var succeeded = 0
+    try forEachPoint(command, wire, ["--heartbeat", "2s"], failsOver: true) { run, program, point in
+      let result = try program.end(within: 60)
+      if result.status == 0 { succeeded += 1 }
+      let codes: Set<Int32> = stopsHalfway ? [0, 69] : [0]
+      #expect(codes.contains(result.status), "\(point): \(result.status) \(result.error)")
+    }
+    // The log-in and the look at the queue, at least.
+    #expect(succeeded >= 5)
+  }
+
+  @Test func `a request times out after 30 s without heartbeats`() throws {
+    let run = try Run(.plain)
+    run.proxy.freeze(1, after: 4, .frame)
+    let result = try run.start(Command(words: ["status", "Q"]), ["--heartbeat", "0"]).end()
+    #expect(result.status == 75)
+    #expect(result.error.contains("cannot look at queue '\(run.queue)': no answer in time"), "\(result.error)")
+  }
+}
