@@ -40,7 +40,8 @@ let package = Package(
       exclude: ["broker", "certificates", "hostile-broker", "install-packages", "make-broker"],
       swiftSettings: testSettings),
     .testTarget(
-      name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "TestSupport"], swiftSettings: testSettings),
+      name: "AMQPTests", dependencies: ["AMQP", "COpenSSL", "CRabbitMQ", "TestSupport"],
+      swiftSettings: testSettings),
     .testTarget(
       name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
     .testTarget(

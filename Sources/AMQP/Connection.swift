@@ -208,7 +208,7 @@ package struct Connection: ~Copyable {
   /// The next frame among what has arrived; before the socket is read, what is to be sent is sent.
   private mutating func nextFrame() throws(AMQPError) -> amqp_frame_t? {
     if let frame = try unsafe reader.next() { return unsafe frame }
-    if heartbeats?.isDue == true, writer.isEmpty { writer.appendHeartbeat() }
+    if heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
     sendUnsent()
     while true {
       switch reader.fill(from: &transport) {
@@ -217,7 +217,7 @@ package struct Connection: ~Copyable {
         if let frame = try unsafe reader.next() { return unsafe frame }
       case .end: throw AMQPError(.lost, "read from the broker", "the other side closed the connection")
       case .failed(let error): throw error
-      case .wantsRead, .wantsWrite:
+      case .blocked:
         // What the broker has said comes first: it may say why it does not read any more.
         if let failure = writer.failure { throw failure }
         if heartbeats?.isLost == true {
@@ -318,7 +318,7 @@ package struct Connection: ~Copyable {
           pendingEvents.append(event)
         }
         guard try wait(until: deadline, orInterrupt: Interruption.request, operation) else {
-          let reason = writer.isEmpty ? "no answer in time" : "the broker does not read what we send"
+          let reason = !hasUnsent ? "no answer in time" : "the broker does not read what we send"
           throw AMQPError(.timedOut, operation, reason)
         }
       }
@@ -333,13 +333,10 @@ package struct Connection: ~Copyable {
   package var descriptor: Int32 { transport.descriptor }
 
   /// Whether bytes wait for the socket to take them.
-  package var hasUnsent: Bool { !writer.isEmpty }
+  package var hasUnsent: Bool { !writer.isEmpty || transport.holdsOutput }
 
   /// Bytes that the socket has not taken yet.
   package var unsentBytes: Int { writer.count }
-
-  /// Whether poll(2) is to wait until the socket is writable, too.
-  package var waitsToWrite: Bool { hasUnsent && !transport.writeWantsRead || transport.readWantsWrite }
 
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
   package var careInterval: Duration? {
@@ -366,7 +363,7 @@ package struct Connection: ~Copyable {
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
     let care = careInterval.map { Deadline.after($0) } ?? .never
-    let events = waitsToWrite ? POLLIN | POLLOUT : POLLIN
+    let events = hasUnsent ? POLLIN | POLLOUT : POLLIN
     let isReady = try Interruption.wait(
       for: descriptor, events, orInterrupt: interrupt, until: min(deadline, care), operation)
     return isReady || !deadline.hasPassed

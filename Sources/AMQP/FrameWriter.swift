@@ -163,7 +163,10 @@ struct FrameWriter {
         smallSent = 0
       }
     }
-    return count < before
+    guard transport.holdsOutput else { return count < before }
+    let result = transport.flush()
+    if case .failed(let error) = result { failure = error }
+    return count < before || result != .done(0)
   }
 
   /// Writes the beginning of the bytes, as much as the transport takes.
@@ -179,7 +182,7 @@ struct FrameWriter {
         case .done(let count): sent += count
         case .failed(let error): failure = error
         case .end: failure = AMQPError(.lost, "send to the broker", "the broker closed the connection")
-        case .wantsRead, .wantsWrite: return
+        case .blocked: return
         }
       }
     }

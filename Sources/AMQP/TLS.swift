@@ -3,7 +3,8 @@ internal import Glibc
 
 /// One connection's TLS, by OpenSSL on our own socket: what is trusted, who we are, and why it failed.
 ///
-/// 1. No call blocks, and no write raises SIGPIPE: OpenSSL's own socket BIO could.
+/// 1. No call blocks, and no write raises SIGPIPE. OpenSSL writes to memory, from where we send: it cannot answer a
+///    KeyUpdate while a write of its own is incomplete.
 /// 2. TLS 1.2 at least, without renegotiation, and no session is resumed.
 /// 3. The name or IP address of the URL is verified, or the server name that was given instead.
 @safe
@@ -13,6 +14,10 @@ final class TLS {
   private let serverName: String
   private let context: OpaquePointer
   private let session: OpaquePointer
+  private var descriptor: Int32 = -1
+  /// What OpenSSL writes, and what of it has been taken out to be sent.
+  private let written: OpaquePointer
+  private var output: ArraySlice<UInt8> = []
   /// What is wrong with the broker's certificate.
   private var verdict: String?
   /// OpenSSL's code for the last failure; 0 is none.
@@ -24,10 +29,11 @@ final class TLS {
   init(for address: Address, _ settings: Address.TLS) throws(AMQPError) {
     self.settings = settings
     serverName = settings.serverName ?? address.host
-    guard let context = unsafe SSL_CTX_new(TLS_client_method()), let session = unsafe SSL_new(context) else {
-      throw AMQPError(.tls, "connect", "TLS could not be started")
-    }
-    unsafe (self.context, self.session) = (context, session)
+    guard let context = unsafe SSL_CTX_new(TLS_client_method()), let session = unsafe SSL_new(context),
+      let written = unsafe BIO_new(BIO_s_mem())
+    else { throw Self.outOfMemory }
+    unsafe (self.context, self.session, self.written) = (context, session, written)
+    unsafe SSL_set0_wbio(session, written)
     try configure()
   }
 
@@ -45,9 +51,6 @@ final class TLS {
       unsafe SSL_ctrl(session, SSL_CTRL_SET_MIN_PROTO_VERSION, lowest, nil)
     }
     unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
-    // A write may be taken in part, and be repeated from where the bytes are by then.
-    unsafe SSL_ctrl(
-      session, SSL_CTRL_MODE, Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER), nil)
     unsafe SSL_ctrl(session, SSL_CTRL_SET_READ_AHEAD, 1, nil)
     let parameters = unsafe SSL_get0_param(session)
     let name = String(serverName.prefix { $0 != "%" })  // fe80::1%eth0
@@ -125,28 +128,26 @@ final class TLS {
   ///
   /// - Throws: `tls` when one side does not trust the other; `noBroker`; `interrupted`.
   func handshake(on descriptor: Int32, by deadline: Deadline) throws(AMQPError) {
-    guard let stream = unsafe BIO_new(SocketStream.method) else {
-      throw AMQPError(.tls, "connect", "TLS could not be started")
-    }
-    unsafe BIO_set_data(stream, UnsafeMutableRawPointer(bitPattern: Int(descriptor)))
-    unsafe SSL_set_bio(session, stream, stream)
+    guard let socket = unsafe BIO_new_socket(descriptor, BIO_NOCLOSE) else { throw Self.outOfMemory }
+    unsafe SSL_set0_rbio(session, socket)
     unsafe SSL_set_connect_state(session)
+    self.descriptor = descriptor
     while true {
-      let result = perform("connect") { unsafe SSL_do_handshake(session) }
-      let events: Int32
-      switch result {
+      switch perform("connect", { unsafe SSL_do_handshake(session) }) {
       case .done: return
-      case .wantsRead: events = POLLIN
-      case .wantsWrite: events = POLLOUT
+      case .blocked: break
       case .end, .failed: throw failure
       }
       let isReady = try Interruption.wait(
-        for: descriptor, events, orInterrupt: Interruption.attempt, until: deadline, "connect")
+        for: descriptor, holdsOutput ? POLLOUT : POLLIN, orInterrupt: Interruption.attempt, until: deadline,
+        "connect")
       guard isReady else {
         throw AMQPError(.noBroker, "connect", "the TLS handshake had no answer in time")
       }
     }
   }
+
+  private static var outOfMemory: AMQPError { AMQPError(.shortage, "connect", "no memory is left for TLS") }
 
   private var failure: AMQPError {
     if let verdict { return AMQPError(.tls, "connect", verdict) }
@@ -165,10 +166,39 @@ final class TLS {
     }
   }
 
+  /// Encrypts the beginning of the bytes when all that was encrypted before has been sent.
   func write(_ bytes: UnsafeRawBufferPointer) -> Transport.Result {
+    if case .failed(let error) = flush() { return .failed(error) }
+    guard !holdsOutput else { return .blocked }
     guard unsafe !bytes.isEmpty else { return .done(0) }
     return perform("send to the broker") {
-      unsafe SSL_write(session, bytes.baseAddress, Int32(clamping: bytes.count))
+      unsafe SSL_write(session, bytes.baseAddress, Int32(min(bytes.count, Self.largestWrite)))
+    }
+  }
+
+  /// Several records, so that they leave by one send(2).
+  private static let largestWrite = 65_536
+
+  /// Whether encrypted bytes wait for the socket to take them.
+  var holdsOutput: Bool { unsafe !output.isEmpty || BIO_ctrl_pending(written) > 0 }
+
+  /// Sends encrypted bytes, as many as the socket takes.
+  ///
+  /// - Returns: how many that were.
+  func flush() -> Transport.Result {
+    var sent = 0
+    while true {
+      if output.isEmpty {
+        let count = Int(unsafe BIO_ctrl_pending(written))
+        guard count > 0 else { return .done(sent) }
+        output = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+          filled = Int(max(0, unsafe BIO_read(written, buffer.baseAddress, Int32(count))))
+        }[...]
+      }
+      let result = unsafe output.withUnsafeBytes { unsafe Transport.send($0, to: descriptor) }
+      guard case .done(let count) = result else { return result == .blocked ? .done(sent) : result }
+      output = output.dropFirst(count)
+      sent += count
     }
   }
 
@@ -176,18 +206,26 @@ final class TLS {
   func announceEnd() {
     ERR_clear_error()
     unsafe SSL_shutdown(session)
+    _ = flush()
   }
 
+  /// Runs a function of OpenSSL's, and sends what it has written.
   private func perform(_ operation: String, _ call: () -> Int32) -> Transport.Result {
     ERR_clear_error()
     let count = call()
-    guard count <= 0 else { return .done(Int(count)) }
-    switch unsafe SSL_get_error(session, count) {
-    case SSL_ERROR_WANT_READ: return .wantsRead
-    case SSL_ERROR_WANT_WRITE: return .wantsWrite
+    let reason = unsafe SSL_get_error(session, count)
+    if count <= 0 && reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_ZERO_RETURN {
+      failureCode = ERR_peek_error()
+    }
+    let flushed = flush()
+    guard count <= 0 else {
+      if case .failed = flushed { return flushed }
+      return .done(Int(count))
+    }
+    switch reason {
+    case SSL_ERROR_WANT_READ: return .blocked
     case SSL_ERROR_ZERO_RETURN: return .end
     default:
-      failureCode = ERR_peek_error()
       // Without close_notify, too, it is an end: the frames tell whether it is complete.
       let isEnd = failureCode == 0 || ERR_GET_REASON(failureCode) == SSL_R_UNEXPECTED_EOF_WHILE_READING
       return isEnd ? .end : .failed(AMQPError(.lost, operation, "TLS failed: \(Self.reason(failureCode))"))
@@ -260,42 +298,6 @@ final class TLS {
 private func verify(_ store: OpaquePointer?, _ owner: UnsafeMutableRawPointer?) -> Int32 {
   guard let store = unsafe store, let owner = unsafe owner else { return 0 }
   return unsafe Unmanaged<TLS>.fromOpaque(owner).takeUnretainedValue().verifies(store) ? 1 : 0
-}
-
-/// OpenSSL's way to a socket that belongs to somebody else: its own would raise SIGPIPE.
-@safe
-private enum SocketStream {
-  nonisolated(unsafe) static let method: OpaquePointer? = {
-    guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket") else {
-      return nil
-    }
-    unsafe BIO_meth_set_create(method) { stream in
-      unsafe BIO_set_init(stream, 1)
-      return 1
-    }
-    unsafe BIO_meth_set_read(method) { stream, bytes, count in
-      unsafe transfer(stream, retry: BIO_FLAGS_READ) { unsafe recv($0, bytes, Int(count), 0) }
-    }
-    unsafe BIO_meth_set_write(method) { stream, bytes, count in
-      unsafe transfer(stream, retry: BIO_FLAGS_WRITE) {
-        unsafe send($0, bytes, Int(count), Int32(MSG_NOSIGNAL))
-      }
-    }
-    unsafe BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
-    return unsafe method
-  }()
-
-  private static func transfer(_ stream: OpaquePointer?, retry: Int32, _ call: (Int32) -> Int) -> Int32 {
-    let descriptor = unsafe Int32(Int(bitPattern: BIO_get_data(stream)))
-    unsafe BIO_clear_flags(stream, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY)
-    while true {
-      let count = call(descriptor)
-      guard count < 0 else { return Int32(count) }
-      if errno == EINTR { continue }
-      if errno == EAGAIN { unsafe BIO_set_flags(stream, retry | BIO_FLAGS_SHOULD_RETRY) }
-      return -1
-    }
-  }
 }
 
 private func checkReadable(_ file: String) throws(AMQPError) {

@@ -6,10 +6,8 @@ struct Transport: ~Copyable {
   enum Result: Equatable {
     /// This many bytes were read or written.
     case done(Int)
-    /// Nothing until the socket is readable.
-    case wantsRead
-    /// Nothing until the socket is writable.
-    case wantsWrite
+    /// Nothing until the socket is readable or writable, respectively.
+    case blocked
     /// The other side has closed the connection.
     case end
     /// The connection is of no use any more.
@@ -18,10 +16,8 @@ struct Transport: ~Copyable {
 
   let descriptor: Int32
   private let tls: TLS?
-  /// Whether the last read waits until the socket is writable, and the last write until it is readable: TLS has
-  /// messages of its own.
-  private(set) var readWantsWrite = false
-  private(set) var writeWantsRead = false
+  /// Whether the last read has emptied the socket: the next needs no system call to find nothing.
+  private var isDrained = false
 
   /// Connects, and performs the handshake of TLS where the address asks for it.
   ///
@@ -57,18 +53,21 @@ struct Transport: ~Copyable {
   func refusal(_ operation: String) -> AMQPError? { tls?.refusal(operation) }
 
   mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Result {
-    if let tls {
-      let result = unsafe tls.read(into: buffer)
-      readWantsWrite = result == .wantsWrite
-      return result
+    if let tls { return unsafe tls.read(into: buffer) }
+    if isDrained {
+      isDrained = false
+      return .blocked
     }
     while true {
       let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
-      if count > 0 { return .done(count) }
+      if count > 0 {
+        isDrained = count < buffer.count
+        return .done(count)
+      }
       if count == 0 { return .end }
       switch errno {
       case EINTR: continue
-      case EAGAIN: return .wantsRead
+      case EAGAIN: return .blocked
       case ECONNRESET: return .end
       default: return .failed(AMQPError(code: errno, .lost, "read from the broker"))
       }
@@ -77,18 +76,25 @@ struct Transport: ~Copyable {
 
   /// Writes the beginning of the bytes; with `hasMore` the kernel may wait for more before it sends them.
   mutating func write(_ bytes: UnsafeRawBufferPointer, hasMore: Bool) -> Result {
-    if let tls {
-      let result = unsafe tls.write(bytes)
-      writeWantsRead = result == .wantsRead
-      return result
-    }
+    if let tls { return unsafe tls.write(bytes) }
+    return unsafe Self.send(bytes, to: descriptor, hasMore: hasMore)
+  }
+
+  /// Whether written bytes wait for the socket to take them.
+  var holdsOutput: Bool { tls?.holdsOutput ?? false }
+
+  /// Sends such bytes.
+  mutating func flush() -> Result { tls?.flush() ?? .done(0) }
+
+  /// send(2), without SIGPIPE.
+  static func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, hasMore: Bool = false) -> Result {
     let flags = Int32(MSG_NOSIGNAL | (hasMore ? MSG_MORE : 0))
     while true {
-      let count = unsafe send(descriptor, bytes.baseAddress, bytes.count, flags)
+      let count = unsafe Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)
       if count >= 0 { return .done(count) }
       switch errno {
       case EINTR: continue
-      case EAGAIN: return .wantsWrite
+      case EAGAIN: return .blocked
       default: return .failed(AMQPError(code: errno, .lost, "send to the broker"))
       }
     }

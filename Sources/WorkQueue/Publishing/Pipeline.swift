@@ -60,8 +60,6 @@ package struct Pipeline: ~Copyable {
 
   package var descriptor: Int32 { connection.descriptor }
   package var hasUnsent: Bool { connection.hasUnsent }
-  /// Whether poll(2) is to wait until the socket is writable, too.
-  package var waitsToWrite: Bool { connection.waitsToWrite }
   /// How often `next(within:)` must be called.
   package var careInterval: Duration? { connection.careInterval }
   package var address: Address { connection.address }

@@ -109,7 +109,7 @@ package struct Mover: ~Copyable {
       if canAsk { continue }
       Poll.wait(
         for: [source.descriptor, pipeline.descriptor, signals.descriptor],
-        writable: pipeline.waitsToWrite ? pipeline.descriptor : -1, until: wakeUp())
+        writable: pipeline.hasUnsent ? pipeline.descriptor : -1, until: wakeUp())
       for signal in signals.receive() {
         if stopSignal != nil { return .killed(signal: signal) }
         stopSignal = signal

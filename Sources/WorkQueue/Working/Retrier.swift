@@ -86,7 +86,7 @@ struct Retrier: ~Copyable {
   /// How many copies are not published yet.
   var pending: Int { unsent.count + inFlight.count }
   var descriptor: Int32? { mutating get { pipeline?.descriptor } }
-  var waitsToWrite: Bool { mutating get { pipeline?.waitsToWrite ?? false } }
+  var hasUnsent: Bool { mutating get { pipeline?.hasUnsent ?? false } }
 
   /// When it wants its turn at the latest.
   var wakeUp: Deadline {

@@ -44,7 +44,7 @@ struct Subscription: ~Copyable {
   var broker: String { connection.broker }
   var address: Address { connection.address }
   var descriptor: Int32 { connection.descriptor }
-  var waitsToWrite: Bool { connection.waitsToWrite }
+  var hasUnsent: Bool { connection.hasUnsent }
   /// How often the connection must be looked after.
   var careInterval: Duration? { connection.careInterval }
 

@@ -195,9 +195,9 @@ package struct Worker: ~Copyable {
     poll.add(signals.descriptor)
     poll.add(signals.childDescriptor)
     if let socket = subscription?.descriptor {
-      poll.add(socket, orWritable: subscription?.waitsToWrite == true)
+      poll.add(socket, orWritable: subscription?.hasUnsent == true)
     }
-    if let socket = retrier.descriptor { poll.add(socket, orWritable: retrier.waitsToWrite) }
+    if let socket = retrier.descriptor { poll.add(socket, orWritable: retrier.hasUnsent) }
     for job in running {
       for descriptor in job.child?.output.descriptors ?? [] { poll.add(descriptor) }
     }

@@ -1,0 +1,134 @@
+import CRabbitMQ
+import Foundation
+import TestSupport
+import Testing
+
+@testable import AMQP
+
+/// The log-in as a state machine, with a broker's frames written by hand.
+@Suite(.units) struct LoginTests {
+  private static func short(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+  private static func long(_ bytes: [UInt8]) -> [UInt8] { number(UInt32(bytes.count)) + bytes }
+  private static func number(_ value: some FixedWidthInteger) -> [UInt8] {
+    withUnsafeBytes(of: value.bigEndian) { Array($0) }
+  }
+  private static func frame(_ method: [UInt16], _ arguments: [UInt8] = []) -> [UInt8] {
+    let payload = method.flatMap { number($0) } + arguments
+    return [1, 0, 0] + number(UInt32(payload.count)) + payload + [0xce]
+  }
+  private static func start(_ mechanisms: String = "PLAIN AMQPLAIN", version: [UInt8] = [0, 9]) -> [UInt8] {
+    let properties = short("product") + [0x53] + long(Array("RabbitMQ".utf8)) + short("version") + [0x53]
+      + long(Array("4.3.6".utf8))
+    return frame([10, 10], version + long(properties) + long(Array(mechanisms.utf8)) + long(Array("en_US".utf8)))
+  }
+  private static func tune(frameMax: UInt32 = 131_072, heartbeat: UInt16 = 60) -> [UInt8] {
+    frame([10, 30], number(UInt16(2047)) + number(frameMax) + number(heartbeat))
+  }
+  private static let openOK = frame([10, 41], short(""))
+
+  /// Feeds a log-in with a broker's bytes.
+  private final class Feed {
+    private let pair: SocketPair
+    private var transport: Transport
+    private var reader = FrameReader()
+    private var login: Login
+    private var writer = FrameWriter()
+
+    init(_ pace: Login.Pace, heartbeat: Duration = .seconds(30), mechanism: Address.Mechanism = .plain) throws {
+      pair = try SocketPair()
+      transport = Transport(descriptor: pair.takeOne())
+      var (address, options) = (Address(), Connection.Options())
+      options.heartbeat = heartbeat
+      address.mechanism = mechanism
+      login = Login(to: address, options, pace)
+      try login.begin(&writer)
+    }
+
+    var isDone: Bool { login.isDone }
+    var frameMax: Int { login.frameMax }
+    var heartbeat: UInt16 { login.heartbeat }
+    var broker: String { login.broker }
+
+    /// What was said since the last call, as (class, method), the protocol header left out.
+    func said() -> [[UInt16]] {
+      _ = writer.flush(to: &transport)
+      var bytes = pair.read()[...]
+      if bytes.starts(with: Array("AMQP".utf8)) { bytes = bytes.dropFirst(8) }
+      var methods: [[UInt16]] = []
+      while !bytes.isEmpty {
+        let frame = Array(bytes.prefix(11))
+        methods.append([UInt16(frame[7]) << 8 | UInt16(frame[8]), UInt16(frame[9]) << 8 | UInt16(frame[10])])
+        bytes = bytes.dropFirst(8 + Int(frame[5]) << 8 + Int(frame[6]))
+      }
+      return methods
+    }
+
+    func hear(_ bytes: [UInt8]) throws {
+      pair.write(bytes)
+      _ = reader.fill(from: &transport)
+      while let frame = try reader.next() { _ = try login.handle(frame.payload.method, &writer) }
+      _ = reader.fill(from: &transport)
+    }
+  }
+
+  @Test func `says everything at once when pipelined`() throws {
+    let feed = try Feed(.pipelined)
+    expect(feed.said(), equals: [[10, 11], [10, 31], [10, 40]])
+    try feed.hear(Self.start() + Self.tune() + Self.openOK)
+    let isDone = feed.isDone
+    #expect(isDone)
+    let broker = feed.broker
+    #expect(broker == "RabbitMQ 4.3.6")
+    expect(feed.said(), equals: [])
+  }
+
+  @Test func `waits for each answer when step by step`() throws {
+    let feed = try Feed(.stepByStep)
+    expect(feed.said(), equals: [])
+    try feed.hear(Self.start())
+    expect(feed.said(), equals: [[10, 11]])
+    try feed.hear(Self.tune())
+    expect(feed.said(), equals: [[10, 31], [10, 40]])
+    let isDoneEarly = feed.isDone
+    #expect(!isDoneEarly)
+    try feed.hear(Self.openOK)
+    let isDone = feed.isDone
+    #expect(isDone)
+  }
+
+  @Test(arguments: [(131_072, 131_072), (4096, 4096), (0, 131_072), (1_000_000, 131_072)] as [(UInt32, Int)])
+  func `uses the lower frame size, and none of the broker's is no limit`(theirs: UInt32, used: Int) throws {
+    let feed = try Feed(.stepByStep)
+    try feed.hear(Self.start() + Self.tune(frameMax: theirs))
+    let frameMax = feed.frameMax
+    #expect(frameMax == used)
+  }
+
+  @Test(arguments: [(30, 60, 30), (30, 10, 10), (30, 0, 30), (0, 60, 0)] as [(Int, UInt16, UInt16)])
+  func `uses the lower heartbeat, and none of the broker's is no limit`(ours: Int, theirs: UInt16, used: UInt16) throws {
+    let feed = try Feed(.stepByStep, heartbeat: .seconds(ours))
+    try feed.hear(Self.start() + Self.tune(heartbeat: theirs))
+    let heartbeat = feed.heartbeat
+    #expect(heartbeat == used)
+  }
+
+  @Test(arguments: [Login.Pace.pipelined, .stepByStep])
+  func `is refused when the broker does not offer the mechanism`(pace: Login.Pace) throws {
+    let feed = try Feed(pace, mechanism: .external)
+    let expected = AMQPError(.accessRefused, "log in", "the broker does not offer the EXTERNAL log-in")
+    #expect(throws: expected) { try feed.hear(Self.start()) }
+  }
+
+  @Test func `does not speak AMQP 0-8`() throws {
+    let feed = try Feed(.stepByStep)
+    #expect(throws: Login.otherProtocol) { try feed.hear(Self.start(version: [8, 0])) }
+  }
+
+  @Test(arguments: [tune(), openOK, start() + start(), start() + openOK])
+  func `reports an answer out of turn`(bytes: [UInt8]) throws {
+    let feed = try Feed(.stepByStep)
+    let expected = AMQPError(
+      .protocolViolation, "log in", "the broker sent an answer of the log-in out of turn")
+    #expect(throws: expected) { try feed.hear(bytes) }
+  }
+}
