@@ -69,7 +69,8 @@ package struct AMQPError: Error, Equatable, Sendable {
   /// Whether trying the same again later, on a new connection, may go better.
   package var isTransient: Bool {
     switch kind {
-    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .interrupted, .lost, .connectionRefused,
+    case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .interrupted, .lost,
+      .connectionRefused,
       .unavailable, .locked:
       true
     case .badAddress, .tls, .badFile, .accessRefused, .notFound, .preconditionFailed, .unsupported,

@@ -41,7 +41,8 @@ extension Connection {
     defer { pool.recycle() }
     var declare = unsafe amqp_queue_declare_t(
       ticket: 0, queue: pool.bytes(queue.name), passive: isPassive ? 1 : 0, durable: queue.isDurable ? 1 : 0,
-      exclusive: 0, auto_delete: queue.isAutoDelete ? 1 : 0, nowait: 0, arguments: pool.table(queue.arguments))
+      exclusive: 0, auto_delete: queue.isAutoDelete ? 1 : 0, nowait: 0, arguments: pool.table(queue.arguments)
+    )
     return try unsafe request(
       AMQP_QUEUE_DECLARE_METHOD, &declare, answer: AMQP_QUEUE_DECLARE_OK_METHOD, amqp_queue_declare_ok_t.self,
       operation
@@ -119,7 +120,8 @@ extension Connection {
     defer { pool.recycle() }
     var properties = unsafe pool.properties(message.properties)
     var method = unsafe amqp_basic_publish_t(
-      ticket: 0, exchange: pool.bytes(exchange), routing_key: pool.bytes(routingKey), mandatory: 1, immediate: 0)
+      ticket: 0, exchange: pool.bytes(exchange), routing_key: pool.bytes(routingKey), mandatory: 1,
+      immediate: 0)
     try unsafe writer.append(&method, &properties, message.body, on: Self.channel, frameMax: frameMax)
     return countPublish()
   }

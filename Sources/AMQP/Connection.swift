@@ -31,7 +31,9 @@ package struct Connection: ~Copyable {
   }
 
   static let channel: amqp_channel_t = 1
-  /// In bytes: what RabbitMQ allows by default. Larger bodies travel in pieces of this size less eight bytes.
+  /// The size of a frame that RabbitMQ allows by default, in bytes.
+  ///
+  /// Larger bodies travel in pieces of this size less eight bytes.
   static let frameMax = 131_072
 
   /// The version of rabbitmq-c that we run with.
@@ -98,7 +100,8 @@ package struct Connection: ~Copyable {
   }
 
   private init(
-    address: Address, options: Options, transport: consuming Transport, login: consuming Login, openBy: Deadline
+    address: Address, options: Options, transport: consuming Transport, login: consuming Login,
+    openBy: Deadline
   ) {
     (self.address, self.options, self.openBy) = (address, options, openBy)
     self.transport = transport
@@ -141,8 +144,9 @@ package struct Connection: ~Copyable {
     transport.announceEnd()
   }
 
-  /// Closes the connection and waits for the broker's answer (`connection.close-ok`), for `timeout` at most: the
-  /// broker sends it after it has acted on every acknowledgement. Unless told otherwise, signals end the wait as
+  /// Closes the connection and waits for the broker's answer (`connection.close-ok`), for `timeout` at most.
+  ///
+  /// The broker sends it after it has acted on every acknowledgement. Unless told otherwise, signals end the wait as
   /// they end a request.
   ///
   /// Whoever closes the socket at once with something still unread makes the kernel reset the connection, and the
@@ -294,10 +298,10 @@ package struct Connection: ~Copyable {
 
   /// Sends a method on the channel and waits for its answer; other events are kept in their order.
   ///
-  /// - Parameters:
-  ///   - id: the method, and `method` the library's structure for it.
-  ///   - answer: the method that answers it, which `read` gets the library's structure of.
-  ///   - operation: what is being done, as a phrase for an error.
+  /// `id` is the method, and `method` the library's structure for it; `answer` is the method that answers it, whose
+  /// structure is given to `read`. An error says that `operation`, a phrase, failed.
+  ///
+  /// - Returns: what `read` returns.
   /// - Throws: why the broker closed the channel or the connection over it; `timedOut` after `rpcTimeout`;
   ///   `interrupted`. After the last two, the connection is of no use.
   mutating func request<Method, Answer, Value>(

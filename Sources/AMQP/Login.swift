@@ -93,7 +93,8 @@ struct Login: ~Copyable {
       case .external: Array(address.username.utf8)
       }
     var start = unsafe amqp_connection_start_ok_t(
-      client_properties: pool.table(clientProperties), mechanism: pool.bytes(address.mechanism.rawValue.uppercased()),
+      client_properties: pool.table(clientProperties),
+      mechanism: pool.bytes(address.mechanism.rawValue.uppercased()),
       response: pool.bytes(response), locale: pool.bytes("en_US"))
     try unsafe writer.append(AMQP_CONNECTION_START_OK_METHOD, on: 0, &start, "log in")
   }
@@ -101,7 +102,8 @@ struct Login: ~Copyable {
   private mutating func tuneOKAndOpen(_ writer: inout FrameWriter) throws(AMQPError) {
     defer { pool.recycle() }
     var tune = amqp_connection_tune_ok_t(
-      channel_max: address.channelMax ?? Connection.channel, frame_max: UInt32(frameMax), heartbeat: heartbeat)
+      channel_max: address.channelMax ?? Connection.channel, frame_max: UInt32(frameMax), heartbeat: heartbeat
+    )
     try unsafe writer.append(AMQP_CONNECTION_TUNE_OK_METHOD, on: 0, &tune, "log in")
     var open = unsafe amqp_connection_open_t(
       virtual_host: pool.bytes(address.vhost), capabilities: pool.bytes(""), insist: 0)

@@ -294,7 +294,6 @@ final class TLS {
   }
 }
 
-
 private func verify(_ store: OpaquePointer?, _ owner: UnsafeMutableRawPointer?) -> Int32 {
   guard let store = unsafe store, let owner = unsafe owner else { return 0 }
   return unsafe Unmanaged<TLS>.fromOpaque(owner).takeUnretainedValue().verifies(store) ? 1 : 0

@@ -1,6 +1,8 @@
 internal import Glibc
 
-/// The bytes of a connection, plain or over TLS. It never blocks.
+/// The bytes of a connection, plain or over TLS.
+///
+/// It never blocks.
 struct Transport: ~Copyable {
   /// The result of a read or write.
   enum Result: Equatable {

@@ -17,9 +17,11 @@ import Testing
     return [1, 0, 0] + number(UInt32(payload.count)) + payload + [0xce]
   }
   private static func start(_ mechanisms: String = "PLAIN AMQPLAIN", version: [UInt8] = [0, 9]) -> [UInt8] {
-    let properties = short("product") + [0x53] + long(Array("RabbitMQ".utf8)) + short("version") + [0x53]
+    let properties =
+      short("product") + [0x53] + long(Array("RabbitMQ".utf8)) + short("version") + [0x53]
       + long(Array("4.3.6".utf8))
-    return frame([10, 10], version + long(properties) + long(Array(mechanisms.utf8)) + long(Array("en_US".utf8)))
+    return frame(
+      [10, 10], version + long(properties) + long(Array(mechanisms.utf8)) + long(Array("en_US".utf8)))
   }
   private static func tune(frameMax: UInt32 = 131_072, heartbeat: UInt16 = 60) -> [UInt8] {
     frame([10, 30], number(UInt16(2047)) + number(frameMax) + number(heartbeat))
@@ -34,7 +36,8 @@ import Testing
     private var login: Login
     private var writer = FrameWriter()
 
-    init(_ pace: Login.Pace, heartbeat: Duration = .seconds(30), mechanism: Address.Mechanism = .plain) throws {
+    init(_ pace: Login.Pace, heartbeat: Duration = .seconds(30), mechanism: Address.Mechanism = .plain) throws
+    {
       pair = try SocketPair()
       transport = Transport(descriptor: pair.takeOne())
       var (address, options) = (Address(), Connection.Options())
@@ -105,7 +108,9 @@ import Testing
   }
 
   @Test(arguments: [(30, 60, 30), (30, 10, 10), (30, 0, 30), (0, 60, 0)] as [(Int, UInt16, UInt16)])
-  func `uses the lower heartbeat, and none of the broker's is no limit`(ours: Int, theirs: UInt16, used: UInt16) throws {
+  func `uses the lower heartbeat, and none of the broker's is no limit`(
+    ours: Int, theirs: UInt16, used: UInt16
+  ) throws {
     let feed = try Feed(.stepByStep, heartbeat: .seconds(ours))
     try feed.hear(Self.start() + Self.tune(heartbeat: theirs))
     let heartbeat = feed.heartbeat

@@ -38,7 +38,9 @@ import Testing
 
     func wait() -> Bool { done.wait(timeout: .now() + 60) == .success }
 
-    func write(_ bytes: [UInt8]) -> Bool { SSL_write(session, bytes, Int32(bytes.count)) == Int32(bytes.count) }
+    func write(_ bytes: [UInt8]) -> Bool {
+      SSL_write(session, bytes, Int32(bytes.count)) == Int32(bytes.count)
+    }
 
     /// Reads so many bytes; fewer at the end.
     func read(_ count: Int) -> [UInt8] {
@@ -63,7 +65,8 @@ import Testing
   private static let certificates = Result {
     let directory = NSTemporaryDirectory() + "workq-tls-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory]).run()
+    let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory])
+      .run()
     try #require(result.status == 0, "\(result.error)")
     return directory
   }
@@ -118,7 +121,9 @@ import Testing
     return all
   }
 
-  private static func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) } }
+  private static func pattern(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+  }
 
   @Test func `writes arrive whole when the socket takes them in parts`() throws {
     let bodies = (1...40).map { Self.pattern($0 * 3000) }
@@ -217,7 +222,7 @@ import Testing
       nonisolated(unsafe) var isResumed: Bool?
       var server: Server?
       _ = try connect(&server) { isResumed = $0.isResumed }
-        #expect(server?.wait() == true)
+      #expect(server?.wait() == true)
       #expect(isResumed == false)
     }
   }

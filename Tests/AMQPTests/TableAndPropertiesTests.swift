@@ -40,6 +40,12 @@ import Testing
     var pool = Pool()
     let copy = Message.Properties(pool.properties(properties))
     #expect(copy == properties)
+    // The table has all of them, too.
+    var walked = Message.Properties()
+    for property in Message.Properties.Property.allCases { walked[property] = properties[property] }
+    #expect(walked == properties)
+    for property in Message.Properties.Property.allCases { walked[property] = nil }
+    #expect(walked == Message.Properties())
   }
 
   @Test func `a property of 255 bytes can be sent, and a longer one is refused`() throws {

@@ -177,7 +177,9 @@ import Testing
     let documented: [Int32] = [0, 1, 3, 65, 69, 70, 75, 77, 78]
     #expect(documented.contains(result.status), "\(result.status): \(result.error)")
     // A worker that goes on says why it had to: a lost connection, or a closed channel.
-    let recoveries = ["connection lost", "the broker closed the channel: ", "consuming from '\(queue)' again"]
+    let recoveries = [
+      "connection lost", "the broker closed the channel: ", "consuming from '\(queue)' again",
+    ]
     let words = result.error.split(separator: "\n").filter { line in
       !recoveries.contains { line.contains($0) }
     }

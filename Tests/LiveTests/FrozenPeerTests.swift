@@ -24,7 +24,8 @@ import Testing
     Command(words: ["publish", "-q", "Q", "--unless-waiting", "99", "task"]),
     Command(words: ["publish", "-q", "Q", "--delay", "1h", "task"]),
     Command(words: ["declare", "Q", "--type", "classic"]), Command(words: ["status", "Q"]),
-    Command(words: ["peek", "Q"]), Command(words: ["purge", "--force", "Q"]), Command(words: ["move", "Q", "R"]),
+    Command(words: ["peek", "Q"]), Command(words: ["purge", "--force", "Q"]),
+    Command(words: ["move", "Q", "R"]),
     Command(words: ["work", "-q", "Q", "--fake", "--dot", "0", "--drain"]),
     Command(words: ["work", "-q", "Q", "--drain", "--", "sh", "-c", "exit 1"]),
   ]
@@ -43,7 +44,8 @@ import Testing
       proxy = try FaultProxy(toPort: port)
       let declared = try Program.workq("declare", queue, "\(queue)-2", "--type", "classic").at(broker).run()
       try #require(declared.status == 0, "\(declared.error)")
-      let published = try Program.workq("publish", "-l", "-q", queue).at(broker).run(input: Array("a\nb\nc\n".utf8))
+      let published = try Program.workq("publish", "-l", "-q", queue).at(broker).run(
+        input: Array("a\nb\nc\n".utf8))
       try #require(published.status == 0, "\(published.error)")
     }
 
@@ -96,13 +98,15 @@ import Testing
 
   @Test(arguments: commands, Wire.allCases)
   func `ends with a documented code when the broker falls silent`(command: Command, wire: Wire) throws {
-    let bounded = command.words[0] == "work" ? ["--heartbeat", "2s", "--no-reconnect"] : ["--heartbeat", "2s"]
+    let bounded =
+      command.words[0] == "work" ? ["--heartbeat", "2s", "--no-reconnect"] : ["--heartbeat", "2s"]
     try forEachPoint(command, wire, bounded) { run, program, point in
       let result = try program.end(within: 60)
       let codes: Set<Int32> = [0, 1, 3, 69, 75]
       #expect(codes.contains(result.status), "\(point): \(result.status) \(result.error)")
       if result.status > 1 {
-        #expect(result.error.split(separator: "\n").last?.hasPrefix("workq: ") == true, "\(point): \(result.error)")
+        #expect(
+          result.error.split(separator: "\n").last?.hasPrefix("workq: ") == true, "\(point): \(result.error)")
       }
     }
   }
@@ -140,6 +144,7 @@ import Testing
     run.proxy.freeze(1, after: 4, .frame)
     let result = try run.start(Command(words: ["status", "Q"]), ["--heartbeat", "0"]).end()
     #expect(result.status == 75)
-    #expect(result.error.contains("cannot look at queue '\(run.queue)': no answer in time"), "\(result.error)")
+    #expect(
+      result.error.contains("cannot look at queue '\(run.queue)': no answer in time"), "\(result.error)")
   }
 }

@@ -8,12 +8,7 @@ extension Envelope {
       let (seconds, attoseconds) = delay.components
       table["delay"] = .array([.int64(seconds), .int64(attoseconds)])
     }
-    let properties = message.properties
-    for (name, path) in Self.texts { table[name] = properties[keyPath: path].map { .text($0) } }
-    table["headers"] = properties.headers.map { .table($0) }
-    table["delivery_mode"] = properties.deliveryMode.map { .uint8($0.rawValue) }
-    table["priority"] = properties.priority.map { .uint8($0) }
-    table["timestamp"] = properties.timestamp.map { .timestamp($0) }
+    for property in Self.properties { table[property.fieldName] = message.properties[property] }
     return table
   }
 
@@ -30,22 +25,13 @@ extension Envelope {
     {
       delay = Duration(secondsComponent: seconds, attosecondsComponent: attoseconds)
     }
-    for (name, path) in Self.texts { message.properties[keyPath: path] = table[name]?.text }
-    if case .table(let headers) = table["headers"] { message.properties.headers = headers }
-    if case .uint8(let mode) = table["delivery_mode"] {
-      message.properties.deliveryMode = .init(rawValue: mode)
-    }
-    if case .uint8(let priority) = table["priority"] { message.properties.priority = priority }
-    if case .timestamp(let time) = table["timestamp"] { message.properties.timestamp = time }
+    for property in Self.properties { message.properties[property] = table[property.fieldName] }
     // As bytes, since a NaN among the headers equals nothing.
     guard TableCoding.encode(self.table) == TableCoding.encode(table) else { return nil }
   }
 
-  private static var texts: [(String, WritableKeyPath<Message.Properties, String?>)] {
-    [
-      ("content_type", \.contentType), ("content_encoding", \.contentEncoding),
-      ("correlation_id", \.correlationID), ("reply_to", \.replyTo), ("expiration", \.expiration),
-      ("message_id", \.messageID), ("type", \.type), ("user_id", \.userID), ("app_id", \.appID),
-    ]
-  }
+  /// In 1.0's order: records are compared by their bytes.
+  private static let properties =
+    Message.Properties.Property.allCases.filter(\.isText)
+    + Message.Properties.Property.allCases.filter { !$0.isText }
 }
