@@ -1,139 +1,161 @@
 internal import AMQP
-internal import FoundationEssentials
 internal import WorkQueue
 
 extension WorkReport {
-  /// An event as a line of JSON; nil where it is none.
-  func line(_ event: WorkerEvent) -> String? {
-    switch event {
-    case .output, .caughtUp: return nil
-    default: break
-    }
-    return JSON.line(Line(event, options))
+  /// An event as an object without the keys that do not apply; nil for what is no event of its own.
+  func object(_ event: WorkerEvent) -> JSONObject? {
+    guard var object = connectionEvent(event) ?? taskEvent(event) ?? workerEvent(event) else { return nil }
+    object[.time] = WallClock.iso8601
+    object[.queue] = options.queue
+    return object
   }
 
-  /// An event as JSON, its keys in snake case; those that do not apply are left out.
-  private struct Line: Encodable {
-    let time = Date.now.ISO8601Format()
-    let queue: String
-    var event = ""
-    var task: Int?
-    var messageID: String?
-    var attempt: Int?
-    var redelivered: Bool?
-    var body: String?
-    var bodyBase64: String?
-    var seconds: Double?
-    var exitStatus: Int32?
-    var signal: Int32?
-    var settlement: String?
-    var inVain: Bool?
-    var error: String?
-    var retryInSeconds: Double?
-    var tasks: Int?
-    var handedBack: Int?
-    var broker: String?
-    var done: Int?
-    var retried: Int?
-    var requeued: Int?
-    var parked: Int?
-    var dropped: Int?
-    var tasksInVain: Int?
-    var waitingQueue: String?
+  private func taskEvent(_ event: WorkerEvent) -> JSONObject? {
+    switch event {
+    case .started(let job): started(job)
+    case .ended(let job, let end): ended(job, end)
+    case .copiedInVain(let number): [.event: "duplicated", .task: number]
+    case .replaced: [.event: "replaced"]
+    case .notReplaced(let number, let reason): [.event: "not_replaced", .task: number, .error: reason]
+    case .longTask(let job, let limit):
+      [
+        .event: "long_task", .task: job.number, .seconds: limit,
+        .messageID: job.delivery.message.properties.messageID,
+      ]
+    default: nil
+    }
+  }
 
-    init(_ event: WorkerEvent, _ options: Worker.Options) {
-      queue = options.queue
-      switch event {
-      case .waiting(_, let address): (self.event, broker) = ("waiting", address.location)
-      case .started(let job): started(job, isFake: options.command == nil)
-      case .ended(let job, let end): ended(job, end)
-      case .output, .caughtUp: break
-      case .copiedInVain(let number): (self.event, task) = ("copied_in_vain", number)
-      case .copiesWait(let error, let tasks, let retry):
-        failed("copies_wait", error, retry)
-        self.tasks = tasks
-      case .copiesBlocked(let reason): (self.event, error) = ("copies_blocked", reason)
-      case .copiesUnblocked: self.event = "copies_unblocked"
-      case .waitingQueue(.isClassic(let name, let reason)):
-        (self.event, waitingQueue, error) = ("classic_waiting_queue", name, reason)
-      case .waitingQueue(.usesFormerName(_, let former, let reason)):
-        (self.event, waitingQueue, error) = ("former_waiting_queue", former, reason)
-      case .longTask(let job, let patience):
-        (self.event, task, seconds) = ("long_task", job.number, patience / .seconds(1))
-        messageID = job.delivery.message.properties.messageID
-      case .lost(let error, let running, let results, let retry):
-        failed("lost", error, retry)
-        (tasks, tasksInVain) = (running, results)
-      case .unreachable(let error, let retry): failed("unreachable", error, retry)
-      case .reconnected(_, let address): (self.event, broker) = ("reconnected", address.location)
-      case .cancelled: self.event = "cancelled"
-      case .replaced: self.event = "replaced"
-      case .notReplaced(let number, let reason): (self.event, task, error) = ("not_replaced", number, reason)
-      case .channelClosed(let error, let running, let timeout):
-        failed("channel_closed", error, nil)
-        tasks = running
-        if case .limit(let limit) = timeout { seconds = limit / .seconds(1) }
-      case .timedOut(let tasks, let limit):
-        (self.event, self.tasks, seconds) = ("timed_out", tasks, limit / .seconds(1))
-      case .requeuesForEver: self.event = "requeues_for_ever"
-      case .timeoutTooShort(_, let needed, _):
-        (self.event, seconds) = ("timeout_too_short", needed / .seconds(1))
-      case .resumed: self.event = "resumed"
-      case .stopping(let reason, let running, let count):
-        (self.event, tasks, handedBack) = ("stopping", running, count)
-        explain(reason)
-      case .graceIsOver(let running): (self.event, tasks) = ("grace_is_over", running)
-      case .abandoned(let running, _): (self.event, tasks) = ("abandoned", running)
-      case .stopped(let tally, let duration): stopped(tally, duration)
+  private func started(_ job: Job) -> JSONObject {
+    var object: JSONObject = [
+      .event: "started", .task: job.number, .attempt: job.attempt,
+      .messageID: job.delivery.message.properties.messageID, .redelivered: job.delivery.isRedelivered,
+    ]
+    if options.command == nil { object.set(job.delivery.message.body, .body, orBase64: .bodyBase64) }
+    return object
+  }
+
+  private func ended(_ job: Job, _ end: JobEnd) -> JSONObject {
+    var object: JSONObject = [
+      .task: job.number, .attempt: job.attempt, .seconds: end.took,
+      .messageID: job.delivery.message.properties.messageID,
+    ]
+    object[.event] =
+      switch (end.isInVain, end.settlement, end.outcome) {
+      case (true, _, _): "stale"
+      case (_, .acknowledge, _): "done"
+      case (_, _, .interrupted): "interrupted"
+      default: "failed"
       }
+    switch end.outcome {
+    case .pretended: break
+    case .exited(let status): object[.exitStatus] = status
+    case .signalled(let number): object[.signal] = number
+    default: object[.error] = end.outcome.words
     }
+    // Whatever is done about a stale task, the broker redelivers it.
+    guard !end.isInVain else { return object }
+    switch end.settlement {
+    case .acknowledge: object[.action] = "ack"
+    case .retry(let delay): (object[.action], object[.retryInSeconds]) = ("retry", delay)
+    case .requeue: object[.action] = "requeue"
+    case .park: object[.action] = "park"
+    case .drop: object[.action] = "drop"
+    case .handBack: object[.action] = "release"
+    }
+    return object
+  }
 
-    private mutating func started(_ job: Job, isFake: Bool) {
-      (event, task, attempt) = (isFake ? "received" : "started", job.number, job.attempt)
-      messageID = job.delivery.message.properties.messageID
-      redelivered = job.delivery.isRedelivered
-      if isFake { (body, bodyBase64) = JSON.body(job.delivery.message.body) }
+  private func connectionEvent(_ event: WorkerEvent) -> JSONObject? {
+    switch event {
+    case .waiting(_, let address): [.event: "consuming", .broker: address.location]
+    case .reconnected(_, let address): [.event: "reconnected", .broker: address.location]
+    case .lost(let error, let running, let results, let retry):
+      [
+        .event: "disconnected", .error: error.detail, .retryInSeconds: retry, .tasks: running,
+        .stale: results,
+      ]
+    case .unreachable(let error, let retry):
+      [.event: "unreachable", .error: error.detail, .retryInSeconds: retry]
+    case .cancelled: [.event: "cancelled"]
+    case .channelClosed(let error, let running, let timeout):
+      [.event: "channel_closed", .error: error.detail, .tasks: running, .seconds: Self.limit(timeout)]
+    case .timedOut(let tasks, let limit): [.event: "consumer_timeout", .tasks: tasks, .seconds: limit]
+    case .resumed: [.event: "resumed"]
+    case .copiesWait(let error, let tasks, let retry):
+      [.event: "publishing_failed", .error: error.detail, .tasks: tasks, .retryInSeconds: retry]
+    case .copiesBlocked(let reason): [.event: "publishing_blocked", .error: reason]
+    case .copiesUnblocked: [.event: "publishing_unblocked"]
+    case .waitingQueue(.isClassic(let name, let reason)):
+      [.event: "classic_waiting_queue", .waitingQueue: name, .error: reason]
+    case .waitingQueue(.usesFormerName(_, let former, let reason)):
+      [.event: "former_waiting_queue", .waitingQueue: former, .error: reason]
+    default: nil
     }
+  }
 
-    private mutating func ended(_ job: Job, _ end: JobEnd) {
-      let isDone = end.settlement == .acknowledge
-      event = isDone ? end.isInVain ? "done_in_vain" : "done" : "failed"
-      (task, attempt, seconds) = (job.number, job.attempt, end.took / .seconds(1))
-      messageID = job.delivery.message.properties.messageID
-      inVain = end.isInVain ? true : nil
-      switch end.outcome {
-      case .pretended: break
-      case .exited(let status): exitStatus = status
-      case .signalled(let number): signal = number
-      default: error = end.outcome.words
-      }
-      switch end.settlement {
-      case .acknowledge: settlement = "ack"
-      case .retry(let delay): (settlement, retryInSeconds) = ("retry", delay / .seconds(1))
-      case .requeue: settlement = "requeue"
-      case .park: settlement = "park"
-      case .drop: settlement = "drop"
-      case .handBack: settlement = "hand_back"
-      }
-    }
+  private static func limit(_ timeout: ConsumerTimeout.Cause?) -> Duration? {
+    guard case .limit(let limit)? = timeout else { return nil }
+    return limit
+  }
 
-    private mutating func failed(_ name: String, _ error: AMQPError, _ retry: Duration?) {
-      (event, self.error, retryInSeconds) = (name, error.detail, retry.map { $0 / .seconds(1) })
+  private func workerEvent(_ event: WorkerEvent) -> JSONObject? {
+    switch event {
+    case .requeuesForEver: [.event: "unlimited_requeues"]
+    case .timeoutTooShort(_, let needed, _): [.event: "timeout_too_short", .seconds: needed]
+    case .stopping(let reason, let running, let released):
+      Self.explained(reason, [.event: "stopping", .tasks: running, .released: released])
+    case .graceIsOver(let running): [.event: "grace_over", .tasks: running]
+    case .abandoned(let running, _): [.event: "killed", .tasks: running]
+    case .stopped(let tally, let duration):
+      [
+        .event: "stopped", .seconds: duration, .done: tally.done, .retried: tally.retried,
+        .requeued: tally.requeued, .parked: tally.parked, .dropped: tally.dropped,
+        .released: tally.handedBack, .stale: tally.inVain,
+      ]
+    default: nil
     }
+  }
 
-    private mutating func explain(_ reason: StopReason) {
-      switch reason {
-      case .signal(let number): signal = number
-      case .bound: break
-      case .unrunnable(let words, _): error = words
-      case .failure(let failure): error = failure.detail
-      }
+  private static func explained(_ reason: StopReason, _ object: JSONObject) -> JSONObject {
+    var object = object
+    switch reason {
+    case .signal(let number): object[.signal] = number
+    case .bound: break
+    case .unrunnable(let words, _): object[.error] = words
+    case .failure(let failure): object[.error] = failure.detail
     }
+    return object
+  }
+}
 
-    private mutating func stopped(_ tally: TaskCounts, _ duration: Duration) {
-      (event, seconds, done) = ("stopped", duration / .seconds(1), tally.done)
-      (retried, requeued, parked) = (tally.retried, tally.requeued, tally.parked)
-      (dropped, handedBack, tasksInVain) = (tally.dropped, tally.handedBack, tally.inVain)
+/// What a command has written, until its task has ended.
+final class CapturedOutput {
+  /// An object of JSON holds no more than this of each stream.
+  static let limit = 16 << 20
+
+  private var stdout: [UInt8] = []
+  private var stderr: [UInt8] = []
+  private var isTruncated = false
+
+  func add(_ bytes: ArraySlice<UInt8>, _ stream: OutputStream) {
+    switch stream {
+    case .stdout: add(bytes, to: &stdout)
+    case .stderr: add(bytes, to: &stderr)
     }
+  }
+
+  private func add(_ bytes: ArraySlice<UInt8>, to captured: inout [UInt8]) {
+    let fitting = bytes.prefix(Self.limit - captured.count)
+    captured += fitting
+    if fitting.count < bytes.count { isTruncated = true }
+  }
+
+  /// Moves all of it into the event of the task that has ended.
+  func move(to object: inout JSONObject) {
+    if !stdout.isEmpty { object.set(stdout, .stdout, orBase64: .stdoutBase64) }
+    if !stderr.isEmpty { object.set(stderr, .stderr, orBase64: .stderrBase64) }
+    if isTruncated { object[.truncated] = true }
+    (stdout, stderr, isTruncated) = ([], [], false)
   }
 }

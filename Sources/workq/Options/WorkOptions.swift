@@ -108,7 +108,7 @@ extension Work {
           """
           `passthrough` lets the command write itself; it is the default for one job. `tagged` puts the task's \
           number in front of each line. `grouped` prints the output when the command has ended; it is the default \
-          for more jobs.
+          for more jobs. With --json the output is in the task's event instead.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.output = try Value.choice(
