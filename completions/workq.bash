@@ -86,18 +86,29 @@ _workq_value() {
   esac
 }
 
+# Completes the command that begins with this word.
+_workq_command() {
+  if declare -F _command_offset >/dev/null; then
+    _command_offset "$1"
+  else
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$1" -lt "$COMP_CWORD" ] || compgen -c -- "$current")
+  fi
+}
+
 _workq() {
-  local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' isCommand='' own='' value isApart word
+  local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' own='' value isApart word index
   COMPREPLY=()
   # bash takes "=" for a word of its own.
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    word=${COMP_WORDS[index]}
     if [ "$word" = '=' ] && [ -n "$last" ]; then
       pending=$last
     elif [ -n "$pending" ]; then
       pending='' last=''
     elif [ "$word" = -- ]; then
-      isCommand=yes
-      break
+      _workq_command $((index + 1))
+      return
     elif [[ $word == -* ]]; then
       _workq_value "$subcommand" "$word"
       last=$word
@@ -107,11 +118,6 @@ _workq() {
     fi
   done
   if [ "$current" = '=' ] && [ -n "$last" ]; then pending=$last current=''; fi
-  if [ -n "$isCommand" ]; then
-    compopt -o filenames
-    mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$word" != -- ] || compgen -c -- "$current")
-    return
-  fi
   if [ -n "$pending" ]; then
     _workq_value "$subcommand" "$pending"
     case $value in

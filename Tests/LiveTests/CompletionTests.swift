@@ -33,6 +33,9 @@ import Testing
       let (prefix, home) = ("\(root.path)/usr", root.appending(path: "home"))
       try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
       try Data().write(to: home.appending(path: "tasks.txt"))
+      try FileManager.default.copyItem(atPath: "/bin/true", toPath: "\(home.path)/worker")
+      try FileManager.default.createDirectory(
+        at: home.appending(path: "spooled"), withIntermediateDirectories: true)
       let arguments = ["-C", TestEnvironment.repository, "install", "DESTDIR=", "PREFIX=\(prefix)"]
       let install = try Program("/usr/bin/make", arguments).run()
       try #require(install.status == 0, "\(install.error)")
@@ -77,7 +80,7 @@ import Testing
     try session.press("workq work --output=t", shows: "workq work --output=tagged")
     try session.press("workq work --output=", shows: "passthrough", "tagged", "grouped")
     try session.press("workq publish --file=ta", shows: "workq publish --file=tasks.txt")
-    try session.press("workq publish --spool=", then: "X", shows: "workq publish --spool=X")
+    try session.press("workq publish --spool=sp", shows: "workq publish --spool=spooled/")
     try session.press("workq work -j 2 --log=j", shows: "workq work -j 2 --log=json")
   }
 
@@ -101,9 +104,18 @@ import Testing
     let session = try Session(shell)
     defer { session.end() }
     try session.press("workq work -- printen", shows: "workq work -- printenv")
-    try session.press("workq work -j 2 -- ./ta", shows: "workq work -j 2 -- ./tasks.txt")
+    try session.press("workq work -j 2 -- ./wor", shows: "workq work -j 2 -- ./worker")
     try session.press("workq -q mail work --drain -- printen", shows: "work --drain -- printenv")
-    try session.press("workq work -- cat ta", shows: "workq work -- cat tasks.txt")
+    try session.press("workq work -- cat tas", shows: "workq work -- cat tasks.txt")
     try session.press("workq work -- --pre", then: "X", shows: "workq work -- --preX")
+  }
+
+  /// fish is started without its completions.
+  @Test(arguments: shells.filter { $0.testDescription != "fish" })
+  func `completes the command's own options when the shell knows them`(shell: Shell) throws {
+    let session = try Session(shell)
+    defer { session.end() }
+    try session.press("workq work -- ls --recur", shows: "workq work -- ls --recursive")
+    try session.press("workq work -j 2 -- ls --recur", shows: "workq work -j 2 -- ls --recursive")
   }
 }

@@ -54,18 +54,29 @@ enum Completions {
         esac
       }
 
+      # Completes the command that begins with this word.
+      _workq_command() {
+        if declare -F _command_offset >/dev/null; then
+          _command_offset "$1"
+        else
+          compopt -o filenames
+          mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$1" -lt "$COMP_CWORD" ] || compgen -c -- "$current")
+        fi
+      }
+
       _workq() {
-        local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' isCommand='' own='' value isApart word
+        local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' own='' value isApart word index
         COMPREPLY=()
         # bash takes "=" for a word of its own.
-        for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        for ((index = 1; index < COMP_CWORD; index++)); do
+          word=${COMP_WORDS[index]}
           if [ "$word" = '=' ] && [ -n "$last" ]; then
             pending=$last
           elif [ -n "$pending" ]; then
             pending='' last=''
           elif [ "$word" = -- ]; then
-            isCommand=yes
-            break
+            _workq_command $((index + 1))
+            return
           elif [[ $word == -* ]]; then
             _workq_value "$subcommand" "$word"
             last=$word
@@ -75,11 +86,6 @@ enum Completions {
           fi
         done
         if [ "$current" = '=' ] && [ -n "$last" ]; then pending=$last current=''; fi
-        if [ -n "$isCommand" ]; then
-          compopt -o filenames
-          mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$word" != -- ] || compgen -c -- "$current")
-          return
-        fi
         if [ -n "$pending" ]; then
           _workq_value "$subcommand" "$pending"
           case $value in
@@ -139,6 +145,15 @@ enum Completions {
         _alternative 'commands:command:_command_names -e' 'files:file:_files'
       }
 
+      # The words of that command, by its own completions.
+      _workq_arguments() {
+        if [[ $words[1] = -- ]]; then
+          shift words
+          ((CURRENT--))
+        fi
+        _normal
+      }
+
       _workq() {
         local curcontext=$curcontext state line ret=1
         local -A opt_args
@@ -179,7 +194,7 @@ enum Completions {
     switch operands {
     case .words(let name, atMost: let most): [most == 1 ? "'1:\(name): '" : "'*:\(name): '"]
     case .exactly(let names): names.enumerated().map { "'\($0.offset + 1):\($0.element): '" }
-    case .command: ["'1: :_workq_command'", "'*:argument:_files'"]
+    case .command: ["'1: :_workq_command'", "'*::argument: _workq_arguments'"]
     }
   }
 
@@ -249,13 +264,20 @@ enum Completions {
           echo -- "$subcommand"
       end
 
+      # What fish has for the command behind "--".
+      function __workq_command
+          set -l tokens (commandline -opc)
+          set -l words (string escape -- $tokens[(math (contains -i -- -- $tokens) + 1)..])
+          complete --do-complete (string join ' ' -- $words (commandline -ct))
+      end
+
       # Whether that is one of these.
       function __workq_in
           contains -- "$(__workq_subcommand)" $argv
       end
 
       complete -c workq -f
-      complete -c workq -n '__workq_in --' -F -a '(__fish_complete_command)'
+      complete -c workq -n '__workq_in --' -a '(__workq_command)'
       \#((subcommands + ["complete -c workq -n '__workq_in \"\"' -a help -d 'Print the help of a subcommand'"]).joined(separator: "\n"))
       \#(table.common.map { fishOption($0, "not __workq_in --") }.joined(separator: "\n"))
       \#(own.joined(separator: "\n"))
@@ -265,15 +287,15 @@ enum Completions {
   private static func fishOption(_ option: Option, _ condition: String) -> String {
     let names =
       (option.short.map { ["-s \($0)"] } ?? []) + ([option.long] + option.aliases).map { "-l \($0)" }
-    var value = ""
-    if case .required = option.argument {
+    let isRequired = if case .required = option.argument { true } else { false }
+    let exclusive = isRequired ? " -x" : ""
+    let value =
       switch option.completion {
-      case .none: value = " -x"
-      case .file: value = " -r -F"
-      case .directory: value = " -x -a '(__fish_complete_directories)'"
-      case .words(let words): value = " -x -a '\(words.joined(separator: " "))'"
+      case .none: exclusive
+      case .file: isRequired ? " -r -F" : " -F"
+      case .directory: "\(exclusive) -a '(__fish_complete_directories)'"
+      case .words(let words): "\(exclusive) -a '\(words.joined(separator: " "))'"
       }
-    }
     return
       "complete -c workq -n '\(condition)' \(names.joined(separator: " "))\(value) -d \(fishText(option.summary))"
   }
