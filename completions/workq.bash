@@ -136,7 +136,8 @@ _workq() {
     move) own='-c --count --match --keep-attempts' ;;
     declare) own='--check --bind -d --durable --transient --type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --single-active-consumer --consumer-timeout --auto-delete --arg' ;;
     purge) own='-f --force --delete --if-empty --if-unused --all --retry-delay --retry-max-delay --delay' ;;
-    ''|help) [[ $current == -* ]] || { mapfile -t COMPREPLY < <(compgen -W 'publish work status peek move declare purge help' -- "$current"); return; } ;;
+    ''|help)
+      [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W 'publish work status peek move declare purge help' -- "$current") ;;
   esac
   [[ $current != -* ]] ||
     mapfile -t COMPREPLY < <(compgen -W "$own -u --url --uri --url-file --host --port --vhost --username --password-file --cacert --cert --key -k --insecure --connect-timeout --heartbeat -q --queue -v --verbose --quiet --json --color -h --help -V --version" -- "$current")

@@ -98,7 +98,8 @@ enum Completions {
         fi
         case $subcommand in
       \#(options.joined(separator: "\n"))
-          ''|help) [[ $current == -* ]] || { mapfile -t COMPREPLY < <(compgen -W '\#(names)' -- "$current"); return; } ;;
+          ''|help)
+            [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W '\#(names)' -- "$current") ;;
         esac
         [[ $current != -* ]] ||
           mapfile -t COMPREPLY < <(compgen -W "$own \#(allNames(table.common))" -- "$current")
@@ -113,9 +114,8 @@ enum Completions {
   }
 
   private static func bashValue(_ option: Option, _ subcommand: String) -> String? {
-    if case .none = option.argument { return nil }
-    let patterns = option.names.map { "'\(subcommand) \($0)'" }
-    let list = subcommand == "*" ? option.names.map { "*' \($0)'" } : patterns
+    guard !option.isFlag else { return nil }
+    let patterns = option.names.map { subcommand == "*" ? "*' \($0)'" : "'\(subcommand) \($0)'" }
     let value: String =
       switch option.completion {
       case .none: "none"
@@ -123,10 +123,8 @@ enum Completions {
       case .directory: "directory"
       case .words(let words): "'\(words.joined(separator: " "))'"
       }
-    var isApart = true
-    if case .optional = option.argument { isApart = false }
-    if case .optionalApart = option.argument { isApart = false }
-    return "    \(list.joined(separator: "|"))) value=\(value)\(isApart ? "" : " isApart=''") ;;"
+    let apart = option.needsValue ? "" : " isApart=''"
+    return "    \(patterns.joined(separator: "|"))) value=\(value)\(apart) ;;"
   }
 
   // MARK: zsh
@@ -215,16 +213,12 @@ enum Completions {
       case .directory: "_files -/"
       case .words(let words): "(\(words.joined(separator: " ")))"
       }
-    let value: String =
-      switch option.argument {
-      case .none: ""
-      case .required: ":\(zshText(option.valueName)):\(action)"
-      case .optional, .optionalApart: "::\(zshText(option.valueName)):\(action)"
-      }
+    let colon = option.needsValue ? ":" : "::"
+    let value = option.isFlag ? "" : "\(colon)\(zshText(option.valueName)):\(action)"
     let rest = quoted("[\(zshText(option.summary))]\(value)")
     let list = marked.count == 1 ? marked[0] : "{\(marked.joined(separator: ","))}"
-    if option.repeats { return "'*'\(list)\(rest)" }
-    return names.count == 1 ? "\(list)\(rest)" : "'(\(names.joined(separator: " ")))'\(list)\(rest)"
+    let excluded = option.repeats ? "'*'" : names.count == 1 ? "" : "'(\(names.joined(separator: " ")))'"
+    return "\(excluded)\(list)\(rest)"
   }
 
   private static func zshText(_ text: String) -> String {
@@ -234,9 +228,11 @@ enum Completions {
   // MARK: fish
 
   private static func fish(_ table: Table) -> String {
-    let values = table.common.filter { if case .required = $0.argument { true } else { false } }
-    let subcommands = table.own.map { entry in
-      "complete -c workq -n '__workq_in \"\" help' -a \(entry.subcommand.name) -d \(fishText(entry.subcommand.summary))"
+    let values = table.common.filter(\.needsValue)
+    let summaries = table.own.map { ("\"\" help", $0.subcommand.name, $0.subcommand.summary) }
+    let subcommands = (summaries + [("\"\"", "help", "Print the help of a subcommand")]).map {
+      place, name, summary in
+      "complete -c workq -n '__workq_in \(place)' -a \(name) -d \(fishText(summary))"
     }
     let own = table.own.flatMap { entry in
       entry.options.map { fishOption($0, "__workq_in \(entry.subcommand.name)") }
@@ -278,7 +274,7 @@ enum Completions {
 
       complete -c workq -f
       complete -c workq -n '__workq_in --' -a '(__workq_command)'
-      \#((subcommands + ["complete -c workq -n '__workq_in \"\"' -a help -d 'Print the help of a subcommand'"]).joined(separator: "\n"))
+      \#(subcommands.joined(separator: "\n"))
       \#(table.common.map { fishOption($0, "not __workq_in --") }.joined(separator: "\n"))
       \#(own.joined(separator: "\n"))
       """#
@@ -287,12 +283,11 @@ enum Completions {
   private static func fishOption(_ option: Option, _ condition: String) -> String {
     let names =
       (option.short.map { ["-s \($0)"] } ?? []) + ([option.long] + option.aliases).map { "-l \($0)" }
-    let isRequired = if case .required = option.argument { true } else { false }
-    let exclusive = isRequired ? " -x" : ""
+    let exclusive = option.needsValue ? " -x" : ""
     let value =
       switch option.completion {
       case .none: exclusive
-      case .file: isRequired ? " -r -F" : " -F"
+      case .file: option.needsValue ? " -r -F" : " -F"
       case .directory: "\(exclusive) -a '(__fish_complete_directories)'"
       case .words(let words): "\(exclusive) -a '\(words.joined(separator: " "))'"
       }
