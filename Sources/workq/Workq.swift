@@ -1,7 +1,7 @@
 internal import AMQP
 internal import Glibc
 
-@main
+/// The program.
 enum Workq {
   static func main() {
     StandardStreams.reserve()
