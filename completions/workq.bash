@@ -86,18 +86,29 @@ _workq_value() {
   esac
 }
 
+# Completes the command that begins with this word.
+_workq_command() {
+  if declare -F _command_offset >/dev/null; then
+    _command_offset "$1"
+  else
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$1" -lt "$COMP_CWORD" ] || compgen -c -- "$current")
+  fi
+}
+
 _workq() {
-  local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' isCommand='' own='' value isApart word
+  local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' own='' value isApart word index
   COMPREPLY=()
   # bash takes "=" for a word of its own.
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    word=${COMP_WORDS[index]}
     if [ "$word" = '=' ] && [ -n "$last" ]; then
       pending=$last
     elif [ -n "$pending" ]; then
       pending='' last=''
     elif [ "$word" = -- ]; then
-      isCommand=yes
-      break
+      _workq_command $((index + 1))
+      return
     elif [[ $word == -* ]]; then
       _workq_value "$subcommand" "$word"
       last=$word
@@ -107,11 +118,6 @@ _workq() {
     fi
   done
   if [ "$current" = '=' ] && [ -n "$last" ]; then pending=$last current=''; fi
-  if [ -n "$isCommand" ]; then
-    compopt -o filenames
-    mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$word" != -- ] || compgen -c -- "$current")
-    return
-  fi
   if [ -n "$pending" ]; then
     _workq_value "$subcommand" "$pending"
     case $value in
@@ -130,7 +136,8 @@ _workq() {
     move) own='-c --count --match --keep-attempts' ;;
     declare) own='--check --bind -d --durable --transient --type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --single-active-consumer --consumer-timeout --auto-delete --arg' ;;
     purge) own='-f --force --delete --if-empty --if-unused --all --retry-delay --retry-max-delay --delay' ;;
-    ''|help) [[ $current == -* ]] || { mapfile -t COMPREPLY < <(compgen -W 'publish work status peek move declare purge help' -- "$current"); return; } ;;
+    ''|help)
+      [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W 'publish work status peek move declare purge help' -- "$current") ;;
   esac
   [[ $current != -* ]] ||
     mapfile -t COMPREPLY < <(compgen -W "$own -u --url --uri --url-file --host --port --vhost --username --password-file --cacert --cert --key -k --insecure --connect-timeout --heartbeat -q --queue -v --verbose --quiet --json --color -h --help -V --version" -- "$current")

@@ -20,13 +20,20 @@ function __workq_subcommand
     echo -- "$subcommand"
 end
 
+# What fish has for the command behind "--".
+function __workq_command
+    set -l tokens (commandline -opc)
+    set -l words (string escape -- $tokens[(math (contains -i -- -- $tokens) + 1)..])
+    complete --do-complete (string join ' ' -- $words (commandline -ct))
+end
+
 # Whether that is one of these.
 function __workq_in
     contains -- "$(__workq_subcommand)" $argv
 end
 
 complete -c workq -f
-complete -c workq -n '__workq_in --' -F -a '(__fish_complete_command)'
+complete -c workq -n '__workq_in --' -a '(__workq_command)'
 complete -c workq -n '__workq_in "" help' -a publish -d 'Send tasks to a queue'
 complete -c workq -n '__workq_in "" help' -a work -d 'Take tasks from a queue and work on them'
 complete -c workq -n '__workq_in "" help' -a status -d 'Show how many tasks wait, and how many consumers there are'
@@ -83,7 +90,7 @@ complete -c workq -n '__workq_in publish' -l confirm-timeout -x -d 'Maximum time
 complete -c workq -n '__workq_in publish' -l retry-for -x -d 'Keep trying for this long'
 complete -c workq -n '__workq_in publish' -l unless-waiting -x -d 'Publish nothing if <n> or more tasks are waiting'
 complete -c workq -n '__workq_in publish' -l print-id -d 'Print the id of each task that was published'
-complete -c workq -n '__workq_in publish' -l spool -d 'Store tasks on disk while no broker is reachable'
+complete -c workq -n '__workq_in publish' -l spool -a '(__fish_complete_directories)' -d 'Store tasks on disk while no broker is reachable'
 complete -c workq -n '__workq_in publish' -l spool-directory -x -a '(__fish_complete_directories)' -d 'The same as --spool=<dir>'
 complete -c workq -n '__workq_in publish' -l flush-spool -d 'Only send the tasks in the spool'
 complete -c workq -n '__workq_in work' -s j -l jobs -x -d 'Number of tasks to run in parallel'

@@ -12,7 +12,7 @@ struct FailedRecords: ~Copyable {
   ///
   /// - Throws: when it cannot be written, or is one of the inputs.
   init(path: String, delimiter: [UInt8], inputs: [String]) throws(Failure) {
-    let new = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+    let new = unsafe open(RawArguments.cString(of: path), O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard new >= 0 else { throw Self.failed(path, unsafe String(cString: strerror(errno))) }
     if inputs.contains(where: { Self.isSame($0, new) }) {
       Glibc.close(new)
@@ -41,7 +41,7 @@ struct FailedRecords: ~Copyable {
       failure = unsafe String(cString: strerror(errno))
     }
     Glibc.close(descriptor)
-    if isEmpty && isFile { unsafe unlink(path) }
+    if isEmpty && isFile { unsafe unlink(RawArguments.cString(of: path)) }
     if let failure { throw Self.failed(path, failure) }
   }
 
@@ -51,7 +51,8 @@ struct FailedRecords: ~Copyable {
 
   private static func isSame(_ input: String, _ descriptor: Int32) -> Bool {
     var (one, other) = (stat(), stat())
-    guard unsafe stat(input, &one) == 0, unsafe fstat(descriptor, &other) == 0 else { return false }
+    guard unsafe stat(RawArguments.cString(of: input), &one) == 0, unsafe fstat(descriptor, &other) == 0
+    else { return false }
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
       && one.st_mode & S_IFMT == S_IFREG
   }

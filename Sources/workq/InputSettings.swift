@@ -36,14 +36,15 @@ struct InputSettings: Equatable {
   /// The files, or stdin.
   var inputs: [RecordReader.Input] {
     guard !files.isEmpty else { return [.standardInput] }
-    return files.map { $0 == "-" ? .standardInput : .file(path: $0) }
+    return files.map { $0 == "-" ? .standardInput : .file(path: RawArguments.bytes(of: $0)) }
   }
 
   /// Finds out before anything is sent whether the files can be read.
   func checkFiles() throws(Failure) {
     for path in files where path != "-" {
-      guard unsafe access(path, R_OK) == 0 else {
-        throw Failure(.noInput, "cannot read '\(path)': \(unsafe String(cString: strerror(errno)))")
+      guard unsafe access(RawArguments.cString(of: path), R_OK) == 0 else {
+        let name = RecordReader.Input.file(path: RawArguments.bytes(of: path)).name
+        throw Failure(.noInput, "cannot read \(name): \(unsafe String(cString: strerror(errno)))")
       }
     }
   }
@@ -60,7 +61,9 @@ struct InputSettings: Equatable {
     var total = 0
     for path in files {
       var status = stat()
-      guard path != "-", unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      guard path != "-", unsafe stat(RawArguments.cString(of: path), &status) == 0,
+        status.st_mode & S_IFMT == S_IFREG
+      else {
         return nil
       }
       total += Int(status.st_size)

@@ -1,5 +1,4 @@
 internal import AMQP
-internal import FoundationEssentials
 internal import WorkQueue
 
 /// One line of `--jsonl`: a body, and any of publish's properties by its long name.
@@ -15,10 +14,7 @@ struct JSONRecord {
   static func envelope(
     _ line: [UInt8], _ template: TaskTemplate, _ ids: inout MessageID
   ) throws(Invalid) -> Envelope {
-    let object: [String: JSONValue]
-    do {
-      object = try JSONDecoder().decode([String: JSONValue].self, from: Data(line))
-    } catch {
+    guard case .object(let object)? = try? JSONParser.value(line) else {
       throw Invalid(reason: "it is no JSON object")
     }
     let values = try byKey(object)
@@ -68,8 +64,8 @@ struct JSONRecord {
   private static func body(_ value: JSONValue, isBase64: Bool) throws(Invalid) -> [UInt8] {
     guard case .text(let text) = value else { throw Invalid(reason: "its body is no string") }
     guard isBase64 else { return Array(text.utf8) }
-    guard let data = Data(base64Encoded: text) else { throw Invalid(reason: "its body_base64 is not base64") }
-    return Array(data)
+    guard let bytes = Base64.decoded(text) else { throw Invalid(reason: "its body_base64 is not base64") }
+    return bytes
   }
 
   private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid)
@@ -135,84 +131,5 @@ struct JSONRecord {
   private static func unsuitable(_ key: String) -> Invalid {
     let name = Quoted.bytes(Array(key.prefix(40).utf8))
     return Invalid(reason: "\(name) is no property of a task, or its value is not of its type")
-  }
-}
-
-/// What JSON can hold.
-enum JSONValue: Decodable, Equatable {
-  case null
-  case boolean(Bool)
-  case integer(Int64)
-  /// An integer that only an unsigned number can hold.
-  case unsigned(UInt64)
-  /// An integer of more digits than any number here can hold.
-  case unlimited
-  case number(Double)
-  case text(String)
-  case array([JSONValue])
-  case object([String: JSONValue])
-
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let it = try? container.decode(Bool.self) {
-      self = .boolean(it)
-    } else if let it = try? container.decode(Int64.self) {
-      self = .integer(it)
-    } else if let it = try? container.decode(UInt64.self) {
-      self = .unsigned(it)
-    } else if let it = try? container.decode(Double.self) {
-      self = Self.isExact(it, container) ? .number(it) : .unlimited
-    } else if let it = try? container.decode(String.self) {
-      self = .text(it)
-    } else if let it = try? container.decode([JSONValue].self) {
-      self = .array(it)
-    } else {
-      self = .object(try container.decode([String: JSONValue].self))
-    }
-  }
-
-  /// Whether a number without a fraction is the one that was written.
-  private static func isExact(_ number: Double, _ container: any SingleValueDecodingContainer) -> Bool {
-    guard number.magnitude >= 0x1p63, let written = try? container.decode(Decimal.self) else { return true }
-    return Decimal(string: "\(number)") == written
-  }
-
-  /// The same value in a table of headers.
-  ///
-  /// - Throws: when RabbitMQ has no such number. It takes an unsigned one of 64 bits for a negative one.
-  func field() throws(JSONRecord.Invalid) -> FieldValue {
-    switch self {
-    case .null: return .void
-    case .boolean(let it): return .boolean(it)
-    case .integer(let it): return .int64(it)
-    case .unsigned(let it):
-      guard let number = Double(exactly: it) else { throw Self.tooLarge }
-      return .double(number)
-    case .unlimited: throw Self.tooLarge
-    case .number(let it): return .double(it)
-    case .text(let it): return .text(it)
-    case .array(let it):
-      var values: [FieldValue] = []
-      for value in it { values.append(try value.field()) }
-      return .array(values)
-    case .object(let it): return .table(try FieldTable(it))
-    }
-  }
-
-  private static var tooLarge: JSONRecord.Invalid {
-    JSONRecord.Invalid(
-      reason:
-        "it has an integer beyond \(Int64.min) to \(Int64.max), which RabbitMQ would change: make it a string"
-    )
-  }
-}
-
-extension FieldTable {
-  /// The same names and values, in the order of the names.
-  init(_ object: [String: JSONValue]) throws(JSONRecord.Invalid) {
-    self.init()
-    for (name, value) in object.sorted(by: { $0.key < $1.key }) { self[name] = try value.field() }
   }
 }

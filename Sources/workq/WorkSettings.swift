@@ -56,6 +56,11 @@ struct WorkSettings: Equatable {
     guard work.acknowledges || !requeues else {
       throw UsageError("--no-ack and 'requeue' exclude each other: the broker has forgotten the task")
     }
+    if settings.output.isJSON, let output = work.output, output != .grouped {
+      throw UsageError(
+        "--json prints a command's output in its event: it does not go with --output \(output.rawValue)",
+        use: "leave --output out, or use --log json")
+    }
     guard work.reconnects || work.retryFor == nil else {
       throw UsageError("--no-reconnect and --retry-for exclude each other")
     }
@@ -88,9 +93,9 @@ struct WorkSettings: Equatable {
       use: "give a command after '--', or --fake to fake the work")
   }
 
-  /// `ownVariables` are those that hold a broker's URL.
+  /// `ownVariables` are those that hold a broker's URL; `isJSON` captures the command's output for its event.
   func apply(
-    to options: inout Worker.Options, command words: [[UInt8]], ownVariables: Set<String>
+    to options: inout Worker.Options, command words: [[UInt8]], ownVariables: Set<String>, isJSON: Bool
   ) throws(Failure) {
     options.jobs = jobs
     options.prefetch = prefetch ?? UInt16(clamping: jobs)
@@ -110,7 +115,7 @@ struct WorkSettings: Equatable {
     }
     command.takesArgument = takesArgument
     command.replacesPlaceholders = replacesPlaceholders
-    command.output = output ?? (jobs > 1 ? .grouped : .passthrough)
+    command.output = isJSON ? .captured : output ?? (jobs > 1 ? .grouped : .passthrough)
     if let directory = Environment["TMPDIR"] { command.temporaryDirectory = directory }
     command.timeout = timeout
     command.killAfter = killAfter

@@ -1,28 +1,38 @@
 internal import AMQP
 internal import Glibc
 
-@main
+/// The program.
 enum Workq {
   static func main() {
     StandardStreams.reserve()
-    var console = Console()
+    let arguments = RawArguments.text()
+    var output = OutputSettings()
+    // As long as the options are not understood, a word that looks like it asks for JSON.
+    output.isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
-      let arguments = RawArguments.text()
       ProcessListing.hidePasswords(in: arguments)
       switch try Invocation.parse(arguments) {
-      case .help(let subcommand, let isShort): console.print(Help.text(subcommand, isShort: isShort))
-      case .version: console.print("\(Version.current) (rabbitmq-c \(Connection.libraryVersion))")
-      case .completions(let shell): console.print(Completions.script(for: shell))
+      case .help(let subcommand, let isShort):
+        output.console.print(Help.text(subcommand, isShort: isShort))
+      case .version: output.console.print("\(Version.current) (rabbitmq-c \(Connection.libraryVersion))")
+      case .completions(let shell): output.console.print(Completions.script(for: shell))
       case .run(let subcommand, let settings):
-        console = settings.output.console
+        output = settings.output
         try subcommand.run(settings)
       }
     } catch let failure as Failure {
-      console.failure(failure.message)
-      Glibc.exit(failure.status.rawValue)
+      exit(failure, output)
     } catch {
-      console.failure("\(error)")
-      Glibc.exit(ExitStatus.software.rawValue)
+      exit(Failure(.software, "\(error)"), output)
     }
+  }
+
+  /// Reports why: in a line on stderr, and with `--json` on stdout, too.
+  private static func exit(_ failure: Failure, _ output: OutputSettings) -> Never {
+    output.console.failure(failure.message)
+    if output.isJSON {
+      output.console.print([.error: failure.message, .code: failure.status.rawValue])
+    }
+    Glibc.exit(failure.status.rawValue)
   }
 }

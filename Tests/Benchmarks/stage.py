@@ -65,8 +65,8 @@ def workq(*words):
     return [WORKQ, *map(str, words)]
 
 
-def run(command, stdin=os.devnull, stdout=os.devnull, url=None, patience=300):
-    """Runs a program to its end; fails unless that comes in time and with exit code 0."""
+def run(command, stdin=os.devnull, stdout=os.devnull, url=None, patience=300, code=0):
+    """Runs a program to its end; fails unless that comes in time and with this exit code."""
     started = time.perf_counter()
     pid = spawn(command, stdin, stdout, url)
     try:
@@ -78,7 +78,7 @@ def run(command, stdin=os.devnull, stdout=os.devnull, url=None, patience=300):
         raise
     seconds = time.perf_counter() - started
     _, status, usage = os.wait4(pid, 0)
-    check(command, status)
+    check(command, status, code)
     return Run(seconds, usage.ru_utime + usage.ru_stime)
 
 
@@ -127,9 +127,9 @@ def has_ended(pid, patience):
         os.close(end)
 
 
-def check(command, status):
+def check(command, status, expected=0):
     code = os.waitstatus_to_exitcode(status)
-    if code == 0:
+    if code == expected:
         return
     lines = (BUILD / "errors").read_text(errors="replace").strip().splitlines()
     how = f"exit code {code}" if code > 0 else f"signal {-code}"

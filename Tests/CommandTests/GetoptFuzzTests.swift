@@ -105,13 +105,12 @@ import Testing
     }
   }
 
-  /// Whether getopt would take an abbreviation, which workq does not, or drops no "=" of `-q=a`, which workq
-  /// refuses: these differ on purpose.
+  /// Whether getopt would take an abbreviation, or `-q=a`, which workq refuses: these differ on purpose.
   private static func isLeftOut(_ arguments: [String], _ options: [Option]) -> Bool {
     let longs = options.flatMap { [$0.long] + $0.aliases }
     return arguments.contains { argument in
       guard argument.hasPrefix("--"), argument.count > 2 else {
-        return argument.hasPrefix("-") && argument.contains("=")
+        return argument.hasPrefix("-") && argument.contains("q=")
       }
       let name = argument.dropFirst(2).prefix { $0 != "=" }
       return !longs.contains(String(name)) && longs.contains { $0.hasPrefix(name) }

@@ -1,3 +1,4 @@
+import AMQP
 import TestSupport
 import Testing
 import WorkQueue
@@ -139,6 +140,14 @@ import WorkQueue
     try expect(CommandLines.settings(["publish", "-", "x"]).words, equals: ["-", "x"])
   }
 
+  @Test func `keeps an equals sign at the beginning of a short option's value`() throws {
+    let settings = try CommandLines.settings(["publish", "-D=", "-C==x", "-e=e", "-vr=k"])
+    #expect(settings.publish.input.separator == [UInt8(ascii: "=")])
+    #expect(settings.publish.properties.contentType == "==x")
+    #expect(settings.publish.delivery.exchange == "=e")
+    #expect(settings.publish.delivery.routingKey == "=k")
+  }
+
   @Test func `optional values follow an equals sign, and apart only where 1.0 took them`() throws {
     let bare = try CommandLines.settings(["publish", "--spool", "x"])
     #expect(bare.publish.spool == SpoolSettings(isUsed: true))
@@ -168,6 +177,22 @@ import WorkQueue
 
   @Test(arguments: [
     (["publish", "-q=mail", "x"], "'-q=mail' is ambiguous (use -q mail or --queue=mail)"),
+    (["publish", "-vq=mail", "x"], "'-q=mail' is ambiguous (use -q mail or --queue=mail)"),
+    (
+      ["-j4", "work"],
+      "'-j' is an option of work (use 'workq work -j'; only connection and output options go before the subcommand)"
+    ),
+    (
+      ["-v", "--count", "1", "peek"],
+      "'--count' is an option of peek (use 'workq peek --count'; only connection and output options go before the "
+        + "subcommand)"
+    ),
+    (
+      ["-c1"],
+      "'-c' is an option of work, peek, move (use 'workq work -c'; only connection and output options go before "
+        + "the subcommand)"
+    ),
+    (["--priority", "5", "work"], "unknown option '--priority' (see 'workq --help')"),
     (["publish", "-q"], "-q needs a value: -q <name> (see 'workq publish --help')"),
     (["publish", "--lines=3"], "--lines takes no value (see 'workq publish --help')"),
     (

@@ -65,7 +65,7 @@ import Testing
   }
 
   private func object(_ task: Delivery) throws -> [String: Any] {
-    let line = PeekReport.json(task, queue: "q")
+    let line = PeekReport.json(task, queue: "q").line
     return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
   }
 
@@ -76,8 +76,8 @@ import Testing
     #expect(object["ttl"] as? String == "500ms")
     #expect(object["persistent"] as? Bool == true)
     let delivery = try #require(object["delivery"] as? [String: Any])
-    #expect(delivery["attempts"] as? Int == 3)
-    #expect(delivery["reason"] as? String == "exit status 1")
+    #expect(delivery["attempt"] as? Int == 3)
+    #expect(delivery["error"] as? String == "exit status 1")
     #expect(delivery["redelivered"] as? Bool == true)
     let headers = try #require(object["headers"] as? [String: Any])
     #expect(headers["mine"] as? Int == 5)

@@ -16,7 +16,7 @@ import Testing
         cluster.urls(from: number)
       ).start()
     }
-    for worker in workers { try worker.waitForOutput(#""event":"waiting""#) }
+    for worker in workers { try worker.waitForOutput(#""event":"consuming""#) }
     let script = "exec \"$0\" publish -l --print-id --retry-for 10m -q \"$1\" -u \"$2\" <\"$3\""
     let pipe = try NamedPipe()
     let publisher = try shell(script, queue, cluster.urls(from: 0), pipe.path).start()
@@ -127,10 +127,10 @@ import Testing
 
   private func confirmed(by publisher: RunningProgram) -> Int { publisher.output.utf8.count / 37 }
 
-  /// The ids of the tasks that a worker has done, in vain or not.
+  /// The ids of the tasks that a worker has done, also of those that the broker redelivered.
   private func done(by worker: RunningProgram) throws -> [String] {
     try worker.output.split(separator: "\n").compactMap { line in
-      guard line.contains(#""event":"done"#) else { return nil }
+      guard line.contains(#""event":"done"#) || line.contains(#""event":"stale"#) else { return nil }
       let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
       return event?["message_id"] as? String
     }

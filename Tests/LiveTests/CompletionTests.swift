@@ -23,26 +23,31 @@ import Testing
       settings: "source $PREFIX/share/fish/vendor_completions.d/workq.fish"),
   ]
 
-  @Test(arguments: shells)
-  func `Tab completes subcommands, options, values and files, and nothing of ours after two dashes`(
-    shell: Shell
-  ) throws {
-    let root = FileManager.default.temporaryDirectory.appending(path: "workq-tab-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: root) }
-    let (prefix, home) = ("\(root.path)/usr", root.appending(path: "home"))
-    try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-    try Data().write(to: home.appending(path: "tasks.txt"))
-    let arguments = ["-C", TestEnvironment.repository, "install", "DESTDIR=", "PREFIX=\(prefix)"]
-    let install = try Program("/usr/bin/make", arguments).run()
-    try #require(install.status == 0, "\(install.error)")
+  /// A shell at a terminal, which has the installed completions.
+  private struct Session {
+    private let root = FileManager.default.temporaryDirectory.appending(
+      path: "workq-tab-\(UUID().uuidString)")
+    private let terminal: Tmux
 
-    let terminal = try Tmux(columns: 100, rows: 40)
-    let variables = [
-      "HOME=\(home.path)", "PATH=\(prefix)/bin:/usr/bin:/bin", "PREFIX=\(prefix)", "TERM=xterm",
-      "XDG_DATA_DIRS=\(prefix)/share:/usr/share", "LC_ALL=C.UTF-8", "NO_COLOR=1",
-    ]
-    try terminal.type("cd \(home.path); exec env -i \(variables.joined(separator: " ")) \(shell.start)")
-    try terminal.type(shell.settings)
+    init(_ shell: Shell) throws {
+      let (prefix, home) = ("\(root.path)/usr", root.appending(path: "home"))
+      try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+      try Data().write(to: home.appending(path: "tasks.txt"))
+      try FileManager.default.copyItem(atPath: "/bin/true", toPath: "\(home.path)/worker")
+      try FileManager.default.createDirectory(
+        at: home.appending(path: "spooled"), withIntermediateDirectories: true)
+      let arguments = ["-C", TestEnvironment.repository, "install", "DESTDIR=", "PREFIX=\(prefix)"]
+      let install = try Program("/usr/bin/make", arguments).run()
+      try #require(install.status == 0, "\(install.error)")
+      terminal = try Tmux(columns: 100, rows: 40)
+      let variables = [
+        "HOME=\(home.path)", "PATH=\(prefix)/bin:/usr/bin:/bin", "PREFIX=\(prefix)", "TERM=xterm",
+        "XDG_DATA_DIRS=\(prefix)/share:/usr/share", "LC_ALL=C.UTF-8", "NO_COLOR=1",
+      ]
+      try terminal.type("cd \(home.path); exec env -i \(variables.joined(separator: " ")) \(shell.start)")
+      try terminal.type(shell.settings)
+    }
+
     /// Types a line's beginning, presses Tab, types on, and waits for what is to be seen then.
     func press(_ text: String, then rest: String = "", shows words: String...) throws {
       try terminal.type("clear; echo wor''king")
@@ -53,12 +58,64 @@ import Testing
       try terminal.waitFor("\(words) after '\(text)'") { screen in words.allSatisfy(screen.contains) }
       try terminal.press("C-c")
     }
-    try press("workq pu", shows: "publish", "purge")
-    try press("workq publish --pri", shows: "--priority", "--print-id")
-    try press("workq declare --type ", shows: "classic", "quorum", "stream")
-    try press("workq publish --file ta", shows: "workq publish --file tasks.txt")
-    try press("workq work --output t", shows: "workq work --output tagged")
-    try press("workq work -j 2 -- ./ta", shows: "workq work -j 2 -- ./tasks.txt")
-    try press("workq work -- --pre", then: "X", shows: "workq work -- --preX")
+
+    func end() { try? FileManager.default.removeItem(at: root) }
+  }
+
+  @Test(arguments: shells)
+  func `completes subcommands, options, values and files when Tab is pressed`(shell: Shell) throws {
+    let session = try Session(shell)
+    defer { session.end() }
+    try session.press("workq pu", shows: "publish", "purge")
+    try session.press("workq publish --pri", shows: "--priority", "--print-id")
+    try session.press("workq declare --type ", shows: "classic", "quorum", "stream")
+    try session.press("workq publish --file ta", shows: "workq publish --file tasks.txt")
+    try session.press("workq work --output t", shows: "workq work --output tagged")
+  }
+
+  @Test(arguments: shells)
+  func `completes a value when it is joined to its option by an equals sign`(shell: Shell) throws {
+    let session = try Session(shell)
+    defer { session.end() }
+    try session.press("workq work --output=t", shows: "workq work --output=tagged")
+    try session.press("workq work --output=", shows: "passthrough", "tagged", "grouped")
+    try session.press("workq publish --file=ta", shows: "workq publish --file=tasks.txt")
+    try session.press("workq publish --spool=sp", shows: "workq publish --spool=spooled/")
+    try session.press("workq work -j 2 --log=j", shows: "workq work -j 2 --log=json")
+  }
+
+  @Test(arguments: shells)
+  func `completes options, their values and the subcommand when options come before it`(shell: Shell) throws {
+    let session = try Session(shell)
+    defer { session.end() }
+    try session.press("workq --qu", shows: "--queue", "--quiet")
+    try session.press("workq --color n", shows: "workq --color never")
+    try session.press("workq --color=n", shows: "workq --color=never")
+    try session.press("workq -q mail pub", shows: "workq -q mail publish")
+    try session.press("workq --queue=mail -v pub", shows: "workq --queue=mail -v publish")
+    try session.press("workq -q mail work --output t", shows: "workq -q mail work --output tagged")
+    try session.press("workq --url-file ta", shows: "workq --url-file tasks.txt")
+  }
+
+  @Test(arguments: shells)
+  func `completes commands and files, and none of our options, when Tab is pressed behind two dashes`(
+    shell: Shell
+  ) throws {
+    let session = try Session(shell)
+    defer { session.end() }
+    try session.press("workq work -- printen", shows: "workq work -- printenv")
+    try session.press("workq work -j 2 -- ./wor", shows: "workq work -j 2 -- ./worker")
+    try session.press("workq -q mail work --drain -- printen", shows: "work --drain -- printenv")
+    try session.press("workq work -- cat tas", shows: "workq work -- cat tasks.txt")
+    try session.press("workq work -- --pre", then: "X", shows: "workq work -- --preX")
+  }
+
+  /// fish is started without its completions.
+  @Test(arguments: shells.filter { $0.testDescription != "fish" })
+  func `completes the command's own options when the shell knows them`(shell: Shell) throws {
+    let session = try Session(shell)
+    defer { session.end() }
+    try session.press("workq work -- ls --recur", shows: "workq work -- ls --recursive")
+    try session.press("workq work -j 2 -- ls --recur", shows: "workq work -j 2 -- ls --recursive")
   }
 }

@@ -190,7 +190,8 @@ import Testing
     try expect(Program.workq(["declare"] + queues[..<2]).run().outputLines.count, equals: 2)
     let check = try Program.workq(["declare", "--check", "--json"] + queues).run()
     #expect(check.status == 78)
-    #expect(check.outputLines.count == 2)
+    #expect(check.outputLines.count { $0.contains(#""queue":"#) } == 2)
+    #expect(check.outputLines.last?.hasPrefix(#"{"code":78,"error":""#) == true, "\(check.output)")
     #expect(check.error.contains("no such queue: '\(queues[2])'"))
     #expect(check.outputLines[0].contains(#""created":false"#))
   }

@@ -75,7 +75,7 @@ import Testing
   @Test(arguments: [
     ["work", "--drain", "-v", "--fake"], ["work", "--drain", "-v", "--", "sh", "-c", "exit 65"],
     ["work", "--drain", "--log", "json", "--", "sh", "-c", "exit 65"],
-    ["work", "--drain", "--json", "--output", "tagged", "--", "sh", "-c", "exit 65"], ["peek"],
+    ["work", "--drain", "--json", "--", "sh", "-c", "exit 65"], ["peek"],
     ["peek", "--json"], ["status"],
   ])
   func `nothing in a task moves the cursor, or makes a line of its own`(words: [String]) throws {

@@ -62,6 +62,22 @@ import Testing
     }
   }
 
+  @Test func `reads and writes files when their names are not UTF-8`() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let queue = freshQueue()
+    let script = #"""
+      mkdir "$2" && cd "$2" && name=$(printf 'caf\351') && printf '{"body":"x"}\nbad\n' >"$name"
+      "$0" publish -q "$1" --jsonl -f "$name" --failed-to "$name.failed"
+      echo "exit code $?"; cat "$name.failed"; "$0" publish -q "$1" -f "$name.none"; echo "exit code $?"
+      """#
+    let result = try shell(script, queue, directory).run()
+    #expect(result.output == "exit code 3\nbad\nexit code 66\n", "\(result.error)")
+    #expect(
+      result.error.contains("cannot read 'caf\u{fffd}.none': No such file or directory"), "\(result.error)")
+    try expect(drain(queue).map(\.text), equals: ["x"])
+  }
+
   @Test func `each line is sent as it comes, and heartbeats go on in silence`() throws {
     let queue = freshQueue()
     let pipe = try NamedPipe()

@@ -113,13 +113,13 @@ import Testing
     let publish = try Program.workq("publish", "--jsonl", "--json", "-q", queue).run(input: Array(input.utf8))
     #expect(publish.status == 3)
     #expect(
-      publish.outputLines.sorted() == [
-        #"{"bytes":10,"exchange":"amq.direct","message_id":"m4","reason":"no queue takes it: NO_ROUTE","#
-          + #""record":4,"routing_key":"k","status":"failed"}"#,
-        #"{"bytes":4,"message_id":"m1","queue":"\#(queue)","record":1,"status":"published"}"#,
-        #"{"bytes":7,"message_id":"m3","queue":"\#(full)","reason":"the queue is full, or cannot take it now","#
-          + #""record":3,"status":"failed"}"#,
-        #"{"reason":"it is no JSON object","record":2,"status":"failed"}"#,
+      publish.outputLines.dropLast().sorted() == [
+        #"{"bytes":10,"error":"no queue takes it: NO_ROUTE","event":"failed","exchange":"amq.direct","#
+          + #""message_id":"m4","record":4,"routing_key":"k"}"#,
+        #"{"bytes":4,"event":"published","message_id":"m1","queue":"\#(queue)","record":1}"#,
+        #"{"bytes":7,"error":"the queue is full, or cannot take it now","event":"failed","message_id":"m3","#
+          + #""queue":"\#(full)","record":3}"#,
+        #"{"error":"it is no JSON object","event":"failed","record":2}"#,
       ])
     #expect(publish.error.contains("1 published, 3 not"))
     #expect(publish.error.contains("record 2 (it is no JSON object)"))

@@ -151,7 +151,7 @@ import Testing
     try expect(Program.workq("publish", "--transient", "-q", queue, "two").run().status, equals: 0)
     let result = try #require(
       try JSONSerialization.jsonObject(with: Data(json.outputBytes)) as? [String: Any])
-    #expect(result["status"] as? String == "published")
+    #expect(result["event"] as? String == "published")
     #expect(result["queue"] as? String == queue)
     #expect(result["bytes"] as? Int == 3)
     let id = try #require(result["message_id"] as? String)

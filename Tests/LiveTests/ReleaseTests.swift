@@ -19,6 +19,13 @@ import Testing
     #expect(hasICU.status == 1, "ICU's data is in it")
   }
 
+  /// 14.2 MB; the concurrency runtime alone would bring 0.7, and FoundationEssentials 5.
+  @Test(.disabled(if: ProcessInfo.processInfo.environment["LINK"] == "dynamic"))
+  func `the static binary has less than 14.5 MB`() throws {
+    let attributes = try FileManager.default.attributesOfItem(atPath: TestEnvironment.binary)
+    #expect(try #require(attributes[.size] as? Int) < 14_500_000)
+  }
+
   @Test(arguments: ["bash": "workq.bash", "zsh": "_workq", "fish": "workq.fish"])
   func `the completions are those of the binary, and the shell can read them`(shell: String, file: String)
     throws

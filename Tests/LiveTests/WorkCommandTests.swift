@@ -217,10 +217,11 @@ import Testing
     }
     #expect(
       events.map { $0["event"] as? String } == [
-        "waiting", "started", "done", "started", "stopping", "failed", "stopped",
+        "consuming", "started", "done", "started", "stopping", "failed", "stopped",
       ])
     let failed = try #require(events.first { $0["event"] as? String == "failed" })
     #expect(failed["exit_status"] as? Int == 1)
+    #expect(failed["action"] as? String == "retry")
     #expect(failed["retry_in_seconds"] as? Double == 3600)
     #expect(failed["attempt"] as? Int == 1)
     #expect(failed["task"] as? Int == 2)

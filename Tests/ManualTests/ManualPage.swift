@@ -56,6 +56,9 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
     Set(words(after: "It", in: section("EXIT STATUS")).compactMap { $0.first.flatMap { Int32($0) } })
   }
 
+  /// What its section about JSON quotes: keys, and values of theirs.
+  var jsonWords: Set<String> { Set(words(after: "Ql", in: section("JSON OUTPUT")).joined()) }
+
   /// The environment variables that it explains in a list.
   func variables(in title: String) -> Set<String> {
     Set(words(after: "Ev", in: section(title).filter { $0.hasPrefix(".It ") }).joined())

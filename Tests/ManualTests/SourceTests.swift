@@ -2,6 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import workq
+
 /// The manual's pages against what the sources read and write.
 @Suite(.units) struct SourceTests {
   private static func sources(_ room: String) throws -> [String: String] {
@@ -53,30 +55,16 @@ import Testing
     }
   }
 
-  /// Which page tells of the JSON that a file of the sources writes.
-  private static let pages = [
-    "Announcement.swift": "publish", "WorkReport+JSON.swift": "work", "Declare.swift": "declare",
-    "Purge.swift": "purge", "StatusReport.swift": "status", "MoveReport.swift": "move",
-    "PeekReport.swift": "peek",
-  ]
-
-  @Test func `every key that --json writes is in the subcommand's page`() throws {
-    var files: Set<String> = []
-    for (file, text) in try Self.sources("workq").sorted(by: { $0.key < $1.key }) {
-      for type in text.matches(of: #/private struct \w+: Encodable \{(?s)(.*?)(?-s)(?:init\(|\n  \})/#) {
-        let page = try ManualPage("workq-\(try #require(Self.pages[file], "\(file): whose page?")).1")
-        let told = Set(page.words(after: "Ql").joined())
-        for property in type.1.matches(of: #/(?:let|var) (\w+)(?::| =)/#) {
-          let key = Self.snakeCase(String(property.1))
-          #expect(told.contains(key), "\(page.name) does not tell of \(key)")
-          files.insert(file)
-        }
-      }
-    }
-    #expect(files == Set(Self.pages.keys), "where keys were found")
+  @Test func `workq(1) has a table of the keys that --json writes, and of no others`() throws {
+    let page = try ManualPage("workq.1")
+    let items = page.section("JSON OUTPUT").filter { $0.hasPrefix(".It ") }
+    let keys = JSONKey.allCases.map(\.rawValue).sorted()
+    #expect(Array(page.words(after: "Ql", in: items).joined()) == keys)
   }
 
-  private static func snakeCase(_ name: String) -> String {
-    name.replacing(/([a-z0-9])([A-Z]+)/) { "\($0.1)_\($0.2.lowercased())" }
+  @Test func `every key of --json is in the page of a subcommand`() throws {
+    let pages = ManualPage.all.filter { $0.name.hasPrefix("workq-") }
+    let told = Set(pages.flatMap(\.jsonWords))
+    #expect(Set(JSONKey.allCases.map(\.rawValue)).subtracting(told) == [])
   }
 }

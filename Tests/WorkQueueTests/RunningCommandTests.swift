@@ -178,6 +178,15 @@ import Testing
     try waitUntil("nothing of its group is left") { kill(-pid, 0) == -1 && errno == ESRCH }
   }
 
+  @Test(arguments: [(OutputMode.grouped, "out\n"), (.captured, "out")])
+  func `ends output that lacks a line's end only when it is shown to people`(mode: OutputMode, output: String)
+    throws
+  {
+    var options = options("printf", "out")
+    options.output = mode
+    try expect(run(options), equals: Result(status: 0, output: output, error: ""))
+  }
+
   @Test func `tagged output comes line by line, and ends when the command does`() throws {
     var options = options("sh", "-c", "echo out; echo err >&2; printf rest")
     options.output = .tagged

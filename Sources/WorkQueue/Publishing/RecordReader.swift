@@ -6,7 +6,8 @@ package struct RecordReader: ~Copyable {
   /// Where records come from.
   package enum Input: Equatable, Sendable {
     case standardInput
-    case file(path: String)
+    /// A file's name is bytes.
+    case file(path: [UInt8])
     /// A record that is here already.
     case record([UInt8])
 
@@ -14,7 +15,7 @@ package struct RecordReader: ~Copyable {
     package var name: String {
       switch self {
       case .standardInput: "stdin"
-      case .file(let path): "'\(path)'"
+      case .file(let path): "'\(String(decoding: path, as: UTF8.self))'"
       case .record: "the command line"
       }
     }
@@ -84,7 +85,8 @@ package struct RecordReader: ~Copyable {
     case .record(let bytes): return .record(bytes)
     case .standardInput: current = (input, STDIN_FILENO)
     case .file(let path):
-      let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+      let name = path.map { CChar(bitPattern: $0) } + [0]
+      let descriptor = unsafe Glibc.open(name, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { return .unreadable(input, reason: SystemFailure().reason) }
       current = (input, descriptor)
     }

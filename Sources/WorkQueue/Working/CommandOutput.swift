@@ -8,6 +8,8 @@ package enum OutputMode: String, CaseIterable, Sendable {
   case tagged
   /// All that a task has written comes when it has ended.
   case grouped
+  /// The same, byte for byte, also without a line's end.
+  case captured
 }
 
 /// Which of a command's two outputs.
@@ -34,7 +36,7 @@ final class CommandOutput {
     self.mode = mode
     switch mode {
     case .passthrough: return
-    case .grouped:
+    case .grouped, .captured:
       for stream in [OutputStream.stdout, .stderr] {
         let file = try Files.empty(in: directory)
         readEnds.append((stream, file, TaggedLines(number)))
@@ -82,7 +84,7 @@ final class CommandOutput {
     case .tagged:
       readLines(sink)
       for index in readEnds.indices { finishLines(index, sink) }
-    case .grouped:
+    case .grouped, .captured:
       for (stream, file, _) in readEnds { copy(file, stream, sink) }
     }
     return tail
@@ -119,7 +121,7 @@ final class CommandOutput {
   private func copy(_ file: Int32, _ stream: OutputStream, _ sink: Sink) {
     var (buffer, offset, last) = ([UInt8](repeating: 0, count: 65_536), 0, UInt8(ascii: "\n"))
     // So that the next task's output begins on a line of its own.
-    defer { if last != UInt8(ascii: "\n") { sink(stream, [UInt8(ascii: "\n")]) } }
+    defer { if mode == .grouped && last != UInt8(ascii: "\n") { sink(stream, [UInt8(ascii: "\n")]) } }
     while true {
       let count = unsafe pread(file, &buffer, buffer.count, offset)
       if count < 0 && errno == EINTR { continue }

@@ -54,18 +54,29 @@ enum Completions {
         esac
       }
 
+      # Completes the command that begins with this word.
+      _workq_command() {
+        if declare -F _command_offset >/dev/null; then
+          _command_offset "$1"
+        else
+          compopt -o filenames
+          mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$1" -lt "$COMP_CWORD" ] || compgen -c -- "$current")
+        fi
+      }
+
       _workq() {
-        local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' isCommand='' own='' value isApart word
+        local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' own='' value isApart word index
         COMPREPLY=()
         # bash takes "=" for a word of its own.
-        for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        for ((index = 1; index < COMP_CWORD; index++)); do
+          word=${COMP_WORDS[index]}
           if [ "$word" = '=' ] && [ -n "$last" ]; then
             pending=$last
           elif [ -n "$pending" ]; then
             pending='' last=''
           elif [ "$word" = -- ]; then
-            isCommand=yes
-            break
+            _workq_command $((index + 1))
+            return
           elif [[ $word == -* ]]; then
             _workq_value "$subcommand" "$word"
             last=$word
@@ -75,11 +86,6 @@ enum Completions {
           fi
         done
         if [ "$current" = '=' ] && [ -n "$last" ]; then pending=$last current=''; fi
-        if [ -n "$isCommand" ]; then
-          compopt -o filenames
-          mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$word" != -- ] || compgen -c -- "$current")
-          return
-        fi
         if [ -n "$pending" ]; then
           _workq_value "$subcommand" "$pending"
           case $value in
@@ -92,7 +98,8 @@ enum Completions {
         fi
         case $subcommand in
       \#(options.joined(separator: "\n"))
-          ''|help) [[ $current == -* ]] || { mapfile -t COMPREPLY < <(compgen -W '\#(names)' -- "$current"); return; } ;;
+          ''|help)
+            [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W '\#(names)' -- "$current") ;;
         esac
         [[ $current != -* ]] ||
           mapfile -t COMPREPLY < <(compgen -W "$own \#(allNames(table.common))" -- "$current")
@@ -107,9 +114,8 @@ enum Completions {
   }
 
   private static func bashValue(_ option: Option, _ subcommand: String) -> String? {
-    if case .none = option.argument { return nil }
-    let patterns = option.names.map { "'\(subcommand) \($0)'" }
-    let list = subcommand == "*" ? option.names.map { "*' \($0)'" } : patterns
+    guard !option.isFlag else { return nil }
+    let patterns = option.names.map { subcommand == "*" ? "*' \($0)'" : "'\(subcommand) \($0)'" }
     let value: String =
       switch option.completion {
       case .none: "none"
@@ -117,10 +123,8 @@ enum Completions {
       case .directory: "directory"
       case .words(let words): "'\(words.joined(separator: " "))'"
       }
-    var isApart = true
-    if case .optional = option.argument { isApart = false }
-    if case .optionalApart = option.argument { isApart = false }
-    return "    \(list.joined(separator: "|"))) value=\(value)\(isApart ? "" : " isApart=''") ;;"
+    let apart = option.needsValue ? "" : " isApart=''"
+    return "    \(patterns.joined(separator: "|"))) value=\(value)\(apart) ;;"
   }
 
   // MARK: zsh
@@ -137,6 +141,15 @@ enum Completions {
 
       _workq_command() {
         _alternative 'commands:command:_command_names -e' 'files:file:_files'
+      }
+
+      # The words of that command, by its own completions.
+      _workq_arguments() {
+        if [[ $words[1] = -- ]]; then
+          shift words
+          ((CURRENT--))
+        fi
+        _normal
       }
 
       _workq() {
@@ -179,7 +192,7 @@ enum Completions {
     switch operands {
     case .words(let name, atMost: let most): [most == 1 ? "'1:\(name): '" : "'*:\(name): '"]
     case .exactly(let names): names.enumerated().map { "'\($0.offset + 1):\($0.element): '" }
-    case .command: ["'1: :_workq_command'", "'*:argument:_files'"]
+    case .command: ["'1: :_workq_command'", "'*::argument: _workq_arguments'"]
     }
   }
 
@@ -200,16 +213,12 @@ enum Completions {
       case .directory: "_files -/"
       case .words(let words): "(\(words.joined(separator: " ")))"
       }
-    let value: String =
-      switch option.argument {
-      case .none: ""
-      case .required: ":\(zshText(option.valueName)):\(action)"
-      case .optional, .optionalApart: "::\(zshText(option.valueName)):\(action)"
-      }
+    let colon = option.needsValue ? ":" : "::"
+    let value = option.isFlag ? "" : "\(colon)\(zshText(option.valueName)):\(action)"
     let rest = quoted("[\(zshText(option.summary))]\(value)")
     let list = marked.count == 1 ? marked[0] : "{\(marked.joined(separator: ","))}"
-    if option.repeats { return "'*'\(list)\(rest)" }
-    return names.count == 1 ? "\(list)\(rest)" : "'(\(names.joined(separator: " ")))'\(list)\(rest)"
+    let excluded = option.repeats ? "'*'" : names.count == 1 ? "" : "'(\(names.joined(separator: " ")))'"
+    return "\(excluded)\(list)\(rest)"
   }
 
   private static func zshText(_ text: String) -> String {
@@ -219,9 +228,11 @@ enum Completions {
   // MARK: fish
 
   private static func fish(_ table: Table) -> String {
-    let values = table.common.filter { if case .required = $0.argument { true } else { false } }
-    let subcommands = table.own.map { entry in
-      "complete -c workq -n '__workq_in \"\" help' -a \(entry.subcommand.name) -d \(fishText(entry.subcommand.summary))"
+    let values = table.common.filter(\.needsValue)
+    let summaries = table.own.map { ("\"\" help", $0.subcommand.name, $0.subcommand.summary) }
+    let subcommands = (summaries + [("\"\"", "help", "Print the help of a subcommand")]).map {
+      place, name, summary in
+      "complete -c workq -n '__workq_in \(place)' -a \(name) -d \(fishText(summary))"
     }
     let own = table.own.flatMap { entry in
       entry.options.map { fishOption($0, "__workq_in \(entry.subcommand.name)") }
@@ -249,14 +260,21 @@ enum Completions {
           echo -- "$subcommand"
       end
 
+      # What fish has for the command behind "--".
+      function __workq_command
+          set -l tokens (commandline -opc)
+          set -l words (string escape -- $tokens[(math (contains -i -- -- $tokens) + 1)..])
+          complete --do-complete (string join ' ' -- $words (commandline -ct))
+      end
+
       # Whether that is one of these.
       function __workq_in
           contains -- "$(__workq_subcommand)" $argv
       end
 
       complete -c workq -f
-      complete -c workq -n '__workq_in --' -F -a '(__fish_complete_command)'
-      \#((subcommands + ["complete -c workq -n '__workq_in \"\"' -a help -d 'Print the help of a subcommand'"]).joined(separator: "\n"))
+      complete -c workq -n '__workq_in --' -a '(__workq_command)'
+      \#(subcommands.joined(separator: "\n"))
       \#(table.common.map { fishOption($0, "not __workq_in --") }.joined(separator: "\n"))
       \#(own.joined(separator: "\n"))
       """#
@@ -265,15 +283,14 @@ enum Completions {
   private static func fishOption(_ option: Option, _ condition: String) -> String {
     let names =
       (option.short.map { ["-s \($0)"] } ?? []) + ([option.long] + option.aliases).map { "-l \($0)" }
-    var value = ""
-    if case .required = option.argument {
+    let exclusive = option.needsValue ? " -x" : ""
+    let value =
       switch option.completion {
-      case .none: value = " -x"
-      case .file: value = " -r -F"
-      case .directory: value = " -x -a '(__fish_complete_directories)'"
-      case .words(let words): value = " -x -a '\(words.joined(separator: " "))'"
+      case .none: exclusive
+      case .file: option.needsValue ? " -r -F" : " -F"
+      case .directory: "\(exclusive) -a '(__fish_complete_directories)'"
+      case .words(let words): "\(exclusive) -a '\(words.joined(separator: " "))'"
       }
-    }
     return
       "complete -c workq -n '\(condition)' \(names.joined(separator: " "))\(value) -d \(fishText(option.summary))"
   }

@@ -23,7 +23,9 @@ enum Invocation {
     guard !arguments.isEmpty else { return .help(nil, isShort: true) }
     var settings = Settings()
     let options = (commonGroups + [.program]).flatMap(\.options)
-    var scanner = OptionScanner(arguments[...], options)
+    var scanner = OptionScanner(arguments[...], options) {
+      Suggestion.misplacedOption($0, arguments, options)
+    }
     let subcommand: Subcommand
     do throws(UsageError) {
       while true {

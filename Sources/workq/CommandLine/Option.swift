@@ -82,6 +82,11 @@ struct Option {
       defaultValue: defaultValue, environment: [], summary: summary, details: details, apply: apply)
   }
 
+  /// Whether it has a value always: in the same word or in the next one.
+  var needsValue: Bool { if case .required = argument { true } else { false } }
+
+  var isFlag: Bool { if case .none = argument { true } else { false } }
+
   /// Every name as it is typed, the short one first.
   var names: [String] { (short.map { ["-\($0)"] } ?? []) + ([long] + aliases).map { "--\($0)" } }
 

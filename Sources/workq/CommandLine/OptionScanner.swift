@@ -2,7 +2,7 @@
 ///
 /// Options and words come in any order, `--` ends the options, short options can be joined (`-lv`), and a value
 /// follows in the same word (`-j4`, `--jobs=4`) or in the next one, whatever that begins with. Long names cannot
-/// be abbreviated. A short option's value cannot begin with `=` in the same word: 1.0 dropped that sign.
+/// be abbreviated. `-q=NAME` is refused: 1.0 dropped the sign, and would have meant another queue.
 struct OptionScanner {
   enum Token {
     case option(Option, value: String?, isShort: Bool)
@@ -10,6 +10,8 @@ struct OptionScanner {
   }
 
   private let options: [Option]
+  /// Explains an option that is not one of these, by its name with its dashes.
+  private let unknown: (String) -> UsageError
   /// What has not been scanned.
   private(set) var rest: ArraySlice<String>
   /// The rest of a word of short options.
@@ -17,8 +19,11 @@ struct OptionScanner {
   /// Whether `--` was found.
   private(set) var isPastOptions = false
 
-  init(_ arguments: ArraySlice<String>, _ options: [Option]) {
+  init(
+    _ arguments: ArraySlice<String>, _ options: [Option], unknown: ((String) -> UsageError)? = nil
+  ) {
     self.options = options
+    self.unknown = unknown ?? { Suggestion.unknownOption($0, options) }
     rest = arguments
   }
 
@@ -45,7 +50,7 @@ struct OptionScanner {
     let name = String(text[..<(mark ?? text.endIndex)])
     let attached = mark.map { String(text[text.utf8.index(after: $0)...]) }
     guard let option = options.first(where: { $0.long == name || $0.aliases.contains(name) }) else {
-      throw Suggestion.unknownOption(name, options)
+      throw unknown("--\(name)")
     }
     return .option(option, value: try value(of: option, "--\(name)", attached), isShort: false)
   }
@@ -54,12 +59,12 @@ struct OptionScanner {
     let letter = cluster.unicodeScalars.removeFirst()
     let name = "-\(letter)"
     guard let option = options.first(where: { $0.short == letter }) else {
-      throw UsageError("unknown option '\(Quoted.plain(name))'")
+      throw unknown(name)
     }
     if case .none = option.argument { return .option(option, value: nil, isShort: true) }
     let attached = cluster.isEmpty ? nil : String(cluster)
     cluster = ""
-    if let attached, attached.utf8.first == UInt8(ascii: "=") {
+    if let attached, option.long == "queue", attached.utf8.first == UInt8(ascii: "=") {
       let value = Quoted.plain(String(attached.dropFirst()))
       throw UsageError(
         "'\(name)=\(value)' is ambiguous", use: "use \(name) \(value) or --\(option.long)=\(value)")

@@ -17,14 +17,29 @@ enum Suggestion {
     return UsageError("\(reason)\(hint)")
   }
 
-  /// What is wrong with a name that was typed behind two dashes.
+  /// What is wrong with an option's name, which is given with its dashes.
   static func unknownOption(_ name: String, _ options: [Option]) -> UsageError {
-    if let option = formerOptions[name] {
-      return UsageError("unknown option '--\(name)'", use: "use \(option)")
-    }
+    let reason = "unknown option '\(Quoted.plain(name))'"
+    guard name.hasPrefix("--") else { return UsageError(reason) }
+    let word = String(name.dropFirst(2))
+    if let option = formerOptions[word] { return UsageError(reason, use: "use \(option)") }
     let names = options.flatMap { [$0.long] + $0.aliases }
-    let hint = nearest(to: name, among: names).map { "; did you mean '--\($0)'?" } ?? ""
-    return UsageError("unknown option '--\(Quoted.plain(name))'\(hint)")
+    let hint = nearest(to: word, among: names).map { "; did you mean '--\($0)'?" } ?? ""
+    return UsageError("\(reason)\(hint)")
+  }
+
+  /// What is wrong with an option in front of the subcommand, which may be one of the subcommand's.
+  static func misplacedOption(
+    _ name: String, _ arguments: [String], _ options: [Option]
+  ) -> UsageError {
+    let named = arguments.first { Subcommand.named($0) != nil }
+    let owners = (named.map { [$0] } ?? Subcommand.names).filter { owner in
+      Subcommand.named(owner)?.options.contains { $0.names.contains(name) } == true
+    }
+    guard let owner = owners.first else { return unknownOption(name, options) }
+    return UsageError(
+      "'\(name)' is an option of \(owners.joined(separator: ", "))",
+      use: "use 'workq \(owner) \(name)'; only connection and output options go before the subcommand")
   }
 
   /// The one name that begins with the word, or else the nearest one, if that is near.

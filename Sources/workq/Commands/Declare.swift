@@ -81,19 +81,11 @@ struct Declare {
     }
   }
 
-  private struct Result: Encodable {
-    let queue: String
-    let waiting: UInt32
-    let consumers: UInt32
-    let created: Bool
-  }
-
   private func report(_ status: Queue.Status, _ isNew: Bool, _ console: Console) {
     if output.isJSON {
-      console.print(
-        JSON.line(
-          Result(
-            queue: status.name, waiting: status.waiting, consumers: status.consumers, created: isNew)))
+      console.print([
+        .queue: status.name, .waiting: status.waiting, .consumers: status.consumers, .created: isNew,
+      ])
     } else if !output.isQuiet {
       console.print("\(status.name): \(status.waiting) waiting, \(status.consumers) consumers")
     }

@@ -124,15 +124,9 @@ struct Purge {
     }
   }
 
-  private struct Result: Encodable {
-    let queue: String
-    let removed: UInt32
-    let deleted: Bool
-  }
-
   private func report(_ status: Queue.Status, _ removed: UInt32, _ console: Console) {
     if output.isJSON {
-      console.print(JSON.line(Result(queue: status.name, removed: removed, deleted: choice.delete)))
+      console.print([.queue: status.name, .removed: removed, .deleted: choice.delete])
     } else if !output.isQuiet {
       console.print("\(status.name): \(removed) removed\(choice.delete ? ", deleted" : "")")
     }

@@ -34,7 +34,7 @@ struct Status {
     try settings.withConnection(for: "status") { link, console in
       var survey = Survey(of: families)
       let readings = try survey.take(&link)
-      if !output.isQuiet && (!choice.isCheck || output.isJSON) {
+      if output.isJSON || !output.isQuiet && !choice.isCheck {
         StatusReport(console: console, isJSON: output.isJSON).tell(readings)
       }
       try check(readings, link.address.location)

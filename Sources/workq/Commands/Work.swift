@@ -34,7 +34,7 @@ struct Work {
       consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
     try choice.apply(
       to: &options, command: settings.words.map(RawArguments.bytes(of:)),
-      ownVariables: settings.connection.ownVariables)
+      ownVariables: settings.connection.ownVariables, isJSON: settings.output.isJSON)
     return options
   }
 

@@ -109,7 +109,7 @@ extension OptionGroup {
         .flag("quiet", common: true, "Print errors only") { $0.output.isQuiet = true },
         .flag(
           "json", common: true, "Print results as JSON, one object per line",
-          "The keys are stable; each subcommand's page has a list. A key without a value is left out."
+          "Nothing else is on stdout, and a failure is an object there, too. JSON OUTPUT in the manual has the keys."
         ) { $0.output.isJSON = true },
         .value(
           "color", "when", complete: .words(["auto", "always", "never"]), default: "auto",

@@ -107,8 +107,8 @@ extension Declare {
           "dead-letter", "queue", apart: isQueueName, common: true, default: "<queue>.failed",
           "Dead-letter refused and expired tasks to <queue>",
           """
-          These are tasks that are rejected, expired, or too many for the queue. The other queue is created, too. The word that follows the option is its value, unless the word begins with \
-          a dash.
+          These are tasks that are rejected, expired, or too many for the queue. The other queue is created, too. \
+          The word that follows the option is its value, unless the word begins with a dash.
           """
         ) { (settings, value) throws(UsageError) in
           guard value.map({ !$0.isEmpty }) != false else { throw UsageError("the queue's name is empty") }

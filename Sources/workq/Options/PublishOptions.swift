@@ -13,7 +13,8 @@ extension Publish {
       description: """
         The exit code 0 means that the broker has confirmed that a queue has all tasks. The words, joined by \
         single spaces, are the body of one task. Without words, stdin is the body if it is a pipe or a file; \
-        otherwise the body is `Hello World!`, but only for task_queue. A missing queue is created; an existing one is used as it is.
+        otherwise the body is `Hello World!`, but only for task_queue. A missing queue is created; an existing \
+        one is used as it is.
         --url or WORKQ_URL names the broker, --queue or WORKQ_QUEUE the queue.
         """,
       groups: { [input, properties, delivery, spool, .connection, .output] },

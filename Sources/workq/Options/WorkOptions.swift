@@ -18,10 +18,11 @@ extension Work {
         """,
       description: """
         Without a command the work is faked, as in RabbitMQ's tutorial: for task_queue, or with --fake. With a \
-        command, workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers the task \
-        to another worker. A task is done when its command exits with 0. After any other end of the command the \
-        task waits in the broker for a retry, with a delay that doubles each time; after five attempts workq \
-        parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78), at its start if that can be known.
+        command, workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers \
+        the task to another worker. A task is done when its command exits with 0. After any other end of the \
+        command the task waits in the broker for a retry, with a delay that doubles each time; after five attempts \
+        workq parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78), \
+        at its start if that can be known.
         The command finds the task's properties in its environment (WORKQ_QUEUE, WORKQ_MESSAGE_ID, \
         WORKQ_ATTEMPT, WORKQ_HEADER_NAME and others), beside the worker's own environment. workq kills what the \
         command leaves running in the background when it exits. --url or WORKQ_URL names the broker, --queue or \
@@ -63,8 +64,8 @@ extension Work {
         .flag(
           "fake", common: true, "Fake the work: a second for each dot",
           """
-          The dots are those of the body. This is what happens without a command, on the queue `task_queue` only. On any other queue it must be \
-          asked for, because faked work acknowledges tasks that nobody has done.
+          The dots are those of the body. This is what happens without a command, on the queue `task_queue` \
+          only. On any other queue it must be asked for, because faked work acknowledges tasks that nobody has done.
           """
         ) { $0.work.isFake = true },
         .value("dot", "duration", common: true, default: "1s", "Duration of faked work for each dot") {
@@ -82,7 +83,8 @@ extension Work {
         .flag(
           "argument", common: true, "Append the body to the command as an argument",
           """
-          It is the last argument. It must be UTF-8 without NUL, and shorter than 128 KiB; workq parks a task that is not.
+          It is the last argument. It must be UTF-8 without NUL, and shorter than 128 KiB; workq parks a task \
+          that is not.
           """
         ) { $0.work.takesArgument = true },
         .flag(
@@ -108,7 +110,7 @@ extension Work {
           """
           `passthrough` lets the command write itself; it is the default for one job. `tagged` puts the task's \
           number in front of each line. `grouped` prints the output when the command has ended; it is the default \
-          for more jobs.
+          for more jobs. With --json the output is in the task's event instead.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.output = try Value.choice(
@@ -146,8 +148,8 @@ extension Work {
         .value(
           "max-attempts", "n", common: true, default: "5", "Maximum attempts before a task is parked",
           """
-          0 means no limit. An attempt is a run of the command. A task that kills its workers is parked after five recorded starts, \
-          whatever this option says.
+          0 means no limit. An attempt is a run of the command. A task that kills its workers is parked after \
+          five recorded starts, whatever this option says.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.maxAttempts = try Value.integer(value, 0...Int.max)

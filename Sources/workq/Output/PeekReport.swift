@@ -1,5 +1,4 @@
 internal import AMQP
-internal import FoundationEssentials
 internal import WorkQueue
 
 /// A waiting task as people see it, or as JSON.
@@ -60,7 +59,7 @@ enum PeekReport {
   private static func date(_ seconds: UInt64) -> String {
     // Further than that, a date has no year of four digits.
     seconds < 253_402_300_800
-      ? Date(timeIntervalSince1970: Double(seconds)).ISO8601Format() : "\(seconds) s after 1970"
+      ? WallClock.iso8601(Int(seconds)) : "\(seconds) s after 1970"
   }
 
   private static func body(_ bytes: [UInt8]) -> String {
@@ -79,54 +78,30 @@ enum PeekReport {
 
   // MARK: As JSON
 
-  static func json(_ task: Delivery, queue: String) -> String { JSON.line(Line(task, queue)) }
-
   /// The task's keys are those that `publish --jsonl` reads, which puts it into that queue again and skips
-  /// `delivery`; what a task does not have is left out.
-  private struct Line: Encodable {
-    let queue: String
-    let delivery: How
-    let body: String?
-    let bodyBase64: String?
-    let headers: [String: JSONField]?
-    let messageID: String?
-    let correlationID: String?
-    let replyTo: String?
-    let type: String?
-    let appID: String?
-    let userID: String?
-    let contentType: String?
-    let contentEncoding: String?
-    let ttl: String?
-    let priority: UInt8?
-    let timestamp: UInt64?
-    let persistent: Bool
+  /// `delivery`.
+  static func json(_ task: Delivery, queue: String) -> JSONObject {
+    let properties = task.message.properties
+    var object: JSONObject = [
+      .queue: queue, .delivery: delivery(task), .headers: properties.headers.map { JSONValue($0) },
+      .messageID: properties.messageID, .correlationID: properties.correlationID,
+      .replyTo: properties.replyTo, .type: properties.type, .appID: properties.appID,
+      .userID: properties.userID, .contentType: properties.contentType,
+      .contentEncoding: properties.contentEncoding, .ttl: properties.expiration.map { "\($0)ms" },
+      .priority: properties.priority, .timestamp: properties.timestamp,
+      .persistent: properties.deliveryMode == .persistent,
+    ]
+    object.set(task.message.body, .body, orBase64: .bodyBase64)
+    return object
+  }
 
-    /// How the task came to lie there.
-    struct How: Encodable {
-      let exchange: String
-      let routingKey: String
-      let redelivered: Bool
-      let attempts: Int64?
-      let reason: String?
-    }
-
-    init(_ task: Delivery, _ queue: String) {
-      let properties = task.message.properties
-      self.queue = queue
-      delivery = How(
-        exchange: task.exchange, routingKey: task.routingKey, redelivered: task.isRedelivered,
-        attempts: properties.headers?[TaskHeaders.attempts]?.plain.flatMap { Int64($0) },
-        reason: properties.headers?[TaskHeaders.reason]?.plain)
-      (body, bodyBase64) = JSON.body(task.message.body)
-      headers = properties.headers.map(JSONField.object)
-      (messageID, correlationID) = (properties.messageID, properties.correlationID)
-      (replyTo, type, appID) = (properties.replyTo, properties.type, properties.appID)
-      userID = properties.userID
-      (contentType, contentEncoding) = (properties.contentType, properties.contentEncoding)
-      ttl = properties.expiration.map { "\($0)ms" }
-      (priority, timestamp) = (properties.priority, properties.timestamp)
-      persistent = properties.deliveryMode == .persistent
-    }
+  /// How the task came to lie there.
+  private static func delivery(_ task: Delivery) -> JSONObject {
+    let headers = task.message.properties.headers
+    return [
+      .exchange: task.exchange, .routingKey: task.routingKey, .redelivered: task.isRedelivered,
+      .attempt: headers?[TaskHeaders.attempts]?.plain.flatMap { Int64($0) },
+      .error: headers?[TaskHeaders.reason]?.plain,
+    ]
   }
 }

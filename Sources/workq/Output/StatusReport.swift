@@ -1,5 +1,4 @@
 internal import AMQP
-internal import FoundationEssentials
 internal import WorkQueue
 
 /// What was found of queues, as a table or as JSON.
@@ -10,7 +9,7 @@ struct StatusReport {
   /// One look at the queues.
   func tell(_ readings: [QueueReading]) {
     if isJSON {
-      for reading in readings { console.print(JSON.line(Line(reading))) }
+      for reading in readings { console.print(Self.json(reading)) }
       return
     }
     let rows = readings.map { reading in
@@ -39,10 +38,9 @@ struct StatusReport {
     for reading in readings {
       let rate = histories[reading.member.name]?.rate
       if isJSON {
-        var line = Line(reading)
-        line.time = Date.now.ISO8601Format()
-        line.changePerSecond = rate.map { ($0 * 1000).rounded() / 1000 }
-        console.print(JSON.line(line))
+        var object = Self.json(reading)
+        object[.changePerSecond] = rate.map { ($0 * 1000).rounded() / 1000 }
+        console.print(object)
       } else {
         let change = rate.map(Figures.change) ?? "-"
         let cells = [WallClock.text, reading.member.name] + figures(of: reading) + [change]
@@ -51,33 +49,30 @@ struct StatusReport {
     }
   }
 
+  /// The connection was lost; the next attempt to connect is made after `retry`.
+  func disconnected(_ error: AMQPError, _ retry: Duration) {
+    guard isJSON else { return }
+    console.print([
+      .time: WallClock.iso8601, .event: "disconnected", .error: error.detail, .retryInSeconds: retry,
+    ])
+  }
+
   private func figures(of reading: QueueReading) -> [String] {
     guard let status = reading.status else { return ["missing", "-"] }
     return ["\(status.waiting)", "\(status.consumers)"]
   }
 
-  /// A queue as JSON; what does not apply is left out.
-  private struct Line: Encodable {
-    let queue: String
-    let exists: Bool
-    let role: String
-    let waiting: UInt32?
-    let consumers: UInt32?
-    var delayMs: Int64?
-    var time: String?
-    var changePerSecond: Double?
-
-    init(_ reading: QueueReading) {
-      queue = reading.member.name
-      exists = reading.status != nil
-      waiting = reading.status?.waiting
-      consumers = reading.status?.consumers
+  private static func json(_ reading: QueueReading) -> JSONObject {
+    let (role, delay): (String, Duration?) =
       switch reading.member.role {
-      case .work: role = "work"
-      case .retry(let delay): (role, delayMs) = ("retry", TimeSpan(delay).milliseconds)
-      case .delay(let delay): (role, delayMs) = ("delay", TimeSpan(delay).milliseconds)
-      case .failed: role = "failed"
+      case .work: ("work", nil)
+      case .retry(let delay): ("retry", delay)
+      case .delay(let delay): ("delay", delay)
+      case .failed: ("failed", nil)
       }
-    }
+    return [
+      .time: WallClock.iso8601, .queue: reading.member.name, .exists: reading.status != nil, .role: role,
+      .waiting: reading.status?.waiting, .consumers: reading.status?.consumers, .delaySeconds: delay,
+    ]
   }
 }

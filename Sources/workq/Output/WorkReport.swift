@@ -11,6 +11,7 @@ struct WorkReport {
   let options: Worker.Options
   private let queue: String
   private let isFake: Bool
+  private let captured = CapturedOutput()
 
   init(console: Console, output: LogFormat, log: LogFormat, options: Worker.Options) {
     (self.console, self.output, self.log, self.options) = (console.holding(), output, log, options)
@@ -20,12 +21,16 @@ struct WorkReport {
   func tell(_ event: WorkerEvent) {
     switch event {
     case .caughtUp: return console.showHeld()
+    case .output(let stream, let bytes) where output == .json: return captured.add(bytes, stream)
     case .output(let stream, let bytes): return console.pass(bytes, to: stream)
     default: break
     }
-    if output == .json, let line = line(event) { console.print(line) }
+    if output == .json, var object = object(event) {
+      if case .ended = event { captured.move(to: &object) }
+      console.print(object)
+    }
     if log == .json {
-      if !console.isQuiet, let line = line(event) { console.log(line) }
+      if !console.isQuiet, let object = object(event) { console.log(object.line) }
       if isFake { tellTutorial(event) }
     } else {
       tellText(event)

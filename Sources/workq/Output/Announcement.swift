@@ -9,17 +9,6 @@ struct Announcement {
   /// Whether single tasks are shown as the tutorial shows them.
   let showsTasks: Bool
 
-  private struct Line: Encodable {
-    let status: String
-    let record: Int?
-    let queue: String?
-    let exchange: String?
-    let routingKey: String?
-    let messageID: String?
-    let bytes: Int?
-    let reason: String?
-  }
-
   /// Whether anything is said of published tasks.
   func isUsed(isBatch: Bool) -> Bool { isJSON || printsID || showsTasks && !isBatch }
 
@@ -50,23 +39,16 @@ struct Announcement {
 
   /// A record that is no task.
   func invalid(_ number: Int, _ reason: String) {
-    guard isJSON else { return }
-    console.print(
-      JSON.line(
-        Line(
-          status: "failed", record: number, queue: nil, exchange: nil, routingKey: nil, messageID: nil,
-          bytes: nil, reason: reason)))
+    if isJSON { console.print([.event: "failed", .record: number, .error: reason]) }
   }
 
-  private func tell(_ status: String, _ task: PublishTask, isBatch: Bool, _ reason: String? = nil) {
+  private func tell(_ event: String, _ task: PublishTask, isBatch: Bool, _ error: String? = nil) {
     let envelope = task.envelope
     let isQueue = envelope.exchange.isEmpty
-    console.print(
-      JSON.line(
-        Line(
-          status: status, record: isBatch ? task.number : nil, queue: isQueue ? envelope.routingKey : nil,
-          exchange: isQueue ? nil : envelope.exchange, routingKey: isQueue ? nil : envelope.routingKey,
-          messageID: envelope.message.properties.messageID, bytes: envelope.message.body.count,
-          reason: reason)))
+    console.print([
+      .event: event, .record: isBatch ? task.number : nil, .queue: isQueue ? envelope.routingKey : nil,
+      .exchange: isQueue ? nil : envelope.exchange, .routingKey: isQueue ? nil : envelope.routingKey,
+      .messageID: envelope.message.properties.messageID, .bytes: envelope.message.body.count, .error: error,
+    ])
   }
 }

@@ -35,7 +35,9 @@ final class StatusView {
       if terminal == nil { report.tell(readings, histories) } else { draw() }
     case .lost(let error, let retry):
       trouble = "connection lost: \(error.detail); connecting again in \(retry.spoken)"
-      if terminal == nil, let trouble { console.notice(trouble) } else { draw() }
+      if terminal != nil { return draw() }
+      if let trouble { console.notice(trouble) }
+      report.disconnected(error, retry)
     case .resized: draw()
     case .suspended: leave()
     }

@@ -59,6 +59,9 @@ struct Console {
     if held.bytes.count > Self.mostHeld { showHeld() }
   }
 
+  /// Writes an object of `--json`.
+  func print(_ object: JSONObject) { print(object.line) }
+
   /// Writes data as it is.
   func print(bytes: [UInt8]) {
     showHeld()

@@ -50,4 +50,18 @@ enum WallClock {
     let numbers = unsafe [parts.tm_hour, parts.tm_min, parts.tm_sec]
     return numbers.map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(separator: ":")
   }
+
+  /// Now, in ISO 8601, to the second.
+  static var iso8601: String { iso8601(seconds) }
+
+  /// "2026-11-30T09:05:00Z", for seconds since 1970.
+  static func iso8601(_ seconds: Int) -> String {
+    var (time, parts) = unsafe (time_t(seconds), tm())
+    unsafe gmtime_r(&time, &parts)
+    let numbers = unsafe [
+      parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+    ]
+    let texts = numbers.map { $0 < 10 ? "0\($0)" : "\($0)" }
+    return "\(texts[..<3].joined(separator: "-"))T\(texts[3...].joined(separator: ":"))Z"
+  }
 }

@@ -91,17 +91,9 @@ final class MoveReport {
     count == 0 ? "" : ", of \(count) more it is not known and they may be in both queues"
   }
 
-  private struct Result: Encodable {
-    let from: String
-    let to: String
-    let moved: Int
-    let left: Int
-  }
-
   private func result(_ balance: Mover.Balance) {
     if isJSON {
-      console.print(
-        JSON.line(Result(from: source, to: target, moved: balance.moved, left: balance.left)))
+      console.print([.from: source, .to: target, .moved: balance.moved, .left: balance.left])
     } else if !console.isQuiet {
       let left = balance.left > 0 ? ", \(balance.left) left" : ""
       console.print("\(source) -> \(target): \(balance.moved) moved\(left)")

@@ -1,0 +1,2 @@
+// Without "@main", whose entry point asks for the main actor: the concurrency runtime stays out of the program.
+Workq.main()
