@@ -6,7 +6,7 @@ import Testing
 @testable import AMQP
 
 /// TLS between our side and an OpenSSL server in this process, on two ends of a socket.
-@Suite(.alone) struct TLSSessionTests {
+@Suite(.alone) final class TLSSessionTests {
   /// The other side: it blocks, so it has a thread of its own while ours does not wait for it.
   private final class Server: @unchecked Sendable {
     private let descriptor: Int32
@@ -62,21 +62,19 @@ import Testing
     var isResumed: Bool { SSL_session_reused(session) == 1 }
   }
 
-  private static let certificates = Result {
-    let directory = NSTemporaryDirectory() + "workq-tls-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory])
-      .run()
-    try #require(result.status == 0, "\(result.error)")
-    return directory
-  }
-
-  private let directory: String
+  /// Certificates for one test.
+  private let directory = NSTemporaryDirectory() + "workq-tls-\(UUID().uuidString)"
 
   init() throws {
     // For the server: OpenSSL's own sockets raise it.
     signal(SIGPIPE, SIG_IGN)
-    directory = try Self.certificates.get()
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory]).run()
+    try #require(result.status == 0, "\(result.error)")
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: directory)
   }
 
   /// Two connected sockets; ours does not block.
