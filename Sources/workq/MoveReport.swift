@@ -96,6 +96,7 @@ final class MoveReport {
     let to: String
     let moved: Int
     let left: Int
+    var wouldMove: Int?
   }
 
   private func result(_ balance: Mover.Balance) {
@@ -105,6 +106,17 @@ final class MoveReport {
     } else if !console.isQuiet {
       let left = balance.left > 0 ? ", \(balance.left) left" : ""
       console.print("\(source) -> \(target): \(balance.moved) moved\(left)")
+    }
+  }
+
+  /// Says what a move would do.
+  func tryOut(_ count: Int, _ left: Int) {
+    if isJSON {
+      console.print(
+        JSON.line(Result(from: source, to: target, moved: 0, left: count + left, wouldMove: count)))
+    } else if !console.isQuiet {
+      let rest = left > 0 ? ", \(left) left" : ""
+      console.print("\(source) -> \(target): \(count) would be moved\(rest)")
     }
   }
 

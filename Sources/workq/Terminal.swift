@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import Glibc
 
 /// The terminal on stdout, taken for as long as a screen is shown.
@@ -42,6 +43,9 @@ struct Terminal {
 enum WallClock {
   /// Seconds since 1970.
   static var seconds: Int { time(nil) }
+
+  /// ISO 8601, in whole seconds.
+  static var iso8601: String { Date.now.ISO8601Format() }
 
   static var text: String {
     var now = time(nil)

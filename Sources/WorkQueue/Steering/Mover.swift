@@ -19,6 +19,8 @@ package struct Mover: ~Copyable {
   private var ledger: AckLedger
   /// How many tasks wait in the source at the start, which is as far as it looks.
   package let waiting: Int
+  /// Whether tasks that were returned often are replaced when they are left.
+  private let replaces: Bool
   private var progress = Progress()
   /// The deliveries whose copies are on their way, by the copies' tickets.
   private var inFlight: [Int: Delivery.Tag] = [:]
@@ -47,23 +49,21 @@ package struct Mover: ~Copyable {
     _ options: Options, report: @escaping (MoverEvent) -> Void
   ) throws(AMQPError) -> Mover {
     var source = try Connection.open(firstOf: options.addresses, options.connection)
-    guard let found = try source.status(ofQueue: options.source) else {
-      throw AMQPError(.notFound, "move from queue '\(options.source)'", "there is no such queue")
-    }
+    guard let found = try source.status(ofQueue: options.source) else { throw missingSource(options) }
+    let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source)
     var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
-    guard try pipeline.status(ofQueue: options.target) != nil else {
-      throw AMQPError(.notFound, "move to queue '\(options.target)'", "there is no such queue")
-    }
-    return Mover(options, source, pipeline, waiting: Int(found.waiting), report)
+    guard try pipeline.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
+    return Mover(options, source, pipeline, waiting: Int(found.waiting), replaces: replaces, report)
   }
 
   private init(
     _ options: Options, _ source: consuming Connection, _ pipeline: consuming Pipeline, waiting: Int,
-    _ report: @escaping (MoverEvent) -> Void
+    replaces: Bool, _ report: @escaping (MoverEvent) -> Void
   ) {
     self.options = options
     self.report = report
     self.waiting = waiting
+    self.replaces = replaces
     ledger = AckLedger(session: source.session)
     self.source = source
     self.pipeline = pipeline
@@ -126,7 +126,7 @@ package struct Mover: ~Copyable {
   private var canAsk: Bool {
     let outstanding = progress.asked - progress.answered
     // Without a choice to make, every answer is a task to move.
-    let isEnough = !isFirstQuestion && options.matches.isEmpty && progress.matched + outstanding >= goal
+    let isEnough = !isFirstQuestion && !options.chooses && progress.matched + outstanding >= goal
     let window = min(Self.askWindow, max(1, Self.mostBytes / max(progress.largestTask, 1)))
     return wantsMore && !isEnough && outstanding < window && pipeline.hasRoom
   }
@@ -160,9 +160,9 @@ package struct Mover: ~Copyable {
     }
     ledger.opened(task.tag)
     let isWanted = stopSignal == nil && refusal == nil && progress.matched < goal
-    guard isWanted, options.matches.allSatisfy({ $0.matches(task.message) }) else {
+    guard isWanted, options.selects(task.message) else {
       progress.left += 1
-      if Replacer.mustReplace(task, on: version) {
+      if replaces, Replacer.mustReplace(task, on: version) {
         let copy = task.replacement(in: options.source, starts: task.history.starts)
         replacing[try pipeline.send(Envelope(copy, routingKey: options.source))] = task.tag
       }
