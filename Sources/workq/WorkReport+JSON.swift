@@ -40,6 +40,7 @@ extension WorkReport {
     var dropped: Int?
     var tasksInVain: Int?
     var waitingQueue: String?
+    var scheduled: Int?
 
     init(_ event: WorkerEvent, _ options: Worker.Options) {
       queue = options.queue
@@ -84,6 +85,9 @@ extension WorkReport {
         explain(reason)
       case .graceIsOver(let running): (self.event, tasks) = ("grace_is_over", running)
       case .abandoned(let running, _): (self.event, tasks) = ("abandoned", running)
+      case .state(let address, let running, _, let tally, let duration):
+        stopped(tally, duration)
+        (self.event, tasks, broker) = ("state", running, address?.location)
       case .stopped(let tally, let duration): stopped(tally, duration)
       }
     }
@@ -134,6 +138,7 @@ extension WorkReport {
       (event, seconds, done) = ("stopped", duration / .seconds(1), tally.done)
       (retried, requeued, parked) = (tally.retried, tally.requeued, tally.parked)
       (dropped, handedBack, tasksInVain) = (tally.dropped, tally.handedBack, tally.inVain)
+      scheduled = tally.scheduled
     }
   }
 }

@@ -31,6 +31,8 @@ struct WorkSettings: Equatable {
   var onExit: [ExitAction] = []
 
   var bounds = Bounds()
+  /// Whether a task that is left scheduled for retry makes the exit code 1.
+  var failsOnRetry = false
   var grace: Duration?
   var reconnects = true
   var retryFor: Duration?
@@ -55,6 +57,14 @@ struct WorkSettings: Equatable {
     let requeues = work.onFailure == .requeue || work.onExit.contains { $0.action == .requeue }
     guard work.acknowledges || !requeues else {
       throw UsageError("--no-ack and 'requeue' exclude each other: the broker has forgotten the task")
+    }
+    guard !work.bounds.waitsForRetries || work.bounds.drains else {
+      throw UsageError("--wait-for-retries says how a drain ends", use: "add --drain")
+    }
+    guard !work.failsOnRetry || work.bounds.isBounded else {
+      throw UsageError(
+        "--fail-on-retry needs a worker that exits", use: "add --drain, --count, --idle-timeout or --max-time"
+      )
     }
     guard work.reconnects || work.retryFor == nil else {
       throw UsageError("--no-reconnect and --retry-for exclude each other")

@@ -101,7 +101,7 @@ package struct Signals: ~Copyable {
     action.sa_flags = SA_RESTART | SA_NOCLDSTOP
     unsafe action.__sigaction_handler.sa_handler = { number in
       let saved = errno
-      if number != SIGCHLD { ConnectionAttempt.interrupt() }
+      if number != SIGCHLD && number != SIGUSR1 { ConnectionAttempt.interrupt() }
       let end = number == SIGCHLD ? childEnd.load(ordering: .relaxed) : stopEnd.load(ordering: .relaxed)
       var byte = UInt8(truncatingIfNeeded: number)
       _ = unsafe write(end, &byte, 1)
