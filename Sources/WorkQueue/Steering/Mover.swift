@@ -49,8 +49,10 @@ package struct Mover: ~Copyable {
     _ options: Options, report: @escaping (MoverEvent) -> Void
   ) throws(AMQPError) -> Mover {
     var source = try Connection.open(firstOf: options.addresses, options.connection)
-    guard let found = try source.status(ofQueue: options.source) else { throw missingSource(options) }
+    guard try source.status(ofQueue: options.source) != nil else { throw missingSource(options) }
     let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source)
+    // A refusal has closed the channel; the ledger needs the session in which the tasks come.
+    guard let found = try source.status(ofQueue: options.source) else { throw missingSource(options) }
     var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
     guard try pipeline.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
     return Mover(options, source, pipeline, waiting: Int(found.waiting), replaces: replaces, report)
