@@ -11,7 +11,7 @@ struct FailedReport {
 
   /// A row for each reason, and below it a sample: the beginning of a body, and the last line of stderr.
   ///
-  /// - Parameter width: of the terminal; nil elsewhere. A narrow one gets no column for the first time.
+  /// A narrow terminal gets no column for the first time; where there is none, `width` is nil.
   func lines(width: Int?) -> [String] {
     let groups = summary.groups
     var rows = groups.map { group in
@@ -26,7 +26,7 @@ struct FailedReport {
     if let width, table.contains(where: { $0.count > width }) {
       table = Table.lines(rows.map { [$0[0], $0[1], $0[3]] }, [.right])
     }
-    let indent = String(repeating: " ", count: rows.map(\.[0].count).max()! + 2)
+    let indent = String(repeating: " ", count: (rows.map { $0[0].count }.max() ?? 0) + 2)
     let samples = groups.map { "\(indent)\(Self.sample($0.sample))" } + [""]
     var lines = [table[0]]
     for (row, sample) in zip(table.dropFirst(), samples) { lines += sample.isEmpty ? [row] : [row, sample] }

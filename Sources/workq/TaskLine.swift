@@ -23,7 +23,9 @@ struct TaskLine {
   /// Seconds since 1970.
   private let now: Int
 
-  /// - Parameter width: of the terminal that the lines are for; nil elsewhere.
+  /// - Parameters:
+  ///   - width: of the terminal that the lines are for; nil elsewhere.
+  ///   - now: seconds since 1970.
   init(width: Int?, now: Int = WallClock.seconds) {
     (self.width, self.now) = (width, now)
     switch width ?? .max {

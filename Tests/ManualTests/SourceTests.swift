@@ -57,7 +57,7 @@ import Testing
   private static let pages = [
     "Announcement.swift": "publish", "WorkReport+JSON.swift": "work", "Declare.swift": "declare",
     "Purge.swift": "purge", "StatusReport.swift": "status", "MoveReport.swift": "move",
-    "PeekReport.swift": "peek",
+    "PeekReport.swift": "peek", "FailedReport.swift": "failed",
   ]
 
   @Test func `every key that --json writes is in the subcommand's page`() throws {

@@ -22,8 +22,9 @@ package struct QueueScan: ~Copyable {
     package internal(set) var replacement = Replacer.Result()
   }
 
-  /// How long nothing arrives before the broker is asked whether the queue is empty, although more tasks waited at
-  /// the start. A task that it gives us then has overtaken those that a busy broker assigned to a consumer.
+  /// How long nothing arrives before the broker is asked whether the queue is empty, while more are expected.
+  ///
+  /// A task that it gives us then has overtaken those that a busy broker assigned to a consumer.
   private static let quietTime = Duration.seconds(3)
   /// The same when all of those are here.
   private static let quietTimeAtEnd = Duration.milliseconds(250)
