@@ -35,7 +35,7 @@ TEST_FLAGS = --scratch-path $(TESTS) $(if $(SANITIZE),--sanitize=$(SANITIZE),-c 
 RUN_TESTS = swift test --skip-build $(TEST_FLAGS)
 LIVE_TEST = WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run $(RUN_TESTS)
 # What depends on the version of RabbitMQ: how it takes, gives out and keeps tasks.
-BROKER_SUITES = Publish|OwnBroker|Spooled|Work|Declare|Queue|Purge|Status|Peek|Move|Peer|LastHop|DeliveryLimit|TimeLimit|Unavailable
+BROKER_SUITES = Publish|OwnBroker|Spooled|Work|Declare|Queue|Purge|Status|Peek|Move|Failed|Retry|Peer|LastHop|DeliveryLimit|TimeLimit|Unavailable
 TARGET = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/workq/Version.swift)
 MAN_PAGES = $(notdir $(wildcard man/*.[1-9]))

@@ -48,11 +48,18 @@ _workq_value() {
     'status --watch') value=none isApart='' ;;
     'status --max-waiting') value=none ;;
     'status --min-consumers') value=none ;;
+    'status --max-failed') value=none ;;
     'status --retry-delay') value=none ;;
     'status --retry-max-delay') value=none ;;
     'status --delay') value=none ;;
+    'failed --failed-queue') value=none ;;
+    'retry -c'|'retry --count') value=none ;;
+    'retry --id') value=none ;;
+    'retry --match') value=none ;;
+    'retry --failed-queue') value=none ;;
     'peek -c'|'peek --count') value=none ;;
     'move -c'|'move --count') value=none ;;
+    'move --id') value=none ;;
     'move --match') value=none ;;
     'declare --bind') value=none ;;
     'declare --type') value='classic quorum stream' ;;
@@ -130,14 +137,16 @@ _workq() {
   fi
   case $subcommand in
     publish) own='-l --lines -0 --null -D --delimiter --jsonl -f --file --failed-to --persistent --transient -H --header --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id -e --exchange -r --routing-key --no-declare --no-confirm --confirm-timeout --retry-for --unless-waiting --print-id --spool --spool-directory --flush-spool' ;;
-    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --pass-url --output --log --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
-    status) own='--watch --max-waiting --min-consumers --retry-delay --retry-max-delay --delay' ;;
-    peek) own='-c --count --raw' ;;
-    move) own='-c --count --match --keep-attempts' ;;
+    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --pass-url --output --log --timestamps --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --wait-for-retries --fail-on-retry --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
+    status) own='--watch --max-waiting --min-consumers --max-failed --retry-delay --retry-max-delay --delay' ;;
+    failed) own='--list --failed-queue' ;;
+    retry) own='-c --count --id --match --keep-attempts --dry-run --failed-queue' ;;
+    peek) own='-c --count --list --raw' ;;
+    move) own='-c --count --id --match --keep-attempts --dry-run' ;;
     declare) own='--check --bind -d --durable --transient --type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --single-active-consumer --consumer-timeout --auto-delete --arg' ;;
     purge) own='-f --force --delete --if-empty --if-unused --all --retry-delay --retry-max-delay --delay' ;;
     ''|help)
-      [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W 'publish work status peek move declare purge help' -- "$current") ;;
+      [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W 'publish work status failed retry peek move declare purge help' -- "$current") ;;
   esac
   [[ $current != -* ]] ||
     mapfile -t COMPREPLY < <(compgen -W "$own -u --url --uri --url-file --host --port --vhost --username --password-file --cacert --cert --key -k --insecure --connect-timeout --heartbeat -q --queue -v --verbose --quiet --json --color -h --help -V --version" -- "$current")

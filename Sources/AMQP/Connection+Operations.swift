@@ -197,10 +197,10 @@ extension Connection {
     try send(AMQP_BASIC_ACK_METHOD, on: Self.channel, &ack, "acknowledge a task")
   }
 
-  /// Requeues a task that was not started (`basic.nack` with requeue).
-  package mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
+  /// Requeues a task that was not started (`basic.nack` with requeue), or all delivered up to it.
+  package mutating func handBack(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
     guard channelIsOpen, tag.session == session else { return }
-    var nack = amqp_basic_nack_t(delivery_tag: tag.number, multiple: 0, requeue: 1)
+    var nack = amqp_basic_nack_t(delivery_tag: tag.number, multiple: multiple ? 1 : 0, requeue: 1)
     try send(AMQP_BASIC_NACK_METHOD, on: Self.channel, &nack, "requeue a task")
   }
 

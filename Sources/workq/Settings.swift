@@ -9,6 +9,7 @@ struct Settings: Equatable {
   var status = StatusSettings()
   var peek = PeekSettings()
   var move = MoveSettings()
+  var failed = FailedSettings()
   var declare = DeclareSettings()
   var purge = PurgeSettings()
   /// The words that are no options: a body, queues, or a command.

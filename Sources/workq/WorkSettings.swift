@@ -31,6 +31,8 @@ struct WorkSettings: Equatable {
   var onExit: [ExitAction] = []
 
   var bounds = Bounds()
+  /// Whether a task that is left scheduled for retry makes the exit code 1.
+  var failsOnRetry = false
   var grace: Duration?
   var reconnects = true
   var retryFor: Duration?
@@ -60,6 +62,14 @@ struct WorkSettings: Equatable {
       throw UsageError(
         "--json prints a command's output in its event: it does not go with --output \(output.rawValue)",
         use: "leave --output out, or use --log json")
+    }
+    guard !work.bounds.waitsForRetries || work.bounds.drains else {
+      throw UsageError("--wait-for-retries says how a drain ends", use: "add --drain")
+    }
+    guard !work.failsOnRetry || work.bounds.isBounded else {
+      throw UsageError(
+        "--fail-on-retry needs a worker that exits", use: "add --drain, --count, --idle-timeout or --max-time"
+      )
     }
     guard work.reconnects || work.retryFor == nil else {
       throw UsageError("--no-reconnect and --retry-for exclude each other")

@@ -69,7 +69,8 @@ import Testing
     // For the server: OpenSSL's own sockets raise it.
     signal(SIGPIPE, SIG_IGN)
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory]).run()
+    let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory])
+      .run()
     try #require(result.status == 0, "\(result.error)")
   }
 

@@ -42,10 +42,32 @@ import Testing
         "  attempts        3",
         "  failed because  exit status 1",
         "  first failure   2023-11-14T22:14:20Z",
-        #"  stderr          no\x1b[2J\x0afile"#,
+        "  stderr",
+        #"    no\x1b[2J"#,
+        "    file",
         "  header mine     5",
         #"  body            'resize\ncat'"#,
       ])
+  }
+
+  @Test func `tells the dead-letter history in words when the broker has dead-lettered the task`() {
+    let dead = task(Array("x".utf8)) {
+      let entry: FieldTable = [
+        "count": .int64(3), "reason": .text("expired"), "queue": .text("mail"),
+        "time": .timestamp(1_700_000_000),
+      ]
+      $0.headers = ["x-death": .array([.table(entry)]), "x-first-death-queue": .text("mail")]
+    }
+    #expect(
+      PeekReport.lines(dead, number: 1) == [
+        "[1]", "  routing key    q",
+        "  dead-lettered  expired in 'mail', 3 times, first at 2023-11-14T22:13:20Z", "  body           'x'",
+      ])
+  }
+
+  @Test func `shows x-death as it is when it has another form`() {
+    let odd = task([]) { $0.headers = ["x-death": .text("old")] }
+    #expect(PeekReport.lines(odd, number: 1).contains("  header x-death  old"))
   }
 
   @Test func `of a long body the beginning is shown, and no half of a character`() throws {

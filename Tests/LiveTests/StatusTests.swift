@@ -24,7 +24,8 @@ import Testing
     let result = try Program.workq("status", queue).run()
     #expect(result.status == 0)
     let note = "not counted: tasks that are moving from a retry or delay queue to the work queue"
-    #expect(result.error == "workq: \(note)\n")
+    let unseen = "not counted: tasks that workers hold, retries and delays not named here"
+    #expect(result.error == "workq: \(unseen)\nworkq: \(note)\n")
     let cells = result.outputLines.map { $0.split(separator: " ").map(String.init) }
     #expect(
       cells == [
@@ -54,6 +55,26 @@ import Testing
       let peek = try Program.workq("peek", queue, "--json").run()
       #expect(peek.output.contains(#""redelivered":false"#))
     }
+  }
+
+  @Test func `takes a missing failed queue for empty when --max-failed is given`() throws {
+    let queue = freshQueue()
+    try declare(queue)
+    let result = try Program.workq("status", queue, "--max-failed", "0").run()
+    #expect(result.status == 0)
+    #expect(result.error == "")
+  }
+
+  @Test func `exits with 75 and one line when more tasks are parked than --max-failed says`() throws {
+    let queue = freshQueue()
+    try declare(queue, "\(queue).failed")
+    try publish(2, to: "\(queue).failed")
+    let result = try Program.workq("status", queue, "--max-failed", "1").run()
+    #expect(result.status == 75)
+    #expect(result.error.hasSuffix("'\(queue).failed' has 2 parked tasks, more than 1\n"))
+    #expect(result.error.split(separator: "\n").count == 1)
+    #expect(result.output == "")
+    try expect(Program.workq("status", queue, "--max-failed", "2").run().status, equals: 0)
   }
 
   @Test func `as JSON each queue is a line`() throws {

@@ -124,7 +124,7 @@ import Testing
     let options = ["--count", "1", "--timeout", "300ms", "--kill-after", "300ms", "--on-failure", "park"]
     let result = try worker(queue, options, script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("ended after its time limit of 0.3 s"))
+    #expect(result.error.contains("timed out after 0.3 s"))
     #expect(result.outputLines.contains("asked"))
     #expect(!isAlive(result.outputLines[0]))
   }

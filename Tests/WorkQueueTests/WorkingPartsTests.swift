@@ -108,8 +108,8 @@ import Testing
     let now = Deadline.now
     #expect(!calendar.expects(within: .seconds(3600)))
     #expect(calendar.next() == .never)
-    calendar.add(.seconds(100))
-    calendar.add(.seconds(10))
+    calendar.add(Message(body: [1]), after: .seconds(100))
+    calendar.add(Message(body: [2]), after: .seconds(10))
     #expect(calendar.expects(within: .seconds(20)))
     #expect(!calendar.expects(within: .seconds(5)))
     #expect(calendar.next() > now + .seconds(10))
@@ -120,11 +120,52 @@ import Testing
   }
 }
 
+@Suite(.units) struct RetryCalendarTests {
+  private func failed(_ body: String, attempts: Int64) -> Message {
+    var message = Message(body: Array(body.utf8))
+    message.properties.headers = [TaskHeaders.attempts: .int64(attempts)]
+    return message
+  }
+
+  @Test func `counts a task once when it was scheduled again after it had come back`() {
+    var calendar = RetryCalendar()
+    calendar.add(failed("a", attempts: 1), after: .seconds(10))
+    calendar.remove(failed("a", attempts: 1))
+    calendar.add(failed("a", attempts: 2), after: .seconds(20))
+    #expect(calendar.scheduled() == 1)
+  }
+
+  @Test func `keeps a task when another one comes back`() {
+    var calendar = RetryCalendar()
+    calendar.add(failed("a", attempts: 1), after: .seconds(10))
+    calendar.remove(failed("b", attempts: 1))
+    calendar.remove(failed("a", attempts: 2))
+    #expect(calendar.scheduled() == 1)
+  }
+
+  @Test func `expects a late task for 10 s, and counts it as scheduled no more`() {
+    let now = Deadline.now
+    var calendar = RetryCalendar()
+    calendar.add(failed("a", attempts: 1), after: .seconds(5))
+    #expect(calendar.scheduled(after: now + .seconds(6)) == 0)
+    #expect(calendar.nextExpected(from: now + .seconds(6)) != nil)
+    #expect(calendar.nextExpected(from: now + .seconds(16)) == nil)
+  }
+}
+
 @Suite(.units) struct TaskCountsTests {
   @Test func `only what was given back has not ended`() {
     var counts = TaskCounts()
     (counts.done, counts.retried, counts.requeued, counts.parked) = (1, 2, 4, 8)
     (counts.dropped, counts.inVain, counts.handedBack) = (16, 32, 64)
     #expect(counts.ended == 63)
+  }
+
+  @Test func `groups failures by reason, and those beyond 20 reasons together`() {
+    var counts = TaskCounts()
+    for number in 1...25 { counts.failed(because: "exit status \(number)") }
+    counts.failed(because: "exit status 1")
+    #expect(counts.failures["exit status 1"] == 2)
+    #expect(counts.failures["other reasons"] == 5)
   }
 }

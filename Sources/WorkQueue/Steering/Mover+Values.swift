@@ -11,6 +11,8 @@ extension Mover {
     package var limit: Int?
     /// What a task's headers must hold for it to be moved.
     package var matches: [HeaderMatch] = []
+    /// The message ids of the only tasks to be moved; empty for all.
+    package var ids: Set<String> = []
     /// Whether a task remembers how often it was tried.
     package var keepsAttempts = false
     /// How long the broker may leave us without an answer.
@@ -22,6 +24,28 @@ extension Mover {
       self.source = source
       self.target = target
     }
+
+    /// Whether only some tasks are to be moved.
+    var chooses: Bool { !matches.isEmpty || !ids.isEmpty }
+
+    /// Whether a task is one of those to be moved.
+    package func selects(_ message: Message) -> Bool {
+      guard ids.isEmpty || message.properties.messageID.map(ids.contains) == true else { return false }
+      return matches.allSatisfy { $0.matches(message) }
+    }
+  }
+
+  package static func missingSource(_ options: Options) -> AMQPError {
+    AMQPError(.notFound, "move from queue '\(options.source)'", "there is no such queue")
+  }
+
+  static func missingTarget(_ options: Options) -> AMQPError {
+    AMQPError(.notFound, "move to queue '\(options.target)'", "there is no such queue")
+  }
+
+  /// Fails when the target is missing, as a move would.
+  package static func checkTarget(_ options: Options, _ connection: inout Connection) throws(AMQPError) {
+    guard try connection.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
   }
 
   /// Why a move has come to its end.

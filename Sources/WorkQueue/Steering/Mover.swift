@@ -19,6 +19,8 @@ package struct Mover: ~Copyable {
   private var ledger: AckLedger
   /// How many tasks wait in the source at the start, which is as far as it looks.
   package let waiting: Int
+  /// Whether tasks that were returned often are replaced when they are left.
+  private let replaces: Bool
   private var progress = Progress()
   /// The deliveries whose copies are on their way, by the copies' tickets.
   private var inFlight: [Int: Delivery.Tag] = [:]
@@ -48,24 +50,24 @@ package struct Mover: ~Copyable {
   ) throws(AMQPError) -> Mover {
     try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
       var source = connection
-      guard let found = try source.status(ofQueue: options.source) else {
-        throw AMQPError(.notFound, "move from queue '\(options.source)'", "there is no such queue")
-      }
+      guard try source.status(ofQueue: options.source) != nil else { throw missingSource(options) }
+      let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source)
+      // A refusal has closed the channel; the ledger needs the session in which the tasks come.
+      guard let found = try source.status(ofQueue: options.source) else { throw missingSource(options) }
       var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
-      guard try pipeline.status(ofQueue: options.target) != nil else {
-        throw AMQPError(.notFound, "move to queue '\(options.target)'", "there is no such queue")
-      }
-      return Mover(options, source, pipeline, waiting: Int(found.waiting), report)
+      guard try pipeline.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
+      return Mover(options, source, pipeline, waiting: Int(found.waiting), replaces: replaces, report)
     }
   }
 
   private init(
     _ options: Options, _ source: consuming Connection, _ pipeline: consuming Pipeline, waiting: Int,
-    _ report: @escaping (MoverEvent) -> Void
+    replaces: Bool, _ report: @escaping (MoverEvent) -> Void
   ) {
     self.options = options
     self.report = report
     self.waiting = waiting
+    self.replaces = replaces
     ledger = AckLedger(session: source.session)
     self.source = source
     self.pipeline = pipeline
@@ -137,7 +139,7 @@ package struct Mover: ~Copyable {
   private var canAsk: Bool {
     let outstanding = progress.asked - progress.answered
     // Without a choice to make, every answer is a task to move.
-    let isEnough = !isFirstQuestion && options.matches.isEmpty && progress.matched + outstanding >= goal
+    let isEnough = !isFirstQuestion && !options.chooses && progress.matched + outstanding >= goal
     let window = min(Self.askWindow, max(1, Self.mostBytes / max(progress.largestTask, 1)))
     return wantsMore && !isEnough && outstanding < window && pipeline.hasRoom
   }
@@ -171,9 +173,9 @@ package struct Mover: ~Copyable {
     }
     ledger.opened(task.tag)
     let isWanted = stopSignal == nil && refusal == nil && progress.matched < goal
-    guard isWanted, options.matches.allSatisfy({ $0.matches(task.message) }) else {
+    guard isWanted, options.selects(task.message) else {
       progress.left += 1
-      if Replacer.mustReplace(task, on: version) {
+      if replaces, Replacer.mustReplace(task, on: version) {
         let copy = task.replacement(in: options.source, starts: task.history.starts)
         replacing[try pipeline.send(Envelope(copy, routingKey: options.source))] = task.tag
       }

@@ -33,6 +33,7 @@ package enum Peeker {
     guard let found = try connection.status(ofQueue: queue) else {
       throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "there is no such queue")
     }
+    let limitsReturns = try connection.mustReplaceReturnedTasks(ofQueue: queue)
     var tasks: [Delivery] = []
     var (asked, answered, isExhausted) = (0, 0, false)
     while answered < asked || asked < count && !isExhausted {
@@ -55,7 +56,8 @@ package enum Peeker {
     }
     let version = BrokerVersion(broker: connection.broker)
     let replacement = try Replacer.replace(
-      tasks.filter { Replacer.mustReplace($0, on: version) }, in: queue, on: &connection, via: addresses,
+      limitsReturns ? tasks.filter { Replacer.mustReplace($0, on: version) } : [], in: queue, on: &connection,
+      via: addresses,
       options)
     if replacement.replaced > Replacer.fewAcks {
       _ = try connection.takeOneMore(of: queue, within: timeout)

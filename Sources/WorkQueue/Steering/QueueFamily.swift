@@ -73,10 +73,11 @@ package struct QueueFamily: Equatable, Sendable {
       + queues.prefix(1).map { Member(name: $0.formerName, role: .delay(delay), variant: formerVersion) }
   }
 
-  /// The queue alone: for a check, which is to leave no traces in the broker's log.
-  package init(checking queue: String) {
+  /// The queue alone, or with its failed queue: for a check, which is to leave no traces in the broker's log.
+  package init(checking queue: String, withFailed: Bool = false) {
     self.queue = queue
-    members = [Member(name: queue, role: .work)]
+    let failed = Member(name: "\(queue).failed", role: .failed)
+    members = [Member(name: queue, role: .work)] + (withFailed ? [failed] : [])
   }
 
   /// What a worker waits before it tries a task again: doubled each time, `longest` at most.

@@ -31,12 +31,35 @@ package enum Outcome: Equatable, Sendable {
     switch self {
     case .pretended: "done"
     case .exited(let status): "exit status \(status)"
-    case .signalled(let signal): "ended by signal \(signal)"
-    case .timedOut(let limit): "ended after its time limit of \(limit / .seconds(1)) s"
+    case .signalled(let signal): "killed by \(Self.name(ofSignal: signal))"
+    case .timedOut(let limit): "timed out after \(Self.text(limit))"
     case .interrupted: "ended because the worker had to leave"
     case .unfit(let reason), .unrunnable(let reason, _): reason
     case .exhausted(let times): "no attempt is left after \(times)"
     case .workersDied(let starts): "its workers died: \(starts) recorded starts without an end"
     }
+  }
+
+  /// The signals from 1 on, as Linux numbers them on x86 and ARM.
+  private static let signals = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+    "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+    "WINCH", "IO", "PWR", "SYS",
+  ]
+
+  /// "SIGKILL"; a number where it has no name.
+  private static func name(ofSignal number: Int32) -> String {
+    (1...Int32(signals.count)).contains(number) ? "SIG\(signals[Int(number) - 1])" : "signal \(number)"
+  }
+
+  /// "0.3 s", "90 s", "5 min", "2 h".
+  private static func text(_ limit: Duration) -> String {
+    let seconds = limit / .seconds(1)
+    for (unit, size) in [("h", 3600.0), ("min", 60)] {
+      let count = seconds / size
+      if count >= 2, count == count.rounded() { return "\(Int(count)) \(unit)" }
+    }
+    let tenths = (seconds * 10).rounded()
+    return tenths == (tenths / 10).rounded() * 10 ? "\(Int(tenths / 10)) s" : "\(tenths / 10) s"
   }
 }

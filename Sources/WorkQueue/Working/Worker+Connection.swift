@@ -6,14 +6,15 @@ extension Worker {
   mutating func connectFirst(_ signals: borrowing Signals) throws(AMQPError) {
     let end = Deadline.after(options.reconnectsFor ?? .zero)
     while subscription == nil {
-      if let signal = signals.receive().first { return stop(.signal(signal)) }
+      if let signal = stopSignals(signals).first { return stop(.signal(signal)) }
       do throws(AMQPError) {
         let first = try Subscription.open(options)
         report(.waiting(broker: first.broker, address: first.address))
         warn(of: first)
         subscription = consume first
       } catch {
-        if let signal = signals.receive().first { return stop(.signal(signal)) }
+        if let signal = stopSignals(signals).first { return stop(.signal(signal)) }
+        if error.kind == .interrupted { continue }  // by a signal that does not ask to stop
         guard error.isTransient, !end.hasPassed else { throw error }
         let next = min(.after(backoff.delay()), end)
         report(.unreachable(error, retry: next.remaining))

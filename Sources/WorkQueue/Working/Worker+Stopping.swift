@@ -74,6 +74,11 @@ extension Worker {
   /// the broker say 0 tasks and 0 consumers for want of an answer: while we consume, that cannot be.
   private mutating func lookForMore() throws(AMQPError) {
     mustRead = true
+    if options.bounds.waitsForRetries, let end = calendar.nextExpected() {
+      if subscription?.isConsuming == false { try subscription?.consume() }
+      nextLook = end
+      return
+    }
     if let patience = options.bounds.idleTimeout, calendar.expects(within: patience) {
       if subscription?.isConsuming == false { try subscription?.consume() }
       nextLook = calendar.next()
@@ -140,6 +145,7 @@ extension Worker {
     sayAll()
     subscription.take()?.close()
     retrier.disconnect()
+    tally.scheduled = calendar.scheduled()
     report(.stopped(tally, after: .now - started))
   }
 
@@ -152,7 +158,7 @@ extension Worker {
     let end = Deadline.after(killAfter)
     var wasKilled = false
     while !running.isEmpty {
-      if !wasKilled && (end.hasPassed || !signals.receive().isEmpty) {
+      if !wasKilled && (end.hasPassed || !stopSignals(signals).isEmpty) {
         wasKilled = true
         for job in running { job.child?.kill() }
       }

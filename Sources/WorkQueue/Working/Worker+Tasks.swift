@@ -30,6 +30,7 @@ extension Worker {
 
   private mutating func start(_ next: Waiting) throws(AMQPError) {
     begun += 1
+    calendar.remove(next.delivery.message)
     let attempt = next.delivery.attempt
     var job = Job(
       number: begun, delivery: next.delivery, attempt: attempt, started: .now, received: next.received,
@@ -152,6 +153,7 @@ extension Worker {
       }
     case .drop:
       tally.dropped += 1
+      tally.failed(because: outcome.words)
       try subscription?.reject(tag, requeue: false)
     case .handBack:
       tally.handedBack += 1
@@ -185,8 +187,10 @@ extension Worker {
       switch copy.destination {
       case .delay(let delay):
         tally.retried += 1
-        if options.bounds.drains && options.bounds.idleTimeout != nil { calendar.add(delay) }
-      case .failedQueue: tally.parked += 1
+        calendar.add(copy.message, after: delay)
+      case .failedQueue:
+        tally.parked += 1
+        tally.failed(because: LastFailure(copy.message.properties.headers).reason)
       case .workQueue(let wasRun):
         replacements.confirm(copy.tag)
         if !wasRun {

@@ -119,7 +119,7 @@ package struct Worker: ~Copyable {
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
   package mutating func run() throws(AMQPError) -> Ending {
-    let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGUSR1], requestsEndAfter: 2)
     try connectFirst(signals)
     while true {
       let isDrained = serve()
@@ -135,11 +135,23 @@ package struct Worker: ~Copyable {
         reap()
       }
       guard poll.isReady(signals.descriptor) else { continue }
-      for signal in signals.receive() {
+      for signal in stopSignals(signals) {
         if case .signal = stopReason { return abandon(signal, signals) }
         stop(.signal(signal))
       }
     }
+  }
+
+  /// The signals that ask to stop; one that asks for the state is answered.
+  mutating func stopSignals(_ signals: borrowing Signals) -> [Int32] {
+    let all = signals.receive()
+    guard all.contains(SIGUSR1) else { return all }
+    let address = subscription?.address
+    var counts = tally
+    counts.scheduled = calendar.scheduled()
+    report(
+      .state(address, running: running.count, waiting: waiting.count, counts, after: .now - started))
+    return all.filter { $0 != SIGUSR1 }
   }
 
   /// Takes one turn with the connections, or tries to get one, and with the tasks.

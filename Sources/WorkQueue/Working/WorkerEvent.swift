@@ -54,6 +54,8 @@ package enum WorkerEvent {
   case graceIsOver(running: Int)
   /// Left at once; these tasks go back to the queue, or are lost where they are not acknowledged.
   case abandoned(running: Int, acknowledges: Bool)
+  /// Asked for by a signal: where it is connected, and how many tasks it holds and has finished.
+  case state(Address?, running: Int, waiting: Int, TaskCounts, after: Duration)
   /// The last word.
   case stopped(TaskCounts, after: Duration)
 }
@@ -100,8 +102,21 @@ package struct TaskCounts: Equatable, Sendable {
   package var handedBack = 0
   /// Worked on in vain: the broker gives them out again.
   package var inVain = 0
+  /// Scheduled for a retry that is still to come.
+  package var scheduled = 0
+  /// The tasks that were parked or dropped, by the reason of their last failure.
+  package private(set) var failures: [String: Int] = [:]
+
+  /// Reasons can hold any text; more of them than this are counted together.
+  private static let mostReasons = 20
 
   package init() {}
+
+  mutating func failed(because reason: String?) {
+    let reason = reason ?? "no reason recorded"
+    let isCounted = failures[reason] != nil || failures.count < Self.mostReasons
+    failures[isCounted ? reason : "other reasons", default: 0] += 1
+  }
 
   /// Tasks whose work came to an end here.
   package var ended: Int { done + retried + requeued + parked + dropped + inVain }

@@ -25,13 +25,15 @@ struct Subcommand {
   let run: (Settings) throws -> Void
 
   /// In the order of the help.
-  static let names = ["publish", "work", "status", "peek", "move", "declare", "purge"]
+  static let names = ["publish", "work", "status", "failed", "retry", "peek", "move", "declare", "purge"]
 
   static func named(_ name: String) -> Subcommand? {
     switch name {
     case "publish": Publish.subcommand
     case "work": Work.subcommand
     case "status": Status.subcommand
+    case "failed": Failed.subcommand
+    case "retry": Retry.subcommand
     case "peek": Peek.subcommand
     case "move": Move.subcommand
     case "declare": Declare.subcommand

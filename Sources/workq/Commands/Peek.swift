@@ -6,6 +6,8 @@ struct PeekSettings: Equatable {
   var count = 10
   /// Whether only the first body is written.
   var isRaw = false
+  /// Whether each task has one line.
+  var isList = false
 }
 
 /// `workq peek`: shows waiting tasks without taking them.
@@ -23,22 +25,8 @@ struct Peek {
       if try Peeker.countsDeliveries(&link, queue: queue, tasks: tasks) {
         console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
       }
-      explain(look.replacement, queue, console)
+      ReplacementNote.tell(look.replacement, queue, console)
       try show(tasks, waiting, of: queue, at: link.address.location, console)
-    }
-  }
-
-  private func explain(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
-    if replacement.replaced > 0 {
-      let them = replacement.replaced == 1 ? "1 task" : "\(replacement.replaced) tasks"
-      console.notice(
-        "\(them) had been returned to '\(queue)' often: a copy at the queue's end replaces each, because the "
-          + "queue's delivery limit would drop it")
-    }
-    if let reason = replacement.refusal {
-      console.notice(
-        "cannot replace tasks that were returned to '\(queue)' often: \(reason); the queue's delivery limit "
-          + "may drop them")
     }
   }
 
@@ -51,9 +39,13 @@ struct Peek {
       }
       return console.print(bytes: task.message.body)
     }
+    let line = TaskLine.forOutput()
+    if choice.isList && !settings.output.isJSON && !tasks.isEmpty { console.print(line.heading) }
     for (index, task) in tasks.enumerated() {
       if settings.output.isJSON {
         console.print(PeekReport.json(task, queue: queue))
+      } else if choice.isList {
+        console.print(line.line(task))
       } else {
         if index > 0 { console.print("") }
         for line in PeekReport.lines(task, number: index + 1) { console.print(line) }

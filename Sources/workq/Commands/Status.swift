@@ -7,11 +7,13 @@ struct StatusSettings: Equatable {
   var interval: Duration?
   var maxWaiting: UInt32?
   var minConsumers: UInt32?
+  /// In the failed queue of each queue.
+  var maxFailed: UInt32?
   var retryDelay = Duration.seconds(10)
   var retryMaxDelay = Duration.seconds(3600)
   var delays: [Duration] = []
 
-  var isCheck: Bool { maxWaiting != nil || minConsumers != nil }
+  var isCheck: Bool { maxWaiting != nil || minConsumers != nil || maxFailed != nil }
 }
 
 /// `workq status`: shows how many tasks wait, and who consumes them.
@@ -23,7 +25,7 @@ struct Status {
   func run() throws {
     let families = try settings.connection.queueNames(settings.words).map { queue in
       choice.isCheck
-        ? QueueFamily(checking: queue)
+        ? QueueFamily(checking: queue, withFailed: choice.maxFailed != nil)
         : QueueFamily(
           queue: queue,
           retryDelays: QueueFamily.retryDelays(
@@ -70,6 +72,11 @@ struct Status {
   private func complaints(about reading: QueueReading) -> [String] {
     guard let status = reading.status else { return [] }
     var complaints: [String] = []
+    if reading.member.role == .failed {
+      guard let maxFailed = choice.maxFailed, status.waiting > maxFailed else { return [] }
+      let tasks = status.waiting == 1 ? "1 parked task" : "\(status.waiting) parked tasks"
+      return ["'\(status.name)' has \(tasks), more than \(maxFailed)"]
+    }
     if let maxWaiting = choice.maxWaiting, status.waiting > maxWaiting {
       complaints.append("'\(status.name)' has \(status.waiting) waiting tasks, more than \(maxWaiting)")
     }

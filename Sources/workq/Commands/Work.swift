@@ -43,10 +43,15 @@ struct Work {
     if case .unrunnable(let words, let isTemporary) = reason {
       throw Failure(isTemporary ? .temporary : .configuration, "\(words); its task went back to the queue")
     }
-    guard options.bounds.isBounded, tally.parked + tally.dropped > 0 else { return }
+    guard options.bounds.isBounded else { return }
     let parked = tally.parked > 0 ? ["\(tally.parked) parked in '\(options.failedQueue)'"] : []
     let dropped = tally.dropped > 0 ? ["\(tally.dropped) dropped"] : []
-    throw Failure(.tasksFailed, "some tasks were not done: \((parked + dropped).joined(separator: ", "))")
+    let isLeft = choice.failsOnRetry && tally.scheduled > 0
+    let scheduled = isLeft ? ["\(tally.scheduled) scheduled for retry"] : []
+    let fates = (parked + dropped + scheduled).joined(separator: ", ")
+    guard !fates.isEmpty else { return }
+    throw Failure(
+      .tasksFailed, WorkReport.failures(tally).map { "\($0); \(fates)" } ?? "tasks failed: \(fates)")
   }
 }
 

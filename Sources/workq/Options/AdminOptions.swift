@@ -5,6 +5,7 @@ extension Peek {
       examples: """
         $ workq peek task_queue.failed              why tasks were parked
         $ workq peek -c 1000 --json | jq .body
+        $ workq peek -c 100 --list                  a line for each task
         $ workq peek --raw > task                   the next task's body, byte for byte
         """,
       description: """
@@ -21,6 +22,9 @@ extension Peek {
         guard !settings.peek.isRaw || !settings.output.isJSON else {
           throw UsageError("--raw and --json exclude each other")
         }
+        guard !settings.peek.isRaw || !settings.peek.isList else {
+          throw UsageError("--raw and --list exclude each other")
+        }
       },
       run: { try Peek(settings: $0).run() })
   }
@@ -33,6 +37,14 @@ extension Peek {
           (settings, value) throws(UsageError) in
           settings.peek.count = try Value.integer(value, 1...Int.max)
         },
+        .flag(
+          "list", common: true, "Print a line for each task",
+          """
+          The line has the task's id, the time since it failed or was published, its attempts, the reason of the \
+          last failure, and the body's first 40 characters. A narrow terminal gets fewer columns. With --json \
+          there is an object for each task, with or without this option. Excludes --raw.
+          """
+        ) { $0.peek.isList = true },
         .flag(
           "raw", common: true, "Write the first body to stdout, byte for byte",
           "Nothing else is written. The exit code is 75 when no task waits. Excludes --json."
@@ -48,13 +60,14 @@ extension Move {
       examples: """
         $ workq move task_queue.failed task_queue          retry what was parked
         $ workq move -c 1 task_queue.failed task_queue     one of them first, to see
-        $ workq move --match x-workq-exit-status=2 task_queue.failed later
+        $ workq move --match x-workq-exit-status=2 --dry-run task_queue.failed later
+                                       what would be moved
         """,
       description: """
         A task leaves the first queue when the broker has confirmed that the second one has it. Whatever happens, \
         no task is lost, and at worst those in flight are in both. Properties and headers are kept, except for \
         those that count attempts or describe failures, and those that the broker has added. Both queues must \
-        exist. With --match workq looks at every task, and holds those that stay until the end: where tens of \
+        exist. With --match or --id workq looks at every task, and holds those that stay until the end: where tens of \
         thousands stay, that keeps the broker busy for a minute. --url or WORKQ_URL names the broker; \
         WORKQ_QUEUE has no effect.
         At the first Ctrl-C the command finishes the tasks in flight, and leaves the rest where it is. At the \
@@ -70,28 +83,46 @@ extension Move {
   }
 
   private static var choice: OptionGroup {
-    OptionGroup(
-      title: "Move options",
-      options: [
-        .value(
-          "count", short: "c", "n", common: true, "Maximum number of tasks to move",
-          "The default is all that wait at the start."
-        ) { (settings, value) throws(UsageError) in
-          settings.move.count = try Value.integer(value, 1...Int.max)
-        },
-        .value(
-          "match", "header=value", repeats: true, common: true, "Move only tasks with this header",
-          """
-          A number and its digits are the same. Can be repeated: all must match. The other tasks stay in their \
-          places. workq looks at every waiting task, and holds the others until the end.
-          """
-        ) { (settings, value) throws(UsageError) in
-          settings.move.matches.append(try Value.field(value, "HEADER=VALUE"))
-        },
-        .flag("keep-attempts", common: true, "Keep headers about attempts and failures") {
-          $0.move.keepsAttempts = true
-        },
-      ])
+    OptionGroup(title: "Move options", options: choices(verb: "move", participle: "moved"))
+  }
+
+  /// What is moved, for `move` and `retry`.
+  static func choices(verb: String, participle: String) -> [Option] {
+    [
+      .value(
+        "count", short: "c", "n", common: true, "Maximum number of tasks to \(verb)",
+        "The default is all that wait at the start."
+      ) { (settings, value) throws(UsageError) in
+        settings.move.count = try Value.integer(value, 1...Int.max)
+      },
+      .value(
+        "id", "id", repeats: true, common: true,
+        "\(verb == "retry" ? "Retry" : "Move") only the task with this message id",
+        """
+        Can be repeated: each task with one of the ids is \(participle). The other tasks stay in their places. \
+        workq looks at every waiting task, and holds the others until the end.
+        """
+      ) { (settings, value) throws(UsageError) in
+        settings.move.ids.insert(try Value.shortText(value))
+      },
+      .value(
+        "match", "header=value", repeats: true, common: true,
+        "\(verb == "retry" ? "Retry" : "Move") only tasks with this header",
+        """
+        A number and its digits are the same. Can be repeated: all must match. The other tasks stay in their \
+        places. workq looks at every waiting task, and holds the others until the end.
+        """
+      ) { (settings, value) throws(UsageError) in
+        settings.move.matches.append(try Value.field(value, "HEADER=VALUE"))
+      },
+      .flag("keep-attempts", common: true, "Keep headers about attempts and failures") {
+        $0.move.keepsAttempts = true
+      },
+      .flag(
+        "dry-run", common: true, "Move nothing; print the tasks that would be moved",
+        "There is a line for each task: id, time since it failed, attempts, reason, and the body's beginning."
+      ) { $0.move.isDryRun = true },
+    ]
   }
 }
 

@@ -6,7 +6,7 @@ extension Status {
       examples: """
         $ workq status                   task_queue, its retries, its parked tasks
         $ workq status mail pdf --watch  every two seconds, until Ctrl-C
-        $ workq status --max-waiting 1000 --min-consumers 1
+        $ workq status --max-waiting 1000 --min-consumers 1 --max-failed 0
                                          for monitoring: exit code 0 or 75
         """,
       description: """
@@ -19,12 +19,13 @@ extension Status {
         --delay that is given here. Any other queue is found by its name: `workq status task_queue.retry.1500ms`. \
         The broker logs each missing queue; --watch looks for missing ones after 1 min and then less often, and \
         --max-waiting and --min-consumers do not look for them.
-        No count includes the tasks that the broker is moving from a retry or delay queue to the work queue.
+        A line on stderr says what the table leaves out: tasks that workers hold, and tasks that wait with other \
+        delays than those that were named. No count includes the tasks that the broker is moving from a retry or delay queue to the work queue.
         """,
       groups: { [choice, .connection, .output] },
       check: { (settings) throws(UsageError) in
         guard settings.status.interval == nil || !settings.status.isCheck else {
-          throw UsageError("--max-waiting and --min-consumers look once: leave out --watch")
+          throw UsageError("--max-waiting, --min-consumers and --max-failed look once: leave out --watch")
         }
       },
       run: { try Status(settings: $0).run() })
@@ -34,8 +35,9 @@ extension Status {
     OptionGroup(
       title: "Status options",
       introduction: """
-        With --max-waiting and --min-consumers nothing is printed on success but what --json asks for, only the \
-        queues themselves are looked at, and --watch is refused.
+        With --max-waiting, --min-consumers and --max-failed nothing is printed on success but what --json asks \
+        for, only the queues themselves are looked at, with --max-failed also their failed queues, and --watch is \
+        refused. A failed queue that does not exist has no parked tasks.
         """,
       options: [
         .optional(
@@ -55,6 +57,10 @@ extension Status {
         .value("min-consumers", "n", common: true, "Exit with 75 if a queue has fewer consumers") {
           (settings, value) throws(UsageError) in
           settings.status.minConsumers = try Value.integer(value, 0...UInt32.max)
+        },
+        .value("max-failed", "n", common: true, "Exit with 75 if more tasks are parked") {
+          (settings, value) throws(UsageError) in
+          settings.status.maxFailed = try Value.integer(value, 0...UInt32.max)
         },
         .value(
           "retry-delay", "duration", common: true, default: "10s", "First retry delay of the queue's workers"

@@ -123,6 +123,10 @@ extension Work {
         ) { (settings, value) throws(UsageError) in
           settings.work.log = try Value.choice(value, [("text", .text), ("json", .json)])
         },
+        .flag(
+          "timestamps", "Begin each message with the time",
+          "ISO 8601, in UTC. The output of commands stays as it is, and so does JSON, which has times."
+        ) { $0.output.hasTimestamps = true },
         .value(
           "timeout", "duration", common: true, "Maximum time for a task, then TERM",
           "The signal goes to the command's process group. A task that times out has failed."
@@ -206,6 +210,20 @@ extension Work {
         .flag("drain", aliases: ["burst"], common: true, "Exit when no task waits and none runs") {
           $0.work.bounds.drains = true
         },
+        .flag(
+          "wait-for-retries", common: true, "With --drain: wait for own retries",
+          """
+          The worker exits when no task waits, none runs, and every task that it scheduled for retry has come \
+          back. It waits for a late one up to 10 s after its time.
+          """
+        ) { $0.work.bounds.waitsForRetries = true },
+        .flag(
+          "fail-on-retry", common: true, "Exit with 1 also if a retry is left scheduled",
+          """
+          Otherwise a bounded run exits with 1 if it parked or dropped a task. A retry is left when the worker \
+          exits before its time. Needs --drain, --count, --idle-timeout or --max-time.
+          """
+        ) { $0.work.failsOnRetry = true },
         .value(
           "idle-timeout", "duration", common: true, "Exit after this time without a task",
           "With --drain the worker waits for those of its own retries that are due by then."

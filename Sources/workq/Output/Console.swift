@@ -18,6 +18,8 @@ struct Console {
   var isQuiet = false
   var isVerbose = false
   var colorMode = ColorMode.auto
+  /// Whether messages begin with the time.
+  var hasTimestamps = false
   /// Lines of data that are to be written together.
   private var held: HeldLines?
 
@@ -32,15 +34,18 @@ struct Console {
 
   private final class HeldLines {
     var bytes: [UInt8] = []
+    /// More than this is not held.
+    let limit: Int
+
+    init(limit: Int) {
+      self.limit = limit
+    }
   }
 
-  /// More than this is not held.
-  private static let mostHeld = 65_536
-
-  /// A console that keeps lines of data until `showHeld()`, or until something else is written.
-  func holding() -> Console {
+  /// A console that keeps up to `limit` bytes of data until `showHeld()`, or until something else is written.
+  func holding(_ limit: Int = 65_536) -> Console {
     var console = self
-    console.held = HeldLines()
+    console.held = HeldLines(limit: limit)
     return console
   }
 
@@ -56,7 +61,7 @@ struct Console {
     guard let held else { return Self.write(Array("\(line)\n".utf8), to: STDOUT_FILENO) }
     held.bytes.append(contentsOf: line.utf8)
     held.bytes.append(UInt8(ascii: "\n"))
-    if held.bytes.count > Self.mostHeld { showHeld() }
+    if held.bytes.count > held.limit { showHeld() }
   }
 
   /// Writes an object of `--json`.
@@ -95,6 +100,11 @@ struct Console {
     if isVerbose { tell(text(), nil) }
   }
 
+  /// Tells people of tasks that failed, also with `--quiet`.
+  func result(_ text: String) {
+    tell(text, .notice)
+  }
+
   func failure(_ text: String) {
     tell(text, .failure)
   }
@@ -122,7 +132,8 @@ struct Console {
     let text = lines.map { String($0).harmless }.joined(separator: "\n")
     var name = "workq:"
     if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
-    Self.write(Array("\(name) \(text)\n".utf8), to: STDERR_FILENO)
+    let time = hasTimestamps ? "\(WallClock.iso8601) " : ""
+    Self.write(Array("\(time)\(name) \(text)\n".utf8), to: STDERR_FILENO)
   }
 
   private var showsColor: Bool { showsColor(on: STDERR_FILENO) }

@@ -27,8 +27,10 @@ enum JSONKey: String, CaseIterable {
   case exchange
   case exists
   case exitStatus = "exit_status"
+  case firstTime = "first_time"
   case from
   case headers
+  case lastTime = "last_time"
   case left
   case messageID = "message_id"
   case moved
@@ -46,6 +48,8 @@ enum JSONKey: String, CaseIterable {
   case retryInSeconds = "retry_in_seconds"
   case role
   case routingKey = "routing_key"
+  case sample
+  case scheduled
   case seconds
   case signal
   case stale
@@ -64,4 +68,5 @@ enum JSONKey: String, CaseIterable {
   case userID = "user_id"
   case waiting
   case waitingQueue = "waiting_queue"
+  case wouldMove = "would_move"
 }

@@ -100,6 +100,16 @@ final class MoveReport {
     }
   }
 
+  /// Says what a move would do.
+  func tryOut(_ count: Int, _ left: Int) {
+    if isJSON {
+      console.print([.from: source, .to: target, .moved: 0, .left: count + left, .wouldMove: count])
+    } else if !console.isQuiet {
+      let rest = left > 0 ? ", \(left) left" : ""
+      console.print("\(source) -> \(target): \(count) would be moved\(rest)")
+    }
+  }
+
   private func notice(_ text: String) {
     clear()
     console.notice(text)

@@ -11,17 +11,39 @@ enum PeekReport {
     (TaskHeaders.attempts, "attempts"), (TaskHeaders.reason, "failed because"),
     (TaskHeaders.exitStatus, "exit status"), (TaskHeaders.signal, "signal"), (TaskHeaders.host, "on host"),
     (TaskHeaders.firstFailure, "first failure"), (TaskHeaders.lastFailure, "last failure"),
-    (TaskHeaders.stderr, "stderr"),
   ]
 
   // MARK: For people
 
   /// A heading, the properties that the task has, and its body.
   static func lines(_ task: Delivery, number: Int) -> [String] {
-    let shown = properties(task) + failure(task) + headers(task) + [("body", body(task.message.body))]
-    let width = shown.map(\.0.count).max() ?? 0
+    let deaths = deaths(task)
+    let (before, after) = (
+      properties(task) + deaths + failure(task),
+      headers(task, hasDeaths: !deaths.isEmpty) + [("body", body(task.message.body))]
+    )
+    let width = (before + after).map(\.0.count).max() ?? 0
     let heading = "[\(number)]\(task.isRedelivered ? " redelivered" : "")"
-    return [heading] + shown.map { "  \($0.0.padded(to: width))  \($0.1)" }
+    let rows = [before, after].map { $0.map { "  \($0.0.padded(to: width))  \($0.1)" } }
+    return [heading] + rows[0] + stderr(task) + rows[1]
+  }
+
+  /// What the command wrote, indented, line by line.
+  private static func stderr(_ task: Delivery) -> [String] {
+    guard let value = task.message.properties.headers?[TaskHeaders.stderr] else { return [] }
+    let text = (value.text ?? value.words).split(
+      omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    let lines = text.last == "" ? text.dropLast() : text[...]
+    return ["  stderr"] + lines.map { $0.isEmpty ? "" : "    \(Quoted.plain(String($0)))" }
+  }
+
+  /// Why the broker dead-lettered the task, the last event first.
+  private static func deaths(_ task: Delivery) -> [(String, String)] {
+    DeadLetter.history(task.message.properties.headers).map { death in
+      let count = death.count == 1 ? "" : ", \(death.count) times"
+      let first = death.time.map { "\(death.count == 1 ? ", " : ", first at ")\(date($0))" } ?? ""
+      return ("dead-lettered", "\(Quoted.plain(death.cause))\(count)\(first)")
+    }
   }
 
   private static func properties(_ task: Delivery) -> [(String, String)] {
@@ -45,9 +67,12 @@ enum PeekReport {
     return told.compactMap { name, label in headers[name].map { (label, words($0)) } }
   }
 
-  private static func headers(_ task: Delivery) -> [(String, String)] {
+  private static func headers(_ task: Delivery, hasDeaths: Bool) -> [(String, String)] {
     (task.message.properties.headers?.entries ?? []).filter { entry in
-      !told.contains { $0.0 == entry.name }
+      let isOfDeaths =
+        entry.name == "x-death" || entry.name.wholeMatch(of: #/x-(first|last)-death-.*/#) != nil
+      return entry.name != TaskHeaders.stderr && !(hasDeaths && isOfDeaths)
+        && !told.contains { $0.0 == entry.name }
     }.map { ("header \(Quoted.plain($0.name))", words($0.value)) }
   }
 
@@ -56,7 +81,8 @@ enum PeekReport {
     return date(seconds)
   }
 
-  private static func date(_ seconds: UInt64) -> String {
+  /// A time as ISO 8601.
+  static func date(_ seconds: UInt64) -> String {
     // Further than that, a date has no year of four digits.
     seconds < 253_402_300_800
       ? WallClock.iso8601(Int(seconds)) : "\(seconds) s after 1970"
@@ -68,7 +94,7 @@ enum PeekReport {
   }
 
   /// The beginning of a body, without the first part of a character that was cut in two.
-  private static func whole(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+  static func whole(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     for missing in 0..<4 {
       let shorter = Array(bytes.dropLast(missing))
       if String(validating: shorter, as: UTF8.self) != nil { return shorter }

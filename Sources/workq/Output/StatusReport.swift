@@ -18,8 +18,12 @@ struct StatusReport {
     for line in Table.lines([["QUEUE", "WAITING", "CONSUMERS"]] + rows, [.left, .right, .right]) {
       console.print(line)
     }
+    console.say(Self.unseen)
     if let note = Self.note(on: readings) { console.say(note) }
   }
+
+  /// What no look at queues can find.
+  static let unseen = "not counted: tasks that workers hold, retries and delays not named here"
 
   /// What the counts leave out; nil where that cannot be anything.
   static func note(on readings: [QueueReading]) -> String? {

@@ -107,14 +107,21 @@ extension WorkReport {
       Self.explained(reason, [.event: "stopping", .tasks: running, .released: released])
     case .graceIsOver(let running): [.event: "grace_over", .tasks: running]
     case .abandoned(let running, _): [.event: "killed", .tasks: running]
-    case .stopped(let tally, let duration):
-      [
-        .event: "stopped", .seconds: duration, .done: tally.done, .retried: tally.retried,
-        .requeued: tally.requeued, .parked: tally.parked, .dropped: tally.dropped,
-        .released: tally.handedBack, .stale: tally.inVain,
-      ]
+    case .stopped(let tally, let duration): Self.counted("stopped", tally, duration)
+    case .state(let address, let running, _, let tally, let duration):
+      Self.counted("state", tally, duration, running: running, address)
     default: nil
     }
+  }
+
+  private static func counted(
+    _ event: String, _ tally: TaskCounts, _ duration: Duration, running: Int? = nil, _ address: Address? = nil
+  ) -> JSONObject {
+    [
+      .event: event, .tasks: running, .broker: address?.location, .seconds: duration, .done: tally.done,
+      .retried: tally.retried, .requeued: tally.requeued, .parked: tally.parked, .dropped: tally.dropped,
+      .released: tally.handedBack, .stale: tally.inVain, .scheduled: tally.scheduled,
+    ]
   }
 
   private static func explained(_ reason: StopReason, _ object: JSONObject) -> JSONObject {

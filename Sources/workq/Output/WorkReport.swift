@@ -64,6 +64,8 @@ struct WorkReport {
     case .output, .caughtUp: break
     case .waitingQueue(let event): event.report(to: console)
     case .stopped(let tally, let duration): tellSummary(tally, duration)
+    case .state(let address, let running, let waiting, let tally, let duration):
+      tellState(address, running, waiting, tally, duration)
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
       .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned:
       tellTrouble(event)
@@ -129,6 +131,32 @@ struct WorkReport {
     } else {
       console.say(summary(tally, duration))
     }
+    // A bounded run says it last, as the reason of its exit code.
+    if !options.bounds.isBounded, let failures = Self.failures(tally) { console.result(failures) }
+  }
+
+  /// "running for 5 min: 3 running tasks, 120 done, 2 parked; connected to HOST".
+  private func tellState(
+    _ address: Address?, _ running: Int, _ waiting: Int, _ tally: TaskCounts, _ duration: Duration
+  ) {
+    let counts = [
+      (waiting, "prefetched"), (tally.scheduled, "scheduled for retry"), (tally.parked, "parked"),
+      (tally.dropped, "dropped"), (tally.requeued, "requeued"),
+    ]
+    let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
+    let place = address.map { "connected to \($0.location)" } ?? "not connected"
+    console.result(
+      "\(place), consuming '\(queue)' for \(duration.spoken): \(running) running, \(tally.done) done\(others)"
+    )
+  }
+
+  /// "2 tasks failed: exit status 2 (1), timed out after 5 min (1)"; nil when none has failed.
+  static func failures(_ tally: TaskCounts) -> String? {
+    let count = tally.failures.values.reduce(0, +)
+    guard count > 0 else { return nil }
+    let reasons = tally.failures.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }
+    let list = reasons.map { "\(Quoted.plain($0.key)) (\($0.value))" }.joined(separator: ", ")
+    return "\(count == 1 ? "1 task" : "\(Figures.grouped(count)) tasks") failed: \(list)"
   }
 
   private func summary(_ tally: TaskCounts, _ duration: Duration) -> String {

@@ -1,0 +1,104 @@
+internal import AMQP
+internal import WorkQueue
+
+/// Which failed queue `workq failed` and `workq retry` mean, and how much the first shows.
+struct FailedSettings: Equatable {
+  /// nil is the work queue's name and ".failed".
+  var queue: String?
+  /// Whether each task has a line.
+  var isList = false
+}
+
+/// `workq failed`: shows which tasks are parked, and why.
+struct Failed {
+  /// This many bytes of lines are kept until the tasks are back in their queue.
+  private static let mostHeld = 16 << 20
+
+  let settings: Settings
+  private var output: OutputSettings { settings.output }
+
+  func run() throws {
+    let names = try ParkedQueues(settings)
+    let options = settings.connection.options(for: "failed")
+    try settings.withConnection(for: "failed") { link, console in
+      // A reader who takes his time, as less(1) does, must not keep the tasks from their queue.
+      let held = console.holding(Self.mostHeld)
+      var summary = FailureSummary()
+      let line = TaskLine.forOutput()
+      var seen = 0
+      let result = try QueueScan.look(at: names.failed, on: &link, via: [link.address], options) { task in
+        if !settings.failed.isList {
+          summary.add(task)
+        } else if output.isJSON {
+          held.print(PeekReport.json(task, queue: names.failed))
+        } else {
+          if seen == 0 { held.print(line.heading) }
+          held.print(line.line(task))
+        }
+        seen += 1
+        return true
+      }
+      held.showHeld()
+      guard let result, result.seen > 0 else {
+        if result == nil { try names.checkWorkQueue(&link) }
+        return console.notice("no task is parked in '\(names.failed)'")
+      }
+      ReplacementNote.tell(result.replacement, names.failed, console)
+      if settings.failed.isList { return }
+      let report = FailedReport(queue: names.failed, summary: summary)
+      if output.isJSON {
+        for object in report.json() { console.print(object) }
+      } else {
+        for line in report.lines(width: Self.width) { console.print(line) }
+      }
+      console.say(names.advice(for: result.seen))
+    }
+  }
+
+  private static var width: Int? { Console.outputIsTerminal ? Terminal.size.columns : nil }
+}
+
+/// A work queue and its failed queue.
+struct ParkedQueues {
+  let work: String
+  let failed: String
+
+  init(_ settings: Settings) throws {
+    work = try settings.connection.queueNames(settings.words)[0]
+    failed = settings.failed.queue ?? "\(work).failed"
+    guard (1...255).contains(failed.utf8.count), failed != work else {
+      throw Failure(.usage, "the failed queue needs another name than '\(work)', of 255 bytes at most")
+    }
+  }
+
+  /// A work queue without a failed queue has no parked tasks; a name that no queue has is probably misspelt.
+  func checkWorkQueue(_ link: inout Connection) throws {
+    guard try link.status(ofQueue: work) == nil else { return }
+    let hint = work.hasSuffix(".failed") ? "give the work queue's name, without .failed" : "check the name"
+    throw Failure(
+      .configuration, "\(link.address.location): there is no queue '\(work)', and no '\(failed)' (\(hint))")
+  }
+
+  func advice(for count: Int) -> String {
+    let tasks = count == 1 ? "1 task is" : "\(Figures.grouped(count)) tasks are"
+    let name = Quoted.shellWord(work)
+    return "\(tasks) parked in '\(failed)'; 'workq retry \(name)' brings \(count == 1 ? "it" : "them") back"
+  }
+}
+
+/// Reports tasks that were replaced while they were looked at.
+enum ReplacementNote {
+  static func tell(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
+    if replacement.replaced > 0 {
+      let them = replacement.replaced == 1 ? "1 task" : "\(replacement.replaced) tasks"
+      console.notice(
+        "\(them) had been returned to '\(queue)' often: a copy at the queue's end replaces each, because the "
+          + "queue's delivery limit would drop it")
+    }
+    if let reason = replacement.refusal {
+      console.notice(
+        "cannot replace tasks that were returned to '\(queue)' often: \(reason); the queue's delivery limit "
+          + "may drop them")
+    }
+  }
+}

@@ -1,0 +1,100 @@
+internal import AMQP
+internal import WorkQueue
+
+/// Tasks in one line each: for `failed --list`, `peek --list` and a dry run of `move` and `retry`.
+struct TaskLine {
+  /// What a line has, in this order.
+  private enum Column {
+    case id
+    case age
+    case attempts
+    case reason
+    case body
+  }
+
+  private static let idWidth = 36
+  private static let ageWidth = 7
+  private static let reasonWidth = 18
+  private static let bodyCharacters = 40
+
+  private let columns: [Column]
+  /// What a line is cut to; nil where it is written in full.
+  private let width: Int?
+  /// Seconds since 1970.
+  private let now: Int
+
+  /// - Parameters:
+  ///   - width: of the terminal that the lines are for; nil elsewhere.
+  ///   - now: seconds since 1970.
+  init(width: Int?, now: Int = WallClock.seconds) {
+    (self.width, self.now) = (width, now)
+    switch width ?? .max {
+    case 100...: columns = [.id, .age, .attempts, .reason, .body]
+    case 70...: columns = [.id, .age, .reason, .body]
+    default: columns = [.id, .body]
+    }
+  }
+
+  /// For stdout.
+  static func forOutput() -> TaskLine {
+    TaskLine(width: Console.outputIsTerminal ? Terminal.size.columns : nil)
+  }
+
+  var heading: String {
+    line { column in
+      switch column {
+      case .id: "ID"
+      case .age: "AGE"
+      case .attempts: "ATTEMPTS"
+      case .reason: "REASON"
+      case .body: "BODY"
+      }
+    }
+  }
+
+  func line(_ task: Delivery) -> String {
+    let properties = task.message.properties
+    let failure = LastFailure(properties.headers)
+    return line { column in
+      switch column {
+      case .id: properties.messageID.map(Quoted.plain) ?? "-"
+      case .age: (failure.time ?? properties.timestamp).map(age) ?? "-"
+      case .attempts: "\(failure.attempts)"
+      case .reason: failure.reason.map(Quoted.plain) ?? "-"
+      case .body: Self.beginning(of: task.message.body)
+      }
+    }
+  }
+
+  /// The body's first 40 characters, in quotes.
+  static func beginning(of body: [UInt8]) -> String {
+    // No character has more bytes than four.
+    let most = bodyCharacters * 4
+    let bytes = body.count > most ? PeekReport.whole(body.prefix(most)) : body
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      let isWhole = body.count <= bodyCharacters
+      return "\(Quoted.bytes(Array(body.prefix(bodyCharacters))))\(isWhole ? "" : "…")"
+    }
+    let shown = text.prefix(bodyCharacters)
+    return "\(Quoted.bytes(Array(shown.utf8)))\(shown.utf8.count == body.count ? "" : "…")"
+  }
+
+  private func age(_ time: UInt64) -> String {
+    Figures.time(.seconds(max(0, now - Int(clamping: time))))
+  }
+
+  private func line(_ text: (Column) -> String) -> String {
+    let cells = columns.map { column in
+      switch column {
+      case .id: text(column).padded(to: Self.idWidth)
+      case .age: text(column).paddedLeft(to: Self.ageWidth)
+      case .attempts: text(column).paddedLeft(to: "ATTEMPTS".count)
+      case .reason: text(column).padded(to: Self.reasonWidth)
+      case .body: text(column)
+      }
+    }
+    let line = cells.joined(separator: "  ")
+    guard let width, line.count > width else { return line }
+    return "\(line.prefix(max(0, width - 1)))…"
+  }
+}

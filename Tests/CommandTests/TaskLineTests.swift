@@ -1,0 +1,76 @@
+import AMQP
+import TestSupport
+import Testing
+
+@testable import WorkQueue
+@testable import workq
+
+@Suite(.units) struct TaskLineTests {
+  private func task(_ body: String = "resize cat.jpg") -> Delivery {
+    var message = Message(body: Array(body.utf8))
+    message.properties.messageID = "0b5c4a1e-7d55-4d1f-9e0e-0c7b1a8f5b3a"
+    message.properties.headers = [
+      "x-workq-attempts": .int64(5), "x-workq-reason": .text("exit status 2"),
+      "x-workq-last-failure": .timestamp(1000),
+    ]
+    return Delivery(
+      tag: Delivery.Tag(session: 1, number: 1), isRedelivered: false, exchange: "", routingKey: "q",
+      message: message)
+  }
+
+  @Test func `has all columns when the output is no terminal`() {
+    let line = TaskLine(width: nil, now: 1000 + 7200)
+    let cells = ["0b5c4a1e-7d55-4d1f-9e0e-0c7b1a8f5b3a", "    2 h", "       5", "exit status 2     "]
+    #expect(line.line(task()) == (cells + ["'resize cat.jpg'"]).joined(separator: "  "))
+  }
+
+  @Test(arguments: [80, 50, 20]) func `is no wider than the terminal`(width: Int) {
+    let line = TaskLine(width: width, now: 2000)
+    #expect(line.line(task(String(repeating: "x", count: 300))).count == width)
+    #expect(line.heading.count <= width)
+  }
+
+  @Test func `cuts a body after 40 characters, and never in one`() {
+    let body = String(repeating: "é", count: 41)
+    #expect(TaskLine.beginning(of: Array(body.utf8)) == "'\(String(repeating: "é", count: 40))'…")
+    #expect(TaskLine.beginning(of: Array("short".utf8)) == "'short'")
+    #expect(TaskLine.beginning(of: [0xff]) == #"b'\xff'"#)
+  }
+}
+
+@Suite(.units) struct FailedReportTests {
+  private func report() -> FailedReport {
+    var summary = FailureSummary()
+    var message = Message(body: Array("cat.jpg".utf8))
+    message.properties.headers = [
+      "x-workq-exit-status": .int64(2), "x-workq-last-failure": .timestamp(1_700_000_000),
+      "x-workq-stderr": .text("warning\nno such file\n"),
+    ]
+    summary.add(
+      Delivery(
+        tag: Delivery.Tag(session: 1, number: 1), isRedelivered: false, exchange: "", routingKey: "q",
+        message: message))
+    return FailedReport(queue: "q.failed", summary: summary)
+  }
+
+  @Test func `has a row for each reason, and a sample below it`() {
+    #expect(
+      report().lines(width: nil) == [
+        "TASKS  REASON         FIRST                 LAST",
+        "    1  exit status 2  2023-11-14T22:13:20Z  2023-11-14T22:13:20Z", "       'cat.jpg': no such file",
+      ])
+  }
+
+  @Test func `leaves the first time out when the terminal is narrow`() {
+    #expect(report().lines(width: 50)[0] == "TASKS  REASON         LAST")
+  }
+
+  @Test func `has the documented keys in JSON`() {
+    #expect(
+      report().json().map(\.line) == [
+        #"{"error":"exit status 2","exit_status":2,"first_time":"2023-11-14T22:13:20Z","#
+          + #""last_time":"2023-11-14T22:13:20Z","queue":"q.failed","sample":{"attempt":0,"body":"cat.jpg","#
+          + #""stderr":"warning\nno such file\n"},"tasks":1}"#
+      ])
+  }
+}
