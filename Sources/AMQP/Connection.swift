@@ -62,7 +62,7 @@ package struct Connection: ~Copyable {
   var pool = Pool()
   private var assembler = ContentAssembler()
   /// Events that arrived while a request was waited for.
-  private var pendingEvents: [Event] = []
+  private var pendingEvents = Fifo<Event>()
 
   // MARK: Opening
 
@@ -184,7 +184,7 @@ package struct Connection: ~Copyable {
   /// - Returns: nil when nothing arrived within `timeout`, which is not an error.
   /// - Throws: `lost`, or why the broker closed the connection. It is of no use afterwards. `interrupted`.
   package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
-    if !pendingEvents.isEmpty { return pendingEvents.removeFirst() }
+    if let event = pendingEvents.popFirst() { return event }
     if let event = try readEvent() { return event }
     guard timeout > .zero else { return nil }
     let deadline = Deadline.after(timeout)
@@ -381,7 +381,7 @@ package struct Connection: ~Copyable {
     guard !channelIsOpen else { return }
     // An event of the session before would be taken for this one's. What was returned without a confirm to
     // follow carries no number that could be mistaken, and is reported nowhere else.
-    pendingEvents.removeAll {
+    _ = pendingEvents.remove {
       switch $0 {
       case .returned: channelConfirms
       case .blocked, .unblocked: false

@@ -189,7 +189,7 @@ import WorkQueue
     ),
     (
       ["-c1"],
-      "'-c' is an option of work, peek, move (use 'workq work -c'; only connection and output options go before "
+      "'-c' is an option of work, retry, peek, move (use 'workq work -c'; only connection and output options go before "
         + "the subcommand)"
     ),
     (["--priority", "5", "work"], "unknown option '--priority' (see 'workq --help')"),

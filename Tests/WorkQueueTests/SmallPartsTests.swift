@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 
+@testable import AMQP
 @testable import WorkQueue
 
 @Suite(.units) struct FakeWorkTests {

@@ -1,21 +1,23 @@
 /// A first-in, first-out queue; both ends cost the same however long it is.
-struct Fifo<Element> {
-  private var elements: [Element?]
-  private var head = 0
+///
+/// Inlinable, so that other modules specialise it.
+package struct Fifo<Element> {
+  @usableFromInline var elements: [Element?]
+  @usableFromInline var head = 0
 
-  init(_ elements: [Element] = []) {
+  @inlinable package init(_ elements: [Element] = []) {
     self.elements = elements
   }
 
-  var count: Int { elements.count - head }
-  var isEmpty: Bool { count == 0 }
+  @inlinable package var count: Int { elements.count - head }
+  @inlinable package var isEmpty: Bool { count == 0 }
 
-  mutating func append(_ element: Element) {
+  @inlinable package mutating func append(_ element: Element) {
     elements.append(element)
   }
 
   /// Takes out the elements for which `isWanted` holds; the others keep their order.
-  mutating func remove(where isWanted: (Element) -> Bool) -> [Element] {
+  @inlinable package mutating func remove(where isWanted: (Element) -> Bool) -> [Element] {
     var (kept, removed): ([Element], [Element]) = ([], [])
     while let element = popFirst() {
       if isWanted(element) { removed.append(element) } else { kept.append(element) }
@@ -24,7 +26,7 @@ struct Fifo<Element> {
     return removed
   }
 
-  mutating func popFirst() -> Element? {
+  @inlinable package mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
     let element = elements[head]
     elements[head] = nil  // so that a body does not stay in memory
