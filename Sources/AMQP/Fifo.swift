@@ -5,13 +5,16 @@ package struct Fifo<Element> {
   @usableFromInline var elements: [Element?]
   @usableFromInline var head = 0
 
+  /// Begins with these elements.
   @inlinable package init(_ elements: [Element] = []) {
     self.elements = elements
   }
 
+  /// The number of elements.
   @inlinable package var count: Int { elements.count - head }
   @inlinable package var isEmpty: Bool { count == 0 }
 
+  /// Adds an element at the end.
   @inlinable package mutating func append(_ element: Element) {
     elements.append(element)
   }
@@ -26,6 +29,7 @@ package struct Fifo<Element> {
     return removed
   }
 
+  /// Takes the first element out; nil when there is none.
   @inlinable package mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
     let element = elements[head]
