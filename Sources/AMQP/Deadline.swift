@@ -2,7 +2,12 @@ internal import Glibc
 
 /// A moment on the monotonic clock by which something must have happened; clock changes do not move it.
 package struct Deadline: Comparable, Sendable {
-  private let nanoseconds: Int64
+  /// Of the monotonic clock.
+  let nanoseconds: Int64
+
+  init(nanoseconds: Int64) {
+    self.nanoseconds = nanoseconds
+  }
 
   /// The present moment.
   package static var now: Deadline {

@@ -6,20 +6,39 @@ internal import Synchronization
 /// Signals belong to the process, and so do these. Whoever catches signals sets them: `attempt` is readable when a
 /// signal has arrived, `request` when so many have arrived that nothing may be waited for any more.
 package enum Interruption {
+  /// How long an answer is waited for after the signal that ends requests: timeout(1) sends its signal twice at once,
+  /// and a broker that answers needs only moments.
+  private static let grace = Duration.milliseconds(500)
+
   private static let attemptDescriptor = Atomic<Int32>(-1)
   private static let requestDescriptor = Atomic<Int32>(-1)
+  /// When requests end, in nanoseconds of the monotonic clock; 0 is not known.
+  private static let requestsEnd = Atomic<Int64>(0)
 
   /// Ends attempts to connect and log in.
-  package static var attempt: Int32 {
-    get { attemptDescriptor.load(ordering: .relaxed) }
-    set { attemptDescriptor.store(newValue, ordering: .relaxed) }
-  }
+  static var attempt: Int32 { attemptDescriptor.load(ordering: .relaxed) }
 
   /// Ends requests on a connection that stands.
-  package static var request: Int32 {
-    get { requestDescriptor.load(ordering: .relaxed) }
-    set { requestDescriptor.store(newValue, ordering: .relaxed) }
+  static var request: Int32 { requestDescriptor.load(ordering: .relaxed) }
+
+  /// Sets the descriptors.
+  package static func begin(attempt: Int32, request: Int32) {
+    attemptDescriptor.store(attempt, ordering: .relaxed)
+    requestDescriptor.store(request, ordering: .relaxed)
+    requestsEnd.store(0, ordering: .relaxed)
   }
+
+  /// Comes before `request` becomes readable.
+  ///
+  /// Async-signal-safe.
+  package static func endRequests() {
+    requestsEnd.store((.now + grace as Deadline).nanoseconds, ordering: .relaxed)
+  }
+
+  /// Whether requests have ended, and with them what waited for an answer.
+  package static var hasEndedRequests: Bool { requestsEnd.load(ordering: .relaxed) != 0 && end.hasPassed }
+
+  private static var end: Deadline { Deadline(nanoseconds: requestsEnd.load(ordering: .relaxed)) }
 
   /// Waits until `descriptor` is ready for `events` (POLLIN, POLLOUT).
   ///
@@ -37,8 +56,15 @@ package enum Interruption {
         if ready < 0 && errno == EINTR { continue }
         guard ready >= 0 else { throw AMQPError(code: errno, .lost, operation) }
         if ready == 0 { return false }
-        if unsafe entries[1].revents != 0 { throw AMQPError(.interrupted, operation, "a signal arrived") }
-        return true
+        guard unsafe entries[1].revents != 0 else { return true }
+        guard interrupt == request, !end.hasPassed else {
+          throw AMQPError(.interrupted, operation, "a signal arrived")
+        }
+        if unsafe entries[0].revents != 0 { return true }
+        // The grace: from here on the signal is known.
+        guard unsafe poll(entries.baseAddress, 1, min(deadline, end).pollMilliseconds) <= 0 else {
+          return true
+        }
       }
     }
   }

@@ -19,20 +19,31 @@ import Testing
     #expect(result.outputLines == (1...50).map { "\($0)" })
   }
 
+  /// The broker holds back what it is told about a quorum queue while it has 32 such things to do: so several workers
+  /// at a time, several times.
   @Test func `a quorum queue has lost nothing and repeats nothing when its workers have left`() throws {
-    let queue = freshQueue()
-    try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
-    try publish((1...1000).map { "\($0)" }, to: queue)
-    let some = try Program.workq(["work", "--fake", "-q", queue, "--count", "700", "--prefetch", "100"]).run()
-    #expect(some.status == 0)
-    #expect(some.outputLines.count { $0.contains("Received") } == 700)
-    // What it had and did not begin comes back a little later.
-    try waitUntil("the rest is back") { try waiting(in: queue) == 300 }
-    let rest = try Program.workq(["work", "--fake", "-q", queue, "--drain", "--prefetch", "0"]).run()
-    #expect(rest.status == 0)
-    let done = (some.outputLines + rest.outputLines).filter { $0.contains("Received") }
-    #expect(Set(done).count == 1000)
-    #expect(done.count == 1000)
+    for _ in 1...4 {
+      let queues = (1...6).map { _ in freshQueue() }
+      for queue in queues {
+        try Peer.declare(queue, #"{"x-queue-type":"quorum"}"#)
+        try publish((1...1000).map { "\($0)" }, to: queue)
+      }
+      let workers = try queues.map { queue in
+        try Program.workq(["work", "--fake", "-q", queue, "--count", "700", "--prefetch", "100"]).start()
+      }
+      for (queue, worker) in zip(queues, workers) {
+        let some = try worker.end()
+        #expect(some.status == 0)
+        #expect(some.outputLines.count { $0.contains("Received") } == 700)
+        // What it had and did not begin comes back a little later.
+        try waitUntil("the rest is back") { try waiting(in: queue) == 300 }
+        let rest = try Program.workq(["work", "--fake", "-q", queue, "--drain", "--prefetch", "0"]).run()
+        #expect(rest.status == 0)
+        let done = (some.outputLines + rest.outputLines).filter { $0.contains("Received") }
+        #expect(Set(done).count == 1000)
+        #expect(done.count == 1000)
+      }
+    }
   }
 
   @Test func `draining does not wait for retries, unless they are due within the idle time`() throws {

@@ -46,7 +46,7 @@ package struct Signals: ~Copyable {
     childCounter.store(children, ordering: .relaxed)
     interruptCounter.store(interrupts, ordering: .relaxed)
     signalsUntilInterrupt.store(count, ordering: .relaxed)
-    (Interruption.attempt, Interruption.request) = (stops.read, interrupts)
+    Interruption.begin(attempt: stops.read, request: interrupts)
     for signal in signals + [SIGCHLD] where catchSignal(signal) { handled.append(signal) }
     var open = sigset_t()
     unsafe sigemptyset(&open)
@@ -60,7 +60,7 @@ package struct Signals: ~Copyable {
     stopEnd.store(-1, ordering: .relaxed)
     childCounter.store(-1, ordering: .relaxed)
     interruptCounter.store(-1, ordering: .relaxed)
-    (Interruption.attempt, Interruption.request) = (-1, -1)
+    Interruption.begin(attempt: -1, request: -1)
     for end in [stops.read, stops.write, children, interrupts] { close(end) }
   }
 
@@ -109,6 +109,7 @@ package struct Signals: ~Copyable {
         _ = unsafe write(stopEnd.load(ordering: .relaxed), &byte, 1)
         let asksToStop = number == SIGINT || number == SIGTERM || number == SIGHUP
         if asksToStop, signalsUntilInterrupt.wrappingSubtract(1, ordering: .relaxed).newValue == 0 {
+          Interruption.endRequests()
           count(interruptCounter.load(ordering: .relaxed))
         }
       }

@@ -16,11 +16,11 @@ struct Subscription: ~Copyable {
   private var retired: [(consumer: String, last: UInt64)] = []
   /// Results that were to be acknowledged when the connection broke.
   private(set) var lostResults = 0
-  /// How many acknowledgements this session has sent.
-  private var acknowledgements = 0
+  /// How many acks, nacks and rejects this session has sent.
+  private var settlements = 0
 
-  /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
-  private static let fewAcks = 16
+  /// The broker acts on this number of them at once, whatever the queue: see `takeOneMore(of:within:)`.
+  private static let fewSettlements = 16
   /// For the broker to act on the last of them: what it has not acted on, it redelivers.
   private static let closeTimeout = Duration.seconds(30)
 
@@ -74,7 +74,7 @@ struct Subscription: ~Copyable {
     isConsuming = true
     if ledger.session != connection.session {
       ledger = AckLedger(session: connection.session)
-      acknowledgements = 0
+      settlements = 0
       retired = []
     }
   }
@@ -149,12 +149,14 @@ struct Subscription: ~Copyable {
   mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.handedBack(tag)
+    settlements += 1
     try connection.handBack(tag)
   }
 
   mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.handedBack(tag)
+    settlements += 1
     try connection.reject(tag, requeue: requeue)
   }
 
@@ -163,7 +165,7 @@ struct Subscription: ~Copyable {
     lostResults = ledger.unflushedCount
     for ack in ledger.flush() {
       try connection.acknowledge(ack.tag, multiple: ack.multiple)
-      acknowledgements += 1
+      settlements += 1
     }
     for (consumer, last) in retired where ledger.isSettled(upTo: last) {
       try connection.forget(consumer: consumer)
@@ -191,7 +193,7 @@ struct Subscription: ~Copyable {
     let deadline = Deadline.after(Self.closeTimeout)
     // The broker hands out no more before it has acted on those that make room for it.
     let prefetch = Int(options.bounds.prefetch(options.prefetch))
-    if acknowledgements > Self.fewAcks, prefetch == 0 || prefetch > Self.fewAcks {
+    if settlements > Self.fewSettlements, prefetch == 0 || prefetch > Self.fewSettlements {
       do throws(AMQPError) {
         let more = try connection.takeOneMore(of: options.queue, within: Self.closeTimeout)
         if let more { try connection.handBack(more.tag) }

@@ -8,7 +8,7 @@ extension Worker {
   /// How long commands may take to end when the worker leaves at once, before they are killed.
   private static let patienceWithCommands = Duration.seconds(1)
   /// How long the broker may take to read and answer when the worker leaves at once.
-  private static let patienceWithTheBroker = Duration.milliseconds(800)
+  private static let patienceWithTheBroker = Duration.milliseconds(400)
   /// How long nothing must have happened before the queue is looked at: the next task may be on its way.
   private static let lookDelay = Duration.milliseconds(20)
   /// How often a queue that is not ours alone is looked at.

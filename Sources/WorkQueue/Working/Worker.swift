@@ -125,7 +125,9 @@ package struct Worker: ~Copyable {
       let isDrained = serve()
       if isOver && isDrained {
         leave()
-        if case .signal = stopReason, let signal = signals.receive().first { return .killed(signal: signal) }
+        if Interruption.hasEndedRequests, let signal = signals.receive().last {
+          return .killed(signal: signal)
+        }
         if case .failure(let error) = stopReason { throw error }
         return .stopped(stopReason ?? .bound, tally)
       }
