@@ -13,6 +13,8 @@ extension Worker {
   private static let lookDelay = Duration.milliseconds(20)
   /// How often a queue that is not ours alone is looked at.
   private static let lookInterval = Duration.milliseconds(250)
+  /// How long a task that was requeued may take until the broker counts or redelivers it.
+  static let requeueTime = Duration.seconds(1)
   /// How often a doubtful answer is asked for anew: a stream has no other.
   private static let mostDoubts = 40
 
@@ -87,7 +89,7 @@ extension Worker {
     let isConsuming = subscription?.isConsuming == true
     let found = try subscription?.status()
     let isEmpty = found.map { $0.waiting == 0 } ?? true
-    if isConsuming, isEmpty, replacements.isInQueue {
+    if isConsuming, isEmpty, replacements.isInQueue || !requeueEnd.hasPassed {
       // It may be in flight, or not be counted yet.
       nextLook = .after(Self.lookInterval)
     } else if isConsuming, isEmpty, found?.consumers == 0, doubts < Self.mostDoubts {

@@ -150,6 +150,7 @@ extension Worker {
         retrier.add(copy(of: job, outcome, stderr, to: .workQueue(wasRun: true)))
       } else {
         try subscription?.reject(tag, requeue: true)
+        requeueEnd = .after(Self.requeueTime)
       }
     case .drop:
       tally.dropped += 1
@@ -193,6 +194,7 @@ extension Worker {
         tally.failed(because: LastFailure(copy.message.properties.headers).reason)
       case .workQueue(let wasRun):
         replacements.confirm(copy.tag)
+        requeueEnd = .after(Self.requeueTime)
         if !wasRun {
           report(.replaced(starts: copy.message.properties.headers?.count(TaskHeaders.starts) ?? 0))
         }

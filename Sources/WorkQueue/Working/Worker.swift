@@ -92,6 +92,8 @@ package struct Worker: ~Copyable {
   var nextLook = Deadline.now
   /// How many tasks were begun or replaced when the queue was last seen empty.
   var begunAtLook = 0
+  /// Until when a task that was requeued may be neither counted nor redelivered.
+  var requeueEnd = Deadline.now
   /// How often in a row the broker did not know how many tasks wait.
   var doubts = 0
   var calendar = RetryCalendar()
