@@ -49,9 +49,10 @@ import Testing
   func `a retry comes later when the work queue is full and rejects`(type: String) throws {
     try declare("--type", type, "--max-length", "4", "--overflow", "reject-publish")
     let (failing, filling) = (["f1", "f2", "f3", "f4"], ["x1", "x2", "x3", "x4"])
-    try fail(failing)
+    // The queue is full before the first of them is due.
+    try fail(failing, delay: Self.longDelay)
     try publish(filling, to: queue, at: broker)
-    try waitUntilDue(retry)
+    try waitUntilDue(retryQueue(of: queue, after: Self.longDelay))
     try work(until: failing + filling)
   }
 
