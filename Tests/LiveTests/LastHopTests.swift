@@ -6,15 +6,13 @@ import Testing
 @Suite(.waiting) struct LastHopTests {
   private let broker = Broker.shared
   private let queue = freshQueue("hop")
-  private let retry: String
   /// How long a failed task waits.
   private static let delay = Duration.seconds(1)
-  /// How long one waits that must not be due before its queue is gone.
+  /// How long a task waits that must not be due before its queue is full or gone.
   private static let longDelay = Duration.seconds(8)
 
   init() throws {
     try broker.retryDeadLettersOften()
-    retry = retryQueue(of: queue, after: Self.delay)
   }
 
   private func declare(_ options: String...) throws {
