@@ -10,7 +10,7 @@ package import AMQP
 ///    their tasks, up to RabbitMQ 4.2. The tags sort in the order of the consumers, because the broker requeues in
 ///    that order when the connection breaks.
 /// 4. Only `basic.get` tells that a queue is empty: the count of a quorum queue comes late. What a consumer was
-///    assigned can still be on its way then.
+///    assigned can still be in flight then.
 package struct QueueScan: ~Copyable {
   /// What was seen.
   package struct Result: Equatable, Sendable {
@@ -89,8 +89,8 @@ package struct QueueScan: ~Copyable {
     while true {
       if end == .never, waiting > 0, result.seen >= waiting { end = .after(Self.overtime) }
       let quietTime = result.seen < waiting ? Self.quietTime : Self.quietTimeAtEnd
-      let patience = seenAtQuestion == nil ? quietTime : options.rpcTimeout
-      switch try connection.nextAnswer(from: queue, within: patience) {
+      let timeout = seenAtQuestion == nil ? quietTime : options.rpcTimeout
+      switch try connection.nextAnswer(from: queue, within: timeout) {
       case .delivered(let task):
         guard visit(task), !end.hasPassed else { return try release(&connection, take: task) }
         try take(task, &connection)
