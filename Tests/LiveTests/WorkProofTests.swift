@@ -103,11 +103,12 @@ import Testing
     let script = "read id; echo $id >> '\(records.path)'"
     let (broker, disasters) = try strike(
       queue, type, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
-    let rest = try program(queue, ["--drain"], script: script).at(broker).run()
-    #expect(rest.status == 0)
+    // No count tells what the broker has not taken back yet from connections that it thinks alive.
+    let last = try program(queue, script: script).at(broker).start()
+    try waitUntil("every task is done, \(ids.subtracting(records.done).prefix(5)) too") { Set(records.done) == ids }
+    last.signal(SIGTERM)
+    try expect(last.end().status, equals: 0)
     let done = records.done
-    #expect(ids.subtracting(done).isEmpty, "lost")
-    #expect(Set(done) == ids)
     try expectWaiting(in: queue, at: broker, equals: 0)
     print("\(type): \(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
   }
