@@ -212,8 +212,8 @@ package struct Connection: ~Copyable {
   /// The next frame among what has arrived; before the socket is read, what is to be sent is sent.
   private mutating func nextFrame() throws(AMQPError) -> amqp_frame_t? {
     if let frame = try unsafe reader.next() { return unsafe frame }
-    if heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
-    sendUnsent()
+    sendHeartbeat()
+    var hasLooked = false
     while true {
       switch reader.fill(from: &transport) {
       case .done:
@@ -225,6 +225,11 @@ package struct Connection: ~Copyable {
         // What the broker has said comes first: it may say why it does not read any more.
         if let failure = writer.failure { throw failure }
         if heartbeats?.isLost == true {
+          // The socket may not have been looked at for long: only the second look is sure to be one (`Transport`).
+          guard hasLooked else {
+            hasLooked = true
+            continue
+          }
           throw AMQPError(.lost, "read from the broker", "nothing came from the broker for two heartbeats")
         }
         if hasMissedLogin { throw AMQPError(.timedOut, "log in", "no answer in time") }
@@ -347,6 +352,12 @@ package struct Connection: ~Copyable {
     let beat = heartbeat.map { $0 / 3 }
     guard !isOpen, let rest = openBy.remaining else { return beat }
     return min(beat ?? rest, rest)
+  }
+
+  /// Sends a heartbeat if one is due, and what waits to be sent, without reading.
+  package mutating func sendHeartbeat() {
+    if heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
+    sendUnsent()
   }
 
   /// Writes what the socket takes, without reading.

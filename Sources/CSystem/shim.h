@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 
 extern int memfd_create(const char *name, unsigned int flags);
@@ -27,3 +28,7 @@ static inline int csystem_unnamed_file(const char *directory) {
 }
 
 static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+// The members of a union, which Swift does not import: whose SIGCHLD it is, and its exit status or signal.
+static inline int csystem_child(const siginfo_t *information) { return information->si_pid; }
+static inline int csystem_child_status(const siginfo_t *information) { return information->si_status; }

@@ -105,7 +105,9 @@ import Testing
       queue, type, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
     // No count tells what the broker has not taken back yet from connections that it thinks alive.
     let last = try program(queue, script: script).at(broker).start()
-    try waitUntil("every task is done, \(ids.subtracting(records.done).prefix(5)) too") { Set(records.done) == ids }
+    try waitUntil("every task is done, \(ids.subtracting(records.done).prefix(5)) too") {
+      Set(records.done) == ids
+    }
     last.signal(SIGTERM)
     try expect(last.end().status, equals: 0)
     let done = records.done

@@ -150,19 +150,6 @@ import Testing
     #expect(result.error.contains("2 put off"), "\(result.error)")
   }
 
-  @Test func `a delay queue that is not ours is not filled, and the task is not lost`() throws {
-    let queue = freshQueue()
-    let other = retryQueue(of: queue, after: .seconds(10))
-    try Peer.declare(other, "{}")
-    try publish(["task"], to: queue)
-    let worker = try worker(queue, script: "exit 1").start()
-    try worker.waitForError("inequivalent arg")
-    worker.signal(SIGTERM)
-    try expect(worker.end().status, equals: 0)
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
-    try expectWaiting(in: other, equals: 0)
-  }
-
   @Test func `a failed queue that was deleted under the worker is made again`() throws {
     let queue = freshQueue()
     try publish(["one"], to: queue)

@@ -75,11 +75,11 @@ import Testing
 }
 
 @Suite(.units) struct ReplacementsTests {
-  private func task(_ number: UInt64) -> Worker.Waiting {
+  private func task(_ number: UInt64) -> ReceivedTask {
     let delivery = Delivery(
       tag: Delivery.Tag(session: 1, number: number), isRedelivered: true, exchange: "", routingKey: "q",
       message: Message(body: []))
-    return Worker.Waiting(delivery: delivery, received: .now)
+    return ReceivedTask(delivery: delivery, received: .now)
   }
 
   @Test func `counts recorded starts, and not the tasks that only waited`() {

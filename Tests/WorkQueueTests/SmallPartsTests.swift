@@ -4,17 +4,17 @@ import Testing
 @testable import AMQP
 @testable import WorkQueue
 
-@Suite(.units) struct FakeWorkTests {
+@Suite(.units) struct FakeRunnerTests {
   @Test(arguments: [
     ("", 0), ("no dots", 0), ("First message.", 1), ("Fifth message.....", 5), (".a.b.", 3),
   ])
   func `each dot takes its time`(body: String, dots: Int) {
-    #expect(FakeWork.duration(of: Array(body.utf8), dot: .seconds(1)) == .seconds(dots))
-    #expect(FakeWork.duration(of: Array(body.utf8), dot: .milliseconds(300)) == .milliseconds(300 * dots))
+    #expect(FakeRunner.duration(of: Array(body.utf8), dot: .seconds(1)) == .seconds(dots))
+    #expect(FakeRunner.duration(of: Array(body.utf8), dot: .milliseconds(300)) == .milliseconds(300 * dots))
   }
 
   @Test func `bytes that are not UTF-8 have dots, too`() {
-    #expect(FakeWork.duration(of: [0xff, 0x2e, 0, 0x2e], dot: .seconds(1)) == .seconds(2))
+    #expect(FakeRunner.duration(of: [0xff, 0x2e, 0, 0x2e], dot: .seconds(1)) == .seconds(2))
   }
 }
 

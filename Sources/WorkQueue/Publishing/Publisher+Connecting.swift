@@ -32,7 +32,7 @@ extension Publisher {
     pipeline = nil
     blockedReason = nil
     (again, againTime) = (Fifo(takeUnsettled()), .now)
-    Poll.wait(for: [], until: .after(delay))
+    EventLoop.wait(until: .after(delay))
   }
 
   /// Whether the next broker is to be tried at once: this one fails for now, and not all have failed yet.

@@ -161,7 +161,7 @@ package struct Publisher: ~Copyable {
     let socket = pipeline?.descriptor ?? -1
     var readable = [socket]
     if case .wait(let input) = supply { readable.append(input) }
-    Poll.wait(for: readable, writable: pipeline?.hasUnsent == true ? socket : -1, until: due)
+    EventLoop.wait(for: readable, writable: pipeline?.hasUnsent == true ? socket : -1, until: due)
   }
 
   mutating func handle(_ notice: Pipeline.Notice, _ source: inout some TaskSource & ~Copyable)

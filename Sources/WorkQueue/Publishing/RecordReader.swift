@@ -77,7 +77,7 @@ package struct RecordReader: ~Copyable {
 
   /// Waits until a descriptor that `next()` named becomes readable.
   package static func wait(for descriptor: Int32, until deadline: Deadline = .never) {
-    Poll.wait(for: [descriptor], until: deadline)
+    EventLoop.wait(for: [descriptor], until: deadline)
   }
 
   private mutating func open(_ input: Input) -> Reading? {

@@ -36,7 +36,7 @@ package struct Spool: ~Copyable {
     var wait = Duration.milliseconds(1)
     while try !disk.lock(lockFile) {
       guard !deadline.hasPassed else { return false }
-      Poll.wait(for: [], until: min(deadline, .after(wait)))
+      EventLoop.wait(until: min(deadline, .after(wait)))
       wait = min(wait * 2, Self.longestWait)
     }
     isLocked = true

@@ -109,7 +109,7 @@ package struct Mover: ~Copyable {
       }
       try checkPatience()
       if canAsk { continue }
-      Poll.wait(
+      EventLoop.wait(
         for: [source.descriptor, pipeline.descriptor, signals.descriptor],
         writable: pipeline.hasUnsent ? pipeline.descriptor : -1, until: wakeUp())
       for signal in signals.receive() {

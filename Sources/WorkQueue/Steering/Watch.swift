@@ -46,11 +46,11 @@ package struct Watch: ~Copyable {
   package mutating func run() throws(AMQPError) {
     try connect()
     // Before this point, a signal does what signals do.
-    let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH], requestsEndAfter: 1)
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP], others: [SIGTSTP, SIGWINCH], requestsEndAfter: 1)
     report(.started)
     while true {
       try turn()
-      Poll.wait(for: descriptors(signals.descriptor), until: wakeUp())
+      EventLoop.wait(for: descriptors(signals.descriptor), until: wakeUp())
       for signal in signals.receive() {
         switch signal {
         case SIGWINCH: report(.resized)

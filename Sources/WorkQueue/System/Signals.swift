@@ -8,19 +8,21 @@ private let stopEnd = Atomic<Int32>(-1)
 /// The event counters of children that ended, and of requests that are to end.
 private let childCounter = Atomic<Int32>(-1)
 private let interruptCounter = Atomic<Int32>(-1)
-/// How many more signals that ask to stop end requests.
+/// How many more signals that ask to stop end requests, and which ask to: bit N - 1 is signal N.
 private let signalsUntilInterrupt = Atomic<Int>(0)
+private let stopMask = Atomic<UInt64>(0)
 
 /// The signals that ask a worker to stop, and those of its children, on descriptors that its loop can wait for.
 ///
 /// 1. The handler only writes: everything else happens in the loop.
 /// 2. A signal that was ignored when we started stays ignored (nohup, a shell's background job); one
 ///    that our parent left blocked is let through.
-/// 3. A reader that went away is an error of the write, not a death in the middle of everything.
+/// 3. A reader that went away, or a file that got too large, is an error of the write, not a death in the middle of
+///    everything.
 /// 4. A signal ends attempts to connect; as many as `init` is told end requests on connections, too.
 /// 5. `die(by:)` ends the process so that its parent sees the truth.
 package struct Signals: ~Copyable {
-  private let stops: (read: Int32, write: Int32)
+  private let arrivals: (read: Int32, write: Int32)
   private let children: Int32
   private let interrupts: Int32
   private var handled: [Int32] = []
@@ -28,10 +30,11 @@ package struct Signals: ~Copyable {
   /// Starts to catch the signals, and SIGCHLD; only one of these may exist at a time.
   ///
   /// - Parameters:
-  ///   - signals: those that ask to stop, and others that are of interest.
+  ///   - stops: those that ask to stop.
+  ///   - others: those that are of interest beside them.
   ///   - count: how many of those that ask to stop end requests, too.
   /// - Throws: `shortage`, when there are no descriptors left.
-  package init(_ signals: [Int32], requestsEndAfter count: Int) throws(AMQPError) {
+  package init(_ stops: [Int32], others: [Int32] = [], requestsEndAfter count: Int) throws(AMQPError) {
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
     unsafe socketpair(AF_UNIX, type, 0, &ends)
@@ -41,37 +44,39 @@ package struct Signals: ~Copyable {
       for end in ends where end >= 0 { close(end) }
       throw error
     }
-    (stops, children, interrupts) = ((ends[0], ends[1]), ends[2], ends[3])
-    stopEnd.store(stops.write, ordering: .relaxed)
+    (arrivals, children, interrupts) = ((ends[0], ends[1]), ends[2], ends[3])
+    stopEnd.store(arrivals.write, ordering: .relaxed)
+    stopMask.store(stops.reduce(0) { $0 | 1 << UInt64($1 - 1) }, ordering: .relaxed)
     childCounter.store(children, ordering: .relaxed)
     interruptCounter.store(interrupts, ordering: .relaxed)
     signalsUntilInterrupt.store(count, ordering: .relaxed)
-    Interruption.begin(attempt: stops.read, request: interrupts)
-    for signal in signals + [SIGCHLD] where catchSignal(signal) { handled.append(signal) }
+    Interruption.begin(attempt: arrivals.read, request: interrupts)
+    for signal in stops + others + [SIGCHLD] where catchSignal(signal) { handled.append(signal) }
     var open = sigset_t()
     unsafe sigemptyset(&open)
     for signal in handled { unsafe sigaddset(&open, signal) }
     unsafe pthread_sigmask(SIG_UNBLOCK, &open, nil)
-    signal(SIGPIPE, SIG_IGN)
+    // So that a write fails, and does not end the process: a reader that went, a file that got too large.
+    for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
   }
 
   deinit {
-    for number in handled + [SIGPIPE] { signal(number, SIG_DFL) }
+    for number in handled + [SIGPIPE, SIGXFSZ] { signal(number, SIG_DFL) }
     stopEnd.store(-1, ordering: .relaxed)
     childCounter.store(-1, ordering: .relaxed)
     interruptCounter.store(-1, ordering: .relaxed)
     Interruption.begin(attempt: -1, request: -1)
-    for end in [stops.read, stops.write, children, interrupts] { close(end) }
+    for end in [arrivals.read, arrivals.write, children, interrupts] { close(end) }
   }
 
   /// Readable when a signal has asked to stop.
-  package var descriptor: Int32 { stops.read }
+  package var descriptor: Int32 { arrivals.read }
   /// Readable when a child may have ended.
   package var childDescriptor: Int32 { children }
 
   /// The signals that have arrived since the last call, in their order.
   package func receive() -> [Int32] {
-    Self.drain(stops.read)
+    Self.drain(arrivals.read)
   }
 
   /// Takes note of children: who calls looks at each of its own.
@@ -99,7 +104,7 @@ package struct Signals: ~Copyable {
     // An ignored SIGCHLD would have the kernel reap children before we learn how they ended.
     if isIgnored(action) && number != SIGTERM && number != SIGCHLD { return false }
     action = sigaction()
-    action.sa_flags = SA_RESTART | SA_NOCLDSTOP
+    action.sa_flags = SA_RESTART
     unsafe action.__sigaction_handler.sa_handler = { number in
       let saved = errno
       if number == SIGCHLD {
@@ -107,7 +112,7 @@ package struct Signals: ~Copyable {
       } else {
         var byte = UInt8(truncatingIfNeeded: number)
         _ = unsafe write(stopEnd.load(ordering: .relaxed), &byte, 1)
-        let asksToStop = number == SIGINT || number == SIGTERM || number == SIGHUP
+        let asksToStop = stopMask.load(ordering: .relaxed) & 1 << UInt64(number - 1) != 0
         if asksToStop, signalsUntilInterrupt.wrappingSubtract(1, ordering: .relaxed).newValue == 0 {
           Interruption.endRequests()
           count(interruptCounter.load(ordering: .relaxed))

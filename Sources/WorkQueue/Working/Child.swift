@@ -1,4 +1,4 @@
-internal import AMQP
+internal import CSystem
 internal import Glibc
 internal import Synchronization
 
@@ -26,7 +26,37 @@ package final class Child {
   }
 
   deinit {
-    if !hasEnded { finishOff() }
+    if !hasEnded { reap() }
+  }
+
+  /// What became of a child of this process.
+  enum Change: Equatable {
+    /// It has ended, and is not reaped yet.
+    case ended(pid_t)
+    case stopped(pid_t, by: Int32)
+  }
+
+  /// A child of this process that has ended, or was stopped by a signal since the last call; nil when there is none.
+  static func nextChange() -> Change? {
+    var information = unsafe siginfo_t()
+    let found = unsafe waitid(P_ALL, 0, &information, WEXITED | WSTOPPED | WNOHANG | WNOWAIT)
+    guard found == 0, unsafe information.si_signo == SIGCHLD else { return nil }
+    let pid = unsafe csystem_child(&information)
+    guard unsafe information.si_code == Int32(CLD_STOPPED) else { return .ended(pid) }
+    let signal = unsafe csystem_child_status(&information)
+    // So that it is found once only.
+    unsafe waitid(P_PID, id_t(pid), &information, WSTOPPED | WNOHANG)
+    return .stopped(pid, by: signal)
+  }
+
+  /// Reaps a child that has ended.
+  ///
+  /// - Returns: what wait(2) says of it.
+  @discardableResult
+  static func reap(_ pid: pid_t) -> Int32 {
+    var status: Int32 = 0
+    while unsafe waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    return status
   }
 
   /// Looks whether the command has ended, and if so ends what it left behind.
@@ -34,10 +64,9 @@ package final class Child {
   /// - Returns: what wait(2) says of it; nil while it runs.
   func ended() -> Int32? {
     var information = unsafe siginfo_t()
-    // The group is killed before its leader is reaped: until then nobody else can get its number.
     let found = unsafe waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT)
     guard found == 0, unsafe information.si_signo == SIGCHLD else { return nil }
-    return finishOff()
+    return reap()
   }
 
   /// Asks the group to end; one that was stopped is woken up, to hear it.
@@ -51,14 +80,17 @@ package final class Child {
     kill(-pid, SIGKILL)
   }
 
+  /// Reaps the command, which has ended or is killed, and ends what it left behind.
+  ///
+  /// The group is killed before its leader is reaped: until then nobody else can get its number.
+  ///
+  /// - Returns: what wait(2) says of it.
   @discardableResult
-  private func finishOff() -> Int32 {
+  func reap() -> Int32 {
     kill()
     groups.withLock { _ = $0.remove(pid) }
-    var status: Int32 = 0
-    while unsafe waitpid(pid, &status, 0) < 0 && errno == EINTR {}
     hasEnded = true
-    return status
+    return Self.reap(pid)
   }
 
   private func kill(_ target: pid_t, _ signal: Int32) {

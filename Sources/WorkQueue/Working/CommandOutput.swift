@@ -24,6 +24,8 @@ final class CommandOutput {
 
   /// So much of the end of stderr goes with a task that has failed.
   private static let tailSize = 1024
+  /// What is read of a pipe in one go, in bytes, so that a flood delays nothing else.
+  private static let largestTurn = 1 << 18
 
   /// What becomes the command's stdout and stderr.
   private(set) var writeEnds = (stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
@@ -69,7 +71,7 @@ final class CommandOutput {
   /// Hands on what has been written, as far as it is to be shown now.
   func readLines(_ sink: Sink) {
     guard mode == .tagged else { return }
-    for index in readEnds.indices.reversed() where !readAll(index, sink) {
+    for index in readEnds.indices.reversed() where !readSome(index, sink) {
       finishLines(index, sink)
       close(readEnds.remove(at: index).descriptor)
     }
@@ -97,20 +99,23 @@ final class CommandOutput {
     }
   }
 
-  /// Reads what is there.
+  /// Reads what is there, up to `largestTurn`; a pipe holds less, once nobody writes to it any more.
   ///
   /// - Returns: false when nothing will come any more.
-  private func readAll(_ index: Int, _ sink: Sink) -> Bool {
+  private func readSome(_ index: Int, _ sink: Sink) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
+    var total = 0
+    while total < Self.largestTurn {
       let count = unsafe read(readEnds[index].descriptor, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return count < 0 }
+      total += count
       let stream = readEnds[index].stream
       keepTail(stream, buffer[..<count])
       let lines = readEnds[index].lines.add(buffer[..<count])
       if !lines.isEmpty { sink(stream, lines[...]) }
     }
+    return true
   }
 
   private func finishLines(_ index: Int, _ sink: Sink) {

@@ -57,13 +57,3 @@ package struct ConsumerTimeout {
     return min(max(each * rounds, shortest), longest)
   }
 }
-
-extension Worker.Options {
-  /// The time limit that fits these options; nil where tasks are not acknowledged.
-  var neededTimeout: Duration? {
-    guard acknowledges else { return nil }
-    return ConsumerTimeout.needed(
-      timeout: command?.timeout, killAfter: command?.killAfter ?? .zero,
-      prefetch: Int(bounds.prefetch(prefetch)), jobs: jobs)
-  }
-}

@@ -11,7 +11,7 @@ struct Replacements {
   private static let closeTogether = Duration.seconds(1)
 
   private struct Entry {
-    let task: Worker.Waiting
+    let task: ReceivedTask
     let end: Deadline
   }
 
@@ -35,7 +35,7 @@ struct Replacements {
   var recentStarts: Int { recorded.count { !($0 + Self.closeTogether).hasPassed } }
 
   /// Notes that a copy of the task is being published; `recordsStart` when that is instead of a run.
-  mutating func add(_ task: Worker.Waiting, recordsStart: Bool) {
+  mutating func add(_ task: ReceivedTask, recordsStart: Bool) {
     entries[task.delivery.tag] = Entry(task: task, end: .after(Self.timeLimit))
     guard recordsStart else { return }
     recorded.removeAll { ($0 + Self.closeTogether).hasPassed }
@@ -55,7 +55,7 @@ struct Replacements {
   /// The copy was refused, or must not be waited for any longer.
   ///
   /// - Returns: the task, which may be run or returned; nil when it is not one of these.
-  mutating func giveUp(_ tag: Delivery.Tag) -> Worker.Waiting? {
+  mutating func giveUp(_ tag: Delivery.Tag) -> ReceivedTask? {
     entries.removeValue(forKey: tag)?.task
   }
 

@@ -24,10 +24,13 @@ struct Copy {
   let message: Message
   let destination: Destination
 
-  /// The same without what it can do without.
-  var lighter: Copy {
+  /// The same without the headers that it can do without; nil when it has none of them.
+  var lighter: Copy? {
     var message = message
-    message.properties.headers?[TaskHeaders.stderr] = nil
+    for name in [TaskHeaders.stderr, TaskHeaders.reason, "traceparent", "tracestate"] {
+      message.properties.headers?[name] = nil
+    }
+    guard message != self.message else { return nil }
     return Copy(number: number, tag: tag, message: message, destination: destination)
   }
 }
@@ -37,9 +40,11 @@ struct Copy {
 ///
 /// 1. It connects when there is something to send, and makes the queues that are missing.
 /// 2. A copy counts as published when the broker has confirmed it and a queue has it.
-/// 3. What could not be published stays, its original unacknowledged, and is tried again with back-off; so is
-///    what the broker neither confirms nor refuses in time: its queue may have no leader. After a refusal that
+/// 3. What could not be published for now stays, its original unacknowledged, and is tried again with back-off; so
+///    is what the broker neither confirms nor refuses in time: its queue may have no leader. After a refusal that
 ///    goes over a new connection, as a `Publisher` has it.
+/// 4. What concerns one copy (its headers are too large) keeps only that one from being published. What concerns
+///    the queues (a right is missing, or one exists with other properties) ends all of it: `failure`.
 struct Retrier: ~Copyable {
   /// How long the broker has for a confirm.
   private static let confirmTimeout = Duration.seconds(30)
@@ -60,14 +65,15 @@ struct Retrier: ~Copyable {
   private var waitingQueues = WaitingQueues()
   /// What is confirmed and not yet handed out.
   private var confirmed: [Copy] = []
-  /// What is not tried again and not yet handed out.
+  /// What the work queue did not take, and is not tried again, and not yet handed out.
   private var refused: [Refused] = []
+  /// What can never be published, and is not yet handed out.
+  private var unpublishable: [Refused] = []
+  /// Why no copy can be published any more.
+  private(set) var failure: AMQPError?
 
   /// A copy that was not published and is not tried again.
-  struct Refused {
-    let copy: Copy
-    let reason: String
-  }
+  typealias Refused = (copy: Copy, reason: String)
 
   init(_ options: Worker.Options) {
     addresses = options.addresses
@@ -121,10 +127,16 @@ struct Retrier: ~Copyable {
     unsent.remove(where: isVoid).count { $0.number != nil }
   }
 
-  /// Takes the copies out that are refused and not tried again.
+  /// Takes out the copies that the work queue did not take; their originals can do without.
   mutating func takeRefused() -> [Refused] {
     defer { refused.removeAll() }
     return refused
+  }
+
+  /// Takes out the copies that can never be published.
+  mutating func takeUnpublishable() -> [Refused] {
+    defer { unpublishable.removeAll() }
+    return unpublishable
   }
 
   /// Gives up the copies of these tasks; one that was sent may still get through.
@@ -134,7 +146,7 @@ struct Retrier: ~Copyable {
     let sent = inFlight.filter { tags.contains($0.value.tag) }
     for ticket in sent.keys { inFlight[ticket] = nil }
     return (sent.map(\.value) + unsent.remove { tags.contains($0.tag) }).map {
-      Refused(copy: $0, reason: "the broker did not confirm the copy in time")
+      (copy: $0, reason: "the broker did not confirm the copy in time")
     }
   }
 
@@ -154,8 +166,8 @@ struct Retrier: ~Copyable {
   /// Sends what can be sent and hears what the broker says.
   ///
   /// - Returns: the copies that are published now.
-  mutating func turn(_ report: (WorkerEvent) -> Void) -> [Copy] {
-    guard pipeline != nil || !unsent.isEmpty else { return [] }
+  mutating func step(_ report: (WorkerEvent) -> Void) -> [Copy] {
+    guard failure == nil, pipeline != nil || !unsent.isEmpty else { return [] }
     do throws(AMQPError) {
       try send(report)
       while let notice = try pipeline?.next(within: .zero) { handle(notice, report) }
@@ -185,15 +197,23 @@ struct Retrier: ~Copyable {
         let envelope = Envelope(copy.message, routingKey: queue)
         if let ticket = try pipeline?.send(envelope) { inFlight[ticket] = copy }
       } catch {
-        guard copy.destination.isRetried else {
-          refused.append(Refused(copy: copy, reason: error.detail))
-          guard error.kind == .tooLarge else { throw error }
-          continue
+        guard error.kind == .tooLarge else {
+          unsent.append(copy)
+          throw error
         }
-        unsent.append(error.kind == .tooLarge ? copy.lighter : copy)
-        guard error.kind == .tooLarge else { throw error }
-        return putOff(report, error)
+        refuse(copy, error.detail)
       }
+    }
+  }
+
+  /// Takes note that the broker, or the protocol, does not permit a copy, for something about the task.
+  private mutating func refuse(_ copy: Copy, _ reason: String) {
+    if !copy.destination.isRetried {
+      refused.append((copy, reason))
+    } else if let lighter = copy.lighter {
+      unsent.append(lighter)
+    } else {
+      unpublishable.append((copy, reason))
     }
   }
 
@@ -228,11 +248,12 @@ struct Retrier: ~Copyable {
         backoff.reset()
         isDeclined = false
         confirmed.append(copy)
-      case .unroutable(let reason), .refused(let reason), .declined(let reason):
+      case .refused(let reason): refuse(copy, reason)
+      case .unroutable(let reason), .declined(let reason):
         guard copy.destination.isRetried else {
-          return refused.append(Refused(copy: copy, reason: reason))
+          return refused.append((copy, reason))
         }
-        // Its queue was deleted, is full, or does not take this task.
+        // Its queue was deleted, is full, or has no leader.
         waitingQueues.forget()
         unsent.append(copy)
         if case .declined = verdict { isDeclined = true }
@@ -246,13 +267,22 @@ struct Retrier: ~Copyable {
     pipeline = nil
     for copy in inFlight.values { unsent.append(copy) }
     inFlight = [:]
-    refused += unsent.remove { !$0.destination.isRetried }.map { Refused(copy: $0, reason: error.detail) }
+    refused += unsent.remove { !$0.destination.isRetried }.map { (copy: $0, reason: error.detail) }
+    if Self.concernsQueues(error), !unsent.isEmpty { failure = error }
     putOff(report, error)
+  }
+
+  /// Whether trying again cannot help, whatever the task.
+  private static func concernsQueues(_ error: AMQPError) -> Bool {
+    switch error.kind {
+    case .accessRefused, .preconditionFailed, .unsupported: true
+    default: false
+    }
   }
 
   /// Waits before the next attempt.
   private mutating func putOff(_ report: (WorkerEvent) -> Void, _ error: AMQPError) {
-    guard !unsent.isEmpty else { return }
+    guard failure == nil, !unsent.isEmpty else { return }
     if nextAttempt.hasPassed { nextAttempt = .after(backoff.delay()) }
     report(.copiesWait(error, tasks: pending, retry: nextAttempt.remaining ?? .zero))
   }

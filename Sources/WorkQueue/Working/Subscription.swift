@@ -7,6 +7,8 @@ struct Subscription: ~Copyable {
   private(set) var ledger: AckLedger
   private(set) var isConsuming = false
   private var asksForTimeout = true
+  /// How many of the tasks that the broker has handed out are held until the worker stops.
+  private var held = 0
   /// The present consumer's tag.
   private var consumer = ""
   /// Counts the consumers, so that each has a tag of its own.
@@ -79,11 +81,25 @@ struct Subscription: ~Copyable {
     }
   }
 
+  /// How many unacknowledged tasks the broker may have handed out; 0 is no limit.
+  private var prefetch: UInt16 {
+    let wanted = options.bounds.prefetch(options.prefetch)
+    return wanted == 0 ? 0 : UInt16(clamping: Int(wanted) + held)
+  }
+
+  /// Consumes anew where tasks are held that take the places of others: the broker heeds a new prefetch only then.
+  mutating func makeRoom(forHeld count: Int) throws(AMQPError) {
+    held = count
+    guard isConsuming else { return }
+    try stopConsuming()
+    try consume()
+  }
+
   private mutating func consumeQueue() throws(AMQPError) {
     var arguments = FieldTable()
     arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
     try connection.consume(
-      queue: options.queue, consumer: consumer, prefetch: options.bounds.prefetch(options.prefetch),
+      queue: options.queue, consumer: consumer, prefetch: prefetch,
       acknowledges: options.acknowledges, arguments: arguments)
   }
 
@@ -131,6 +147,9 @@ struct Subscription: ~Copyable {
     }
     return event
   }
+
+  /// Sends a heartbeat if one is due.
+  mutating func sendHeartbeat() { connection.sendHeartbeat() }
 
   /// Whether `nextEvent()` may have something to tell without a look at the socket.
   var mayHoldEvents: Bool { connection.mayHoldEvents }
@@ -192,7 +211,7 @@ struct Subscription: ~Copyable {
   consuming func close() {
     let deadline = Deadline.after(Self.closeTimeout)
     // The broker hands out no more before it has acted on those that make room for it.
-    let prefetch = Int(options.bounds.prefetch(options.prefetch))
+    let prefetch = Int(prefetch)
     if settlements > Self.fewSettlements, prefetch == 0 || prefetch > Self.fewSettlements {
       do throws(AMQPError) {
         let more = try connection.takeOneMore(of: options.queue, within: Self.closeTimeout)

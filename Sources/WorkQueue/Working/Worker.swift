@@ -3,56 +3,12 @@ internal import Glibc
 
 /// The loop that works on a queue's tasks.
 ///
-/// 1. It takes what the broker has sent, starts what it may, finishes what is due, tells the broker, and
-///    then waits until something else can happen: it never sleeps and never works in-line.
-/// 2. A task is settled after its work, in the session that it came by, or not at all.
-/// 3. A lost connection is made again with back-off, while what runs goes on; so is a consumer that the
-///    broker cancelled.
-/// 4. A task that failed is put off or parked by a copy, and acknowledged when a queue has that.
-/// 5. The first signal ends it when the running tasks are done; the second ends it now. What was not
-///    done goes back to the queue.
+/// 1. It takes what the broker has sent, begins what it may, settles what has ended, tells the broker, and then waits
+///    until something else can happen: it never sleeps and never works in-line.
+/// 2. Each of its parts has a state of its own, and a `nextDeadline`; what concerns several goes through here.
+/// 3. The first signal ends it when the running tasks are done; the second ends it now. What was not done goes back
+///    to the queue.
 package struct Worker: ~Copyable {
-  /// Which tasks a worker takes, what it does with them, and when it leaves.
-  package struct Options: Equatable, Sendable {
-    package var addresses: [Address]
-    package var connection: Connection.Options
-    package var queue: String
-    /// The consumer's name, as the broker shows it.
-    package var consumer: String
-    /// This machine's name, for the tasks that failed here.
-    package var host: String
-    /// Whether a missing queue is made.
-    package var declares = true
-    /// How many tasks the broker hands us beyond those acknowledged; 0 is no limit.
-    package var prefetch: UInt16 = 1
-    /// How many tasks are worked on side by side.
-    package var jobs = 1
-    /// Whether the broker keeps a task until its work is done.
-    package var acknowledges = true
-    /// What works on the tasks; nil is pretending.
-    package var command: Command.Options?
-    /// How long the pretended work takes for each dot.
-    package var dot = Duration.seconds(1)
-    package var policy = RetryPolicy()
-    package var failedQueue: String
-    package var bounds = Bounds()
-    /// How long running tasks may take after the first signal; nil is as long as they like.
-    package var grace: Duration?
-    /// How long a broker may be away, from the first connection on; nil is for ever.
-    package var reconnectsFor: Duration?
-
-    package init(
-      addresses: [Address], connection: Connection.Options, queue: String, consumer: String, host: String
-    ) {
-      self.addresses = addresses
-      self.connection = connection
-      self.queue = queue
-      self.consumer = consumer
-      self.host = host
-      failedQueue = "\(queue).failed"
-    }
-  }
-
   /// How a worker has come to its end.
   package enum Ending: Equatable, Sendable {
     /// Stopped, with everything finished or given back.
@@ -63,132 +19,131 @@ package struct Worker: ~Copyable {
 
   /// So many events are taken in one go that acknowledgements and signals still get their turn.
   private static let largestTurn = 1000
+  /// How long commands may take to end when the worker leaves at once, before they are killed.
+  private static let commandTimeout = Duration.seconds(1)
+  /// How long the broker may take to read when the worker leaves at once.
+  private static let farewellTimeout = Duration.milliseconds(400)
+  /// All signals that would end the process otherwise, without a word, and leave its commands to themselves; but for
+  /// those of a fault.
+  private static let stopSignals =
+    [
+      SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR2, SIGXCPU, SIGPOLL, SIGPWR,
+      SIGSTKFLT,
+    ]
+    + Array(34...64)
 
-  let options: Options
-  let report: (WorkerEvent) -> Void
-  let command: Command?
-  let started = Deadline.now
-
-  var subscription: Subscription?
-  var backoff = Backoff()
-  var nextAttempt = Deadline.never
-  /// When the broker will have been away for too long.
-  var patienceEnd = Deadline.never
-  var consumerTimeout = ConsumerTimeout()
-
-  /// Received and not begun.
-  var waiting = Fifo<Waiting>()
-  var running: [Job] = []
-  var begun = 0
-  var retrier: Retrier
-  var replacements = Replacements()
-  var tally = TaskCounts()
-
-  var stopReason: StopReason?
-  var graceEnd = Deadline.never
-  /// When copies that cannot be published are given up, because everything else is over.
-  var copiesEnd = Deadline.never
-  var idleSince = Deadline.now
-  var nextLook = Deadline.now
-  /// How many tasks were begun or replaced when the queue was last seen empty.
-  var begunAtLook = 0
-  /// Until when a task that was requeued may be neither counted nor redelivered.
-  var requeueEnd = Deadline.now
-  /// How often in a row the broker did not know how many tasks wait.
-  var doubts = 0
-  var calendar = RetryCalendar()
-  /// Whether the library may hold something that came in while we asked the broker.
-  var mustRead = false
-  private var poll = PollSet()
-
-  /// A task in our hands, and since when.
-  struct Waiting {
-    let delivery: Delivery
-    let received: Deadline
-    /// Whether it is run although its deliveries make it suspicious: it could not be replaced.
-    var mayRun = false
-  }
+  private let options: Options
+  private let report: (WorkerEvent) -> Void
+  private let started = Deadline.now
+  private var link: Link
+  private var inbox = Inbox()
+  private var jobs: Jobs
+  private var settler: Settler
+  private var drain: Drain
+  private var shutdown = Shutdown()
+  private var loop = EventLoop()
 
   /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
-    self.options = options
-    self.report = report
-    command = options.command.map { Command($0) }
-    retrier = Retrier(options)
+    (self.options, self.report) = (options, report)
+    link = Link(options, report: report)
+    jobs = Jobs(options, report: report)
+    settler = Settler(options, report: report)
+    drain = Drain(options.bounds)
   }
 
   /// Works until a signal, a bound or a failure ends it.
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
   package mutating func run() throws(AMQPError) -> Ending {
-    let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGUSR1], requestsEndAfter: 2)
-    try connectFirst(signals)
+    let signals = try Signals(Self.stopSignals, others: [SIGUSR1], requestsEndAfter: 2)
+    try connect(signals)
     while true {
       let isDrained = serve()
-      if isOver && isDrained {
-        leave()
-        if Interruption.hasEndedRequests, let signal = signals.receive().last {
-          return .killed(signal: signal)
-        }
-        if case .failure(let error) = stopReason { throw error }
-        return .stopped(stopReason ?? .bound, tally)
-      }
-      wait(signals, until: isDrained ? wakeUp() : .now)
-      if poll.isReady(signals.childDescriptor) {
+      if isOver && isDrained { return try leave(signals) }
+      wait(signals, until: isDrained ? nextDeadline : .now)
+      jobs.read(loop.ready)
+      if loop.isReady(signals.childDescriptor) {
         signals.receiveChildren()
-        reap()
+        settleOrLose(jobs.reap())
       }
-      guard poll.isReady(signals.descriptor) else { continue }
-      for signal in stopSignals(signals) {
-        if case .signal = stopReason { return abandon(signal, signals) }
+      for signal in loop.isReady(signals.descriptor) ? stopSignals(signals) : [] {
+        if shutdown.hasSignal { return abandon(signal, signals) }
         stop(.signal(signal))
       }
     }
   }
 
+  private mutating func connect(_ signals: borrowing Signals) throws(AMQPError) {
+    let end = Deadline.after(options.reconnectsFor ?? .zero)
+    while !link.isConnected {
+      do throws(AMQPError) {
+        try link.connectFirst(until: end)
+      } catch {
+        if let signal = stopSignals(signals).first { return stop(.signal(signal)) }
+        throw error
+      }
+      if !link.isConnected {
+        EventLoop.wait(for: [signals.descriptor], until: link.nextDeadline(isStopping: false))
+      }
+      if let signal = stopSignals(signals).first { return stop(.signal(signal)) }
+    }
+  }
+
   /// The signals that ask to stop; one that asks for the state is answered.
-  mutating func stopSignals(_ signals: borrowing Signals) -> [Int32] {
+  private func stopSignals(_ signals: borrowing Signals) -> [Int32] {
     let all = signals.receive()
     guard all.contains(SIGUSR1) else { return all }
-    let address = subscription?.address
-    var counts = tally
-    counts.scheduled = calendar.scheduled()
     report(
-      .state(address, running: running.count, waiting: waiting.count, counts, after: .now - started))
+      .state(
+        link.address, running: jobs.count, waiting: inbox.count, settler.counts, after: .now - started))
     return all.filter { $0 != SIGUSR1 }
   }
 
-  /// Takes one turn with the connections, or tries to get one, and with the tasks.
+  // MARK: A turn
+
+  /// Whether there is nothing left to be done before leaving.
+  private var isOver: Bool { shutdown.isUnderway && isIdle }
+  private var isIdle: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
+
+  /// Takes one turn with the connection, or tries to get one, and with the tasks.
+  ///
+  /// - Returns: whether there is nothing left to read without a look at the socket.
+  private mutating func serve() -> Bool {
+    var isDrained = true
+    do throws(AMQPError) {
+      if !shutdown.isUnderway, try link.reconnectIfDue() { drain.reset() }
+      isDrained = try readEvents()
+      try settle(jobs.step(limit: link.timeLimit))
+      try beginTasks()
+      try settler.step(on: &link, &inbox, isStopping: shutdown.isUnderway)
+      if let failure = settler.failure { stop(.failure(failure)) }
+      try beginTasks()
+      try checkBounds()
+      report(.caughtUp)
+      try link.flush()
+    } catch {
+      lose(error)
+    }
+    return isDrained && !(link.holdsEvents && inbox.hasRoom)
+  }
+
+  /// Takes what the broker has sent, as long as there is room for tasks.
   ///
   /// What came in by one read is answered before the next: the broker has more for us by then.
   ///
   /// - Returns: whether there is nothing left to read without a look at the socket.
-  private mutating func serve() -> Bool {
-    var isDrained = false
-    mustRead = false
-    do throws(AMQPError) {
-      if subscription == nil && nextAttempt.hasPassed && stopReason == nil { try reconnect() }
-      for _ in 0..<Self.largestTurn {
-        guard let event = try subscription?.nextEvent() else {
-          isDrained = true
-          break
-        }
-        try handle(event)
-        if subscription?.mayHoldEvents != true {
-          isDrained = true
-          break
-        }
+  private mutating func readEvents() throws(AMQPError) -> Bool {
+    for _ in 0..<Self.largestTurn {
+      guard inbox.hasRoom else {
+        link.sendHeartbeat()
+        return true
       }
-      try tend()
-      try startWaiting()
-      try settleCopies()
-      try checkBounds()
-      report(.caughtUp)
-      try subscription?.flush()
-    } catch {
-      lose(error)
+      guard let (event, hasMore) = try link.nextEvent() else { return true }
+      try handle(event)
+      if !hasMore { return true }
     }
-    return isDrained && !mustRead
+    return false
   }
 
   private mutating func handle(_ event: Event) throws(AMQPError) {
@@ -196,46 +151,204 @@ package struct Worker: ~Copyable {
     case .delivered(let delivery): try receive(delivery)
     case .cancelled(let consumer): try cancelled(consumer)
     case .channelClosed(let error):
-      report(.channelClosed(error, running: running.count, timeout: consumerTimeout.learn(from: error)))
-      dropWaiting()
+      let timeout = link.learnTimeLimit(from: error)
+      report(.channelClosed(error, running: jobs.count, timeout: timeout))
+      settler.forgetVoid(&inbox, link)
       try resume()
     case .confirmed, .returned, .blocked, .unblocked, .got:
       break  // a publisher's, or not asked for; the broker never blocks a connection that does not publish
     }
   }
 
+  private mutating func receive(_ delivery: Delivery) throws(AMQPError) {
+    let task = ReceivedTask(delivery: delivery, received: .now)
+    guard !shutdown.isUnderway || !options.acknowledges else {
+      try link.forgetRetired()
+      return try settler.refuse(task, on: &link)
+    }
+    inbox.append(task)
+    try beginTasks()
+    settler.replaceNearLimit(delivery, in: &inbox)
+  }
+
+  /// The broker ended a consumer: the queue is gone, or a task took too long.
+  private mutating func cancelled(_ consumer: String) throws(AMQPError) {
+    switch try link.cancelled(consumer) {
+    case .timedOut(let tasks):
+      settler.forgetVoid(&inbox, link)
+      // Without a void one, the result of the late task was sent before we knew.
+      if tasks > 0 || !link.isConsuming { report(.timedOut(tasks: tasks, limit: link.timeLimit.limit)) }
+    case .queueGone:
+      report(.cancelled(queue: options.queue))
+      try settler.requeueAll(&inbox, on: &link)
+    case nil: return
+    }
+    try resume()
+  }
+
+  private mutating func resume() throws(AMQPError) {
+    guard !shutdown.isUnderway, link.isConnected, !link.isConsuming else { return }
+    try link.consume()
+    report(.resumed(queue: options.queue))
+  }
+
+  /// Takes note that the connection is gone, or could not be made again.
+  private mutating func lose(_ error: AMQPError) {
+    let loss = link.lose(error, running: jobs.count, isStopping: shutdown.isUnderway)
+    settler.lost(results: loss.results)
+    if loss.isNew { settler.forgetVoid(&inbox, link) }
+    if loss.isFinal { stop(.failure(error)) }
+  }
+
+  // MARK: Tasks
+
+  /// Begins what may begin.
+  private mutating func beginTasks() throws(AMQPError) {
+    var later: [ReceivedTask] = []
+    while mayBegin, jobs.hasRoom, let task = inbox.popFirst() {
+      if settler.recordStart(of: task, running: jobs.count) { continue }
+      if settler.mustWait(task) {
+        later.append(task)
+        continue
+      }
+      settler.begin(task.delivery)
+      if let result = jobs.start(task, limit: link.timeLimit) { try settle([result]) }
+    }
+    inbox.putBack(later)
+    settler.replaceCompanions(in: &inbox)
+    if !mayBegin { stop(.bound) }
+  }
+
+  /// Whether tasks are to be begun: not as many as wanted were, and the command can be run.
+  private var mayBegin: Bool { !jobs.isComplete && shutdown.reason?.isFailure != true }
+
+  /// Settles the tasks whose work has ended.
+  private mutating func settle(_ results: [JobResult]) throws(AMQPError) {
+    for result in results {
+      try settler.settle(result, on: &link)
+      guard case .unrunnable(let reason, let isTemporary) = result.outcome else { continue }
+      stop(.unrunnable(reason, isTemporary: isTemporary))
+    }
+  }
+
+  /// Settles the tasks whose work has ended, or loses the connection by that.
+  private mutating func settleOrLose(_ results: [JobResult]) {
+    for result in results {
+      do throws(AMQPError) {
+        try settle([result])
+      } catch {
+        lose(error)
+      }
+    }
+  }
+
   // MARK: Waiting
 
+  /// When something is due, if nothing happens before.
+  private var nextDeadline: Deadline {
+    mutating get {
+      let bound =
+        shutdown.isUnderway ? shutdown.nextDeadline : drain.nextDeadline(isIdle: isIdle && link.isConnected)
+      let connection = link.nextDeadline(isStopping: shutdown.isUnderway)
+      return min(jobs.nextDeadline, settler.nextDeadline, bound, connection)
+    }
+  }
+
   private mutating func wait(_ signals: borrowing Signals, until deadline: Deadline) {
-    poll.removeAll()
-    poll.add(signals.descriptor)
-    poll.add(signals.childDescriptor)
-    if let socket = subscription?.descriptor {
-      poll.add(socket, orWritable: subscription?.hasUnsent == true)
-    }
-    if let socket = retrier.descriptor { poll.add(socket, orWritable: retrier.hasUnsent) }
-    for job in running {
-      for descriptor in job.child?.output.descriptors ?? [] { poll.add(descriptor) }
-    }
-    poll.wait(until: deadline)
-    for job in running {
-      guard let output = job.child?.output, output.descriptors.contains(where: poll.isReady) else { continue }
-      output.readLines(show)
-    }
+    loop.removeAll()
+    loop.watch(signals.descriptor)
+    loop.watch(signals.childDescriptor)
+    link.watch(on: &loop, forReading: inbox.hasRoom)
+    settler.watch(on: &loop)
+    jobs.watch(on: &loop)
+    loop.wait(until: deadline)
   }
 
-  /// When something is due, if nothing comes in before.
-  private mutating func wakeUp() -> Deadline {
-    var moment = min(retrier.wakeUp, nextBound, replacements.nextDeadline)
-    for job in running { moment = min(moment, job.nextMoment) }
-    if let interval = subscription?.careInterval { moment = min(moment, .after(interval)) }
-    if subscription == nil && stopReason == nil { moment = min(moment, nextAttempt, patienceEnd) }
-    return moment
+  // MARK: Stopping
+
+  /// Stops if a bound is reached, and ends what has had its time since the stop began.
+  private mutating func checkBounds() throws(AMQPError) {
+    guard shutdown.isUnderway else {
+      let state = Drain.State(
+        isIdle: isIdle, begun: jobs.begun + settler.replaced, expectsRequeued: settler.expectsRequeued)
+      if try drain.step(on: &link, state, settler.calendar) { stop(.bound) }
+      return
+    }
+    if shutdown.endsGrace() {
+      if jobs.count > 0 { report(.graceIsOver(running: jobs.count)) }
+      try settle(jobs.interrupt())
+    }
+    guard jobs.count == 0, inbox.isEmpty, settler.pending > 0, shutdown.givesUpCopies() || isCutOff else {
+      return
+    }
+    try settler.giveUpCopies(on: &link)
   }
 
-  /// Hands on what a command has written.
-  var show: CommandOutput.Sink {
-    let report = report
-    return { report(.output($0, $1)) }
+  /// Whether the broker redelivers what we have, whatever becomes of it here.
+  private var isCutOff: Bool { !link.isConnected && options.acknowledges }
+
+  /// Takes no more tasks and gives back those not begun; what runs may finish.
+  private mutating func stop(_ reason: StopReason) {
+    guard shutdown.begin(reason, grace: options.grace) else { return }
+    var requeued = 0
+    do throws(AMQPError) {
+      try link.stopConsuming()
+      requeued = try settler.requeueAll(&inbox, on: &link)
+      if reason.isFailure { inbox = Inbox() }
+    } catch {
+      lose(error)
+    }
+    report(.stopping(reason, running: jobs.count, handedBack: requeued))
+  }
+
+  /// Leaves in peace: the broker hears all that there is to say.
+  private mutating func leave(_ signals: borrowing Signals) throws(AMQPError) -> Ending {
+    flush()
+    link.close()
+    settler.disconnect()
+    let counts = settler.counts
+    report(.stopped(counts, after: .now - started))
+    if Interruption.hasEndedRequests, let signal = signals.receive().last { return .killed(signal: signal) }
+    if case .failure(let error) = shutdown.reason { throw error }
+    return .stopped(shutdown.reason ?? .bound, counts)
+  }
+
+  /// Leaves now: commands are ended, tasks go back.
+  private mutating func abandon(_ signal: Int32, _ signals: borrowing Signals) -> Ending {
+    let count = jobs.count + inbox.count + settler.pending
+    report(.abandoned(running: count, acknowledges: options.acknowledges))
+    settleOrLose(jobs.interrupt())
+    let end = Deadline.after(min(Self.commandTimeout, options.command?.killAfter ?? .zero))
+    var wasKilled = false
+    while jobs.count > 0 {
+      if !wasKilled && (end.hasPassed || !stopSignals(signals).isEmpty) {
+        wasKilled = true
+        jobs.kill()
+      }
+      EventLoop.wait(
+        for: [signals.descriptor, signals.childDescriptor],
+        until: wasKilled ? .after(Self.commandTimeout) : end)
+      signals.receiveChildren()
+      settleOrLose(jobs.reap())
+    }
+    do throws(AMQPError) {
+      try settler.giveUpCopies(on: &link)
+      try settler.requeueAll(&inbox, on: &link, replaces: false)
+    } catch {
+      link.drop()
+    }
+    flush()
+    link.close(by: .after(Self.farewellTimeout))
+    return .killed(signal: signal)
+  }
+
+  /// Tells the broker of all that is done; closing the connection waits until it has read that.
+  private mutating func flush() {
+    do throws(AMQPError) {
+      try settler.requeueUnpublishable(on: &link)
+      try link.flush()
+    } catch {
+      link.drop()  // the broker redelivers those tasks
+    }
   }
 }

@@ -25,8 +25,12 @@ package enum WorkerEvent {
   case copiesBlocked(reason: String)
   case copiesUnblocked
   case waitingQueue(WaitingQueueEvent)
-  /// The task has been with us for so long that the broker may lose patience.
-  case longTask(Job, patience: Duration)
+  /// No copy of this task can be published, for that reason: it stays unacknowledged until the worker stops.
+  case unpublishable(task: Int, reason: String, acknowledges: Bool)
+  /// A signal has stopped the command that works on the task: SIGTTIN and SIGTTOU when it wants the terminal.
+  case commandStopped(Job, signal: Int32)
+  /// The task has been held for so long that the broker may take it back: its time limit is near.
+  case longTask(Job, limit: Duration)
   /// The connection is gone, with results that the broker did not get; the next attempt comes in `retry`.
   case lost(AMQPError, running: Int, results: Int, retry: Duration?)
   /// An attempt to connect again failed; the next one comes in `retry`.
@@ -104,6 +108,8 @@ package struct TaskCounts: Equatable, Sendable {
   package var inVain = 0
   /// Scheduled for a retry that is still to come.
   package var scheduled = 0
+  /// Failed, and held until the worker stops: no copy of them can be published.
+  package var held = 0
   /// The tasks that were parked or dropped, by the reason of their last failure.
   package private(set) var failures: [String: Int] = [:]
 

@@ -48,7 +48,8 @@ struct Work {
     let dropped = tally.dropped > 0 ? ["\(tally.dropped) dropped"] : []
     let isLeft = choice.failsOnRetry && tally.scheduled > 0
     let scheduled = isLeft ? ["\(tally.scheduled) scheduled for retry"] : []
-    let fates = (parked + dropped + scheduled).joined(separator: ", ")
+    let held = tally.held > 0 ? ["\(tally.held) returned to the queue"] : []
+    let fates = (parked + dropped + scheduled + held).joined(separator: ", ")
     guard !fates.isEmpty else { return }
     throw Failure(
       .tasksFailed, WorkReport.failures(tally).map { "\($0); \(fates)" } ?? "tasks failed: \(fates)")

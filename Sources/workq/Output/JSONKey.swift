@@ -30,6 +30,7 @@ enum JSONKey: String, CaseIterable {
   case firstTime = "first_time"
   case from
   case headers
+  case held
   case lastTime = "last_time"
   case left
   case messageID = "message_id"

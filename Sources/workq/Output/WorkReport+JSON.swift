@@ -17,6 +17,13 @@ extension WorkReport {
     case .copiedInVain(let number): [.event: "duplicated", .task: number]
     case .replaced: [.event: "replaced"]
     case .notReplaced(let number, let reason): [.event: "not_replaced", .task: number, .error: reason]
+    case .unpublishable(let number, let reason, _):
+      [.event: "unpublishable", .task: number, .error: reason]
+    case .commandStopped(let job, let signal):
+      [
+        .event: "command_stopped", .task: job.number, .signal: signal,
+        .messageID: job.delivery.message.properties.messageID,
+      ]
     case .longTask(let job, let limit):
       [
         .event: "long_task", .task: job.number, .seconds: limit,
@@ -120,7 +127,7 @@ extension WorkReport {
     [
       .event: event, .tasks: running, .broker: address?.location, .seconds: duration, .done: tally.done,
       .retried: tally.retried, .requeued: tally.requeued, .parked: tally.parked, .dropped: tally.dropped,
-      .released: tally.handedBack, .stale: tally.inVain, .scheduled: tally.scheduled,
+      .released: tally.handedBack, .stale: tally.inVain, .scheduled: tally.scheduled, .held: tally.held,
     ]
   }
 

@@ -1,4 +1,5 @@
 internal import AMQP
+internal import Glibc
 internal import WorkQueue
 
 /// What a worker's events look like: the tutorial's lines on stdout, the rest on stderr; or JSON on either.
@@ -67,7 +68,8 @@ struct WorkReport {
     case .state(let address, let running, let waiting, let tally, let duration):
       tellState(address, running, waiting, tally, duration)
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
-      .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned:
+      .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned, .unpublishable,
+      .commandStopped:
       tellTrouble(event)
     case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .timedOut, .resumed:
       tellConnection(event)
@@ -162,7 +164,8 @@ struct WorkReport {
   private func summary(_ tally: TaskCounts, _ duration: Duration) -> String {
     let counts = [
       (tally.retried, "put off"), (tally.requeued, "requeued"), (tally.parked, "parked"),
-      (tally.dropped, "dropped"), (tally.handedBack, "given back"), (tally.inVain, "in vain"),
+      (tally.dropped, "dropped"), (tally.handedBack, "given back"), (tally.held, "held"),
+      (tally.inVain, "in vain"),
     ]
     let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let rate = Double(tally.ended) / max(duration / .seconds(1), 0.001)
@@ -199,6 +202,16 @@ struct WorkReport {
       console.notice(
         "cannot put off or park \(self.tasks(tasks)): \(error.operation): \(error.detail); "
           + "the broker keeps the originals; trying again in \(retry.spoken)")
+    case .unpublishable(let number, let reason, let acknowledges):
+      let fate =
+        acknowledges ? "held until the worker stops, and then returned to '\(queue)'" : "lost (--no-ack)"
+      console.notice("task \(number) can be neither retried nor parked: \(reason); it is \(fate)")
+    case .commandStopped(let job, SIGTTIN), .commandStopped(let job, SIGTTOU):
+      console.notice(
+        "the command of task \(job.number) is stopped: it wants the terminal, which is the worker's; set --timeout, "
+          + "or use a command that asks for nothing")
+    case .commandStopped(let job, _):
+      console.notice("the command of task \(job.number) is stopped by a signal: SIGCONT lets it go on")
     case .copiesBlocked(let reason):
       console.notice("the broker takes in no failed tasks for now: \(reason)")
     case .copiesUnblocked: console.notice("the broker takes in failed tasks again")

@@ -1,0 +1,55 @@
+internal import AMQP
+
+/// Works on tasks as the tutorial's workers do: it lets the time pass that their dots ask for.
+final class FakeRunner: Runner {
+  private let jobs: Int
+  private let dot: Duration
+  private let report: (WorkerEvent) -> Void
+  private var running: [Int: Job] = [:]
+  private var ends = Timers()
+
+  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
+    (jobs, dot, self.report) = (options.jobs, options.dot, report)
+  }
+
+  /// How long a task takes: `dot` for each "." in its body.
+  static func duration(of body: [UInt8], dot: Duration) -> Duration {
+    let dots = body.count { $0 == UInt8(ascii: ".") }
+    return dots == 0 ? .zero : dot * dots
+  }
+
+  var room: Int { jobs - running.count }
+  var nextDeadline: Deadline { ends.next }
+
+  func start(_ job: Job) -> JobResult? {
+    report(.started(job))
+    let duration = Self.duration(of: job.delivery.message.body, dot: dot)
+    guard duration > .zero else { return JobResult(job: job, outcome: .pretended) }
+    running[job.number] = job
+    ends.set(job.started + duration, for: job.number) { running[$0] != nil }
+    return nil
+  }
+
+  func step(_ now: Deadline) -> [JobResult] {
+    var results: [JobResult] = []
+    while let number = ends.popDue(now) {
+      guard let job = running.removeValue(forKey: number) else { continue }
+      results.append(JobResult(job: job, outcome: .pretended, took: now - job.started))
+    }
+    return results
+  }
+
+  func interrupt() -> [JobResult] {
+    defer { running.removeAll() }
+    return running.values.sorted { $0.number < $1.number }.map {
+      JobResult(job: $0, outcome: .interrupted, took: .now - $0.started)
+    }
+  }
+
+  // It has no processes.
+  func watch(on loop: inout EventLoop) {}
+  func read(_ ready: [Int32]) {}
+  func ended(_ pid: Int32) -> JobResult?? { nil }
+  func stopped(_ pid: Int32, by signal: Int32) {}
+  func kill() {}
+}

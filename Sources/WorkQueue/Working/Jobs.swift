@@ -1,0 +1,114 @@
+internal import AMQP
+internal import Glibc
+
+/// The tasks that are being worked on.
+struct Jobs {
+  private let options: Worker.Options
+  private let report: (WorkerEvent) -> Void
+  private let runner: any Runner
+  /// By their numbers.
+  private var running: [Int: Job] = [:]
+  /// When people are told that the broker will not wait much longer for a task.
+  private var warnings = Timers()
+  /// How many tasks were begun.
+  private(set) var begun = 0
+
+  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
+    (self.options, self.report) = (options, report)
+    if let command = options.command {
+      runner = CommandRunner(command, options, report: report)
+    } else {
+      runner = FakeRunner(options, report: report)
+    }
+  }
+
+  /// How many tasks are worked on.
+  var count: Int { running.count }
+  /// Whether another task can be begun.
+  var hasRoom: Bool { runner.room > 0 }
+  /// Whether as many tasks were begun as the worker was to begin.
+  var isComplete: Bool { options.bounds.count.map { begun >= $0 } ?? false }
+  var nextDeadline: Deadline { min(runner.nextDeadline, warnings.next) }
+
+  /// Begins the work on a task, unless its attempts are used up or it has killed its workers; the broker lets us hold
+  /// it for the time that `limit` knows.
+  ///
+  /// - Returns: the result, when it has one at once.
+  mutating func start(_ task: ReceivedTask, limit: ConsumerTimeout) -> JobResult? {
+    begun += 1
+    let delivery = task.delivery
+    let job = Job(
+      number: begun, delivery: delivery, attempt: delivery.attempt, started: .now, received: task.received)
+    let history = delivery.history
+    guard !history.hasKilledWorkers || !options.acknowledges else {
+      return JobResult(job: job, outcome: .workersDied(starts: history.starts))
+    }
+    guard !options.policy.isExhausted(before: job.attempt) else {
+      return JobResult(job: job, outcome: .exhausted(times: job.attempt - 1))
+    }
+    if let result = runner.start(job) { return result }
+    running[job.number] = job
+    if options.acknowledges {
+      warnings.set(job.received + limit.warningTime, for: job.number) { running[$0] != nil }
+    }
+    return nil
+  }
+
+  /// Does what is due, and says which tasks the broker will not wait for much longer.
+  ///
+  /// - Returns: the work that has ended by that.
+  mutating func step(limit: ConsumerTimeout) -> [JobResult] {
+    let now = Deadline.now
+    guard nextDeadline <= now else { return [] }
+    while let number = warnings.popDue(now) {
+      if let job = running[number] { report(.longTask(job, limit: limit.limit)) }
+    }
+    return ended(runner.step(now))
+  }
+
+  func watch(on loop: inout EventLoop) {
+    runner.watch(on: &loop)
+  }
+
+  /// Reads what commands have written.
+  func read(_ ready: [Int32]) {
+    runner.read(ready)
+  }
+
+  /// Reaps the children that have ended, those that others have left to us among them (as to the first process of
+  /// a container).
+  ///
+  /// - Returns: the work that has ended by that.
+  mutating func reap() -> [JobResult] {
+    var results: [JobResult] = []
+    while let change = Child.nextChange() {
+      switch change {
+      case .ended(let pid):
+        guard let result = runner.ended(pid) else {
+          Child.reap(pid)
+          continue
+        }
+        if let result { results.append(result) }
+      case .stopped(let pid, let signal): runner.stopped(pid, by: signal)
+      }
+    }
+    return ended(results)
+  }
+
+  /// Ends all work, to be requeued.
+  ///
+  /// - Returns: the work that has ended by that; the rest follows.
+  mutating func interrupt() -> [JobResult] {
+    ended(runner.interrupt())
+  }
+
+  /// Ends the work that was asked to end, at once.
+  func kill() {
+    runner.kill()
+  }
+
+  private mutating func ended(_ results: [JobResult]) -> [JobResult] {
+    for result in results { running[result.job.number] = nil }
+    return results
+  }
+}

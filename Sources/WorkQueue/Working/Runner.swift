@@ -1,0 +1,43 @@
+internal import AMQP
+
+/// A way to work on tasks: a process for each, or only the time that it would take.
+///
+/// It never waits. `Jobs` owns it, and calls `step()` at `nextDeadline` at the latest.
+protocol Runner: AnyObject {
+  /// How many more tasks it can begin to work on.
+  var room: Int { get }
+  /// When something is due, if nothing happens before.
+  var nextDeadline: Deadline { get }
+
+  /// Begins the work on a task.
+  ///
+  /// - Returns: the result, when the work has ended at once or cannot begin.
+  func start(_ job: Job) -> JobResult?
+
+  /// Does what is due.
+  ///
+  /// - Returns: the results of the work that has ended by that.
+  func step(_ now: Deadline) -> [JobResult]
+
+  /// Watches the descriptors that it reads.
+  func watch(on loop: inout EventLoop)
+
+  /// Reads from those that are ready, a bounded part of what is there.
+  func read(_ ready: [Int32])
+
+  /// A child of the process has ended, and is to be reaped.
+  ///
+  /// - Returns: nil when it is none of its own.
+  func ended(_ pid: Int32) -> JobResult??
+
+  /// A child of the process was stopped by a signal.
+  func stopped(_ pid: Int32, by signal: Int32)
+
+  /// Asks all work to end, to be requeued.
+  ///
+  /// - Returns: the results of the work that has ended by that.
+  func interrupt() -> [JobResult]
+
+  /// Ends all work that was asked to end.
+  func kill()
+}
