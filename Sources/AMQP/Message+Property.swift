@@ -1,8 +1,9 @@
 extension Message.Properties {
-  /// The properties by their names: what lists, prints or stores them walks `allCases`, in the protocol's order.
+  /// The properties by their names: what lists, prints or stores them walks `allCases`, in the protocol's
+  /// order.
   ///
-  /// Frames are coded and checked by hand (`Pool.properties`), because each publish does that: a walk takes half as much
-  /// processor time again.
+  /// Frames are coded and checked by hand (`Pool.properties`), because each publish does that: a walk takes
+  /// half as much processor time again.
   package enum Property: String, CaseIterable, Sendable {
     case contentType = "content-type"
     case contentEncoding = "content-encoding"
