@@ -107,7 +107,7 @@ extension Connection {
 
   /// Requests something that changes nothing for a publisher (`basic.qos`): the answer comes when all that
   /// was sent before has been read, or why it was not.
-  package mutating func waitUntilRead() throws(AMQPError) {
+  package mutating func publishBarrier() throws(AMQPError) {
     try setPrefetch(0, "publish")
   }
 
@@ -165,7 +165,7 @@ extension Connection {
   }
 
   /// Requeues a task that was not started (`basic.nack` with requeue), or all delivered up to it.
-  package mutating func handBack(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
+  package mutating func requeue(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
     guard channel.isOpen, tag.session == session else { return }
     var nack = amqp_basic_nack_t(delivery_tag: tag.number, multiple: multiple ? 1 : 0, requeue: 1)
     try unsafe send(AMQP_BASIC_NACK_METHOD, &nack, "requeue a task")
@@ -180,8 +180,8 @@ extension Connection {
 
   /// Requeues all deliveries of this session that are unacknowledged, in one go: so each returns to its place
   /// in the queue, in order.
-  package mutating func handBackAll() throws(AMQPError) {
-    try handBack(Delivery.Tag(session: session, number: 0), multiple: true)
+  package mutating func requeueAll() throws(AMQPError) {
+    try requeue(Delivery.Tag(session: session, number: 0), multiple: true)
   }
 
   /// Asks for one waiting task (`basic.get`); the answer arrives as `got`.

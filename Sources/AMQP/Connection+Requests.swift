@@ -44,7 +44,7 @@ extension Connection {
     guard !channel.isOpen else { return }
     // An event of the session before would be taken for this one's. What was returned without a confirm to
     // follow carries no number that could be mistaken, and is reported nowhere else.
-    _ = pendingEvents.remove {
+    pendingEvents.removeAll {
       switch $0 {
       case .returned: channel.confirms
       case .blocked, .unblocked: false

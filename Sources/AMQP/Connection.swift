@@ -51,7 +51,7 @@ package struct Connection: ~Copyable {
   var pool = Pool()
   var assembler = ContentAssembler()
   /// Events that arrived while a request was waited for.
-  var pendingEvents = Fifo<Event>()
+  var pendingEvents: ArraySlice<Event> = []
 
   // MARK: Opening
 
@@ -71,7 +71,8 @@ package struct Connection: ~Copyable {
   ) throws(AMQPError) -> Connection {
     let openBy = Deadline.after(address.connectTimeout ?? options.connectTimeout)
     let login = Login(to: address, options, isPipelined: isPipelined)
-    var connection = Connection(address, options, try Transport(to: address, by: openBy), login, openBy: openBy)
+    let transport = try Transport(to: address, by: openBy)
+    var connection = Connection(address, options, transport, login, openBy: openBy)
     try connection.login.begin(&connection.writer)
     if !isPipelined { try connection.finishLogin() }
     return connection
@@ -142,14 +143,17 @@ package struct Connection: ~Copyable {
 
   /// The next event.
   ///
-  /// Also sends and checks heartbeats, so it must be called at least once in each `careInterval`; and it
+  /// Also sends and checks heartbeats, so it must be called at least once in each `serviceInterval`; and it
   /// must be called until it returns nil before a wait on `descriptor`, because poll(2) does not see what has
   /// been read from the socket.
   ///
   /// - Returns: nil when nothing arrived within `timeout`, which is not an error.
   /// - Throws: `lost`, or why the broker closed the connection. It is of no use afterwards. `interrupted`.
   package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
-    if let event = pendingEvents.popFirst() { return event }
+    if let event = pendingEvents.popFirst() {
+      if pendingEvents.isEmpty { pendingEvents = [] }  // which frees the bodies of those taken out
+      return event
+    }
     if let event = try readEvent() { return event }
     guard timeout > .zero else { return nil }
     let deadline = Deadline.after(timeout)
@@ -160,7 +164,7 @@ package struct Connection: ~Copyable {
   }
 
   /// Whether `nextEvent(within:)` may return an event without a look at the socket.
-  package var mayHoldEvents: Bool { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
+  package var hasBufferedEvents: Bool { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
 
   /// The next event among what has arrived.
   private mutating func readEvent() throws(AMQPError) -> Event? {
@@ -224,7 +228,7 @@ package struct Connection: ~Copyable {
   package var unsentBytes: Int { writer.count }
 
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
-  package var careInterval: Duration? {
+  package var serviceInterval: Duration? {
     let beat = heartbeats.map { $0.interval / 3 }
     guard !isOpen, let rest = openBy.remaining else { return beat }
     return min(beat ?? rest, rest)
@@ -247,7 +251,7 @@ package struct Connection: ~Copyable {
   func wait(
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
-    let care = careInterval.map { Deadline.after($0) } ?? .never
+    let care = serviceInterval.map { Deadline.after($0) } ?? .never
     let events = hasUnsent ? POLLIN | POLLOUT : POLLIN
     let isReady = try Interruption.wait(
       for: descriptor, events, orInterrupt: interrupt, until: min(deadline, care), operation)

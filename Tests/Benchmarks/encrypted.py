@@ -42,16 +42,17 @@ class Broker:
 def broker():
     """Starts it; it is ended with the one that all other rows use."""
     directory = Path(os.environ["WORKQ_TEST_BROKERS"]) / "tls"
-    directory.mkdir()
-    subprocess.run([REPOSITORY / "Tests/TestSupport/certificates", directory], check=True)
+    certificates = directory / "certificates"
+    certificates.mkdir(parents=True)
+    subprocess.run([REPOSITORY / "Tests/TestSupport/certificates", certificates], check=True)
     options = {"cacertfile": "ca.pem", "certfile": "server.pem", "keyfile": "server.key"}
-    settings = [f"ssl_options.{name} = {directory / file}\n" for name, file in options.items()]
+    settings = [f"ssl_options.{name} = {certificates / file}\n" for name, file in options.items()]
     (directory / "tls.conf").write_text("".join(settings) + "ssl_options.verify = verify_none\n")
     command = [REPOSITORY / "Tests/TestSupport/broker", "start", directory]
     plain = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     port = (directory / "ports").read_text().split()[3]
     # For pika and the C programs.
-    os.environ["SSL_CERT_FILE"] = str(directory / "ca.pem")
+    os.environ["SSL_CERT_FILE"] = str(certificates / "ca.pem")
     return Broker(f"amqps://guest:guest@localhost:{port}/%2f", plain, os.environ["SSL_CERT_FILE"])
 
 
