@@ -27,8 +27,8 @@ package struct AMQPError: Error, Equatable, Sendable {
     /// The broker accepts no connection of ours for now: a limit on connections is reached, or the virtual
     /// host is down.
     case connectionRefused
-    /// The connection stands, and the broker refuses a request for now: a limit is reached, or the queue is on
-    /// a node that is down or has no majority.
+    /// The connection stands, and the broker refuses a request for now: a limit is reached, or the queue is
+    /// on a node that is down or has no majority.
     case unavailable
     /// The broker refuses this user, password, virtual host or operation (403, 530).
     case accessRefused
@@ -70,12 +70,10 @@ package struct AMQPError: Error, Equatable, Sendable {
   package var isTransient: Bool {
     switch kind {
     case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .interrupted, .lost,
-      .connectionRefused,
-      .unavailable, .locked:
+      .connectionRefused, .unavailable, .locked:
       true
     case .badAddress, .tls, .badFile, .accessRefused, .notFound, .preconditionFailed, .unsupported,
-      .unroutable,
-      .tooLarge, .protocolViolation:
+      .unroutable, .tooLarge, .protocolViolation:
       false
     }
   }

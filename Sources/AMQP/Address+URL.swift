@@ -165,9 +165,9 @@ extension Address {
     byte == 0x20 || (0x09...0x0d).contains(byte)
   }
 
-  /// A name that a stranger chose, harmless in a message and not too long.
+  /// A name that a stranger chose, sanitized for a message and not too long.
   private static func shown(_ name: String) -> String {
-    "'\(String(name.unicodeScalars.prefix(40)).harmless)'"
+    "'\(String(name.unicodeScalars.prefix(40)).sanitized)'"
   }
 
   private static func decode(_ bytes: ArraySlice<UInt8>, _ part: String) throws(AMQPError) -> String {
@@ -194,19 +194,16 @@ extension Address {
   }
 
   private static func number(_ text: String, _ name: String, upTo limit: Int) throws(AMQPError) -> Int {
-    guard let number = number(Array(text.utf8)[...], upTo: limit) else {
+    guard let number = number(text.utf8, upTo: limit) else {
       throw bad("\(name) is no whole number up to \(limit)")
     }
     return number
   }
 
   /// Digits only: no sign, no blank.
-  private static func number(_ digits: ArraySlice<UInt8>, upTo limit: Int) -> Int? {
-    guard (1...10).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
-      return nil
-    }
-    let number = digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-    return number <= limit ? number : nil
+  private static func number(_ digits: some Collection<UInt8>, upTo limit: Int) -> Int? {
+    guard digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+    return Int(String(decoding: digits, as: UTF8.self)).flatMap { $0 <= limit ? $0 : nil }
   }
 }
 

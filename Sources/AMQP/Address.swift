@@ -45,14 +45,7 @@ package struct Address: Equatable, Sendable {
   package var location: String {
     let name = host.contains(":") ? "[\(host)]" : host
     let path = vhost == "/" ? "" : vhost
-    return String(
-      String.UnicodeScalarView(
-        "\(name):\(port)/\(path)".unicodeScalars.flatMap { scalar in
-          let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
-          return isControl
-            ? Array("%\(scalar.value < 16 ? "0" : "")\(String(scalar.value, radix: 16))".unicodeScalars)
-            : [scalar]
-        }))
+    return "\(name):\(port)/\(path)".replacingControls { "%\($0 < 16 ? "0" : "")\(String($0, radix: 16))" }
   }
 }
 

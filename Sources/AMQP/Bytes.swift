@@ -55,4 +55,11 @@ struct Pool: ~Copyable {
       return unsafe amqp_bytes_t(len: utf8.count, bytes: copy)
     }
   }
+  /// A text that AMQP writes as a short string.
+  ///
+  /// - Throws: `tooLarge`, which says `what` is too long.
+  mutating func name(_ text: String, _ what: String = "the queue's name") throws(AMQPError) -> amqp_bytes_t {
+    try AMQPError.checkLength(text, what)
+    return unsafe bytes(text)
+  }
 }

@@ -22,7 +22,7 @@ enum CertificateNames {
     var buffer = [CChar](repeating: 0, count: 256)
     let count = unsafe X509_NAME_get_text_by_NID(name, NID_commonName, &buffer, Int32(buffer.count))
     guard count > 0 else { return nil }
-    return String(decoding: buffer.prefix(Int(count)).map(UInt8.init(bitPattern:)), as: UTF8.self).harmless
+    return String(decoding: buffer.prefix(Int(count)).map(UInt8.init(bitPattern:)), as: UTF8.self).sanitized
   }
 
   /// "2026-11-25 18:00 UTC".
@@ -36,7 +36,7 @@ enum CertificateNames {
 
   private static func text(of name: GENERAL_NAME) -> String? {
     switch unsafe name.type {
-    case GEN_DNS: return unsafe String(decoding: bytes(of: name.d.dNSName), as: UTF8.self).harmless
+    case GEN_DNS: return unsafe String(decoding: bytes(of: name.d.dNSName), as: UTF8.self).sanitized
     case GEN_IPADD: return unsafe address(bytes(of: name.d.iPAddress))
     default: return nil
     }

@@ -3,17 +3,16 @@ extension Connection {
   ///
   /// With `isPipelined` the log-in of the one that was reached is still going on.
   ///
-  /// - Throws: what `open(_:_:)` throws of a single node; of several, the reasons of all, as an error of
-  ///   the last one's kind, or of the last that may be reached later: one node that refuses us for good does
-  ///   not make the others useless. `interrupted` at once.
+  /// - Throws: what `open(_:_:isPipelined:)` throws of a single node; of several, the reasons of all, as an
+  ///   error of the last one's kind, or of the last that may be reached later: one node that refuses us for
+  ///   good does not make the others useless. `interrupted` at once.
   package static func open(
     firstOf addresses: [Address], _ options: Options, isPipelined: Bool = false
   ) throws(AMQPError) -> Connection {
     var failures: [(address: Address, error: AMQPError)] = []
     for address in addresses {
       do throws(AMQPError) {
-        let options = options.with(address)
-        return isPipelined ? try openPipelined(address, options) : try open(address, options)
+        return try open(address, options, isPipelined: isPipelined)
       } catch {
         guard error.kind != .interrupted else { throw error }
         failures.append((address, error))
@@ -26,8 +25,8 @@ extension Connection {
     throw AMQPError(kind, "connect to any of them", details.joined(separator: "; "))
   }
 
-  /// Connects to a cluster's nodes in turn, in the order given, until `body` does not fail with one for a reason that
-  /// may pass.
+  /// Connects to a cluster's nodes in turn, in the order given, until `body` does not fail with one for a
+  /// reason that may pass.
   ///
   /// - Throws: what `body` throws of a reason that does not pass, or of the last node; `interrupted` at once.
   package static func withFirst<Value: ~Copyable>(
@@ -59,15 +58,5 @@ extension [Address] {
   package mutating func moveToEnd(_ address: Address) {
     guard let index = firstIndex(of: address) else { return }
     append(remove(at: index))
-  }
-}
-
-extension Connection.Options {
-  /// What the address says of itself goes before what holds for all.
-  fileprivate func with(_ address: Address) -> Self {
-    var options = self
-    options.heartbeat = address.heartbeat ?? heartbeat
-    options.connectTimeout = address.connectTimeout ?? connectTimeout
-    return options
   }
 }

@@ -18,17 +18,12 @@ extension Connection {
     of queue: Queue, after refusal: AMQPError
   ) throws(AMQPError) -> (list: [PropertyMismatch], actual: Queue)? {
     var (list, actual): ([PropertyMismatch], Queue) = ([], queue)
-    var answer = refusal
-    while list.count < Self.mostProperties, let mismatch = PropertyMismatch(answer) {
+    var answer: AMQPError? = refusal
+    while list.count < Self.mostProperties, let mismatch = answer.flatMap({ PropertyMismatch($0) }) {
       list.append(mismatch)
       guard let closer = actual.adopting(mismatch) else { break }
       actual = closer
-      do throws(AMQPError) {
-        _ = try declare(closer)
-        break
-      } catch  where error.kind == .preconditionFailed {
-        answer = error
-      }
+      answer = try self.refusal(of: closer)
     }
     return list.isEmpty ? nil : (list, actual)
   }
@@ -43,18 +38,23 @@ extension Connection {
     var queue = Queue(name: name)
     queue.arguments["x-queue-type"] = .text("?")
     for _ in 0..<Self.mostProperties {
-      do throws(AMQPError) {
-        _ = try declare(queue)
-        return "classic"  // only that type was ever declared without looking at the argument
-      } catch  where error.kind == .preconditionFailed || error.kind == .accessRefused {
-        guard let mismatch = PropertyMismatch(error) else { return nil }
-        if mismatch.property == "x-queue-type" {
-          return mismatch.actual == "none" ? "classic" : mismatch.actual
-        }
-        guard let closer = queue.adopting(mismatch) else { return nil }
-        queue = closer
-      }
+      // Only classic queues were ever declared without looking at the argument.
+      guard let refusal = try refusal(of: queue) else { return "classic" }
+      guard let mismatch = PropertyMismatch(refusal) else { return nil }
+      if mismatch.property == "x-queue-type" { return mismatch.actualIsGiven ? mismatch.actual : "classic" }
+      guard let closer = queue.adopting(mismatch) else { return nil }
+      queue = closer
     }
     return nil
+  }
+
+  /// Declares a queue; nil when the broker agrees to it.
+  private mutating func refusal(of queue: Queue) throws(AMQPError) -> AMQPError? {
+    do throws(AMQPError) {
+      _ = try declare(queue)
+      return nil
+    } catch  where error.kind == .preconditionFailed || error.kind == .accessRefused {
+      return error
+    }
   }
 }

@@ -44,9 +44,7 @@ package struct Deadline: Comparable, Sendable {
   package static func - (later: Deadline, earlier: Deadline) -> Duration {
     .nanoseconds(later.nanoseconds - earlier.nanoseconds)
   }
-}
 
-extension Deadline {
   /// The time left in the form that poll(2) wants: rounded up, so that a wait never ends just before
   /// the deadline and spins; -1 when there is none.
   package var pollMilliseconds: Int32 {

@@ -113,7 +113,8 @@ struct FrameWriter {
 
   private mutating func append(body: ArraySlice<UInt8>) {
     guard body.count >= Self.largestCopy else { return append(body) }
-    closeSmall()
+    if smallSent < small.count { segments.append(small[smallSent...]) }
+    (small, smallSent) = ([], 0)
     segments.append(body)
     count += body.count
   }
@@ -144,14 +145,11 @@ struct FrameWriter {
   /// - Returns: whether it took anything.
   mutating func flush(to transport: inout Transport) -> Bool {
     let before = count
-    var sentSegments = 0
     for index in segments.indices {
-      let sent = send(segments[index], to: &transport, hasMore: true)
-      segments[index] = segments[index].dropFirst(sent)
+      segments[index] = segments[index].dropFirst(send(segments[index], to: &transport, hasMore: true))
       guard segments[index].isEmpty else { break }
-      sentSegments += 1
     }
-    segments.removeFirst(sentSegments)
+    segments.removeAll(where: \.isEmpty)
     if segments.isEmpty {
       smallSent += send(small[smallSent...], to: &transport)
       if smallSent == small.count {
@@ -188,11 +186,5 @@ struct FrameWriter {
     }
     count -= sent
     return sent
-  }
-
-  private mutating func closeSmall() {
-    if smallSent < small.count { segments.append(small[smallSent...]) }
-    small = []
-    smallSent = 0
   }
 }

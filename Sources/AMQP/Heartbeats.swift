@@ -2,15 +2,17 @@
 ///
 /// rabbitmq-c's own heartbeats would be written into the middle of a frame that is half sent.
 struct Heartbeats {
+  let interval: Duration
   /// Half of the interval, so that one that is late does no harm.
   private let half: Duration
   private let double: Duration
   private var lastSent = Deadline.now
   private var lastReceived = Deadline.now
 
-  /// Starts to count; nil when there are no heartbeats.
-  init?(every interval: Duration?) {
-    guard let interval else { return nil }
+  /// Starts to count; nil when there are no heartbeats, which is an interval of no seconds.
+  init?(every seconds: UInt16) {
+    guard seconds > 0 else { return nil }
+    interval = .seconds(Int(seconds))
     (half, double) = (interval / 2, interval * 2)
   }
 

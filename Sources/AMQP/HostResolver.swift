@@ -29,34 +29,29 @@ final class HostResolver {
 
   /// Resolves the name.
   ///
-  /// - Returns: getaddrinfo's code: 0, or why there is no result; EAI_AGAIN after the deadline.
+  /// - Returns: getaddrinfo's code, EAI_AGAIN after the deadline; and the addresses, which the caller frees
+  ///   with freeaddrinfo(3).
   /// - Throws: `interrupted`.
-  func resolve(by deadline: Deadline) throws(AMQPError) -> Int32 {
-    guard ends[0] >= 0 else { return EAI_MEMORY }
+  func resolve(by deadline: Deadline) throws(AMQPError) -> (Int32, UnsafeMutablePointer<addrinfo>?) {
+    guard ends[0] >= 0 else { return (EAI_MEMORY, nil) }
     let shared = unsafe Unmanaged.passRetained(self).toOpaque()
     var thread = pthread_t()
     let failure = unsafe pthread_create(
       &thread, nil,
       { shared in
-        guard let shared = unsafe shared else { return nil }
-        let resolver = unsafe Unmanaged<HostResolver>.fromOpaque(shared).takeRetainedValue()
-        resolver.run()
+        unsafe shared.map { unsafe Unmanaged<HostResolver>.fromOpaque($0).takeRetainedValue().run() }
         return nil
       }, shared)
     guard failure == 0 else {
       unsafe Unmanaged<HostResolver>.fromOpaque(shared).release()
-      return EAI_MEMORY
+      return (EAI_MEMORY, nil)
     }
     pthread_detach(thread)
     let isDone = try Interruption.wait(
       for: ends[0], POLLIN, orInterrupt: Interruption.attempt, until: deadline, "look up '\(host)'")
-    return isDone ? code : EAI_AGAIN
-  }
-
-  /// The addresses found; the caller frees them with freeaddrinfo(3).
-  func takeResult() -> UnsafeMutablePointer<addrinfo>? {
+    guard isDone else { return (EAI_AGAIN, nil) }
     defer { unsafe found = nil }
-    return unsafe found
+    return unsafe (code, found)
   }
 
   private func run() {

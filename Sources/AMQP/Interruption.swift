@@ -3,11 +3,11 @@ internal import Synchronization
 
 /// Descriptors that end the waits of all connections early; -1 is none.
 ///
-/// Signals belong to the process, and so do these. Whoever catches signals sets them: `attempt` is readable when a
-/// signal has arrived, `request` when one has arrived that ends all waits.
+/// Signals belong to the process, and so do these. Whoever catches signals sets them: `attempt` is readable
+/// when a signal has arrived, `request` when one has arrived that ends all waits.
 package enum Interruption {
-  /// How long an answer is waited for after the signal that ends requests: timeout(1) sends its signal twice at once,
-  /// and a broker that answers needs only moments.
+  /// How long an answer is waited for after the signal that ends requests: timeout(1) sends its signal twice
+  /// at once, and a broker that answers needs only moments.
   private static let grace = Duration.milliseconds(500)
 
   private static let attemptDescriptor = Atomic<Int32>(-1)

@@ -2,14 +2,9 @@ internal import CRabbitMQ
 
 /// The log-in, from the protocol header to `connection.open-ok`, as a state machine without a socket.
 ///
-/// Pipelined, everything is sent at once as if the broker had answered; step by step, each answer is waited for and
-/// what it offers is respected. The answers are checked either way.
+/// Pipelined, everything is sent at once as if the broker had answered; step by step, each answer is waited
+/// for and what it offers is respected. The answers are checked either way.
 struct Login: ~Copyable {
-  enum Pace {
-    case pipelined
-    case stepByStep
-  }
-
   private enum Step {
     case start
     case tune
@@ -18,8 +13,9 @@ struct Login: ~Copyable {
   }
 
   private let address: Address
-  private let options: Connection.Options
-  private let pace: Pace
+  /// The connection's name at the broker.
+  private let name: String
+  private let isPipelined: Bool
   private var step = Step.start
   private var pool = Pool()
   /// The broker's product and version, as it calls them.
@@ -29,9 +25,11 @@ struct Login: ~Copyable {
   /// The negotiated interval, in seconds; 0 is none.
   private(set) var heartbeat: UInt16
 
-  init(to address: Address, _ options: Connection.Options, _ pace: Pace) {
-    (self.address, self.options, self.pace) = (address, options, pace)
-    heartbeat = UInt16(clamping: options.heartbeat.wholeSeconds)
+  init(to address: Address, _ options: Connection.Options, isPipelined: Bool) {
+    (self.address, name, self.isPipelined) = (address, options.name, isPipelined)
+    let (seconds, rest) = (address.heartbeat ?? options.heartbeat).components
+    // Rounded up, so that a heartbeat asked for is never turned off.
+    heartbeat = UInt16(clamping: seconds + (rest > 0 ? 1 : 0))
   }
 
   var isDone: Bool { step == .done }
@@ -39,7 +37,7 @@ struct Login: ~Copyable {
   /// Says what comes before the broker's first answer.
   mutating func begin(_ writer: inout FrameWriter) throws(AMQPError) {
     writer.append([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1])  // "AMQP", version 0-9-1
-    guard pace == .pipelined else { return }
+    guard isPipelined else { return }
     try startOK(&writer)
     try tuneOKAndOpen(&writer)
   }
@@ -47,18 +45,18 @@ struct Login: ~Copyable {
   /// Takes one of the broker's methods, and says what comes after it.
   ///
   /// - Returns: whether it was part of a log-in.
-  /// - Throws: `accessRefused` when the broker does not offer the address's mechanism; `protocolViolation` for an
-  ///   answer out of turn.
+  /// - Throws: `accessRefused` when the broker does not offer the address's mechanism; `protocolViolation`
+  ///   for an answer out of turn.
   mutating func handle(_ method: amqp_method_t, _ writer: inout FrameWriter) throws(AMQPError) -> Bool {
     switch (unsafe method.id, step) {
     case (AMQP_CONNECTION_START_METHOD, .start):
       step = .tune
-      try unsafe started(method.decoded.assumingMemoryBound(to: amqp_connection_start_t.self).pointee)
-      if pace == .stepByStep { try startOK(&writer) }
+      try unsafe started(method.decoded(as: amqp_connection_start_t.self))
+      if !isPipelined { try startOK(&writer) }
     case (AMQP_CONNECTION_TUNE_METHOD, .tune):
       step = .openOK
-      guard pace == .stepByStep else { return true }
-      tuned(unsafe method.decoded.assumingMemoryBound(to: amqp_connection_tune_t.self).pointee)
+      guard !isPipelined else { return true }
+      tuned(unsafe method.decoded(as: amqp_connection_tune_t.self))
       try tuneOKAndOpen(&writer)
     case (AMQP_CONNECTION_OPEN_OK_METHOD, .openOK): step = .done
     case (AMQP_CONNECTION_START_METHOD, _), (AMQP_CONNECTION_TUNE_METHOD, _),
@@ -72,10 +70,10 @@ struct Login: ~Copyable {
   private mutating func started(_ start: amqp_connection_start_t) throws(AMQPError) {
     guard unsafe (start.version_major, start.version_minor) == (0, 9) else { throw Self.otherProtocol }
     let properties = unsafe FieldTable(start.server_properties)
-    broker = ["product", "version"].compactMap { properties[$0]?.text }.joined(separator: " ").harmless
-    let name = address.mechanism.rawValue.uppercased()
-    guard unsafe start.mechanisms.text.split(separator: " ").contains(name[...]) else {
-      throw AMQPError(.accessRefused, "log in", "the broker does not offer the \(name) log-in")
+    broker = ["product", "version"].compactMap { properties[$0]?.text }.joined(separator: " ").sanitized
+    let mechanism = address.mechanism.rawValue.uppercased()
+    guard unsafe start.mechanisms.text.split(separator: " ").contains(mechanism[...]) else {
+      throw AMQPError(.accessRefused, "log in", "the broker does not offer the \(mechanism) log-in")
     }
   }
 
@@ -102,7 +100,7 @@ struct Login: ~Copyable {
   private mutating func tuneOKAndOpen(_ writer: inout FrameWriter) throws(AMQPError) {
     defer { pool.recycle() }
     var tune = amqp_connection_tune_ok_t(
-      channel_max: address.channelMax ?? Connection.channel, frame_max: UInt32(frameMax), heartbeat: heartbeat
+      channel_max: address.channelMax ?? Channel.number, frame_max: UInt32(frameMax), heartbeat: heartbeat
     )
     try unsafe writer.append(AMQP_CONNECTION_TUNE_OK_METHOD, on: 0, &tune, "log in")
     var open = unsafe amqp_connection_open_t(
@@ -114,7 +112,7 @@ struct Login: ~Copyable {
   private var clientProperties: FieldTable {
     [
       "product": .text("workq"),
-      "connection_name": .text(options.name),
+      "connection_name": .text(name),
       // Without these the broker says nothing when it refuses a password, cancels a consumer or stops
       // reading.
       "capabilities": .table([
@@ -127,12 +125,5 @@ struct Login: ~Copyable {
 
   static var otherProtocol: AMQPError {
     AMQPError(.noBroker, "log in", "what answers there speaks another protocol than AMQP 0-9-1")
-  }
-}
-
-extension Duration {
-  /// Rounded up, so that a heartbeat asked for is never turned off.
-  fileprivate var wholeSeconds: Int64 {
-    components.seconds + (components.attoseconds > 0 ? 1 : 0)
   }
 }

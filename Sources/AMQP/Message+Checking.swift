@@ -13,7 +13,9 @@ extension Message.Properties {
   ///
   /// - Throws: `tooLarge`, which names the one that is too long.
   package func checkNames() throws(AMQPError) {
-    try checkLengths()
+    for property in Property.allCases {
+      try AMQPError.checkLength(self[property]?.text, "the \(property.name)")
+    }
     if let headers { try FieldValue.table(headers).checkNames() }
   }
 
@@ -36,16 +38,12 @@ extension Message.Properties {
 
   /// The size of the header frame that carries these properties, in bytes.
   var frameSize: Int {
-    let texts = [
-      contentType, contentEncoding, correlationID, replyTo, expiration, messageID, type, userID, appID,
-    ]
     // Frame type, channel, size and end; class, weight, body size and flags.
     var size = 8 + 14
-    for case let text? in texts { size += 1 + text.utf8.count }
-    if let headers { size += FieldValue.table(headers).encodedSize }
-    if deliveryMode != nil { size += 1 }
-    if priority != nil { size += 1 }
-    if timestamp != nil { size += 8 }
+    for property in Property.allCases {
+      // A short string has one byte for its length, where a header's text has four.
+      if let value = self[property] { size += value.encodedSize - (property.isText ? 3 : 0) }
+    }
     return size
   }
 }
@@ -66,9 +64,7 @@ extension FieldValue {
     case .table(let it): it.entries.reduce(4) { $0 + 1 + $1.name.utf8.count + 1 + $1.value.encodedSize }
     }
   }
-}
 
-extension FieldValue {
   /// Refuses names that are too long, also in what is nested.
   fileprivate func checkNames() throws(AMQPError) {
     switch self {
@@ -86,8 +82,10 @@ extension FieldValue {
 
 extension AMQPError {
   /// AMQP's short strings have one byte for their length; the library sends a broken frame otherwise.
+  static let longestName = 255
+
   static func checkLength(_ text: String?, _ what: @autoclosure () -> String) throws(AMQPError) {
-    guard let count = text?.utf8.count, count > 255 else { return }
-    throw AMQPError(.tooLarge, "send", "\(what()) has \(count) bytes, 255 at most")
+    guard let count = text?.utf8.count, count > longestName else { return }
+    throw AMQPError(.tooLarge, "send", "\(what()) has \(count) bytes, \(longestName) at most")
   }
 }

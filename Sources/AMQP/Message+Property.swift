@@ -1,8 +1,9 @@
 extension Message.Properties {
-  /// The properties by their names: what lists, prints or stores them walks `allCases`, in the protocol's order.
+  /// The properties by their names: what lists, prints or stores them walks `allCases`, in the protocol's
+  /// order.
   ///
-  /// Frames are coded and checked by hand (`Pool.properties`), because each publish does that: a walk takes half as much
-  /// processor time again.
+  /// Frames are coded and checked by hand (`Pool.properties`), because each publish does that: a walk takes
+  /// half as much processor time again.
   package enum Property: String, CaseIterable, Sendable {
     case contentType = "content-type"
     case contentEncoding = "content-encoding"
@@ -24,20 +25,10 @@ extension Message.Properties {
     package var fieldName: String { String(rawValue.map { $0 == "-" ? "_" : $0 }) }
 
     /// Whether its value is a text.
-    package var isText: Bool { text != nil }
-
-    fileprivate var text: WritableKeyPath<Message.Properties, String?>? {
+    package var isText: Bool {
       switch self {
-      case .contentType: \.contentType
-      case .contentEncoding: \.contentEncoding
-      case .correlationID: \.correlationID
-      case .replyTo: \.replyTo
-      case .expiration: \.expiration
-      case .messageID: \.messageID
-      case .type: \.type
-      case .userID: \.userID
-      case .appID: \.appID
-      case .headers, .deliveryMode, .priority, .timestamp: nil
+      case .headers, .deliveryMode, .priority, .timestamp: false
+      default: true
       }
     }
   }
@@ -50,7 +41,15 @@ extension Message.Properties {
       case .deliveryMode: deliveryMode.map { .uint8($0.rawValue) }
       case .priority: priority.map { .uint8($0) }
       case .timestamp: timestamp.map { .timestamp($0) }
-      default: property.text.flatMap { self[keyPath: $0] }.map { .text($0) }
+      case .contentType: contentType.map { .text($0) }
+      case .contentEncoding: contentEncoding.map { .text($0) }
+      case .correlationID: correlationID.map { .text($0) }
+      case .replyTo: replyTo.map { .text($0) }
+      case .expiration: expiration.map { .text($0) }
+      case .messageID: messageID.map { .text($0) }
+      case .type: type.map { .text($0) }
+      case .userID: userID.map { .text($0) }
+      case .appID: appID.map { .text($0) }
       }
     }
     set {
@@ -63,7 +62,15 @@ extension Message.Properties {
       case (.priority, _): priority = nil
       case (.timestamp, .timestamp(let it)): timestamp = it
       case (.timestamp, _): timestamp = nil
-      default: if let text = property.text { self[keyPath: text] = newValue?.text }
+      case (.contentType, _): contentType = newValue?.text
+      case (.contentEncoding, _): contentEncoding = newValue?.text
+      case (.correlationID, _): correlationID = newValue?.text
+      case (.replyTo, _): replyTo = newValue?.text
+      case (.expiration, _): expiration = newValue?.text
+      case (.messageID, _): messageID = newValue?.text
+      case (.type, _): type = newValue?.text
+      case (.userID, _): userID = newValue?.text
+      case (.appID, _): appID = newValue?.text
       }
     }
   }

@@ -14,23 +14,19 @@ package struct PropertyMismatch: Equatable, Sendable {
   ///
   /// - Returns: nil when these are other words.
   package init?(_ error: AMQPError) {
-    guard error.kind == .preconditionFailed,
-      let property = error.detail.between("inequivalent arg '", "' for "),
-      // A queue's name may hold any words: the ones meant are the last.
-      let (head, actual) = error.detail.splitAtLast(" but current is "),
-      let (_, asked) = head.splitAtLast(": received ")
-    else { return nil }
-    self.property = property
-    self.asked = Self.value(asked)
-    self.actual = Self.value(actual)
-    actualIsGiven = actual != "none"
-    actualType = actual.between("' of type '", "'")
+    // A queue's name may hold any words: the ones meant are the last.
+    let words = #/inequivalent arg '(.*?)' for .*: received (.*) but current is (.*)/#
+    guard error.kind == .preconditionFailed, let match = error.detail.firstMatch(of: words) else {
+      return nil
+    }
+    (property, asked, actual) = (String(match.1), Self.value(match.2), Self.value(match.3))
+    actualIsGiven = match.3 != "none"
+    actualType = match.3.firstMatch(of: #/' of type '(.*?)'/#).map { String($0.1) }
   }
 
-  private static func value(_ words: String) -> String {
-    if let value = words.between("the value '", "' of type '") { return value }
-    guard words.count > 1, words.hasPrefix("'"), words.hasSuffix("'") else { return words }
-    return String(words.dropFirst().dropLast())
+  private static func value(_ words: Substring) -> String {
+    let typed = words.firstMatch(of: #/the value '(.*?)' of type '/#)?.1
+    return String(typed ?? words.wholeMatch(of: #/'(.*)'/#)?.1 ?? words)
   }
 
   /// What the broker has, as the argument that would match it; nil is none, or of a type that is not known.
@@ -60,20 +56,5 @@ extension Queue {
     default: return nil
     }
     return queue == self ? nil : queue
-  }
-}
-
-extension String {
-  /// What stands between the first `start` and the first `end` after it.
-  fileprivate func between(_ start: String, _ end: String) -> String? {
-    guard let from = firstRange(of: start), let to = self[from.upperBound...].firstRange(of: end) else {
-      return nil
-    }
-    return String(self[from.upperBound..<to.lowerBound])
-  }
-
-  fileprivate func splitAtLast(_ separator: String) -> (String, String)? {
-    guard let range = ranges(of: separator).last else { return nil }
-    return (String(self[..<range.lowerBound]), String(self[range.upperBound...]))
   }
 }

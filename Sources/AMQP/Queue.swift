@@ -18,9 +18,5 @@ package struct Queue: Equatable, Sendable {
     /// Tasks that wait; those handed to workers and not acknowledged yet are not counted.
     package let waiting: UInt32
     package let consumers: UInt32
-
-    package init(name: String, waiting: UInt32, consumers: UInt32) {
-      (self.name, self.waiting, self.consumers) = (name, waiting, consumers)
-    }
   }
 }

@@ -9,12 +9,7 @@ enum Socket {
   static func connect(host: String, port: UInt16, by deadline: Deadline) throws(AMQPError) -> Int32 {
     let first = try unsafe resolve(host: host, port: port, by: deadline)
     defer { unsafe freeaddrinfo(first) }
-    var addresses = unsafe [UnsafeMutablePointer<addrinfo>]()
-    var next = unsafe first
-    while let address = unsafe next {
-      unsafe addresses.append(address)
-      unsafe next = address.pointee.ai_next
-    }
+    let addresses = unsafe Array(sequence(first: first) { unsafe $0.pointee.ai_next })
     var failure = AMQPError(.unresolvable, "connect", "the name '\(host)' has no address")
     for unsafe(index, address) in unsafe addresses.enumerated() {
       // A part of the time for each, so that one that does not answer leaves some for the others.
@@ -39,7 +34,11 @@ enum Socket {
     do throws(AMQPError) {
       if unsafe Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
         guard errno == EINPROGRESS else { throw failed(errno) }
-        let code = try result(of: descriptor, by: deadline)
+        let isReady = try Interruption.wait(
+          for: descriptor, POLLOUT, orInterrupt: Interruption.attempt, until: deadline, "connect")
+        guard isReady else { throw failed(ETIMEDOUT) }
+        var (code, size) = (Int32(0), socklen_t(4))
+        unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
         guard code == 0 else { throw failed(code) }
       }
     } catch {
@@ -49,19 +48,6 @@ enum Socket {
     return descriptor
   }
 
-  /// Waits for a connection in progress.
-  ///
-  /// - Returns: an errno, 0 when it is established.
-  private static func result(of descriptor: Int32, by deadline: Deadline) throws(AMQPError) -> Int32 {
-    let isReady = try Interruption.wait(
-      for: descriptor, POLLOUT, orInterrupt: Interruption.attempt, until: deadline, "connect")
-    guard isReady else { return ETIMEDOUT }
-    var code: Int32 = 0
-    var size = socklen_t(4)
-    unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
-    return code
-  }
-
   private static func failed(_ code: Int32) -> AMQPError {
     AMQPError(code: code, .unreachable, "connect")
   }
@@ -69,31 +55,25 @@ enum Socket {
   /// Resolves a host name, in a thread of its own where a name server has to be asked.
   private static func resolve(
     host: String, port: UInt16, by deadline: Deadline
-  ) throws(AMQPError) -> UnsafeMutablePointer<addrinfo>? {
+  ) throws(AMQPError) -> UnsafeMutablePointer<addrinfo> {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    unsafe hints.ai_flags = AI_NUMERICHOST
+    let mayNeedServer = host != "localhost"
+    unsafe hints.ai_flags = mayNeedServer ? AI_NUMERICHOST : 0
     var found: UnsafeMutablePointer<addrinfo>?
-    if unsafe getaddrinfo(host, String(port), &hints, &found) == 0 { return unsafe found }
-    unsafe hints.ai_flags = 0
-    if host == "localhost" {
-      // Needs no server, and so no thread.
-      let code = unsafe getaddrinfo(host, String(port), &hints, &found)
-      guard code == 0 else { throw unresolvable(host, code) }
-      return unsafe found
+    var code = unsafe getaddrinfo(host, String(port), &hints, &found)
+    if mayNeedServer && code != 0 {
+      unsafe hints.ai_flags = 0
+      let resolver = unsafe HostResolver(host: host, port: port, hints: hints)
+      unsafe (code, found) = try resolver.resolve(by: deadline)
     }
-    let resolver = unsafe HostResolver(host: host, port: port, hints: hints)
-    let code = try resolver.resolve(by: deadline)
-    guard code == 0 else { throw unresolvable(host, code) }
-    return unsafe resolver.takeResult()
-  }
-
-  private static func unresolvable(_ host: String, _ code: Int32) -> AMQPError {
-    let operation = "look up '\(host)'"
-    return switch code {
-    case EAI_AGAIN: AMQPError(.unresolvable, operation, "no name server answered in time")
-    case EAI_MEMORY: AMQPError(.shortage, operation, "there are no descriptors or memory left for it")
-    default: AMQPError(.unresolvable, operation, unsafe String(cString: gai_strerror(code)))
-    }
+    if let found = unsafe found { return unsafe found }
+    let (kind, words): (AMQPError.Kind, String) =
+      switch code {
+      case EAI_AGAIN: (.unresolvable, "no name server answered in time")
+      case EAI_MEMORY: (.shortage, "there are no descriptors or memory left for it")
+      default: (.unresolvable, unsafe String(cString: gai_strerror(code)))
+      }
+    throw AMQPError(kind, "look up '\(host)'", words)
   }
 }

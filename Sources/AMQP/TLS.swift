@@ -3,8 +3,8 @@ internal import Glibc
 
 /// One connection's TLS, by OpenSSL on our own socket: what is trusted, who we are, and why it failed.
 ///
-/// 1. No call blocks, and no write raises SIGPIPE. OpenSSL writes to memory, from where we send: it cannot answer a
-///    KeyUpdate while a write of its own is incomplete.
+/// 1. No call blocks, and no write raises SIGPIPE. OpenSSL writes to memory, from where we send: it cannot
+///    answer a KeyUpdate while a write of its own is incomplete.
 /// 2. TLS 1.2 at least, without renegotiation, and no session is resumed.
 /// 3. The name or IP address of the URL is verified, or the server name that was given instead.
 @safe
@@ -76,7 +76,11 @@ final class TLS {
     unsafe SSL_set_verify(session, SSL_VERIFY_PEER, nil)
     // The context, and with it the callback, lives no longer than this object.
     unsafe SSL_CTX_set_cert_verify_callback(
-      context, { store, owner in unsafe verify(store, owner) }, Unmanaged.passUnretained(self).toOpaque())
+      context,
+      { store, owner in
+        guard let store = unsafe store, let owner = unsafe owner else { return 0 }
+        return unsafe Unmanaged<TLS>.fromOpaque(owner).takeUnretainedValue().verifies(store) ? 1 : 0
+      }, Unmanaged.passUnretained(self).toOpaque())
     try trustAuthorities()
   }
 
@@ -136,7 +140,10 @@ final class TLS {
       switch perform("connect", { unsafe SSL_do_handshake(session) }) {
       case .done: return
       case .blocked: break
-      case .end, .failed: throw failure
+      case .end, .failed:
+        if let verdict { throw AMQPError(.tls, "connect", verdict) }
+        throw refusal("connect")
+          ?? AMQPError(.noBroker, "connect", "the other side ended the TLS handshake without a word")
       }
       let isReady = try Interruption.wait(
         for: descriptor, holdsOutput ? POLLOUT : POLLIN, orInterrupt: Interruption.attempt, until: deadline,
@@ -148,12 +155,6 @@ final class TLS {
   }
 
   private static var outOfMemory: AMQPError { AMQPError(.shortage, "connect", "no memory is left for TLS") }
-
-  private var failure: AMQPError {
-    if let verdict { return AMQPError(.tls, "connect", verdict) }
-    return refusal("connect")
-      ?? AMQPError(.noBroker, "connect", "the other side ended the TLS handshake without a word")
-  }
 
   // MARK: Bytes
 
@@ -170,7 +171,6 @@ final class TLS {
   func write(_ bytes: UnsafeRawBufferPointer) -> Transport.Result {
     if case .failed(let error) = flush() { return .failed(error) }
     guard !holdsOutput else { return .blocked }
-    guard unsafe !bytes.isEmpty else { return .done(0) }
     return perform("send to the broker") {
       unsafe SSL_write(session, bytes.baseAddress, Int32(min(bytes.count, Self.largestWrite)))
     }
@@ -263,12 +263,12 @@ final class TLS {
   }
 
   /// Verifies the broker's certificate: chain, dates, and name.
-  fileprivate func verifies(_ store: OpaquePointer) -> Bool {
+  private func verifies(_ store: OpaquePointer) -> Bool {
     if unsafe X509_verify_cert(store) == 1 { return true }
     let code = unsafe X509_STORE_CTX_get_error(store)
     let culprit = unsafe X509_STORE_CTX_get_current_cert(store) ?? X509_STORE_CTX_get0_cert(store)
-    let isBrokers = unsafe X509_STORE_CTX_get_error_depth(store) == 0
-    let whose = isBrokers ? "the broker's certificate" : "a certificate above the broker's"
+    let depth = unsafe X509_STORE_CTX_get_error_depth(store)
+    let whose = depth == 0 ? "the broker's certificate" : "a certificate above the broker's"
     switch code {
     case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
       let names = unsafe X509_STORE_CTX_get0_cert(store).map { unsafe CertificateNames.all(of: $0) } ?? []
@@ -292,11 +292,6 @@ final class TLS {
     }
     return false
   }
-}
-
-private func verify(_ store: OpaquePointer?, _ owner: UnsafeMutableRawPointer?) -> Int32 {
-  guard let store = unsafe store, let owner = unsafe owner else { return 0 }
-  return unsafe Unmanaged<TLS>.fromOpaque(owner).takeUnretainedValue().verifies(store) ? 1 : 0
 }
 
 private func checkReadable(_ file: String) throws(AMQPError) {

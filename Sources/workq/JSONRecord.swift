@@ -96,15 +96,12 @@ struct JSONRecord {
     case "queue": (template.exchange, template.routingKey) = ("", text)
     case "exchange": template.exchange = text
     case "routing-key": template.routingKey = text
-    case "content-type": template.properties.contentType = text
-    case "content-encoding": template.properties.contentEncoding = text
-    case "message-id": template.properties.messageID = text
-    case "correlation-id": template.properties.correlationID = text
-    case "reply-to": template.properties.replyTo = text
-    case "type": template.properties.type = text
-    case "app-id": template.properties.appID = text
-    case "user-id": template.properties.userID = text
-    default: throw unsuitable(key)
+    default:
+      // The key of the expiration is ttl.
+      guard let property = Message.Properties.Property(rawValue: key), property.isText,
+        property != .expiration
+      else { throw unsuitable(key) }
+      template.properties[property] = .text(text)
     }
   }
 

@@ -4,8 +4,8 @@ import Testing
 @testable import AMQP
 
 @Suite(.units) struct ContentAssemblerTests {
-  private let deliver = ContentAssembler.Announcement.deliver(
-    tag: Delivery.Tag(session: 1, number: 5), isRedelivered: true, exchange: "", routingKey: "q")
+  private let deliver = ContentAssembler.Announcement.delivery(
+    Delivery.Tag(session: 1, number: 5), isAnswer: false, isRedelivered: true, "", "q")
 
   private func body(_ assembler: inout ContentAssembler, _ bytes: [UInt8]) throws(AMQPError) -> Event? {
     // Array.withUnsafeBytes() does not carry a typed error.
@@ -31,7 +31,7 @@ import Testing
   @Test func `the answer to a question for a task is no delivery that came by itself`() throws {
     var assembler = ContentAssembler()
     let tag = Delivery.Tag(session: 1, number: 2)
-    try assembler.begin(.get(tag: tag, isRedelivered: false, exchange: "e", routingKey: "k"))
+    try assembler.begin(.delivery(tag, isAnswer: true, isRedelivered: false, "e", "k"))
     try expect(assembler.header(bodySize: 1, .init()), equals: nil)
     guard case .got(let task?) = try body(&assembler, [7]) else {
       Issue.record("no task")
@@ -45,7 +45,7 @@ import Testing
 
   @Test func `a body may come in pieces`() throws {
     var assembler = ContentAssembler()
-    try assembler.begin(.return(code: 312, reason: "NO_ROUTE", exchange: "", routingKey: "q"))
+    try assembler.begin(.return(code: 312, reason: "NO_ROUTE", "", "q"))
     try expect(assembler.header(bodySize: 5, .init()), equals: nil)
     try expect(body(&assembler, [1, 2]), equals: nil)
     guard case .returned(let returned) = try body(&assembler, [3, 4, 5]) else {

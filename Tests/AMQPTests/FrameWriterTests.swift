@@ -12,7 +12,7 @@ import Testing
     _ message: Message, to writer: inout FrameWriter, frameMax: Int = Self.frameMax, routingKey: String = "q"
   ) throws(AMQPError) {
     var pool = Pool()
-    var properties = pool.properties(message.properties)
+    var properties = try pool.properties(message.properties)
     var method = amqp_basic_publish_t(
       ticket: 0, exchange: pool.bytes(""), routing_key: pool.bytes(routingKey), mandatory: 1, immediate: 0)
     try writer.append(&method, &properties, message.body, on: 1, frameMax: frameMax)
@@ -48,7 +48,7 @@ import Testing
       let tookSome = writer.flush(to: &transport)
       #expect(tookSome)
       #expect(writer.isEmpty)
-      let (ours, theirs) = (pair.read(), library.publish(message, exchange: "", routingKey: key))
+      let (ours, theirs) = (pair.read(), try library.publish(message, exchange: "", routingKey: key))
       // Of a body that ends with a full frame the library sends the last piece later than it could.
       let areEqual = ours == theirs
       #expect(areEqual, "message \(number) of \(message.body.count) bytes")
@@ -67,7 +67,7 @@ import Testing
         if Bool.random(using: &random) {
           let message = sizedMessage(using: &random)
           try append(message, to: &writer)
-          expected += library.publish(message, exchange: "", routingKey: "q")
+          expected += try library.publish(message, exchange: "", routingKey: "q")
         } else if Bool.random(using: &random) {
           writer.appendHeartbeat()
           expected += [8, 0, 0, 0, 0, 0, 0, 0xce]
@@ -102,7 +102,9 @@ import Testing
     }
     try append(Message(body: [3]), to: &writer)
     let library = try LibrarySender(frameMax: Int32(Self.frameMax))
-    let expected = [1, 3].flatMap { library.publish(Message(body: [$0]), exchange: "", routingKey: "q") }
+    let expected = try [1, 3].flatMap {
+      try library.publish(Message(body: [$0]), exchange: "", routingKey: "q")
+    }
     let pair = try SocketPair()
     var transport = Transport(descriptor: pair.takeOne())
     _ = writer.flush(to: &transport)

@@ -23,9 +23,9 @@ final class LibrarySender {
     amqp_destroy_connection(state)
   }
 
-  func publish(_ message: Message, exchange: String, routingKey: String) -> [UInt8] {
+  func publish(_ message: Message, exchange: String, routingKey: String) throws -> [UInt8] {
     var pool = Pool()
-    var properties = pool.properties(message.properties)
+    var properties = try pool.properties(message.properties)
     amqp_basic_publish(
       state, 1, pool.bytes(exchange), pool.bytes(routingKey), 1, 0, &properties, pool.bytes(message.body))
     return pair.read()

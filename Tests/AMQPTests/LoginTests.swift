@@ -36,14 +36,14 @@ import Testing
     private var login: Login
     private var writer = FrameWriter()
 
-    init(_ pace: Login.Pace, heartbeat: Duration = .seconds(30), mechanism: Address.Mechanism = .plain) throws
+    init(isPipelined: Bool, heartbeat: Duration = .seconds(30), mechanism: Address.Mechanism = .plain) throws
     {
       pair = try SocketPair()
       transport = Transport(descriptor: pair.takeOne())
       var (address, options) = (Address(), Connection.Options())
       options.heartbeat = heartbeat
       address.mechanism = mechanism
-      login = Login(to: address, options, pace)
+      login = Login(to: address, options, isPipelined: isPipelined)
       try login.begin(&writer)
     }
 
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func `says everything at once when pipelined`() throws {
-    let feed = try Feed(.pipelined)
+    let feed = try Feed(isPipelined: true)
     expect(feed.said(), equals: [[10, 11], [10, 31], [10, 40]])
     try feed.hear(Self.start() + Self.tune() + Self.openOK)
     let isDone = feed.isDone
@@ -86,7 +86,7 @@ import Testing
   }
 
   @Test func `waits for each answer when step by step`() throws {
-    let feed = try Feed(.stepByStep)
+    let feed = try Feed(isPipelined: false)
     expect(feed.said(), equals: [])
     try feed.hear(Self.start())
     expect(feed.said(), equals: [[10, 11]])
@@ -101,7 +101,7 @@ import Testing
 
   @Test(arguments: [(131_072, 131_072), (4096, 4096), (0, 131_072), (1_000_000, 131_072)] as [(UInt32, Int)])
   func `uses the lower frame size, and none of the broker's is no limit`(theirs: UInt32, used: Int) throws {
-    let feed = try Feed(.stepByStep)
+    let feed = try Feed(isPipelined: false)
     try feed.hear(Self.start() + Self.tune(frameMax: theirs))
     let frameMax = feed.frameMax
     #expect(frameMax == used)
@@ -111,27 +111,27 @@ import Testing
   func `uses the lower heartbeat, and none of the broker's is no limit`(
     ours: Int, theirs: UInt16, used: UInt16
   ) throws {
-    let feed = try Feed(.stepByStep, heartbeat: .seconds(ours))
+    let feed = try Feed(isPipelined: false, heartbeat: .seconds(ours))
     try feed.hear(Self.start() + Self.tune(heartbeat: theirs))
     let heartbeat = feed.heartbeat
     #expect(heartbeat == used)
   }
 
-  @Test(arguments: [Login.Pace.pipelined, .stepByStep])
-  func `is refused when the broker does not offer the mechanism`(pace: Login.Pace) throws {
-    let feed = try Feed(pace, mechanism: .external)
+  @Test(arguments: [true, false])
+  func `is refused when the broker does not offer the mechanism`(isPipelined: Bool) throws {
+    let feed = try Feed(isPipelined: isPipelined, mechanism: .external)
     let expected = AMQPError(.accessRefused, "log in", "the broker does not offer the EXTERNAL log-in")
     #expect(throws: expected) { try feed.hear(Self.start()) }
   }
 
   @Test func `does not speak AMQP 0-8`() throws {
-    let feed = try Feed(.stepByStep)
+    let feed = try Feed(isPipelined: false)
     #expect(throws: Login.otherProtocol) { try feed.hear(Self.start(version: [8, 0])) }
   }
 
   @Test(arguments: [tune(), openOK, start() + start(), start() + openOK])
   func `reports an answer out of turn`(bytes: [UInt8]) throws {
-    let feed = try Feed(.stepByStep)
+    let feed = try Feed(isPipelined: false)
     let expected = AMQPError(
       .protocolViolation, "log in", "the broker sent an answer of the log-in out of turn")
     #expect(throws: expected) { try feed.hear(bytes) }

@@ -1,7 +1,9 @@
 // What the small C programs share: a connection to $AMQP_URL on channel 1, and an end at the first surprise.
+// With TLS they trust the authorities in the file $SSL_CERT_FILE.
 #pragma once
 
 #include <amqp.h>
+#include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,7 +31,8 @@ static inline amqp_connection_state_t connect_to_broker(void) {
   char *parsed = strdup(address); // the URL's parts point into it
   check(amqp_parse_url(parsed, &url), "AMQP_URL");
   amqp_connection_state_t broker = amqp_new_connection();
-  amqp_socket_t *socket = amqp_tcp_socket_new(broker);
+  amqp_socket_t *socket = url.ssl ? amqp_ssl_socket_new(broker) : amqp_tcp_socket_new(broker);
+  if (url.ssl) check(amqp_ssl_socket_set_cacert(socket, getenv("SSL_CERT_FILE")), "SSL_CERT_FILE");
   check(amqp_socket_open(socket, url.host, url.port), "connect");
   check_reply(
       amqp_login(broker, url.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, url.user, url.password), "log in");

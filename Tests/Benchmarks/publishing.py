@@ -76,8 +76,8 @@ def helping():
 class Receiver(Queue):
     """A queue that has to get one message more each time; what is confirmed is there at once."""
 
-    def __init__(self, name):
-        super().__init__(name)
+    def __init__(self, name, url=None):
+        super().__init__(name, url)
         self.count = 0
 
     def has_one_more(self):
@@ -86,7 +86,7 @@ class Receiver(Queue):
 
     def has_one_more_already(self):
         self.count += 1
-        self.has(self.count, patience=0)
+        self.has(self.count, timeout=0)
 
 
 def one():
@@ -164,22 +164,27 @@ def one_by_python():
     )
 
 
+def bulk(queue, command, count, size, timeout=0, **options):
+    """A contestant: the rate until all are confirmed or, where nothing is confirmed, until the queue has all."""
+
+    def turn():
+        queue.empty()
+        result = run(command, stdin=lines(count, size), **options)
+        waiting = queue.has(count, timeout=timeout)
+        return {
+            "exit": count / result.seconds,
+            "queue": count / (result.seconds + waiting.seconds),
+            "cpu": result.cpu / count * 1e6,
+        }
+
+    return turn
+
+
 def many(count, size):
-    """Bulk: the rate until all are confirmed or, where nothing is confirmed, until the queue has all."""
     queue = Queue("many")
 
-    def publisher(command, patience=0):
-        def turn():
-            queue.empty()
-            result = run(command, stdin=lines(count, size))
-            waiting = queue.has(count, patience=patience)
-            return {
-                "exit": count / result.seconds,
-                "queue": count / (result.seconds + waiting.seconds),
-                "cpu": result.cpu / count * 1e6,
-            }
-
-        return turn
+    def publisher(command, timeout=0):
+        return bulk(queue, command, count, size, timeout)
 
     what = f"{count:,} lines of {size} bytes"
     return Contest(
@@ -187,7 +192,7 @@ def many(count, size):
             "workq": publisher(workq("publish", "-q", queue.name, "--lines")),
             "limit": publisher(limit("limit-publish", queue.name, 1000)),
             "bare": publisher(limit("limit-publish", queue.name, 1000, "bare")),
-            "amqp": publisher(amqp("publish", "-p", "-l", "-r", queue.name), patience=30),
+            "amqp": publisher(amqp("publish", "-p", "-l", "-r", queue.name), timeout=30),
         },
         [
             Claim(f"{what}, confirmed / C limit", "workq.exit", "limit.exit", at_least=0.95, unit="/s"),
@@ -205,7 +210,7 @@ def memory(few, many):
     def publish(count):
         queue.empty()
         peak = peak_memory(workq("publish", "-q", queue.name, "--lines"), stdin=lines(count, 16))
-        queue.has(count, patience=60)
+        queue.has(count, timeout=60)
         queue.empty()
         return peak
 

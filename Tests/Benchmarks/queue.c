@@ -23,9 +23,9 @@ static void make_anew(amqp_connection_state_t broker, const char *queue) {
 
 static void wait_for(
     amqp_connection_state_t broker, const char *queue, uint32_t messages, uint32_t consumers,
-    double patience) {
+    double timeout) {
   const struct timespec pause = {0, 1000000};
-  double deadline = now() + patience;
+  double deadline = now() + timeout;
   while (1) {
     amqp_queue_declare_ok_t *found =
         amqp_queue_declare(broker, 1, amqp_cstring_bytes(queue), 1, 0, 0, 0, amqp_empty_table);

@@ -65,13 +65,13 @@ def workq(*words):
     return [WORKQ, *map(str, words)]
 
 
-def run(command, stdin=os.devnull, stdout=os.devnull, url=None, patience=300, code=0):
+def run(command, stdin=os.devnull, stdout=os.devnull, url=None, timeout=300, code=0):
     """Runs a program to its end; fails unless that comes in time and with this exit code."""
     started = time.perf_counter()
     pid = spawn(command, stdin, stdout, url)
     try:
-        if not has_ended(pid, patience):
-            raise Failed(f"{name_of(command)} had not ended after {patience} s")
+        if not has_ended(pid, timeout):
+            raise Failed(f"{name_of(command)} had not ended after {timeout} s")
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -98,9 +98,9 @@ def running(command, stdout=os.devnull):
     check(command, os.waitpid(pid, 0)[1])
 
 
-def peak_memory(command, stdin=os.devnull, stdout=os.devnull, patience=1800):
+def peak_memory(command, stdin=os.devnull, stdout=os.devnull, timeout=1800):
     """The most memory that a program ever held, in MB (2^20 bytes)."""
-    run([*MEASURE_MEMORY, *command], stdin, stdout, patience=patience)
+    run([*MEASURE_MEMORY, *command], stdin, stdout, timeout=timeout)
     return int((BUILD / "memory").read_text().split()[-1]) / 1024
 
 
@@ -119,10 +119,10 @@ def spawn(command, stdin, stdout, url):
     )
 
 
-def has_ended(pid, patience):
+def has_ended(pid, timeout):
     end = os.pidfd_open(pid)
     try:
-        return bool(select.select([end], [], [], patience)[0])
+        return bool(select.select([end], [], [], timeout)[0])
     finally:
         os.close(end)
 
@@ -156,20 +156,21 @@ def lines(count, size):
 
 
 class Queue:
-    """A queue whose contents the benchmark knows, or it fails."""
+    """A queue whose contents the benchmark knows, or it fails; of the broker at `url`, or of the usual one."""
 
-    def __init__(self, name):
-        self.name = f"bench-{name}"
+    def __init__(self, name, url=None):
+        self.name, self.url = f"bench-{name}", url
         self.empty()
 
     def empty(self):
-        run(limit("queue", "fresh", self.name))
+        run(limit("queue", "fresh", self.name), url=self.url)
 
     def fill(self, count, size=16):
         self.empty()
-        run(limit("limit-publish", self.name, 1000), stdin=lines(count, size))
+        run(limit("limit-publish", self.name, 1000), stdin=lines(count, size), url=self.url)
         self.has(count)
 
-    def has(self, messages, consumers=0, patience=10):
+    def has(self, messages, consumers=0, timeout=10):
         """Waits until it has just these; unacknowledged messages are back when no consumer is left."""
-        return run(limit("queue", "wait", self.name, messages, consumers, patience), patience=patience + 30)
+        command = limit("queue", "wait", self.name, messages, consumers, timeout)
+        return run(command, url=self.url, timeout=timeout + 30)

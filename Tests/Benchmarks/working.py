@@ -171,8 +171,8 @@ def memory(few, many):
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def work_on(count, pid):
-        run(limit("limit-publish", queue.name, 1000), stdin=lines(count, 16), patience=1800)
-        queue.has(0, consumers=1, patience=600)
+        run(limit("limit-publish", queue.name, 1000), stdin=lines(count, 16), timeout=1800)
+        queue.has(0, consumers=1, timeout=600)
         return peak(pid)
 
     def turn():

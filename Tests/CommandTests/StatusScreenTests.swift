@@ -1,8 +1,8 @@
-import AMQP
 import TestSupport
 import Testing
 import WorkQueue
 
+@testable import AMQP
 @testable import workq
 
 @Suite(.units) struct StatusScreenTests {

@@ -61,7 +61,7 @@ package struct Pipeline: ~Copyable {
   package var descriptor: Int32 { connection.descriptor }
   package var hasUnsent: Bool { connection.hasUnsent }
   /// How often `next(within:)` must be called.
-  package var careInterval: Duration? { connection.careInterval }
+  package var careInterval: Duration? { connection.serviceInterval }
   package var address: Address { connection.address }
   /// The broker's product and version; empty while it has not said a word.
   package var broker: String { connection.broker }
@@ -137,7 +137,7 @@ package struct Pipeline: ~Copyable {
   /// Waits until the broker has read all that was sent; what it says of that comes as notices.
   package mutating func waitUntilRead() throws(AMQPError) {
     try prepareToAsk()
-    try connection.waitUntilRead()
+    try connection.publishBarrier()
   }
 
   /// Makes a durable queue of this name if there is none.

@@ -196,7 +196,7 @@ package struct Mover: ~Copyable {
       let more = try source.takeOneMore(of: options.source, within: options.patience)
       if more != nil { hasLeft = true }
     }
-    if hasLeft { try source.handBackAll() }
+    if hasLeft { try source.requeueAll() }
     _ = try source.status(ofQueue: options.source)
   }
 
@@ -251,7 +251,7 @@ package struct Mover: ~Copyable {
   private func wakeUp() -> Deadline {
     var moment = pipeline.waitingSince.map { $0 + options.patience } ?? .never
     if progress.answered < progress.asked { moment = min(moment, progress.lastAnswer + options.patience) }
-    for interval in [source.careInterval, pipeline.careInterval] {
+    for interval in [source.serviceInterval, pipeline.careInterval] {
       if let interval { moment = min(moment, .after(interval)) }
     }
     return moment

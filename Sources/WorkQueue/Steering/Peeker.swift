@@ -62,7 +62,7 @@ package enum Peeker {
     if replacement.replaced > Replacer.fewAcks {
       _ = try connection.takeOneMore(of: queue, within: timeout)
     }
-    if !tasks.isEmpty { try connection.handBackAll() }
+    if !tasks.isEmpty { try connection.requeueAll() }
     // The broker answers in order: with this answer the tasks are back.
     _ = try connection.status(ofQueue: queue)
     return Look(tasks: tasks, waiting: found.waiting, replacement: replacement)

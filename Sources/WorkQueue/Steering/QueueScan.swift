@@ -166,15 +166,15 @@ package struct QueueScan: ~Copyable {
     try replace(&connection)
     for consumer in consumers { try connection.cancel(consumer: consumer) }
     // Nothing can be delivered any more; of what was, the rest after `last` has not been read.
-    for tag in boundaries { try connection.handBack(tag, multiple: true) }
+    for tag in boundaries { try connection.requeue(tag, multiple: true) }
     while let event = try connection.nextAnswer(from: queue, within: .zero) {
       if case .delivered(let task) = event { last = task.tag }
     }
-    if let last, last != boundaries.last { try connection.handBack(last, multiple: true) }
+    if let last, last != boundaries.last { try connection.requeue(last, multiple: true) }
     if result.replacement.replaced > Replacer.fewAcks,
       let more = try connection.takeOneMore(of: queue, within: options.rpcTimeout)
     {
-      try connection.handBack(more.tag)
+      try connection.requeue(more.tag)
     }
     // The broker answers in order: with this answer the tasks are back.
     _ = try connection.status(ofQueue: queue)

@@ -103,7 +103,7 @@ package struct Watch: ~Copyable {
   }
 
   private mutating func wakeUp() -> Deadline {
-    guard let interval = connection?.careInterval else { return next }
+    guard let interval = connection?.serviceInterval else { return next }
     return min(next, .after(interval))
   }
 }

@@ -17,10 +17,17 @@ struct JobEnvironment {
   private(set) var bytes: [UInt8] = []
 
   /// The names that a run sets, but for those of headers: an outer worker's do not show through.
-  static let names = [
-    "QUEUE", "MESSAGE_ID", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY", "PRIORITY",
-    "CONTENT_TYPE", "CONTENT_ENCODING", "CORRELATION_ID", "REPLY_TO", "TIMESTAMP", "TYPE", "APP_ID",
-  ].map { prefix + $0 }
+  static let names =
+    (["QUEUE", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY"] + properties.map(\.name)).map {
+      prefix + $0
+    }
+
+  private static let properties: [(name: String, property: Message.Properties.Property)] =
+    [
+      .messageID, .priority, .contentType, .contentEncoding, .correlationID, .replyTo, .timestamp, .type,
+      .appID,
+    ]
+    .map { ($0.fieldName.uppercased(), $0) }
 
   /// The variables that all runs share: ours, less those that a run sets itself.
   static func base(of environment: [[UInt8]]) -> [[UInt8]] {
@@ -36,19 +43,11 @@ struct JobEnvironment {
     let origin = delivery.origin
     bytes.reserveCapacity(512)
     add("QUEUE", queue)
-    add("MESSAGE_ID", properties.messageID)
     add("ATTEMPT", String(attempt))
     add("REDELIVERED", delivery.isRedelivered ? "1" : "0")
     add("EXCHANGE", origin.exchange)
     add("ROUTING_KEY", origin.routingKey)
-    add("PRIORITY", properties.priority.map { String($0) })
-    add("CONTENT_TYPE", properties.contentType)
-    add("CONTENT_ENCODING", properties.contentEncoding)
-    add("CORRELATION_ID", properties.correlationID)
-    add("REPLY_TO", properties.replyTo)
-    add("TIMESTAMP", properties.timestamp.map { String($0) })
-    add("TYPE", properties.type)
-    add("APP_ID", properties.appID)
+    for (name, property) in Self.properties { add(name, properties[property]?.plain) }
     if let headers = properties.headers { add(headers, room: min(room, Self.headersLimit)) }
   }
 
@@ -98,22 +97,10 @@ struct JobEnvironment {
   /// A header's value as a command reads it; nil for tables and arrays, which have no such form.
   static func bytes(of value: FieldValue) -> [UInt8]? {
     switch value {
-    case .boolean(let it): Array((it ? "true" : "false").utf8)
-    case .int8(let it): Array(String(it).utf8)
-    case .uint8(let it): Array(String(it).utf8)
-    case .int16(let it): Array(String(it).utf8)
-    case .uint16(let it): Array(String(it).utf8)
-    case .int32(let it): Array(String(it).utf8)
-    case .uint32(let it): Array(String(it).utf8)
-    case .int64(let it): Array(String(it).utf8)
-    case .uint64(let it), .timestamp(let it): Array(String(it).utf8)
-    case .float(let it): Array(String(it).utf8)
-    case .double(let it): Array(String(it).utf8)
     case .decimal(let scale, let it): Array("\(it)e-\(scale)".utf8)
-    case .text(let it): Array(it.utf8)
     case .octets(let it), .bytes(let it): it
     case .void: []
-    case .array, .table: nil
+    default: value.plain.map { Array($0.utf8) }
     }
   }
 }

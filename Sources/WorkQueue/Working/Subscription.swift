@@ -48,7 +48,7 @@ struct Subscription: ~Copyable {
   var descriptor: Int32 { connection.descriptor }
   var hasUnsent: Bool { connection.hasUnsent }
   /// How often the connection must be looked after.
-  var careInterval: Duration? { connection.careInterval }
+  var careInterval: Duration? { connection.serviceInterval }
 
   /// The version, where the broker is a RabbitMQ.
   var version: BrokerVersion? { BrokerVersion(broker: connection.broker) }
@@ -152,7 +152,7 @@ struct Subscription: ~Copyable {
   mutating func sendHeartbeat() { connection.sendHeartbeat() }
 
   /// Whether `nextEvent()` may have something to tell without a look at the socket.
-  var mayHoldEvents: Bool { connection.mayHoldEvents }
+  var mayHoldEvents: Bool { connection.hasBufferedEvents }
 
   /// The session whose tasks are settled here.
   var session: Int { ledger.session }
@@ -169,7 +169,7 @@ struct Subscription: ~Copyable {
     guard options.acknowledges else { return }
     ledger.handedBack(tag)
     settlements += 1
-    try connection.handBack(tag)
+    try connection.requeue(tag)
   }
 
   mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
@@ -215,7 +215,7 @@ struct Subscription: ~Copyable {
     if settlements > Self.fewSettlements, prefetch == 0 || prefetch > Self.fewSettlements {
       do throws(AMQPError) {
         let more = try connection.takeOneMore(of: options.queue, within: Self.closeTimeout)
-        if let more { try connection.handBack(more.tag) }
+        if let more { try connection.requeue(more.tag) }
         _ = try connection.status(ofQueue: options.queue)
       } catch {
         // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.

@@ -129,7 +129,7 @@ struct Console {
     showHeld()
     let lines =
       text.isPrintableASCII ? [text[...]] : text.split(separator: "\n", omittingEmptySubsequences: false)
-    let text = lines.map { String($0).harmless }.joined(separator: "\n")
+    let text = lines.map { String($0).sanitized }.joined(separator: "\n")
     var name = "workq:"
     if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
     let time = hasTimestamps ? "\(WallClock.iso8601) " : ""

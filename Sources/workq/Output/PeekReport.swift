@@ -109,14 +109,14 @@ enum PeekReport {
   static func json(_ task: Delivery, queue: String) -> JSONObject {
     let properties = task.message.properties
     var object: JSONObject = [
-      .queue: queue, .delivery: delivery(task), .headers: properties.headers.map { JSONValue($0) },
-      .messageID: properties.messageID, .correlationID: properties.correlationID,
-      .replyTo: properties.replyTo, .type: properties.type, .appID: properties.appID,
-      .userID: properties.userID, .contentType: properties.contentType,
-      .contentEncoding: properties.contentEncoding, .ttl: properties.expiration.map { "\($0)ms" },
-      .priority: properties.priority, .timestamp: properties.timestamp,
+      .queue: queue, .delivery: delivery(task), .ttl: properties.expiration.map { "\($0)ms" },
       .persistent: properties.deliveryMode == .persistent,
     ]
+    for property in Message.Properties.Property.allCases {
+      // The two above have no key of their name.
+      guard let key = JSONKey(rawValue: property.fieldName) else { continue }
+      object[key] = properties[property].map { JSONValue($0) }
+    }
     object.set(task.message.body, .body, orBase64: .bodyBase64)
     return object
   }

@@ -1,26 +1,27 @@
 /// A first-in, first-out queue; both ends cost the same however long it is.
 ///
-/// Inlinable, so that other modules specialise it.
-package struct Fifo<Element> {
-  @usableFromInline var elements: [Element?]
-  @usableFromInline var head = 0
+/// It is in the module that uses it: across modules it is not specialised, which costs a worker a quarter of
+/// its processor time.
+struct Fifo<Element> {
+  private var elements: [Element?]
+  private var head = 0
 
   /// Begins with these elements.
-  @inlinable package init(_ elements: [Element] = []) {
+  init(_ elements: [Element] = []) {
     self.elements = elements
   }
 
   /// The number of elements.
-  @inlinable package var count: Int { elements.count - head }
-  @inlinable package var isEmpty: Bool { count == 0 }
+  var count: Int { elements.count - head }
+  var isEmpty: Bool { count == 0 }
 
   /// Adds an element at the end.
-  @inlinable package mutating func append(_ element: Element) {
+  mutating func append(_ element: Element) {
     elements.append(element)
   }
 
   /// Takes out the elements for which `isWanted` holds; the others keep their order.
-  @inlinable package mutating func remove(where isWanted: (Element) -> Bool) -> [Element] {
+  mutating func remove(where isWanted: (Element) -> Bool) -> [Element] {
     var (kept, removed): ([Element], [Element]) = ([], [])
     while let element = popFirst() {
       if isWanted(element) { removed.append(element) } else { kept.append(element) }
@@ -30,12 +31,15 @@ package struct Fifo<Element> {
   }
 
   /// Takes the first element out; nil when there is none.
-  @inlinable package mutating func popFirst() -> Element? {
+  mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
     let element = elements[head]
     elements[head] = nil  // so that a body does not stay in memory
     head += 1
-    if head == elements.count || head > 1024 && head > elements.count / 2 {
+    if head == elements.count {
+      elements.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head > 1024 && head > elements.count / 2 {
       elements.removeFirst(head)
       head = 0
     }

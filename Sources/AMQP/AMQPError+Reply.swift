@@ -1,14 +1,35 @@
 internal import CRabbitMQ
 
-/// What the broker's reply means, by its code and its text.
+/// What the library's statuses and the broker's replies mean, these by code and text.
 ///
 /// One code stands for what will pass and for what will not: 404 for a queue that does not exist and for one
 /// whose node is down, 530 for a virtual host that does not exist and for a limit on connections. Only the
-/// text tells them apart. The texts are those of RabbitMQ 3.10 to 4.3; any other one means what its code says.
-/// Names that users choose are part of the texts, so only their beginnings and ends are compared.
-enum Reason {
-  /// The kind of error that a channel or connection was closed with; `reply` is the text on one line.
-  static func kind(code: UInt16, _ reply: String) -> AMQPError.Kind {
+/// text tells them apart. The texts are those of RabbitMQ 3.10 to 4.3; any other one means what its code
+/// says. Names that users choose are part of the texts, so only their beginnings and ends are compared.
+extension AMQPError {
+  /// A status below zero, as rabbitmq-c's functions return it.
+  init(status: Int32, _ operation: String) {
+    unsafe self.init(.protocolViolation, operation, String(cString: amqp_error_string2(status)))
+  }
+
+  /// The broker has sent what it must not send now.
+  static func unexpected(_ what: String) -> AMQPError {
+    AMQPError(.protocolViolation, "read from the broker", "it sent \(what)")
+  }
+
+  /// A reply code and text of the broker's, as a channel or connection close carries them.
+  ///
+  /// The text becomes one line without control characters: Erlang's terms come with line ends, and what a
+  /// client has sent may be in them.
+  init(code: UInt16, _ text: String, _ operation: String) {
+    let words = text.unicodeScalars.split {
+      $0.properties.isWhitespace || $0.properties.generalCategory == .control
+    }
+    let detail = words.map { String($0) }.joined(separator: " ")
+    self.init(Self.kind(code: code, detail), operation, detail)
+  }
+
+  private static func kind(code: UInt16, _ reply: String) -> AMQPError.Kind {
     // "NOT_FOUND - no queue 'q' in vhost '/'"
     let text = reply.firstRange(of: " - ").map { reply[$0.upperBound...] } ?? reply[...]
     return switch Int32(code) {
@@ -60,7 +81,8 @@ enum Reason {
 
   /// An internal error closes the connection, and usually means no more than that.
   ///
-  /// A queue without a majority of its nodes is reported as one, and so is a feature that the broker no longer has.
+  /// A queue without a majority of its nodes is reported as one, and so is a feature that the broker no
+  /// longer has.
   private static func internalError(_ text: Substring) -> AMQPError.Kind {
     if refusesConnection(text) { return .connectionRefused }
     // "Feature `transient_nonexcl_queues` is deprecated. By default, this feature is not permitted anymore."
@@ -69,9 +91,8 @@ enum Reason {
     if isFeature { return .unsupported }
     let beginnings = [
       "Cannot declare ", "Could not declare ", "failed to declare ", "Could not set leader ",
-      "Cannot delete ",
-      "Could not delete ", "failed to delete ", "Cannot get a message from queue '", "timed out consuming ",
-      "failed consuming ", "Stream coordinator unavailable ",
+      "Cannot delete ", "Could not delete ", "failed to delete ", "Cannot get a message from queue '",
+      "timed out consuming ", "failed consuming ", "Stream coordinator unavailable ",
     ]
     let ends = [" metadata store timed out", " timeout occurred during consume operation"]
     if isUnreachable(text) || beginnings.contains(where: { text.hasPrefix($0) }) { return .unavailable }

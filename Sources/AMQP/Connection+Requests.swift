@@ -1,0 +1,65 @@
+internal import CRabbitMQ
+
+/// Methods of the channel, sent with or without a wait for the broker's answer.
+extension Connection {
+  /// Sends a method on the channel and waits for its answer; other events are kept in their order.
+  ///
+  /// `method` is the library's structure for `id`; what it takes of `pool` is free afterwards. An error says
+  /// that `operation`, a phrase, failed.
+  ///
+  /// - Returns: the answer, whose memory is the library's until the next frame is read.
+  /// - Throws: why the broker closed the channel or the connection over it; `timedOut` after `rpcTimeout`;
+  ///   `interrupted`. After the last two, the connection is of no use.
+  @discardableResult
+  mutating func request(
+    _ id: amqp_method_number_t, _ method: UnsafeMutableRawPointer, _ operation: String
+  ) throws(AMQPError) -> amqp_method_t {
+    let deadline = Deadline.after(rpcTimeout)
+    try openChannel()
+    try unsafe send(id, method, operation)
+    do throws(AMQPError) {
+      while true {
+        while let frame = try unsafe nextFrame() {
+          // In AMQP an answer has the number after the request's.
+          if unsafe frame.frame_type == UInt8(AMQP_FRAME_METHOD) && frame.payload.method.id == id + 1 {
+            return unsafe frame.payload.method
+          }
+          guard let event = try unsafe handle(frame) else { continue }
+          if case .channelClosed(let error) = event { throw error }
+          pendingEvents.append(event)
+        }
+        guard try wait(until: deadline, orInterrupt: Interruption.request, operation) else {
+          let reason = hasUnsent ? "the broker does not read what we send" : "no answer in time"
+          throw AMQPError(.timedOut, operation, reason)
+        }
+      }
+    } catch {
+      throw AMQPError(error.kind, operation, error.detail)
+    }
+  }
+
+  /// Opens the channel if it is not open, without waiting for the broker's answer: what follows may be
+  /// sent at once, and a refusal arrives as an event or error like any other.
+  mutating func openChannel() throws(AMQPError) {
+    guard !channel.isOpen else { return }
+    // An event of the session before would be taken for this one's. What was returned without a confirm to
+    // follow carries no number that could be mistaken, and is reported nowhere else.
+    pendingEvents.removeAll {
+      switch $0 {
+      case .returned: channel.confirms
+      case .blocked, .unblocked: false
+      default: true
+      }
+    }
+    assembler = ContentAssembler()
+    try channel.open(&writer)
+  }
+
+  /// Appends a method of the channel to what is sent next; what it takes of `pool` is free afterwards.
+  mutating func send(
+    _ id: amqp_method_number_t, _ method: UnsafeMutableRawPointer, _ operation: String
+  ) throws(AMQPError) {
+    defer { pool.recycle() }
+    try unsafe writer.append(id, on: Channel.number, method, operation)
+  }
+}

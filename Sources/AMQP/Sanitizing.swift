@@ -1,0 +1,17 @@
+extension String {
+  /// The text without what moves a cursor or ends a line, for messages with text from strangers.
+  package var sanitized: String { isPrintableASCII ? self : replacingControls { _ in "?" } }
+
+  /// Whether it is one line of nothing but what every terminal shows.
+  package var isPrintableASCII: Bool { utf8.allSatisfy { (0x20..<0x7f).contains($0) } }
+
+  /// The text with another for each character that moves a cursor or ends a line.
+  func replacingControls(_ replacement: (UInt32) -> String) -> String {
+    unicodeScalars.reduce(into: "") { result, scalar in
+      switch scalar.value {
+      case 0..<0x20, 0x7f...0x9f, 0x2028...0x2029: result += replacement(scalar.value)
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+  }
+}
