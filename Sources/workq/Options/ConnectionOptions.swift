@@ -1,3 +1,5 @@
+internal import AMQP
+
 extension OptionGroup {
   /// Which broker, and which queue on it.
   static var connection: OptionGroup {
@@ -123,7 +125,9 @@ extension OptionGroup {
           "help", short: "h", common: true, "Print the help",
           "-h prints examples and the most used options, --help all options."
         ) { $0.answer = .help },
-        .flag("version", short: "V", "Print the versions of workq and rabbitmq-c") { $0.answer = .version },
+        .flag("version", short: "V", "Print the versions of workq and rabbitmq-c") {
+          $0.answer = .print("\(Version.current) (rabbitmq-c \(Connection.libraryVersion))")
+        },
       ])
   }
 
@@ -136,8 +140,9 @@ extension OptionGroup {
           "generate-completion-script", "shell", complete: .words(["bash", "zsh", "fish"]),
           "Print the completions for bash, zsh or fish"
         ) { (settings, value) throws(UsageError) in
-          settings.answer = .completions(
-            try Value.choice(value, [("bash", .bash), ("zsh", .zsh), ("fish", .fish)]))
+          let shell = try Value.choice(
+            value, [("bash", Completions.Shell.bash), ("zsh", .zsh), ("fish", .fish)])
+          settings.answer = .print(Completions.script(for: shell))
         }
       ])
   }
