@@ -105,6 +105,19 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
+  @Test func `keeps tasks in a directory when its name is not UTF-8`() throws {
+    let script = #"""
+      name=$2/$(printf 'caf\351') && mkdir "$2" || exit
+      "$0" publish -q "$1" -u "$3" --spool-directory "$name" 1 && "$0" publish -q "$1" -u "$3" --spool="$name" 2 &&
+        [ -e "$name/lock" ] && "$0" publish --flush-spool --spool-directory "$name" || exit
+      export XDG_STATE_HOME="$name.state" && "$0" publish -q "$1" -u "$3" --spool 3 && ls "$XDG_STATE_HOME/workq"
+      """#
+    let result = try shell(script, queue, directory, Self.nowhere).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output == "spool\n")
+    try expect(drain(queue).map(\.text), equals: ["1", "2"])
+  }
+
   @Test func `what is refused for good is not kept`() throws {
     let full = freshQueue("full")
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)

@@ -11,7 +11,7 @@ internal import Glibc
 package struct Spool: ~Copyable {
   private static let longestWait = Duration.milliseconds(100)
 
-  private let directory: String
+  private let directory: FilePath
   private let disk: Disk
   private let lockFile: Disk.OpenFile
   private var isLocked = false
@@ -19,11 +19,11 @@ package struct Spool: ~Copyable {
   /// Makes the directory if there is none.
   ///
   /// - Throws: `unwritable` or `full`.
-  package init(directory: String) throws(SpoolError) {
+  package init(directory: FilePath) throws(SpoolError) {
     try self.init(directory: directory, disk: Disk())
   }
 
-  init(directory: String, disk: Disk) throws(SpoolError) {
+  init(directory: FilePath, disk: Disk) throws(SpoolError) {
     self.directory = directory
     self.disk = disk
     lockFile = try Self.prepare(directory, disk)
@@ -95,19 +95,19 @@ package struct Spool: ~Copyable {
   /// Gives a corrupt segment a name under which it is out of the way, for people to look at.
   ///
   /// - Returns: its path.
-  package func setAside(_ segment: String) throws(SpoolError) -> String {
+  package func setAside(_ segment: String) throws(SpoolError) -> FilePath {
     let target = path(SpoolName.setAside(segment))
     try disk.rename(path(segment), to: target)
     return target
   }
 
-  private func path(_ name: String) -> String { "\(directory)/\(name)" }
+  private func path(_ name: String) -> FilePath { directory + "/\(name)" }
 }
 
 // MARK: Reading
 
 extension Spool {
-  private func openToRead(_ path: String) throws(SpoolError) -> Disk.OpenFile {
+  private func openToRead(_ path: FilePath) throws(SpoolError) -> Disk.OpenFile {
     do throws(SpoolError) {
       // What somebody else put there may be a FIFO, which must not make us wait.
       return try disk.open(path, O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
@@ -116,7 +116,7 @@ extension Spool {
     }
   }
 
-  private static func notAFile(_ path: String) -> SpoolError {
+  private static func notAFile(_ path: FilePath) -> SpoolError {
     SpoolError(.corrupt, path, "it is not a regular file")
   }
 }
@@ -170,7 +170,7 @@ extension Spool {
   private func store(
     _ pieces: [[UInt8]], in draft: borrowing Disk.OpenFile, as segment: String, isNew: Bool
   ) throws(SpoolError) {
-    var leftover: String? = draft.path
+    var leftover: FilePath? = draft.path
     do throws(SpoolError) {
       for piece in pieces { try disk.write(piece, to: draft) }
       try disk.sync(draft)
@@ -185,7 +185,7 @@ extension Spool {
     }
   }
 
-  private func removeIfAbandoned(_ path: String) throws(SpoolError) {
+  private func removeIfAbandoned(_ path: FilePath) throws(SpoolError) {
     do throws(SpoolError) {
       let file = try disk.open(path, O_WRONLY)
       if try disk.lock(file) { try disk.remove(path) }
@@ -199,9 +199,9 @@ extension Spool {
 
 extension Spool {
   /// Makes what is missing, and opens the lock's file.
-  private static func prepare(_ directory: String, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
-    guard !directory.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
-    let path = "\(directory)/\(SpoolName.lock)"
+  private static func prepare(_ directory: FilePath, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
+    guard !directory.bytes.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
+    let path = directory + "/\(SpoolName.lock)"
     do throws(SpoolError) {
       let file = try disk.open(path, O_RDWR)
       try disk.checkIsWritable(directory: directory)
@@ -215,7 +215,7 @@ extension Spool {
     }
   }
 
-  private static func syncAncestors(of directory: String, _ disk: Disk) throws(SpoolError) {
+  private static func syncAncestors(of directory: FilePath, _ disk: Disk) throws(SpoolError) {
     var path = try disk.resolve(directory)
     while let parent = Disk.parent(of: path) {
       do throws(SpoolError) {

@@ -39,7 +39,7 @@ enum SpoolFile {
   /// `read` returns so many of the file's next bytes, fewer at its end. Throws `corrupt`, and what `read`
   /// throws.
   static func decode(
-    _ path: String, size: Int, read: (Int) throws(SpoolError) -> [UInt8]
+    _ path: FilePath, size: Int, read: (Int) throws(SpoolError) -> [UInt8]
   ) throws(SpoolError) -> [Envelope] {
     let headerSize = header(size: 0).count
     var rest = size - headerSize
@@ -85,7 +85,7 @@ enum SpoolFile {
     return checksum.value
   }
 
-  private static func corrupt(_ path: String, _ detail: String) -> SpoolError {
+  private static func corrupt(_ path: FilePath, _ detail: String) -> SpoolError {
     SpoolError(.corrupt, path, detail)
   }
 }
