@@ -20,11 +20,6 @@ extension Message.Properties {
 
     /// As AMQP spells it: "content-type".
     package var name: String { rawValue }
-    /// The name with underscores.
-    package var fieldName: String { String(rawValue.map { $0 == "-" ? "_" : $0 }) }
-
-    /// Whether its value is a text.
-    package var isText: Bool { text != nil }
 
     fileprivate var text: WritableKeyPath<Message.Properties, String?>? {
       switch self {

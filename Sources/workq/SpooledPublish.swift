@@ -149,7 +149,7 @@ struct SpooledPublish: ~Copyable {
   /// Takes out of the spool what was published; what was refused is set aside when nothing else is left.
   private mutating func settle(_ segment: String, _ source: SegmentSource) throws(SpoolError) {
     let rest = source.rest
-    if rest.count < source.envelopes.count { try spool.replace(segment, with: rest) }
+    let segment = try rest.count < source.envelopes.count ? spool.replace(segment, with: rest) : segment
     guard let refusal = source.refusal, away == nil, !rest.isEmpty else { return }
     putAside(try spool.setAside(segment), "the broker refuses what is in it: \(refusal.reason)")
   }

@@ -23,7 +23,7 @@ import Testing
   private var flush: Program { Program.workq("publish", "--flush-spool", "--spool=\(directory)") }
 
   private func segments() throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks") }.sorted()
+    try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks2") }.sorted()
   }
 
   @Test func `while the broker is away tasks are kept, silently, and go first when it is back`() throws {
@@ -61,12 +61,12 @@ import Testing
     program.environment["XDG_STATE_HOME"] = directory
     try expect(program.run().status, equals: 0)
     let own = "\(directory)/workq/spool/127.0.0.1_9_%2f"
-    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks2") })
     // Another broker's spool is not this one's.
     program.environment["AMQP_URL"] = Broker.shared.url
     try expect(program.run().status, equals: 0)
     try expect(drain(queue).count, equals: 1)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks2") })
   }
 
   /// The recipe of README.md, of a cron job.

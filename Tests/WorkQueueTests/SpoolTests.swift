@@ -150,6 +150,8 @@ import Testing
   @Test(arguments: [
     "", "lock", "1.tasks", "0000000000000000000a.tasks", "00000000000000000001.tasks.tmp",
     "00000000000000000001.tasks.corrupt", "99999999999999999999.tasks", "00000000000000000001.task",
+    "00000000000000000001.tasks2.tmp",
+    "00000000000000000001.tasks3", "00000000000000000001.tasks2.tasks2",
     "+0000000000000000001.tasks", "０0000000000000000001.tasks",
   ])
   func `other names are no segments`(name: String) {

@@ -59,13 +59,19 @@ package struct Spool: ~Copyable {
 
   /// The names of the segments, oldest first.
   ///
-  /// Under the lock it also removes what writers that died have left.
+  /// Under the lock it also removes what processes that died have left: drafts, and segments that have a replacement.
   package func segments() throws(SpoolError) -> [String] {
     let names = try disk.list(directory)
-    if isLocked {
-      for name in names where SpoolName.isTemporary(name) { try removeIfAbandoned(path(name)) }
+    var segments = names.filter { SpoolName.isSegment($0) }.sorted()
+    guard isLocked else { return segments }
+    for name in names where SpoolName.isTemporary(name) { try removeIfAbandoned(path(name)) }
+    for name in segments where SpoolName.replacement(of: name) != name {
+      guard segments.contains(SpoolName.replacement(of: name)) else { continue }
+      try disk.sync(directory: directory)
+      try disk.remove(path(name))
+      segments.removeAll { $0 == name }
     }
-    return names.filter { SpoolName.isSegment($0) }.sorted()
+    return segments
   }
 
   /// The tasks of a segment, in the order in which they were added.
@@ -85,11 +91,20 @@ package struct Spool: ~Copyable {
   }
 
   /// Keeps only `rest` of a segment, in the same place of the order; there is never less on the disk.
-  package func replace(_ segment: String, with rest: [Envelope]) throws(SpoolError) {
-    guard !rest.isEmpty else { return try remove(segment) }
+  ///
+  /// - Returns: the name of the segment that holds the rest.
+  @discardableResult
+  package func replace(_ segment: String, with rest: [Envelope]) throws(SpoolError) -> String {
+    let replacement = SpoolName.replacement(of: segment)
+    guard !rest.isEmpty else {
+      try remove(segment)
+      return replacement
+    }
     let pieces = try encode(rest)
-    let draft = try disk.open(path(SpoolName.rest(of: segment)), O_WRONLY | O_CREAT | O_TRUNC)
-    try store(pieces, in: draft, as: segment, isNew: false)
+    let draft = try disk.open(path(SpoolName.rest(of: replacement)), O_WRONLY | O_CREAT | O_TRUNC)
+    try store(pieces, in: draft, as: replacement, isNew: false)
+    if replacement != segment { try remove(segment) }
+    return replacement
   }
 
   /// Gives a corrupt segment a name under which it is out of the way, for people to look at.
@@ -125,11 +140,11 @@ extension Spool {
 
 extension Spool {
   private func encode(_ envelopes: [Envelope]) throws(SpoolError) -> [[UInt8]] {
-    guard let pieces = SpoolFile.encode(envelopes) else {
-      throw SpoolError(
-        .unwritable, directory, "a task's headers are nested more than \(TableCoding.deepest) deep")
+    do throws(AMQPError) {
+      return try SpoolFile.encode(envelopes)
+    } catch {
+      throw SpoolError(.unwritable, directory, error.detail)
     }
-    return pieces
   }
 
   /// The time, or what comes after the greatest number that the directory has seen, if that is later.
