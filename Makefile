@@ -149,7 +149,7 @@ man: ## write the manual's OPTIONS from the table of options
 	swift build --build-tests $(TEST_FLAGS)
 	RECORD=1 $(RUN_TESTS) --filter 'ManualTests.OptionSectionTests'
 
-completions: release ## write the shells' completions from the table of options
+completions: release ## write the shells' completions, which ask the program
 	$(RELEASE) --generate-completion-script bash > completions/workq.bash
 	$(RELEASE) --generate-completion-script zsh > completions/_workq
 	$(RELEASE) --generate-completion-script fish > completions/workq.fish

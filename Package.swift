@@ -43,7 +43,8 @@ let package = Package(
       name: "AMQPTests", dependencies: ["AMQP", "COpenSSL", "CRabbitMQ", "TestSupport"],
       swiftSettings: testSettings),
     .testTarget(
-      name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], swiftSettings: testSettings),
+      name: "WorkQueueTests", dependencies: ["WorkQueue", "TestSupport"], exclude: ["SpoolOf1.0"],
+      swiftSettings: testSettings),
     .testTarget(
       name: "CommandTests", dependencies: ["workq", "CGetopt", "TestSupport"], swiftSettings: testSettings),
     .testTarget(

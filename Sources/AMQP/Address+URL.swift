@@ -145,9 +145,9 @@ extension Address {
   private mutating func readTLSParameter(_ name: String, _ value: String) throws(AMQPError) {
     guard tls != nil else { throw Self.bad("\(name) needs amqps://") }
     switch (name, value) {
-    case ("cacertfile", _): tls?.caFile = value
-    case ("certfile", _): tls?.certificateFile = value
-    case ("keyfile", _): tls?.keyFile = value
+    case ("cacertfile", _): tls?.caFile = FilePath(value)
+    case ("certfile", _): tls?.certificateFile = FilePath(value)
+    case ("keyfile", _): tls?.keyFile = FilePath(value)
     case ("verify", "verify_peer"): tls?.verifiesPeer = true
     case ("verify", "verify_none"): tls?.verifiesPeer = false
     case ("verify", _): throw Self.bad("verify is neither verify_peer nor verify_none")

@@ -3,9 +3,9 @@ package struct Address: Equatable, Sendable {
   /// How TLS is to be used; a plain connection has none.
   package struct TLS: Equatable, Sendable {
     /// The trusted authorities (PEM); nil is the system's.
-    package var caFile: String?
-    package var certificateFile: String?
-    package var keyFile: String?
+    package var caFile: FilePath?
+    package var certificateFile: FilePath?
+    package var keyFile: FilePath?
     package var verifiesPeer = true
     /// What the certificate must be issued for, where that is not the host.
     package var serverName: String?

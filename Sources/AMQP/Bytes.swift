@@ -41,6 +41,19 @@ struct Pool: ~Copyable {
     return unsafe memory.bindMemory(to: type, capacity: count)
   }
 
+  /// What one of the library's decoders makes of these bytes; nil when that is nothing.
+  mutating func decode<Value>(
+    _ encoded: [UInt8], _ type: Value.Type,
+    _ decoder: (
+      UnsafeMutablePointer<amqp_pool_t>, amqp_bytes_t, UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    ) -> Int32
+  ) -> Value? {
+    let bytes = unsafe bytes(encoded)
+    var decoded: UnsafeMutableRawPointer?
+    guard unsafe decoder(&pool, bytes, &decoded) >= 0 else { return nil }
+    return unsafe decoded?.load(as: type)
+  }
+
   mutating func bytes(_ array: [UInt8]) -> amqp_bytes_t {
     let copy = unsafe room(for: array.count, of: UInt8.self)
     unsafe copy.initialize(from: array, count: array.count)

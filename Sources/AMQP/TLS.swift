@@ -91,7 +91,7 @@ final class TLS {
       return
     }
     try checkReadable(file)
-    guard unsafe SSL_CTX_load_verify_locations(context, file, nil) == 1 else {
+    guard unsafe SSL_CTX_load_verify_locations(context, file.cString, nil) == 1 else {
       throw AMQPError(.badFile, "connect", "'\(file)' holds no certificates of authorities (PEM)")
     }
   }
@@ -101,7 +101,7 @@ final class TLS {
     guard let certificate = settings.certificateFile, let key = settings.keyFile else { return }
     try checkReadable(certificate)
     try checkReadable(key)
-    guard unsafe SSL_use_certificate_chain_file(session, certificate) == 1 else {
+    guard unsafe SSL_use_certificate_chain_file(session, certificate.cString) == 1 else {
       throw AMQPError(.badFile, "connect", "'\(certificate)' holds no certificate (PEM)")
     }
     // OpenSSL would ask at the terminal otherwise, which cron has not.
@@ -114,7 +114,7 @@ final class TLS {
     let isLoaded = unsafe withUnsafeMutablePointer(to: &isEncrypted) { pointer in
       unsafe SSL_set_default_passwd_cb_userdata(session, pointer)
       defer { unsafe SSL_set_default_passwd_cb_userdata(session, nil) }
-      return unsafe SSL_use_PrivateKey_file(session, key, SSL_FILETYPE_PEM) == 1
+      return unsafe SSL_use_PrivateKey_file(session, key.cString, SSL_FILETYPE_PEM) == 1
     }
     guard !isLoaded else { return }
     let code = ERR_peek_last_error()
@@ -294,7 +294,7 @@ final class TLS {
   }
 }
 
-private func checkReadable(_ file: String) throws(AMQPError) {
-  guard unsafe access(file, R_OK) != 0 else { return }
+private func checkReadable(_ file: FilePath) throws(AMQPError) {
+  guard unsafe access(file.cString, R_OK) != 0 else { return }
   throw AMQPError(.badFile, "connect", "cannot read '\(file)': \(unsafe String(cString: strerror(errno)))")
 }

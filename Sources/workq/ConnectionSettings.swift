@@ -4,15 +4,15 @@ internal import Glibc
 /// Which broker, and which queue on it: what was said, and what that means with the environment.
 struct ConnectionSettings: Equatable {
   var urls: [String] = []
-  var urlFile: String?
+  var urlFile: FilePath?
   var host: String?
   var port: UInt16?
   var vhost: String?
   var username: String?
-  var passwordFile: String?
-  var cacert: String?
-  var cert: String?
-  var key: String?
+  var passwordFile: FilePath?
+  var cacert: FilePath?
+  var cert: FilePath?
+  var key: FilePath?
   var insecure = false
   var connectTimeout = Duration.seconds(5)
   var heartbeat = Duration.seconds(30)

@@ -1,3 +1,4 @@
+internal import AMQP
 @unsafe @preconcurrency internal import Glibc
 
 /// The process's environment.
@@ -13,10 +14,13 @@ enum Environment {
     return entries
   }
 
-  /// The value of a variable; an empty one counts as not set.
-  static subscript(name: String) -> String? {
+  /// The value of a variable as a path, byte for byte; an empty one counts as not set.
+  static func path(_ name: String) -> FilePath? {
     guard let value = unsafe getenv(name) else { return nil }
-    let text = unsafe String(cString: value)
-    return text.isEmpty ? nil : text
+    let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: strlen(value)))
+    return bytes.isEmpty ? nil : FilePath(bytes: bytes)
   }
+
+  /// The value of a variable; an empty one counts as not set.
+  static subscript(name: String) -> String? { path(name)?.description }
 }

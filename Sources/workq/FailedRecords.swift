@@ -1,8 +1,9 @@
+internal import AMQP
 internal import Glibc
 
 /// The file of `--failed-to`: records that were not published, ready to be published again.
 struct FailedRecords: ~Copyable {
-  private let path: String
+  private let path: FilePath
   private let descriptor: Int32
   private let delimiter: [UInt8]
   private var isEmpty = true
@@ -11,8 +12,8 @@ struct FailedRecords: ~Copyable {
   /// Makes the file, or empties it.
   ///
   /// - Throws: when it cannot be written, or is one of the inputs.
-  init(path: String, delimiter: [UInt8], inputs: [String]) throws(Failure) {
-    let new = unsafe open(RawArguments.cString(of: path), O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+  init(path: FilePath, delimiter: [UInt8], inputs: [FilePath]) throws(Failure) {
+    let new = unsafe open(path.cString, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard new >= 0 else { throw Self.failed(path, unsafe String(cString: strerror(errno))) }
     if inputs.contains(where: { Self.isSame($0, new) }) {
       Glibc.close(new)
@@ -41,17 +42,17 @@ struct FailedRecords: ~Copyable {
       failure = unsafe String(cString: strerror(errno))
     }
     Glibc.close(descriptor)
-    if isEmpty && isFile { unsafe unlink(RawArguments.cString(of: path)) }
+    if isEmpty && isFile { unsafe unlink(path.cString) }
     if let failure { throw Self.failed(path, failure) }
   }
 
-  private static func failed(_ path: String, _ reason: String) -> Failure {
+  private static func failed(_ path: FilePath, _ reason: String) -> Failure {
     Failure(.cannotCreate, "cannot write the failed records to '\(path)': \(reason)")
   }
 
-  private static func isSame(_ input: String, _ descriptor: Int32) -> Bool {
+  private static func isSame(_ input: FilePath, _ descriptor: Int32) -> Bool {
     var (one, other) = (stat(), stat())
-    guard unsafe stat(RawArguments.cString(of: input), &one) == 0, unsafe fstat(descriptor, &other) == 0
+    guard unsafe stat(input.cString, &one) == 0, unsafe fstat(descriptor, &other) == 0
     else { return false }
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
       && one.st_mode & S_IFMT == S_IFREG

@@ -1,3 +1,4 @@
+internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
@@ -7,10 +8,10 @@ struct InputSettings: Equatable {
   var recordOptions: [String] = []
   /// What separates the records; empty when each input is one task.
   var separator: [UInt8] = []
-  /// Files' paths; "-" is stdin, and so is none.
-  var files: [String] = []
+  /// "-" is stdin, and so is none.
+  var files: [FilePath] = []
   /// Where the records are written that were not published.
-  var failedTo: String?
+  var failedTo: FilePath?
   /// Whether each record is a JSON object.
   var isJSON = false
 
@@ -36,15 +37,14 @@ struct InputSettings: Equatable {
   /// The files, or stdin.
   var inputs: [RecordReader.Input] {
     guard !files.isEmpty else { return [.standardInput] }
-    return files.map { $0 == "-" ? .standardInput : .file(path: RawArguments.bytes(of: $0)) }
+    return files.map { $0 == "-" ? .standardInput : .file($0) }
   }
 
   /// Finds out before anything is sent whether the files can be read.
   func checkFiles() throws(Failure) {
     for path in files where path != "-" {
-      guard unsafe access(RawArguments.cString(of: path), R_OK) == 0 else {
-        let name = RecordReader.Input.file(path: RawArguments.bytes(of: path)).name
-        throw Failure(.noInput, "cannot read \(name): \(unsafe String(cString: strerror(errno)))")
+      guard unsafe access(path.cString, R_OK) == 0 else {
+        throw Failure(.noInput, "cannot read '\(path)': \(unsafe String(cString: strerror(errno)))")
       }
     }
   }
@@ -61,7 +61,7 @@ struct InputSettings: Equatable {
     var total = 0
     for path in files {
       var status = stat()
-      guard path != "-", unsafe stat(RawArguments.cString(of: path), &status) == 0,
+      guard path != "-", unsafe stat(path.cString, &status) == 0,
         status.st_mode & S_IFMT == S_IFREG
       else {
         return nil

@@ -1,3 +1,4 @@
+internal import AMQP
 internal import Glibc
 
 /// A file that holds a secret in its first line: a password, or a URL with one.
@@ -11,8 +12,8 @@ enum SecretFile {
   /// ("--url-file <(pass show mq)") is nobody else's anyway.
   ///
   /// - Throws: `noInput` in one line, which never holds what the file does.
-  static func firstLine(of path: String) throws(Failure) -> String {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+  static func firstLine(of path: FilePath) throws(Failure) -> String {
+    let descriptor = unsafe open(path.cString, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw unreadable(path) }
     defer { close(descriptor) }
     var status = stat()
@@ -40,7 +41,7 @@ enum SecretFile {
     return text
   }
 
-  private static func unreadable(_ path: String) -> Failure {
+  private static func unreadable(_ path: FilePath) -> Failure {
     Failure(.noInput, "cannot read '\(path)': \(unsafe String(cString: strerror(errno)))")
   }
 }

@@ -13,7 +13,7 @@ struct SpooledPublish: ~Copyable {
   private static let largestSegment = 1000
 
   private var spool: Spool
-  private let directory: String
+  private let directory: FilePath
   private let console: Console
   private let lockTimeout: Duration
   /// Whether something was set aside, and named.
@@ -21,7 +21,7 @@ struct SpooledPublish: ~Copyable {
   /// Why the broker could not take what is kept now.
   private(set) var away: AMQPError?
 
-  init(directory: String, lockTimeout: Duration, _ console: Console) throws(Failure) {
+  init(directory: FilePath, lockTimeout: Duration, _ console: Console) throws(Failure) {
     self.directory = directory
     self.lockTimeout = lockTimeout
     self.console = console
@@ -149,12 +149,12 @@ struct SpooledPublish: ~Copyable {
   /// Takes out of the spool what was published; what was refused is set aside when nothing else is left.
   private mutating func settle(_ segment: String, _ source: SegmentSource) throws(SpoolError) {
     let rest = source.rest
-    if rest.count < source.envelopes.count { try spool.replace(segment, with: rest) }
+    let segment = try rest.count < source.envelopes.count ? spool.replace(segment, with: rest) : segment
     guard let refusal = source.refusal, away == nil, !rest.isEmpty else { return }
     putAside(try spool.setAside(segment), "the broker refuses what is in it: \(refusal.reason)")
   }
 
-  private mutating func putAside(_ path: String, _ reason: String) {
+  private mutating func putAside(_ path: FilePath, _ reason: String) {
     hasSetAside = true
     console.notice("'\(path)' is set aside: \(reason)")
   }

@@ -14,8 +14,7 @@ enum Workq {
       switch try Invocation.parse(arguments) {
       case .help(let subcommand, let isShort):
         output.console.print(Help.text(subcommand, isShort: isShort))
-      case .version: output.console.print("\(Version.current) (rabbitmq-c \(Connection.libraryVersion))")
-      case .completions(let shell): output.console.print(Completions.script(for: shell))
+      case .print(let text): output.console.print(text)
       case .run(let subcommand, let settings):
         output = settings.output
         try subcommand.run(settings)

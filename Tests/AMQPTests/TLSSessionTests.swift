@@ -96,7 +96,7 @@ import Testing
     peer.serve(body)
     server = peer
     var settings = Address.TLS()
-    settings.caFile = "\(directory)/ca.pem"
+    settings.caFile = FilePath("\(directory)/ca.pem")
     let tls = try TLS(for: Address(), settings)
     try tls.handshake(on: ours, by: .after(.seconds(60)))
     return Transport(descriptor: ours, tls: tls)

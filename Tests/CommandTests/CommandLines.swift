@@ -9,6 +9,4 @@ enum CommandLines {
     }
     return settings
   }
-
-  static var subcommands: [Subcommand] { Subcommand.names.compactMap(Subcommand.named) }
 }

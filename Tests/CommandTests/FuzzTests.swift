@@ -115,7 +115,7 @@ import Testing
     for _ in Fuzz.cases(3000) {
       var envelope = Envelope(message, exchange: "e", routingKey: "q")
       envelope.message.properties.headers = ["k": .table(["l": .array([.int64(1), .text("x")])])]
-      let good = try #require(SpoolFile.encode([envelope, envelope])).flatMap { $0 }
+      let good = try SpoolFile.encode([envelope, envelope]).flatMap { $0 }
       var bad = good
       for _ in 0..<Int.random(in: 1...3, using: &random) {
         let place = Int.random(in: bad.indices, using: &random)

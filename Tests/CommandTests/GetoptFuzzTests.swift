@@ -119,7 +119,7 @@ import Testing
 
   @Test func `the parser and getopt_long understand 100,000 command lines in the same way`() throws {
     var random = SeededRandom(seed: 31)
-    let tables = CommandLines.subcommands.map { subcommand in
+    let tables = Subcommand.all.map { subcommand in
       // The two options whose value may be the next word have no equal.
       let options = subcommand.options.filter { option in
         if case .optionalApart = option.argument { false } else { true }

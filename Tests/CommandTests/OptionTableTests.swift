@@ -66,6 +66,25 @@ import WorkQueue
     }
   }
 
+  /// The paths among settings.
+  private static func paths(in settings: Any) -> [FilePath] {
+    if let path = settings as? FilePath { return [path] }
+    return Mirror(reflecting: settings).children.flatMap { paths(in: $0.value) }
+  }
+
+  @Test(arguments: Subcommand.names)
+  func `every option that takes a path keeps its bytes when they are not UTF-8`(subcommand: String) throws {
+    let bytes = Array("caf".utf8) + [0xe9]
+    for option in try Self.options(subcommand) {
+      switch option.completion {
+      case .file, .directory:
+        let settings = try #require(Self.settings(option, RawArguments.text(of: bytes)))
+        #expect(Self.paths(in: settings) == [FilePath(bytes: bytes)], "--\(option.long)")
+      case .none, .words: break
+      }
+    }
+  }
+
   @Test(arguments: Subcommand.names)
   func `a summary is a line without a full stop, and details are sentences`(subcommand: String) throws {
     for option in try Self.options(subcommand) {

@@ -40,7 +40,7 @@ import WorkQueue
   @Test func `the first input that cannot be read is told`() {
     var tally = Tally()
     tally.unreadable(.standardInput, "it broke")
-    tally.unreadable(.file(path: Array("a".utf8)), "gone")
+    tally.unreadable(.file("a"), "gone")
     #expect(tally.unreadable?.message == "cannot read stdin: it broke")
     #expect(tally.unreadable?.status == .ioError)
   }

@@ -46,6 +46,22 @@ import Testing
     try expectWaiting(in: queue, equals: 4)
   }
 
+  @Test func `reads a URL and a password when the files' names are not UTF-8`() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let script = #"""
+      mkdir "$2" && cd "$2" && umask 077 && name=$(printf 'caf\351') || exit
+      printf %s "$3" >"$name.url" && printf hunter2 >"$name.password" || exit
+      "$0" publish -q "$1" --url-file "$name.url" x && "$0" publish -q "$1" --url-file "$name.url" \
+        --username keeper --password-file "$name.password" x || exit
+      "$0" publish -q "$1" --url-file "$name" x
+      """#
+    let result = try shell(script, queue, directory, url).run()
+    #expect(result.status == 66, "\(result.error)")
+    #expect(result.error == "workq: cannot read 'caf\u{fffd}': No such file or directory\n")
+    try expectWaiting(in: queue, equals: 2)
+  }
+
   @Test(
     .enabled(if: geteuid() == 0, "only root may give a file away"),
     arguments: [(0, 0o640, true), (0, 0o620, false), (64_998, 0o600, true), (64_998, 0o640, false)]

@@ -23,7 +23,7 @@ import Testing
   private var flush: Program { Program.workq("publish", "--flush-spool", "--spool=\(directory)") }
 
   private func segments() throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks") }.sorted()
+    try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks2") }.sorted()
   }
 
   @Test func `while the broker is away tasks are kept, silently, and go first when it is back`() throws {
@@ -61,12 +61,12 @@ import Testing
     program.environment["XDG_STATE_HOME"] = directory
     try expect(program.run().status, equals: 0)
     let own = "\(directory)/workq/spool/127.0.0.1_9_%2f"
-    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks2") })
     // Another broker's spool is not this one's.
     program.environment["AMQP_URL"] = Broker.shared.url
     try expect(program.run().status, equals: 0)
     try expect(drain(queue).count, equals: 1)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks") })
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks2") })
   }
 
   /// The recipe of README.md, of a cron job.
@@ -103,6 +103,19 @@ import Testing
     let now = try Program.workq("publish", "-q", queue, "--unless-waiting", "1", "x").run()
     #expect(now.status == 0, "\(now.error)")
     try expectWaiting(in: queue, equals: 1)
+  }
+
+  @Test func `keeps tasks in a directory when its name is not UTF-8`() throws {
+    let script = #"""
+      name=$2/$(printf 'caf\351') && mkdir "$2" || exit
+      "$0" publish -q "$1" -u "$3" --spool-directory "$name" 1 && "$0" publish -q "$1" -u "$3" --spool="$name" 2 &&
+        [ -e "$name/lock" ] && "$0" publish --flush-spool --spool-directory "$name" || exit
+      export XDG_STATE_HOME="$name.state" && "$0" publish -q "$1" -u "$3" --spool 3 && ls "$XDG_STATE_HOME/workq"
+      """#
+    let result = try shell(script, queue, directory, Self.nowhere).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output == "spool\n")
+    try expect(drain(queue).map(\.text), equals: ["1", "2"])
   }
 
   @Test func `what is refused for good is not kept`() throws {

@@ -69,6 +69,22 @@ import Testing
     try expectWaiting(in: queue, at: TLSBroker.shared.get(), equals: 1)
   }
 
+  @Test func `uses certificates and keys when the files' names are not UTF-8`() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let script = #"""
+      mkdir "$2" && name=$2/$(printf 'caf\351') && cp "$3" "$name.ca" && cp "$4" "$name.pem" && cp "$5" "$name.key" &&
+        "$0" publish -q "$1" -u "$6" --cacert "$name.ca" --cert "$name.pem" --key "$name.key" x &&
+        "$0" publish -q "$1" -u "$6" --cacert "$name" --cert "$name.pem" --key "$name.key" x
+      """#
+    let files = ["ca.pem", "clerk.pem", "clerk.key"].map { certificates($0) }
+    let url = try TLSBroker.url("?auth_mechanism=external")
+    let result = try shell(script, queue, directory, files[0], files[1], files[2], url).run()
+    #expect(result.status == 66, "\(result.error)")
+    #expect(result.error.contains("cannot read '\(directory)/caf\u{fffd}'"), "\(result.error)")
+    try expectWaiting(in: queue, at: TLSBroker.shared.get(), equals: 1)
+  }
+
   @Test func `without --cacert the system's authorities count, and SSL_CERT_FILE names them`() throws {
     var program = Program.workq("publish", "-q", queue, "task")
     program.environment["AMQP_URL"] = try TLSBroker.url()

@@ -36,7 +36,7 @@ import Testing
 
   private func kept() throws -> [String] {
     guard FileManager.default.fileExists(atPath: directory) else { return [] }
-    return try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks") }
+    return try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks2") }
   }
 
   /// Checks that publish goes on wherever it would go on after a lost connection.

@@ -37,7 +37,7 @@ import Testing
     }
     let state = home.appending(path: ".local/state/workq/spool").path
     let files = FileManager.default.enumerator(atPath: state)?.compactMap { $0 as? String } ?? []
-    #expect(files.count { $0.hasSuffix(".tasks") } == jobs.count, "\(files)")
+    #expect(files.count { $0.hasSuffix(".tasks2") } == jobs.count, "\(files)")
   }
 
   @Test func `there is one in the manual, and one in README.md`() {

@@ -19,7 +19,7 @@ import Testing
     // OpenSSL reads these for us.
     var names: Set<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
     for text in try Self.sources("workq").values {
-      for use in text.matches(of: #/Environment\["([A-Z_]+)"\]/#) { names.insert(String(use.1)) }
+      for use in text.matches(of: #/Environment(?:\[|\.path\()"([A-Z_]+)"/#) { names.insert(String(use.1)) }
       guard let list = text.firstMatch(of: #/ variables = \[([^\]]*)\]/#) else { continue }
       for name in list.1.matches(of: /[A-Z_]+/) { names.insert(String(name.0)) }
     }

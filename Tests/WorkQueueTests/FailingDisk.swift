@@ -1,3 +1,4 @@
+import AMQP
 import Foundation
 
 @testable import WorkQueue
@@ -64,7 +65,7 @@ final class FailingDisk {
 
   /// Remembers what a call that is about to succeed changes, and how to undo it.
   private func note(_ call: Disk.Call) {
-    let (path, files) = (call.path, FileManager.default)
+    let (path, files) = (call.path.description, FileManager.default)
     switch call.name {
     case .makeDirectory, .open:
       // An open without O_CREAT leaves nothing to undo, either.
@@ -79,7 +80,7 @@ final class FailingDisk {
       unsyncedFiles.remove(path)
       changes.removeAll { $0.directory == path }
     case .rename:
-      guard let target = call.target else { return }
+      guard let target = call.target?.description else { return }
       if unsyncedFiles.remove(path) != nil { unsyncedFiles.insert(target) }
       let old = keep(target)
       change(target) {
@@ -94,7 +95,7 @@ final class FailingDisk {
   }
 
   private func change(_ path: String, undo: @escaping () throws -> Void) {
-    let directory = Disk.parent(of: path) ?? "."
+    let directory = Disk.parent(of: FilePath(path))?.description ?? "."
     changes.append(Change(directory: directory, undo: undo))
   }
 

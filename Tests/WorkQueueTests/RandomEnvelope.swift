@@ -9,9 +9,7 @@ extension Envelope {
       Message(body: bytes(upTo: limit, using: &random)), exchange: text(using: &random),
       routingKey: text(using: &random))
     if Bool.random(using: &random) {
-      envelope.delay = Duration(
-        secondsComponent: .random(in: 0...(.max), using: &random),
-        attosecondsComponent: .random(in: 0..<1_000_000_000_000_000_000, using: &random))
+      envelope.delay = .milliseconds(Int64.random(in: 0...1 << 50, using: &random))
     }
     let texts: [WritableKeyPath<Message.Properties, String?>] = [
       \.contentType, \.contentEncoding, \.correlationID, \.replyTo, \.expiration, \.messageID, \.type,

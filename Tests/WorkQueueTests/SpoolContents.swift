@@ -2,6 +2,13 @@ import AMQP
 
 @testable import WorkQueue
 
+extension Spool {
+  /// A spool in a directory whose name is text.
+  init(directory: String, disk: Disk = Disk()) throws(SpoolError) {
+    try self.init(directory: FilePath(directory), disk: disk)
+  }
+}
+
 /// A task whose body is this text.
 func task(_ text: String) -> Envelope {
   Envelope(Message(body: Array(text.utf8)), routingKey: "q")

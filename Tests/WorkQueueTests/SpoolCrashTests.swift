@@ -74,6 +74,15 @@ import Testing
     }
   }
 
+  /// A spool that 1.0 has filled: what is left of its first segment is kept in the new form.
+  private static func replace(_ directory: String, _ disk: Disk) throws {
+    var spool = try Spool(directory: directory, disk: disk)
+    guard try spool.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
+    let segment = try spool.segments()[0]
+    let rest = Array(try spool.read(segment).dropFirst())
+    try spool.replace(segment, with: rest)
+  }
+
   private static let callsOfARun: [Disk.Call] = {
     guard let scratch = try? Scratch(), let disk = try? FailingDisk(attic: "\(scratch.path)/attic") else {
       return []
@@ -103,6 +112,31 @@ import Testing
       let comment: Comment = "killed before call \(death), \(Self.callsOfARun[death])"
       Self.check(try Self.survivors("\(scratch.path)/state/workq/spool"), ledger, comment)
     }
+  }
+
+  @Test(arguments: FailingDisk.Unsynced.allCases)
+  func `a crash while a segment of 1.0 is replaced loses nothing, and repeats all of it or none`(
+    unsynced: FailingDisk.Unsynced
+  ) throws {
+    var (death, hasDied) = (0, true)
+    var bodies: Set<[String]> = []
+    while hasDied {
+      var (mask, masks) = (0, 1)
+      while mask < masks {
+        let scratch = try FormerSpool.copy()
+        let disk = try FailingDisk(attic: "\(scratch.path)/attic", deathAt: death)
+        try? Self.replace("\(scratch.path)/spool", disk.disk)
+        hasDied = disk.isDead
+        masks = 1 << disk.unsyncedNames
+        try disk.failPower(losingNames: mask, unsynced)
+        bodies.insert(try Self.survivors("\(scratch.path)/spool").flatMap { $0 })
+        mask += 1
+      }
+      death += 1
+    }
+    let all = FormerSpool.envelopes.map { String(decoding: $0.message.body, as: UTF8.self) }
+    #expect(bodies == [all, Array(all.dropFirst())])
+    #expect(death > 8)
   }
 
   @Test(arguments: FailingDisk.Unsynced.allCases)

@@ -78,7 +78,7 @@ import Testing
     let draft = "\(directory)/\(SpoolName.draft(of: SpoolName.segment(7)))"
     var disk = Disk()
     disk.intercept = { call in
-      if call.name == .open && call.path == draft { unlink(draft) }
+      if call.name == .open && call.path.description == draft { unlink(draft) }
       return nil
     }
     var spool = try Spool(directory: directory, disk: disk)

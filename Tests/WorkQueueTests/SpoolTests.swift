@@ -62,6 +62,18 @@ import Testing
     #expect(isSame)
   }
 
+  @Test func `keeps the bytes of a directory's name when they are not UTF-8`() throws {
+    let name = FilePath(bytes: Array("\(scratch.path)/caf".utf8) + [0xe9])
+    let spool = try Spool(directory: name + "/spool")
+    try spool.add([task("1")])
+    try expect(textsBySegment(spool), equals: [["1"]])
+    #expect(access((name + "/spool/lock").cString, F_OK) == 0)
+    let path = try spool.setAside(try spool.segments()[0])
+    #expect(access(path.cString, F_OK) == 0)
+    for file in [path, name + "/spool/lock"] { #expect(unlink(file.cString) == 0) }
+    for directory in [name + "/spool", name] { #expect(rmdir(directory.cString) == 0) }
+  }
+
   @Test func `directories and files are their owner's alone`() throws {
     let spool = try Spool(directory: "\(scratch.path)/state/workq/spool/")
     try spool.add([task("secret")])
@@ -138,6 +150,8 @@ import Testing
   @Test(arguments: [
     "", "lock", "1.tasks", "0000000000000000000a.tasks", "00000000000000000001.tasks.tmp",
     "00000000000000000001.tasks.corrupt", "99999999999999999999.tasks", "00000000000000000001.task",
+    "00000000000000000001.tasks2.tmp",
+    "00000000000000000001.tasks3", "00000000000000000001.tasks2.tasks2",
     "+0000000000000000001.tasks", "０0000000000000000001.tasks",
   ])
   func `other names are no segments`(name: String) {
@@ -156,7 +170,7 @@ import Testing
     let kind = kind { () throws(SpoolError) in _ = try spool.read(segments[1]) }
     #expect(kind == .corrupt)
     let path = try spool.setAside(segments[1])
-    #expect(path == "\(directory)/\(segments[1]).corrupt")
+    #expect(path.description == "\(directory)/\(segments[1]).corrupt")
     try expect(scratch.bytes("spool/\(segments[1]).corrupt"), equals: bytes)
     try expect(textsBySegment(spool), equals: [["a"], ["c"]])
   }

@@ -50,7 +50,7 @@ import Testing
       guard hasFailed else { continue }
       #expect(
         error?.kind == kind || error?.kind == .unreadable, "call \(fails): \(String(describing: error))")
-      #expect(error?.path.hasPrefix(directory) == true)
+      #expect(error?.path.description.hasPrefix(directory) == true)
       #expect(error?.detail == String(cString: strerror(code)))
       try expect(scratch.names(), equals: before, "call \(fails)")
     }

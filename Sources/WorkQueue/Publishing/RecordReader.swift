@@ -6,8 +6,7 @@ package struct RecordReader: ~Copyable {
   /// Where records come from.
   package enum Input: Equatable, Sendable {
     case standardInput
-    /// A file's name is bytes.
-    case file(path: [UInt8])
+    case file(FilePath)
     /// A record that is here already.
     case record([UInt8])
 
@@ -15,7 +14,7 @@ package struct RecordReader: ~Copyable {
     package var name: String {
       switch self {
       case .standardInput: "stdin"
-      case .file(let path): "'\(String(decoding: path, as: UTF8.self))'"
+      case .file(let path): "'\(path)'"
       case .record: "the command line"
       }
     }
@@ -85,8 +84,7 @@ package struct RecordReader: ~Copyable {
     case .record(let bytes): return .record(bytes)
     case .standardInput: current = (input, STDIN_FILENO)
     case .file(let path):
-      let name = path.map { CChar(bitPattern: $0) } + [0]
-      let descriptor = unsafe Glibc.open(name, O_RDONLY | O_CLOEXEC)
+      let descriptor = unsafe Glibc.open(path.cString, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { return .unreadable(input, reason: SystemFailure().reason) }
       current = (input, descriptor)
     }

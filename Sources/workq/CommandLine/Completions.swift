@@ -1,6 +1,4 @@
-/// The completions for three shells, made from the tables of options.
-///
-/// They never ask a broker. What a shell shows is the option's summary.
+/// What a press of Tab offers: each shell's script asks the program, which knows it from its tables of options.
 enum Completions {
   enum Shell {
     case bash
@@ -8,292 +6,158 @@ enum Completions {
     case fish
   }
 
-  /// A subcommand's own options, and the options that all have.
-  typealias Table = (own: [(subcommand: Subcommand, options: [Option])], common: [Option])
+  /// The word in a subcommand's place with which the scripts ask.
+  static let request = "__complete"
+
+  /// What the last word of a command line can become: an offer in each line, which a tab and a summary may follow.
+  ///
+  /// Instead of offers, `:file` and `:directory` ask the shell for names, and `:command N` for the completions of
+  /// the command that begins at word N; the program's name is word 0. Of `--option=value` only values are offered.
+  static func offers(for words: ArraySlice<String>) -> String {
+    var options = Invocation.commonGroups.flatMap(\.options)
+    var scanner = OptionScanner(words.dropLast(), options)
+    var (subcommand, isHelp, given) = (Subcommand?.none, false, Set<String>())
+    scan: while true {
+      do throws(UsageError) {
+        switch try scanner.next() {
+        case .option(let option, _, _): given.insert(option.long)
+        case let token where scanner.isPastOptions && subcommand != nil:
+          guard case .command = subcommand?.operands else { return "" }
+          return ":command \(words.count - scanner.rest.count - (token == nil ? 0 : 1))"
+        case nil: break scan
+        case .word where subcommand != nil || isHelp: break
+        case .word("help"): isHelp = true
+        case .word(let word):
+          guard let found = Subcommand.named(word) else { return "" }
+          (subcommand, options) = (found, found.options)
+          scanner = OptionScanner(scanner.rest, options)
+        }
+      } catch {
+        if let option = scanner.optionWithoutValue { return values(of: option) }
+      }
+    }
+    let word = words.last ?? ""
+    if word.hasPrefix("--"), let mark = word.firstIndex(of: "=") {
+      return options.first { $0.names.contains(String(word[..<mark])) }.map(values) ?? ""
+    }
+    if word.hasPrefix("-") {
+      return lines(
+        options.filter { $0.repeats || !given.contains($0.long) }.flatMap { option in
+          option.names.map { ($0, option.summary) }
+        })
+    }
+    guard subcommand == nil else { return "" }
+    let subcommands = Subcommand.all.map { ($0.name, $0.summary) }
+    return lines(subcommands + (isHelp ? [] : [("help", "Print the help of a subcommand")]))
+  }
+
+  private static func lines(_ offers: [(String, summary: String)]) -> String {
+    offers.map { "\($0)\t\(Prose.plain($1))" }.joined(separator: "\n")
+  }
+
+  private static func values(of option: Option) -> String {
+    switch option.completion {
+    case .none: ""
+    case .file: ":file"
+    case .directory: ":directory"
+    case .words(let words): words.joined(separator: "\n")
+    }
+  }
 
   /// Without the last line's end.
   static func script(for shell: Shell) -> String {
-    let subcommands = Subcommand.names.compactMap(Subcommand.named)
-    let common = Invocation.commonGroups.flatMap(\.options)
-    let names = Set(common.map(\.long))
-    let own = subcommands.map { subcommand in
-      (subcommand: subcommand, options: subcommand.options.filter { !names.contains($0.long) })
-    }
-    return switch shell {
-    case .bash: bash((own, common))
-    case .zsh: zsh((own, common))
-    case .fish: fish((own, common))
-    }
-  }
-
-  /// Text as one word of a shell's, in single quotes.
-  static func quoted(_ text: String, _ quote: String = #"'\''"#) -> String {
-    "'" + Prose.plain(text).split(separator: "'", omittingEmptySubsequences: false).joined(separator: quote)
-      + "'"
-  }
-
-  // MARK: bash
-
-  private static func bash(_ table: Table) -> String {
-    let names = (Subcommand.names + ["help"]).joined(separator: " ")
-    let options = table.own.map { entry in
-      "    \(entry.subcommand.name)) own='\(allNames(entry.options))' ;;"
-    }
-    let values = table.own.flatMap { entry in
-      entry.options.compactMap { bashValue($0, entry.subcommand.name) }
-    }
-    return #"""
-      # Completions of workq for bash.
-
-      # Sets "value" to what the option "$2" of the subcommand "$1" takes: file, directory, none or words; and
-      # "isApart" where the value can be the next word.
-      _workq_value() {
-        value='' isApart=yes
-        case "$1 $2" in
-      \#((values + table.common.compactMap { bashValue($0, "*") }).joined(separator: "\n"))
-        esac
-      }
-
-      # Completes the command that begins with this word.
-      _workq_command() {
-        if declare -F _command_offset >/dev/null; then
-          _command_offset "$1"
-        else
-          compopt -o filenames
-          mapfile -t COMPREPLY < <(compgen -f -- "$current"; [ "$1" -lt "$COMP_CWORD" ] || compgen -c -- "$current")
-        fi
-      }
+    switch shell {
+    case .bash:
+      #"""
+      # Completions of workq for bash: the program itself says what can follow.
 
       _workq() {
-        local current=${COMP_WORDS[COMP_CWORD]} subcommand='' last='' pending='' own='' value isApart word index
-        COMPREPLY=()
-        # bash takes "=" for a word of its own.
-        for ((index = 1; index < COMP_CWORD; index++)); do
+        local current=${COMP_WORDS[COMP_CWORD]} words=() places=() offers=() isJoined='' word index
+        # bash takes "=" and ":" for words of their own.
+        for ((index = 1; index <= COMP_CWORD; index++)); do
           word=${COMP_WORDS[index]}
-          if [ "$word" = '=' ] && [ -n "$last" ]; then
-            pending=$last
-          elif [ -n "$pending" ]; then
-            pending='' last=''
-          elif [ "$word" = -- ]; then
-            _workq_command $((index + 1))
-            return
-          elif [[ $word == -* ]]; then
-            _workq_value "$subcommand" "$word"
-            last=$word
-            [ -z "$value" ] || [ -z "$isApart" ] || pending=$word
+          if [ "${#words[@]}" -gt 0 ] && [[ $isJoined || $word == [=:]* ]]; then
+            words[-1]+=$word
           else
-            subcommand=${subcommand:-$word} last=''
+            words+=("$word") places+=("$index")
           fi
+          [[ $word == *[=:] ]] && isJoined=yes || isJoined=''
         done
-        if [ "$current" = '=' ] && [ -n "$last" ]; then pending=$last current=''; fi
-        if [ -n "$pending" ]; then
-          _workq_value "$subcommand" "$pending"
-          case $value in
-            none) ;;
-            file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
-            directory) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-            *) mapfile -t COMPREPLY < <(compgen -W "$value" -- "$current") ;;
-          esac
-          return
-        fi
-        case $subcommand in
-      \#(options.joined(separator: "\n"))
-          ''|help)
-            [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W '\#(names)' -- "$current") ;;
+        [[ $current != [=:]* ]] || current=''
+        mapfile -t offers < <("${1/#\~/$HOME}" \#(request) "${words[@]}" 2>/dev/null)
+        case ${offers[0]} in
+          :command*)
+            index=${places[${offers[0]#:command } - 1]}
+            if declare -F _command_offset >/dev/null; then
+              _command_offset "$index"
+            else
+              compopt -o filenames
+              [ "$index" -lt "$COMP_CWORD" ] && word=-f || word=-fc
+              mapfile -t COMPREPLY < <(compgen "$word" -- "$current")
+            fi ;;
+          :file | :directory)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen "-${offers[0]:1:1}" -- "$current") ;;
+          *) mapfile -t COMPREPLY < <(compgen -W "${offers[*]%%$'\t'*}" -- "$current") ;;
         esac
-        [[ $current != -* ]] ||
-          mapfile -t COMPREPLY < <(compgen -W "$own \#(allNames(table.common))" -- "$current")
       }
 
       complete -F _workq workq
       """#
-  }
-
-  private static func allNames(_ options: [Option]) -> String {
-    options.flatMap(\.names).joined(separator: " ")
-  }
-
-  private static func bashValue(_ option: Option, _ subcommand: String) -> String? {
-    guard !option.isFlag else { return nil }
-    let patterns = option.names.map { subcommand == "*" ? "*' \($0)'" : "'\(subcommand) \($0)'" }
-    let value: String =
-      switch option.completion {
-      case .none: "none"
-      case .file: "file"
-      case .directory: "directory"
-      case .words(let words): "'\(words.joined(separator: " "))'"
-      }
-    let apart = option.needsValue ? "" : " isApart=''"
-    return "    \(patterns.joined(separator: "|"))) value=\(value)\(apart) ;;"
-  }
-
-  // MARK: zsh
-
-  private static func zsh(_ table: Table) -> String {
-    let subcommands = table.own.map { quoted("\($0.subcommand.name):\($0.subcommand.summary)") }
-    let cases = table.own.map { entry in
-      let specs = entry.options.map(zshSpec) + zshOperands(entry.subcommand.operands)
-      return "    \(entry.subcommand.name)) specs+=(\n\(indented(specs, 6))\n    ) ;;"
-    }
-    return #"""
+    case .zsh:
+      #"""
       #compdef workq
-      # Completions of workq for zsh.
-
-      _workq_command() {
-        _alternative 'commands:command:_command_names -e' 'files:file:_files'
-      }
-
-      # The words of that command, by its own completions.
-      _workq_arguments() {
-        if [[ $words[1] = -- ]]; then
-          shift words
-          ((CURRENT--))
-        fi
-        _normal
-      }
+      # Completions of workq for zsh: the program itself says what can follow.
 
       _workq() {
-        local curcontext=$curcontext state line ret=1
-        local -A opt_args
-        local -a specs subcommands
-        subcommands=(
-      \#(indented(subcommands + ["'help:Print the help of a subcommand'"], 4))
-        )
-        specs=(
-      \#(indented(table.common.map(zshSpec), 4))
-        )
-        _arguments -C -s -S : "${specs[@]}" '(-): :->subcommand' '(-)*:: :->arguments' && ret=0
-        case $state in
-          subcommand) _describe -t commands subcommand subcommands && ret=0 ;;
-          arguments)
-            _workq_specs $words[1]
-            _arguments -s -S : "${specs[@]}" && ret=0 ;;
-        esac
-        return ret
-      }
-
-      # Adds the options and the words of a subcommand.
-      _workq_specs() {
-        case $1 in
-      \#(cases.joined(separator: "\n"))
-          help) specs=('1: :(\#(Subcommand.names.joined(separator: " ")))') ;;
+        local -a offers
+        offers=(${(f)"$(${(Q)~words[1]} \#(request) "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
+        [[ $offers[1] = :command* ]] || compset -P 1 '--*='
+        case $offers[1] in
+          :command*)
+            shift ${offers[1]#:command } words
+            ((CURRENT -= ${offers[1]#:command }))
+            if ((CURRENT > 1)); then
+              _normal
+            else
+              _alternative 'commands:command:_command_names -e' 'files:file:_files'
+            fi ;;
+          :file) _files ;;
+          :directory) _files -/ ;;
+          *)
+            offers=("${(@)offers/$'\t'/:}")
+            _describe -t offers offer offers ;;
         esac
       }
 
       _workq "$@"
       """#
-  }
+    case .fish:
+      #"""
+      # Completions of workq for fish: the program itself says what can follow.
 
-  private static func indented(_ lines: [String], _ width: Int) -> String {
-    lines.map { String(repeating: " ", count: width) + $0 }.joined(separator: "\n")
-  }
-
-  private static func zshOperands(_ operands: Subcommand.Operands) -> [String] {
-    switch operands {
-    case .words(let name, atMost: let most): [most == 1 ? "'1:\(name): '" : "'*:\(name): '"]
-    case .exactly(let names): names.enumerated().map { "'\($0.offset + 1):\($0.element): '" }
-    case .command: ["'1: :_workq_command'", "'*::argument: _workq_arguments'"]
-    }
-  }
-
-  private static func zshSpec(_ option: Option) -> String {
-    let names = option.names
-    let marked = names.map { name in
-      switch option.argument {
-      case .none: name
-      case .required: name.hasPrefix("--") ? "\(name)=" : "\(name)+"
-      case .optional: "\(name)=-"
-      case .optionalApart: "\(name)="
-      }
-    }
-    let action: String =
-      switch option.completion {
-      case .none: " "
-      case .file: "_files"
-      case .directory: "_files -/"
-      case .words(let words): "(\(words.joined(separator: " ")))"
-      }
-    let colon = option.needsValue ? ":" : "::"
-    let value = option.isFlag ? "" : "\(colon)\(zshText(option.valueName)):\(action)"
-    let rest = quoted("[\(zshText(option.summary))]\(value)")
-    let list = marked.count == 1 ? marked[0] : "{\(marked.joined(separator: ","))}"
-    let excluded = option.repeats ? "'*'" : names.count == 1 ? "" : "'(\(names.joined(separator: " ")))'"
-    return "\(excluded)\(list)\(rest)"
-  }
-
-  private static func zshText(_ text: String) -> String {
-    String(text.flatMap { "[]:\\".contains($0) ? ["\\", $0] : [$0] })
-  }
-
-  // MARK: fish
-
-  private static func fish(_ table: Table) -> String {
-    let values = table.common.filter(\.needsValue)
-    let summaries = table.own.map { ("\"\" help", $0.subcommand.name, $0.subcommand.summary) }
-    let subcommands = (summaries + [("\"\"", "help", "Print the help of a subcommand")]).map {
-      place, name, summary in
-      "complete -c workq -n '__workq_in \(place)' -a \(name) -d \(fishText(summary))"
-    }
-    let own = table.own.flatMap { entry in
-      entry.options.map { fishOption($0, "__workq_in \(entry.subcommand.name)") }
-    }
-    return #"""
-      # Completions of workq for fish.
-
-      # The subcommand of the line, or "--" behind that.
-      function __workq_subcommand
-          set -l tokens (commandline -opc)
-          set -l subcommand ''
-          set -l isValue no
-          for token in $tokens[2..]
-              if test $isValue = yes
-                  set isValue no
-              else if test "$token" = --
-                  echo -- --
-                  return
-              else if contains -- "$token" \#(allNames(values))
-                  set isValue yes
-              else if not string match -q -- '-*' "$token"; and test -z "$subcommand"
-                  set subcommand "$token"
-              end
+      function __workq_offers
+          set -l words (commandline -opc)
+          set -l current (commandline -ct)
+          set -l program (string replace -r -- '^~' ~ $words[1])
+          set -l offers ($program \#(request) $words[2..] "$current" 2>/dev/null)
+          set -l option (string match -r -- '^--[^=]+=' "$current")
+          set -l value (string replace -- "$option" '' "$current")
+          switch "$offers[1]"
+              case ':command *'
+                  set -l place (string replace ':command ' '' -- $offers[1])
+                  complete --do-complete "$(string escape -- $words[(math $place + 1)..] | string join ' ') $current"
+              case :file
+                  printf '%s\n' "$option"(complete --do-complete "__fish_command_without_completions $value")
+              case :directory
+                  printf '%s\n' "$option"(__fish_complete_directories "$value")
+              case '*'
+                  printf '%s\n' "$option"$offers
           end
-          echo -- "$subcommand"
       end
 
-      # What fish has for the command behind "--".
-      function __workq_command
-          set -l tokens (commandline -opc)
-          set -l words (string escape -- $tokens[(math (contains -i -- -- $tokens) + 1)..])
-          complete --do-complete (string join ' ' -- $words (commandline -ct))
-      end
-
-      # Whether that is one of these.
-      function __workq_in
-          contains -- "$(__workq_subcommand)" $argv
-      end
-
-      complete -c workq -f
-      complete -c workq -n '__workq_in --' -a '(__workq_command)'
-      \#(subcommands.joined(separator: "\n"))
-      \#(table.common.map { fishOption($0, "not __workq_in --") }.joined(separator: "\n"))
-      \#(own.joined(separator: "\n"))
+      complete -c workq -f -a '(__workq_offers)'
       """#
+    }
   }
-
-  private static func fishOption(_ option: Option, _ condition: String) -> String {
-    let names =
-      (option.short.map { ["-s \($0)"] } ?? []) + ([option.long] + option.aliases).map { "-l \($0)" }
-    let exclusive = option.needsValue ? " -x" : ""
-    let value =
-      switch option.completion {
-      case .none: exclusive
-      case .file: option.needsValue ? " -r -F" : " -F"
-      case .directory: "\(exclusive) -a '(__fish_complete_directories)'"
-      case .words(let words): "\(exclusive) -a '\(words.joined(separator: " "))'"
-      }
-    return
-      "complete -c workq -n '\(condition)' \(names.joined(separator: " "))\(value) -d \(fishText(option.summary))"
-  }
-
-  private static func fishText(_ text: String) -> String { quoted(text, #"\'"#) }
 }

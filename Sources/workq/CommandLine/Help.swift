@@ -22,13 +22,12 @@ enum Help {
     let options = subcommand.options
     let common = options.filter(\.isCommon)
     let width = (common.map { briefHeading($0).count }.max() ?? 0) + 4
-    var lines = head(subcommand) + [""]
-    for option in common {
-      lines.append("  \(briefHeading(option).padded(to: width - 2))\(brief(option, width))")
-    }
+    let lines = common.map { "  \(briefHeading($0).padded(to: width - 2))\(brief($0, width))" }
     let rest = options.count - common.count
     let more = rest == 1 ? "1 more option" : "\(rest) more options"
-    return lines + ["", "\(more), and all of them in full: workq \(subcommand.name) --help"]
+    return head(subcommand) + [""] + lines + [
+      "", "\(more), and all of them in full: workq \(subcommand.name) --help",
+    ]
   }
 
   /// The names that are left when aliases are, in columns.
@@ -44,11 +43,9 @@ enum Help {
   }
 
   private static func long(_ subcommand: Subcommand) -> [String] {
-    var lines = head(subcommand)
-    for paragraph in subcommand.description.split(separator: "\n") {
-      lines += [""] + Prose.lines(String(paragraph), indent: 0)
-    }
-    return lines + subcommand.groups().flatMap(section)
+    let description = subcommand.description.split(separator: "\n")
+      .flatMap { [""] + Prose.lines(String($0), indent: 0) }
+    return head(subcommand) + description + subcommand.groups().flatMap(section)
   }
 
   private static func head(_ subcommand: Subcommand) -> [String] {
@@ -60,9 +57,7 @@ enum Help {
     lines.append("Usage: workq [options] subcommand [options] [arguments]")
     if !isShort { lines += [""] + Prose.lines(programDescription, indent: 0) }
     lines += ["", "Subcommands:"]
-    for subcommand in Subcommand.names.compactMap(Subcommand.named) {
-      lines.append("  \(subcommand.name.padded(to: 10))\(subcommand.summary)")
-    }
+    lines += Subcommand.all.map { "  \($0.name.padded(to: 10))\($0.summary)" }
     guard !isShort else {
       return lines + ["", "Options of a subcommand: workq <subcommand> -h; all in full: --help"]
     }
@@ -82,11 +77,9 @@ enum Help {
 
   /// The default and the environment.
   private static func remark(_ option: Option) -> String {
-    var remarks: [String] = []
-    if !option.defaultValue.isEmpty { remarks.append("default: \(option.defaultValue)") }
-    if !option.environment.isEmpty {
-      remarks.append("environment: \(option.environment.joined(separator: ", "))")
-    }
+    let environment = option.environment.joined(separator: ", ")
+    let remarks = [("default", option.defaultValue), ("environment", environment)]
+      .filter { !$1.isEmpty }.map { "\($0): \($1)" }
     return remarks.isEmpty ? "" : " (\(remarks.joined(separator: "; ")))"
   }
 }

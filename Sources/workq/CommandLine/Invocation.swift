@@ -2,15 +2,13 @@
 enum Invocation {
   /// Help about a subcommand, or about the program.
   case help(Subcommand?, isShort: Bool)
-  case version
-  case completions(Completions.Shell)
+  case print(String)
   case run(Subcommand, Settings)
 
   /// What an option asks for instead of the subcommand.
   enum Answer: Equatable {
     case help
-    case version
-    case completions(Completions.Shell)
+    case print(String)
   }
 
   /// The options that can stand in front of the subcommand.
@@ -20,81 +18,66 @@ enum Invocation {
   ///
   /// - Throws: `usage`, in one line that says what is accepted or which help to read.
   static func parse(_ arguments: [String]) throws(Failure) -> Invocation {
-    guard !arguments.isEmpty else { return .help(nil, isShort: true) }
-    var settings = Settings()
+    guard let first = arguments.first else { return .help(nil, isShort: true) }
+    if first == Completions.request { return .print(Completions.offers(for: arguments.dropFirst())) }
+    var (settings, subcommand) = (Settings(), Subcommand?.none)
     let options = (commonGroups + [.program]).flatMap(\.options)
     var scanner = OptionScanner(arguments[...], options) {
       Suggestion.misplacedOption($0, arguments, options)
     }
-    let subcommand: Subcommand
     do throws(UsageError) {
-      while true {
-        guard let token = try scanner.next() else { throw UsageError("no subcommand was given") }
-        if case .word(let word) = token {
-          if word == "help" { return try help(scanner.rest) }
-          guard let found = Subcommand.named(word) else { throw Suggestion.unknownSubcommand(word) }
-          subcommand = found
-          break
+      while let token = try scanner.next() {
+        switch token {
+        case .option(let option, let value, let isShort):
+          try apply(option, value, to: &settings)
+          switch settings.answer {
+          case nil: break
+          case .help: return .help(subcommand, isShort: isShort)
+          case .print(let text): return .print(text)
+          }
+        case .word("help") where subcommand == nil: return try help(scanner.rest)
+        case .word(let word):
+          guard let subcommand else {
+            let found = try Self.subcommand(word)
+            (subcommand, scanner) = (found, OptionScanner(scanner.rest, found.options))
+            continue
+          }
+          if case .command = subcommand.operands, !scanner.isPastOptions {
+            throw UsageError("unexpected argument '\(Quoted.plain(word))'; a command to run goes after '--'")
+          }
+          settings.words.append(word)
         }
-        if let invocation = try take(token, &settings, nil) { return invocation }
       }
+      guard let subcommand else { throw UsageError("no subcommand was given") }
+      try check(settings.words, subcommand.operands, hasMark: scanner.isPastOptions)
+      try settings.connection.check()
+      try settings.output.check()
+      try subcommand.check(settings)
+      return .run(subcommand, settings)
     } catch {
-      throw Failure(error, in: "workq")
+      throw Failure(error, in: subcommand.map { "workq \($0.name)" } ?? "workq")
     }
-    return try parse(scanner.rest, subcommand, settings)
+  }
+
+  private static func subcommand(_ word: String) throws(UsageError) -> Subcommand {
+    guard let found = Subcommand.named(word) else { throw Suggestion.unknownSubcommand(word) }
+    return found
   }
 
   private static func help(_ words: ArraySlice<String>) throws(UsageError) -> Invocation {
     guard let word = words.first, word.utf8.first != UInt8(ascii: "-"), word != "help" else {
       return .help(nil, isShort: false)
     }
-    guard let subcommand = Subcommand.named(word) else { throw Suggestion.unknownSubcommand(word) }
-    return .help(subcommand, isShort: false)
+    return .help(try subcommand(word), isShort: false)
   }
 
-  private static func parse(
-    _ arguments: ArraySlice<String>, _ subcommand: Subcommand, _ settings: Settings
-  ) throws(Failure) -> Invocation {
-    var settings = settings
-    var scanner = OptionScanner(arguments, subcommand.options)
-    do throws(UsageError) {
-      while let token = try scanner.next() {
-        if case .word(let word) = token {
-          if case .command = subcommand.operands, !scanner.isPastOptions {
-            throw UsageError("unexpected argument '\(Quoted.plain(word))'; a command to run goes after '--'")
-          }
-          settings.words.append(word)
-        } else if let invocation = try take(token, &settings, subcommand) {
-          return invocation
-        }
-      }
-      try check(settings.words, subcommand.operands, hasMark: scanner.isPastOptions)
-      try settings.connection.check()
-      try settings.output.check()
-      try subcommand.check(settings)
-    } catch {
-      throw Failure(error, in: "workq \(subcommand.name)")
-    }
-    return .run(subcommand, settings)
-  }
-
-  /// Applies an option to the settings.
-  ///
-  /// - Returns: what it asks for instead of the subcommand, if so.
-  private static func take(
-    _ token: OptionScanner.Token, _ settings: inout Settings, _ subcommand: Subcommand?
-  ) throws(UsageError) -> Invocation? {
-    guard case .option(let option, let value, let isShort) = token else { return nil }
+  private static func apply(
+    _ option: Option, _ value: String?, to settings: inout Settings
+  ) throws(UsageError) {
     do throws(UsageError) {
       try option.apply(&settings, value)
     } catch {
       throw UsageError("--\(option.long): \(error.reason)", use: error.advice)
-    }
-    return switch settings.answer {
-    case nil: nil
-    case .help: .help(subcommand, isShort: isShort)
-    case .version: .version
-    case .completions(let shell): .completions(shell)
     }
   }
 

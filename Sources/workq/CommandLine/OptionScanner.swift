@@ -18,6 +18,8 @@ struct OptionScanner {
   private var cluster = Substring()
   /// Whether `--` was found.
   private(set) var isPastOptions = false
+  /// The option at the end whose value is missing.
+  private(set) var optionWithoutValue: Option?
 
   init(
     _ arguments: ArraySlice<String>, _ options: [Option], unknown: ((String) -> UsageError)? = nil
@@ -81,6 +83,7 @@ struct OptionScanner {
       return nil
     case .required:
       guard let value = attached ?? rest.popFirst() else {
+        optionWithoutValue = option
         throw UsageError("\(name) needs a value: \(name) <\(option.valueName)>")
       }
       return value

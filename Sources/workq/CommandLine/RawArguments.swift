@@ -31,9 +31,6 @@ enum RawArguments {
     }
   }
 
-  /// The bytes for a call of C, such as a file's name.
-  static func cString(of text: String) -> [CChar] { bytes(of: text).map { CChar(bitPattern: $0) } + [0] }
-
   /// Whether an argument was no UTF-8.
   static func isEscaped(_ text: String) -> Bool {
     text.unicodeScalars.contains { $0.value >= base }

@@ -27,6 +27,8 @@ struct Subcommand {
   /// In the order of the help.
   static let names = ["publish", "work", "status", "failed", "retry", "peek", "move", "declare", "purge"]
 
+  static var all: [Subcommand] { names.compactMap(named) }
+
   static func named(_ name: String) -> Subcommand? {
     switch name {
     case "publish": Publish.subcommand

@@ -53,6 +53,9 @@ enum Value {
     return field
   }
 
+  /// The path as it was typed, byte for byte.
+  static func path(_ text: String) -> FilePath { FilePath(bytes: RawArguments.bytes(of: text)) }
+
   /// Text that AMQP sends as a short string: UTF-8 of 255 bytes at most.
   static func shortText(_ text: String) throws(UsageError) -> String {
     guard !RawArguments.isEscaped(text) else { throw UsageError("the value is not valid UTF-8") }

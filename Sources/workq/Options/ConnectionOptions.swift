@@ -1,3 +1,5 @@
+internal import AMQP
+
 extension OptionGroup {
   /// Which broker, and which queue on it.
   static var connection: OptionGroup {
@@ -28,7 +30,7 @@ extension OptionGroup {
         .value(
           "url-file", "file", complete: .file, "Read the URL from the first line of <file>",
           "Nobody else may be able to read the file: its mode is 0600, or 0640 if root owns it."
-        ) { $0.connection.urlFile = $1 },
+        ) { $0.connection.urlFile = Value.path($1) },
         .value("host", "host", "Host, instead of the URL's") { $0.connection.host = $1 },
         .value("port", "port", "Port, instead of the URL's") { (settings, value) throws(UsageError) in
           settings.connection.port = try Value.integer(value, 1...UInt16.max)
@@ -44,7 +46,7 @@ extension OptionGroup {
           users can see command lines. A password in --url causes a warning, and is overwritten in the list of \
           processes.
           """
-        ) { $0.connection.passwordFile = $1 },
+        ) { $0.connection.passwordFile = Value.path($1) },
       ] + tls + [
         .value(
           "connect-timeout", "duration", default: "5s",
@@ -79,14 +81,14 @@ extension OptionGroup {
         The system's are those that OpenSSL knows; SSL_CERT_FILE and SSL_CERT_DIR replace them. This option, \
         --cert, --key and --insecure need an `amqps` URL.
         """
-      ) { $0.connection.cacert = $1 },
+      ) { $0.connection.cacert = Value.path($1) },
       .value("cert", "file", complete: .file, "Client certificate (PEM); needs --key") {
-        $0.connection.cert = $1
+        $0.connection.cert = Value.path($1)
       },
       .value(
         "key", "file", complete: .file, "Private key of the client certificate (PEM)",
         "The key must not be encrypted: workq does not ask for a pass phrase."
-      ) { $0.connection.key = $1 },
+      ) { $0.connection.key = Value.path($1) },
       .flag(
         "insecure", short: "k", "Do not verify the broker's certificate",
         """
@@ -123,7 +125,9 @@ extension OptionGroup {
           "help", short: "h", common: true, "Print the help",
           "-h prints examples and the most used options, --help all options."
         ) { $0.answer = .help },
-        .flag("version", short: "V", "Print the versions of workq and rabbitmq-c") { $0.answer = .version },
+        .flag("version", short: "V", "Print the versions of workq and rabbitmq-c") {
+          $0.answer = .print("\(Version.current) (rabbitmq-c \(Connection.libraryVersion))")
+        },
       ])
   }
 
@@ -136,8 +140,9 @@ extension OptionGroup {
           "generate-completion-script", "shell", complete: .words(["bash", "zsh", "fish"]),
           "Print the completions for bash, zsh or fish"
         ) { (settings, value) throws(UsageError) in
-          settings.answer = .completions(
-            try Value.choice(value, [("bash", .bash), ("zsh", .zsh), ("fish", .fish)]))
+          let shell = try Value.choice(
+            value, [("bash", Completions.Shell.bash), ("zsh", .zsh), ("fish", .fish)])
+          settings.answer = .print(Completions.script(for: shell))
         }
       ])
   }

@@ -65,14 +65,14 @@ extension Publish {
           Can be repeated. Without one of the options above, each file is one task. A file that cannot be read is \
           an error before anything is sent.
           """
-        ) { $0.publish.input.files.append($1) },
+        ) { $0.publish.input.files.append(Value.path($1)) },
         .value(
           "failed-to", "file", complete: .file, "Write records that were not published to <file>",
           """
           The records keep their delimiters, so that the file can be published again. It is emptied first, and \
           removed at the end if it is empty. Needs one of the options for records.
           """
-        ) { $0.publish.input.failedTo = $1 },
+        ) { $0.publish.input.failedTo = Value.path($1) },
       ])
   }
 
@@ -174,8 +174,8 @@ extension Publish {
       ])
   }
 
-  private static func nonempty(_ directory: String) throws(UsageError) -> String {
+  private static func nonempty(_ directory: String) throws(UsageError) -> FilePath {
     guard !directory.isEmpty else { throw UsageError("the directory's name is empty") }
-    return directory
+    return Value.path(directory)
   }
 }

@@ -11,7 +11,7 @@ internal import Glibc
 package struct Spool: ~Copyable {
   private static let longestWait = Duration.milliseconds(100)
 
-  private let directory: String
+  private let directory: FilePath
   private let disk: Disk
   private let lockFile: Disk.OpenFile
   private var isLocked = false
@@ -19,11 +19,11 @@ package struct Spool: ~Copyable {
   /// Makes the directory if there is none.
   ///
   /// - Throws: `unwritable` or `full`.
-  package init(directory: String) throws(SpoolError) {
+  package init(directory: FilePath) throws(SpoolError) {
     try self.init(directory: directory, disk: Disk())
   }
 
-  init(directory: String, disk: Disk) throws(SpoolError) {
+  init(directory: FilePath, disk: Disk) throws(SpoolError) {
     self.directory = directory
     self.disk = disk
     lockFile = try Self.prepare(directory, disk)
@@ -59,13 +59,19 @@ package struct Spool: ~Copyable {
 
   /// The names of the segments, oldest first.
   ///
-  /// Under the lock it also removes what writers that died have left.
+  /// Under the lock it also removes what processes that died have left: drafts, and segments that have a replacement.
   package func segments() throws(SpoolError) -> [String] {
     let names = try disk.list(directory)
-    if isLocked {
-      for name in names where SpoolName.isTemporary(name) { try removeIfAbandoned(path(name)) }
+    var segments = names.filter { SpoolName.isSegment($0) }.sorted()
+    guard isLocked else { return segments }
+    for name in names where SpoolName.isTemporary(name) { try removeIfAbandoned(path(name)) }
+    for name in segments where SpoolName.replacement(of: name) != name {
+      guard segments.contains(SpoolName.replacement(of: name)) else { continue }
+      try disk.sync(directory: directory)
+      try disk.remove(path(name))
+      segments.removeAll { $0 == name }
     }
-    return names.filter { SpoolName.isSegment($0) }.sorted()
+    return segments
   }
 
   /// The tasks of a segment, in the order in which they were added.
@@ -85,29 +91,38 @@ package struct Spool: ~Copyable {
   }
 
   /// Keeps only `rest` of a segment, in the same place of the order; there is never less on the disk.
-  package func replace(_ segment: String, with rest: [Envelope]) throws(SpoolError) {
-    guard !rest.isEmpty else { return try remove(segment) }
+  ///
+  /// - Returns: the name of the segment that holds the rest.
+  @discardableResult
+  package func replace(_ segment: String, with rest: [Envelope]) throws(SpoolError) -> String {
+    let replacement = SpoolName.replacement(of: segment)
+    guard !rest.isEmpty else {
+      try remove(segment)
+      return replacement
+    }
     let pieces = try encode(rest)
-    let draft = try disk.open(path(SpoolName.rest(of: segment)), O_WRONLY | O_CREAT | O_TRUNC)
-    try store(pieces, in: draft, as: segment, isNew: false)
+    let draft = try disk.open(path(SpoolName.rest(of: replacement)), O_WRONLY | O_CREAT | O_TRUNC)
+    try store(pieces, in: draft, as: replacement, isNew: false)
+    if replacement != segment { try remove(segment) }
+    return replacement
   }
 
   /// Gives a corrupt segment a name under which it is out of the way, for people to look at.
   ///
   /// - Returns: its path.
-  package func setAside(_ segment: String) throws(SpoolError) -> String {
+  package func setAside(_ segment: String) throws(SpoolError) -> FilePath {
     let target = path(SpoolName.setAside(segment))
     try disk.rename(path(segment), to: target)
     return target
   }
 
-  private func path(_ name: String) -> String { "\(directory)/\(name)" }
+  private func path(_ name: String) -> FilePath { directory + "/\(name)" }
 }
 
 // MARK: Reading
 
 extension Spool {
-  private func openToRead(_ path: String) throws(SpoolError) -> Disk.OpenFile {
+  private func openToRead(_ path: FilePath) throws(SpoolError) -> Disk.OpenFile {
     do throws(SpoolError) {
       // What somebody else put there may be a FIFO, which must not make us wait.
       return try disk.open(path, O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
@@ -116,7 +131,7 @@ extension Spool {
     }
   }
 
-  private static func notAFile(_ path: String) -> SpoolError {
+  private static func notAFile(_ path: FilePath) -> SpoolError {
     SpoolError(.corrupt, path, "it is not a regular file")
   }
 }
@@ -125,11 +140,11 @@ extension Spool {
 
 extension Spool {
   private func encode(_ envelopes: [Envelope]) throws(SpoolError) -> [[UInt8]] {
-    guard let pieces = SpoolFile.encode(envelopes) else {
-      throw SpoolError(
-        .unwritable, directory, "a task's headers are nested more than \(TableCoding.deepest) deep")
+    do throws(AMQPError) {
+      return try SpoolFile.encode(envelopes)
+    } catch {
+      throw SpoolError(.unwritable, directory, error.detail)
     }
-    return pieces
   }
 
   /// The time, or what comes after the greatest number that the directory has seen, if that is later.
@@ -170,7 +185,7 @@ extension Spool {
   private func store(
     _ pieces: [[UInt8]], in draft: borrowing Disk.OpenFile, as segment: String, isNew: Bool
   ) throws(SpoolError) {
-    var leftover: String? = draft.path
+    var leftover: FilePath? = draft.path
     do throws(SpoolError) {
       for piece in pieces { try disk.write(piece, to: draft) }
       try disk.sync(draft)
@@ -185,7 +200,7 @@ extension Spool {
     }
   }
 
-  private func removeIfAbandoned(_ path: String) throws(SpoolError) {
+  private func removeIfAbandoned(_ path: FilePath) throws(SpoolError) {
     do throws(SpoolError) {
       let file = try disk.open(path, O_WRONLY)
       if try disk.lock(file) { try disk.remove(path) }
@@ -199,9 +214,9 @@ extension Spool {
 
 extension Spool {
   /// Makes what is missing, and opens the lock's file.
-  private static func prepare(_ directory: String, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
-    guard !directory.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
-    let path = "\(directory)/\(SpoolName.lock)"
+  private static func prepare(_ directory: FilePath, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
+    guard !directory.bytes.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
+    let path = directory + "/\(SpoolName.lock)"
     do throws(SpoolError) {
       let file = try disk.open(path, O_RDWR)
       try disk.checkIsWritable(directory: directory)
@@ -215,7 +230,7 @@ extension Spool {
     }
   }
 
-  private static func syncAncestors(of directory: String, _ disk: Disk) throws(SpoolError) {
+  private static func syncAncestors(of directory: FilePath, _ disk: Disk) throws(SpoolError) {
     var path = try disk.resolve(directory)
     while let parent = Disk.parent(of: path) {
       do throws(SpoolError) {

@@ -1,3 +1,4 @@
+package import AMQP
 internal import Glibc
 
 /// Why a spool cannot keep tasks, or give them back.
@@ -16,7 +17,7 @@ package struct SpoolError: Error, Equatable, Sendable {
 
   package let kind: Kind
   /// The file or directory.
-  package let path: String
+  package let path: FilePath
   /// The system's own words, where it gave any.
   package let detail: String
   /// The system's number for it; 0 when the system had no part in it.
@@ -25,12 +26,12 @@ package struct SpoolError: Error, Equatable, Sendable {
   /// Whether the file is no longer there: somebody else has removed it.
   package var isMissing: Bool { code == ENOENT }
 
-  init(_ kind: Kind, _ path: String, _ detail: String) {
+  init(_ kind: Kind, _ path: FilePath, _ detail: String) {
     (self.kind, self.path, self.detail, code) = (kind, path, detail, 0)
   }
 
   /// What a system call failed with; `kind` is what that means, unless the disk is full.
-  init(code: Int32, _ kind: Kind, _ path: String) {
+  init(code: Int32, _ kind: Kind, _ path: FilePath) {
     self.kind = code == ENOSPC || code == EDQUOT ? .full : kind
     self.path = path
     self.code = code

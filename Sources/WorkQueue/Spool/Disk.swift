@@ -1,3 +1,4 @@
+internal import AMQP
 internal import Glibc
 
 /// The system calls that a spool makes, all in one place, so that a test can stand before each of them.
@@ -8,9 +9,9 @@ struct Disk {
     }
 
     let name: Name
-    let path: String
+    let path: FilePath
     /// The new name of what is renamed.
-    var target: String?
+    var target: FilePath?
   }
 
   enum Interference {
@@ -32,7 +33,7 @@ struct Disk {
 
   /// A file that is closed when its owner is done with it, whatever happened.
   struct OpenFile: ~Copyable {
-    let path: String
+    let path: FilePath
     fileprivate let descriptor: Int32
 
     deinit { close(descriptor) }
@@ -42,11 +43,11 @@ struct Disk {
 
   /// Opens a file, no symbolic link to one; one that it makes is its owner's alone.
   func open(
-    _ path: String, _ flags: Int32, otherwise kind: SpoolError.Kind = .unwritable
+    _ path: FilePath, _ flags: Int32, otherwise kind: SpoolError.Kind = .unwritable
   ) throws(SpoolError) -> OpenFile {
     let flags = flags | O_CLOEXEC | (flags & O_DIRECTORY == 0 ? O_NOFOLLOW : 0)
     let descriptor = try run(Call(name: .open, path: path), otherwise: kind) { _ in
-      Int(unsafe Glibc.open(path, flags, 0o600))
+      Int(unsafe Glibc.open(path.cString, flags, 0o600))
     }
     return OpenFile(path: path, descriptor: Int32(descriptor))
   }
@@ -112,18 +113,18 @@ struct Disk {
 
   // MARK: Names
 
-  func rename(_ path: String, to target: String) throws(SpoolError) {
+  func rename(_ path: FilePath, to target: FilePath) throws(SpoolError) {
     _ = try run(Call(name: .rename, path: path, target: target)) { _ in
-      Int(unsafe Glibc.rename(path, target))
+      Int(unsafe Glibc.rename(path.cString, target.cString))
     }
   }
 
-  func remove(_ path: String) throws(SpoolError) {
-    _ = try run(Call(name: .remove, path: path)) { _ in Int(unsafe unlink(path)) }
+  func remove(_ path: FilePath) throws(SpoolError) {
+    _ = try run(Call(name: .remove, path: path)) { _ in Int(unsafe unlink(path.cString)) }
   }
 
   /// Whether there is something of that name.
-  func exists(_ path: String) throws(SpoolError) -> Bool {
+  func exists(_ path: FilePath) throws(SpoolError) -> Bool {
     do throws(SpoolError) {
       try access(path, F_OK)
       return true
@@ -135,7 +136,7 @@ struct Disk {
   // MARK: Directories
 
   /// Makes a directory, and those above it, for its owner alone; one that exists stays as it is.
-  func makeDirectories(_ path: String) throws(SpoolError) {
+  func makeDirectories(_ path: FilePath) throws(SpoolError) {
     do throws(SpoolError) {
       try makeDirectory(path)
     } catch let error where error.code == ENOENT {
@@ -145,26 +146,27 @@ struct Disk {
     }
   }
 
-  private func makeDirectory(_ path: String) throws(SpoolError) {
+  private func makeDirectory(_ path: FilePath) throws(SpoolError) {
     do throws(SpoolError) {
-      _ = try run(Call(name: .makeDirectory, path: path)) { _ in Int(unsafe mkdir(path, 0o700)) }
+      _ = try run(Call(name: .makeDirectory, path: path)) { _ in Int(unsafe mkdir(path.cString, 0o700)) }
     } catch let error where error.code == EEXIST {}
   }
 
   /// The directory above, by the path's words; nil when it has only one.
-  static func parent(of path: String) -> String? {
-    guard let end = path.lastIndex(where: { $0 != "/" }),
-      let slash = path[...end].lastIndex(of: "/")
+  static func parent(of path: FilePath) -> FilePath? {
+    let slash = UInt8(ascii: "/")
+    guard let end = path.bytes.lastIndex(where: { $0 != slash }),
+      let last = path.bytes[...end].lastIndex(of: slash)
     else { return nil }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+    return last == 0 ? "/" : FilePath(bytes: Array(path.bytes[..<last]))
   }
 
   /// The path without symbolic links and dots.
-  func resolve(_ path: String) throws(SpoolError) -> String {
+  func resolve(_ path: FilePath) throws(SpoolError) -> FilePath {
     var resolved = path
     _ = try run(Call(name: .resolve, path: path)) { _ in
-      guard let result = unsafe realpath(path, nil) else { return -1 }
-      unsafe resolved = String(cString: result)
+      guard let result = unsafe realpath(path.cString, nil) else { return -1 }
+      resolved = unsafe FilePath(bytes: [UInt8](UnsafeRawBufferPointer(start: result, count: strlen(result))))
       unsafe free(result)
       return 0
     }
@@ -172,26 +174,26 @@ struct Disk {
   }
 
   /// Throws what stands against making, finding and removing files there.
-  func checkIsWritable(directory: String) throws(SpoolError) {
+  func checkIsWritable(directory: FilePath) throws(SpoolError) {
     try access(directory, R_OK | W_OK | X_OK)
   }
 
-  private func access(_ path: String, _ mode: Int32) throws(SpoolError) {
+  private func access(_ path: FilePath, _ mode: Int32) throws(SpoolError) {
     _ = try run(Call(name: .access, path: path)) { _ in
-      Int(unsafe faccessat(AT_FDCWD, path, mode, AT_EACCESS))
+      Int(unsafe faccessat(AT_FDCWD, path.cString, mode, AT_EACCESS))
     }
   }
 
   /// Waits until the names in a directory have reached the disk.
-  func sync(directory: String) throws(SpoolError) {
+  func sync(directory: FilePath) throws(SpoolError) {
     try sync(try open(directory, O_RDONLY | O_DIRECTORY))
   }
 
   /// The names in a directory, in no order.
-  func list(_ directory: String) throws(SpoolError) -> [String] {
+  func list(_ directory: FilePath) throws(SpoolError) -> [String] {
     var names: [String] = []
     _ = try run(Call(name: .list, path: directory), otherwise: .unreadable) { _ in
-      guard let stream = unsafe opendir(directory) else { return -1 }
+      guard let stream = unsafe opendir(directory.cString) else { return -1 }
       defer { unsafe closedir(stream) }
       names = []
       while true {

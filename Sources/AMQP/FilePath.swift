@@ -1,0 +1,27 @@
+/// A file's name: bytes, which need not be text, and none of which is NUL.
+package struct FilePath: Hashable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
+  package let bytes: [UInt8]
+
+  package init(bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  package init(_ text: String) {
+    bytes = Array(text.utf8)
+  }
+
+  package init(stringLiteral text: String) {
+    self.init(text)
+  }
+
+  /// For messages: what is not UTF-8 is replaced.
+  package var description: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// For a call of C.
+  package var cString: [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }
+
+  /// The path with this text at its end.
+  package static func + (path: FilePath, text: String) -> FilePath {
+    FilePath(bytes: path.bytes + Array(text.utf8))
+  }
+}
