@@ -17,6 +17,9 @@ package struct FilePath: Hashable, Sendable, CustomStringConvertible, Expressibl
   /// For messages: what is not UTF-8 is replaced.
   package var description: String { String(decoding: bytes, as: UTF8.self) }
 
+  /// What comes after the last slash.
+  package var name: String { String(decoding: bytes.split(separator: UInt8(ascii: "/")).last ?? [], as: UTF8.self) }
+
   /// For a call of C.
   package var cString: [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }
 

@@ -21,6 +21,14 @@ struct WorkSettings: Equatable {
   var timeout: Duration?
   var killAfter = Duration.seconds(10)
   var declares = true
+  /// How many tasks may begin in a time; nil is no limit.
+  var rate: Throttle.Rate?
+  /// After how many failures in a row the worker pauses; nil is never.
+  var pauseAfter: Int?
+  /// Where metrics are written; nil is nowhere.
+  var metrics: FilePath?
+  /// The worker's name in the metrics; nil is the host's and the file's.
+  var workerName: String?
 
   var maxAttempts = 5
   var retryDelay = Duration.seconds(10)
@@ -109,6 +117,12 @@ struct WorkSettings: Equatable {
   ) throws(Failure) {
     options.jobs = jobs
     options.prefetch = prefetch ?? UInt16(clamping: jobs)
+    if let rate {
+      // No task is to be held for more than a minute.
+      let most = UInt16(clamping: rate.prefetch)
+      options.prefetch = options.prefetch == 0 ? most : min(options.prefetch, most)
+    }
+    (options.rate, options.pauseAfter) = (rate, pauseAfter)
     options.acknowledges = acknowledges
     options.dot = dot
     options.declares = declares

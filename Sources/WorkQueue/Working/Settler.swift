@@ -52,10 +52,13 @@ struct Settler: ~Copyable {
 
   // MARK: Results
 
-  /// Settles a task whose work is over.
-  mutating func settle(_ result: JobResult, on link: inout Link) throws(AMQPError) {
+  /// Settles a task whose work is over; with `isProbe`, its failure is not counted as an attempt.
+  ///
+  /// - Returns: what became of it.
+  mutating func settle(_ result: JobResult, isProbe: Bool, on link: inout Link) throws(AMQPError) -> Settlement {
     let (job, outcome) = (result.job, result.outcome)
-    let settlement = options.policy.settlement(of: outcome, attempt: job.attempt)
+    var settlement = options.policy.settlement(of: outcome, attempt: job.attempt)
+    if isProbe && settlement != .acknowledge { settlement = .handBack }
     let tag = job.delivery.tag
     let isInVain = options.acknowledges && !link.holds(tag)
     let isPastTimeLimit = isInVain && link.hasDelivered(tag)
@@ -65,7 +68,7 @@ struct Settler: ~Copyable {
     report(.ended(job, end))
     guard !isInVain else {
       tally.inVain += 1
-      return
+      return settlement
     }
     switch settlement {
     case .acknowledge:
@@ -90,6 +93,7 @@ struct Settler: ~Copyable {
     case .retry(let delay): retrier.add(copy(of: result, to: .delay(delay)))
     case .park: retrier.add(copy(of: result, to: .failedQueue))
     }
+    return settlement
   }
 
   private func copy(of result: JobResult, to destination: Copy.Destination) -> Copy {

@@ -27,6 +27,12 @@ extension Worker {
     package var bounds = Bounds()
     /// How long running tasks may take after the first signal; nil is as long as they like.
     package var grace: Duration?
+    /// How many tasks may begin in a time; nil is no limit.
+    package var rate: Throttle.Rate?
+    /// After how many failures in a row the worker pauses; nil is never.
+    package var pauseAfter: Int?
+    /// How often the worker reports how it stands; nil is never.
+    package var progressInterval: Duration?
     /// How long a broker may be away, from the first connection on; nil is for ever.
     package var reconnectsFor: Duration?
 

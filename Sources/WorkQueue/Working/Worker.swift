@@ -40,8 +40,12 @@ package struct Worker: ~Copyable {
   private var jobs: Jobs
   private var settler: Settler
   private var drain: Drain
+  private var throttle: Throttle
   private var shutdown = Shutdown()
   private var loop = EventLoop()
+  /// Whether no tasks are received because none may begin for long.
+  private var isHeld = false
+  private var nextProgress: Deadline
 
   /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
@@ -50,6 +54,8 @@ package struct Worker: ~Copyable {
     jobs = Jobs(options, report: report)
     settler = Settler(options, report: report)
     drain = Drain(options.bounds)
+    throttle = Throttle(options.rate, pauseAfter: options.pauseAfter, options.policy)
+    nextProgress = options.progressInterval == nil ? .never : .now
   }
 
   /// Works until a signal, a bound or a failure ends it.
@@ -94,17 +100,21 @@ package struct Worker: ~Copyable {
   private func stopSignals(_ signals: borrowing Signals) -> [Int32] {
     let all = signals.receive()
     guard all.contains(SIGUSR1) else { return all }
-    report(
-      .state(
-        link.address, running: jobs.count, waiting: inbox.count, settler.counts, after: .now - started))
+    report(.state(state))
     return all.filter { $0 != SIGUSR1 }
+  }
+
+  private var state: WorkerState {
+    WorkerState(
+      address: link.address, running: jobs.count, prefetched: inbox.count, counts: settler.counts,
+      uptime: .now - started)
   }
 
   // MARK: A turn
 
   /// Whether there is nothing left to be done before leaving.
   private var isOver: Bool { shutdown.isUnderway && isIdle }
-  private var isIdle: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
+  private var isIdle: Bool { !isHeld && jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
 
   /// Takes one turn with the connection, or tries to get one, and with the tasks.
   ///
@@ -115,17 +125,25 @@ package struct Worker: ~Copyable {
       if !shutdown.isUnderway, try link.reconnectIfDue() { drain.reset() }
       isDrained = try readEvents()
       try settle(jobs.step(limit: link.timeLimit))
+      try holdTasks()
       try beginTasks()
       try settler.step(on: &link, &inbox, isStopping: shutdown.isUnderway)
       if let failure = settler.failure { stop(.failure(failure)) }
       try beginTasks()
       try checkBounds()
       report(.caughtUp)
+      reportProgress()
       try link.flush()
     } catch {
       lose(error)
     }
     return isDrained && !(link.holdsEvents && inbox.hasRoom)
+  }
+
+  private mutating func reportProgress() {
+    guard let interval = options.progressInterval, nextProgress.hasPassed else { return }
+    report(.progress(state))
+    nextProgress = .after(interval)
   }
 
   /// Takes what the broker has sent, as long as there is room for tasks.
@@ -205,13 +223,14 @@ package struct Worker: ~Copyable {
   /// Begins what may begin.
   private mutating func beginTasks() throws(AMQPError) {
     var later: [ReceivedTask] = []
-    while mayBegin, jobs.hasRoom, let task = inbox.popFirst() {
+    while mayBegin, jobs.hasRoom, throttle.mayBegin, let task = inbox.popFirst() {
       if settler.recordStart(of: task, running: jobs.count) { continue }
       if settler.mustWait(task) {
         later.append(task)
         continue
       }
       settler.begin(task.delivery)
+      throttle.began(jobs.begun + 1)
       if let result = jobs.start(task, limit: link.timeLimit) { try settle([result]) }
     }
     inbox.putBack(later)
@@ -225,10 +244,37 @@ package struct Worker: ~Copyable {
   /// Settles the tasks whose work has ended.
   private mutating func settle(_ results: [JobResult]) throws(AMQPError) {
     for result in results {
-      try settler.settle(result, on: &link)
+      let number = result.job.number
+      let settlement = try settler.settle(result, isProbe: throttle.isProbe(number), on: &link)
+      if result.outcome == .interrupted {
+        throttle.forgetProbe(number)
+      } else {
+        tell(throttle.ended(number, isSuccess: settlement == .acknowledge))
+      }
       guard case .unrunnable(let reason, let isTemporary) = result.outcome else { continue }
       stop(.unrunnable(reason, isTemporary: isTemporary))
     }
+  }
+
+  private func tell(_ change: Throttle.Change?) {
+    switch change {
+    case .paused(let failures, let delay): report(.paused(failures: failures, retry: delay))
+    case .resumed: report(.unpaused)
+    case nil: break
+    }
+  }
+
+  /// Receives no tasks, and has none, while they may not begin for long.
+  private mutating func holdTasks() throws(AMQPError) {
+    guard !shutdown.isUnderway, link.isConnected else { return }
+    if !throttle.holds {
+      if isHeld { try link.consume() }
+      isHeld = false
+    } else if !isHeld {
+      isHeld = true
+      try link.stopConsuming()
+    }
+    if isHeld { try settler.requeueAll(&inbox, on: &link) }
   }
 
   /// Settles the tasks whose work has ended, or loses the connection by that.
@@ -250,7 +296,7 @@ package struct Worker: ~Copyable {
       let bound =
         shutdown.isUnderway ? shutdown.nextDeadline : drain.nextDeadline(isIdle: isIdle && link.isConnected)
       let connection = link.nextDeadline(isStopping: shutdown.isUnderway)
-      return min(jobs.nextDeadline, settler.nextDeadline, bound, connection)
+      return min(jobs.nextDeadline, throttle.nextDeadline, settler.nextDeadline, bound, connection, nextProgress)
     }
   }
 
@@ -307,7 +353,7 @@ package struct Worker: ~Copyable {
     link.close()
     settler.disconnect()
     let counts = settler.counts
-    report(.stopped(counts, after: .now - started))
+    report(.stopped(state))
     if Interruption.hasEndedRequests, let signal = signals.receive().last { return .killed(signal: signal) }
     if case .failure(let error) = shutdown.reason { throw error }
     return .stopped(shutdown.reason ?? .bound, counts)

@@ -54,14 +54,33 @@ package enum WorkerEvent {
   case resumed(queue: String)
   /// It takes no more tasks: what runs is finished first, what was not begun has been given back.
   case stopping(StopReason, running: Int, handedBack: Int)
+  /// So many tasks have failed in a row, or the one that was tried since: no other begins in that time.
+  case paused(failures: Int, retry: Duration)
+  /// A task has succeeded after a pause.
+  case unpaused
   /// The running tasks have had their time; they are ended and given back.
   case graceIsOver(running: Int)
   /// Left at once; these tasks go back to the queue, or are lost where they are not acknowledged.
   case abandoned(running: Int, acknowledges: Bool)
-  /// Asked for by a signal: where it is connected, and how many tasks it holds and has finished.
-  case state(Address?, running: Int, waiting: Int, TaskCounts, after: Duration)
+  /// How it stands, asked for by a signal.
+  case state(WorkerState)
+  /// How it stands, in each `Worker.Options.progressInterval`.
+  case progress(WorkerState)
   /// The last word.
-  case stopped(TaskCounts, after: Duration)
+  case stopped(WorkerState)
+}
+
+/// How a worker stands.
+package struct WorkerState: Equatable, Sendable {
+  /// The broker that it is connected to; nil when it is not.
+  package let address: Address?
+  /// How many tasks are worked on.
+  package let running: Int
+  /// How many tasks were received and are not begun.
+  package let prefetched: Int
+  package let counts: TaskCounts
+  /// Since its start.
+  package let uptime: Duration
 }
 
 /// How a task ended, and what becomes of it.

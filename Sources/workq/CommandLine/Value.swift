@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 /// Readers of options' values, which say what is accepted when they refuse one.
 enum Value {
@@ -37,6 +38,15 @@ enum Value {
     let words = choices.map(\.word)
     let list = words.dropLast().joined(separator: ", ")
     throw UsageError("invalid value '\(Quoted.plain(text))'", use: "use \(list) or \(words.last ?? "")")
+  }
+
+  /// "10/s", "90/m", "5/h".
+  static func rate(_ text: String) throws(UsageError) -> Throttle.Rate {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    let units: [Substring: Duration] = ["s": .seconds(1), "m": .seconds(60), "h": .seconds(3600)]
+    guard parts.count == 2, let tasks = Int(parts[0]), (1...1_000_000).contains(tasks), let time = units[parts[1]]
+    else { throw UsageError("invalid rate '\(Quoted.plain(text))'", use: "use 10/s, 90/m or 5/h") }
+    return Throttle.Rate(tasks, in: time)
   }
 
   static func size(_ text: String) throws(UsageError) -> SizeArgument {

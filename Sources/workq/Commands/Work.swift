@@ -16,11 +16,15 @@ struct Work {
     }
     if let program = settings.words.first { try CommandLookup.check(program) }
     let addresses = try settings.connection.addresses(console)
-    let options = try workerOptions(addresses, queue)
+    var options = try workerOptions(addresses, queue)
+    let listeners = try Listeners(choice, &options)
     let report = WorkReport(
       console: console, output: settings.output.isJSON ? .json : .text, log: choice.log, options: options)
     try settings.speaking(with: addresses) {
-      var worker = Worker(options) { report.tell($0) }
+      var worker = Worker(options) { event in
+        report.tell(event)
+        listeners.tell(event)
+      }
       switch try worker.run() {
       case .killed(let signal): Signals.die(by: signal)
       case .stopped(let reason, let tally): try check(reason, tally, options)
@@ -34,7 +38,7 @@ struct Work {
       consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
     try choice.apply(
       to: &options, command: settings.words.map(RawArguments.bytes(of:)),
-      ownVariables: settings.connection.ownVariables, isJSON: settings.output.isJSON)
+      ownVariables: settings.connection.ownVariables.union(ServiceManager.variables), isJSON: settings.output.isJSON)
     return options
   }
 
@@ -53,6 +57,26 @@ struct Work {
     guard !fates.isEmpty else { return }
     throw Failure(
       .tasksFailed, WorkReport.failures(tally).map { "\($0); \(fates)" } ?? "tasks failed: \(fates)")
+  }
+}
+
+/// Those beside the person at the terminal who are told how a worker stands.
+private struct Listeners {
+  private let serviceManager = ServiceManager()
+  private let metrics: Metrics?
+
+  /// Sets how often the worker reports how it stands.
+  init(_ settings: WorkSettings, _ options: inout Worker.Options) throws(Failure) {
+    metrics = try settings.metrics.map { (file) throws(Failure) in
+      try Metrics(file, queue: options.queue, worker: settings.workerName ?? "\(options.host):\(file.name)")
+    }
+    options.progressInterval = [serviceManager?.interval, metrics.map { _ in Metrics.interval }]
+      .compactMap { $0 }.min()
+  }
+
+  func tell(_ event: WorkerEvent) {
+    serviceManager?.tell(event)
+    metrics?.tell(event)
   }
 }
 

@@ -55,6 +55,15 @@ extension Work {
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
         },
+        .value(
+          "rate", "n/unit", "Maximum number of tasks started per s, m or h",
+          """
+          10/s, 90/m or 5/h, in this worker; up to one second's worth may start together. When the next task may \
+          start only after a minute or later, the worker stops consuming and requeues what has not started.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.rate = try Value.rate(value)
+        },
         .flag(
           "no-ack", short: "A", aliases: ["auto-ack"], "Acknowledge tasks on delivery (a crash loses them)",
           """
@@ -159,6 +168,16 @@ extension Work {
           settings.work.maxAttempts = try Value.integer(value, 0...Int.max)
         },
         .value(
+          "pause-after", "n", "Pause after this many failures in a row",
+          """
+          The worker then requeues what has not started and tries one task after --retry-delay, twice that, up to \
+          --retry-max-delay. A failure of that task is not counted as an attempt. When it succeeds, the worker goes \
+          on: an outage of what the tasks need parks none of them.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.pauseAfter = try Value.integer(value, 1...1_000_000)
+        },
+        .value(
           "retry-delay", "duration", common: true, default: "10s",
           "First retry delay; doubles with each attempt", "49 days at most."
         ) { (settings, value) throws(UsageError) in
@@ -242,6 +261,17 @@ extension Work {
         ) { (settings, value) throws(UsageError) in
           settings.work.grace = try Value.duration(value)
         },
+        .value(
+          "metrics", "file", "Write metrics for Prometheus to this file",
+          """
+          In its text format, for the textfile collector of its node exporter, which reads names that end in .prom. \
+          The file is replaced every 15 seconds and at the end. A second worker with the same file exits with 73.
+          """
+        ) { $0.work.metrics = Value.path($1) },
+        .value(
+          "worker-name", "name", "The worker's name in the metrics",
+          "The default is the host's name and the metrics file's."
+        ) { $0.work.workerName = $1 },
         .flag("no-reconnect", "Exit with 69 when the connection is lost") {
           $0.work.reconnects = false
         },

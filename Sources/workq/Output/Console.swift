@@ -10,9 +10,20 @@ struct Console {
     case never
   }
 
-  enum Style: String {
-    case failure = "31;1"
-    case notice = "33"
+  /// What a message is about: its colour, and its priority in the journal, as syslog(3) counts them.
+  private enum Style: Int {
+    case failure = 3
+    case notice = 4
+    case plain = 6
+    case detail = 7
+
+    var color: String? {
+      switch self {
+      case .failure: "31;1"
+      case .notice: "33"
+      case .plain, .detail: nil
+      }
+    }
   }
 
   var isQuiet = false
@@ -87,7 +98,7 @@ struct Console {
 
   /// Tells people what is being done.
   func say(_ text: String) {
-    if !isQuiet { tell(text, nil) }
+    if !isQuiet { tell(text, .plain) }
   }
 
   /// Tells people of something that did not go as wished but is dealt with.
@@ -97,7 +108,7 @@ struct Console {
 
   /// Tells people who want to know.
   func detail(_ text: @autoclosure () -> String) {
-    if isVerbose { tell(text(), nil) }
+    if isVerbose { tell(text(), .detail) }
   }
 
   /// Tells people of tasks that failed, also with `--quiet`.
@@ -125,16 +136,24 @@ struct Console {
   }
 
   /// Words of strangers may be in it: whatever they are, they do not move the cursor.
-  private func tell(_ text: String, _ style: Style?) {
+  private func tell(_ text: String, _ style: Style) {
     showHeld()
     let lines =
       text.isPrintableASCII ? [text[...]] : text.split(separator: "\n", omittingEmptySubsequences: false)
-    let text = lines.map { String($0).sanitized }.joined(separator: "\n")
+    let priority = Self.errorIsJournal ? "<\(style.rawValue)>" : ""
+    let text = lines.map { String($0).sanitized }.joined(separator: "\n\(priority)")
     var name = "workq:"
-    if let style, showsColor { name = "\u{1b}[\(style.rawValue)m\(name)\u{1b}[0m" }
+    if let color = style.color, showsColor { name = "\u{1b}[\(color)m\(name)\u{1b}[0m" }
     let time = hasTimestamps ? "\(WallClock.iso8601) " : ""
-    Self.write(Array("\(time)\(name) \(text)\n".utf8), to: STDERR_FILENO)
+    Self.write(Array("\(priority)\(time)\(name) \(text)\n".utf8), to: STDERR_FILENO)
   }
+
+  /// Whether stderr is the journal's socket (`JOURNAL_STREAM` of systemd.exec(5)), which takes priorities.
+  private static let errorIsJournal: Bool = {
+    var status = stat()
+    guard let stream = Environment["JOURNAL_STREAM"], unsafe fstat(STDERR_FILENO, &status) == 0 else { return false }
+    return stream == "\(status.st_dev):\(status.st_ino)"
+  }()
 
   private var showsColor: Bool { showsColor(on: STDERR_FILENO) }
   var showsColorOnOutput: Bool { showsColor(on: STDOUT_FILENO) }

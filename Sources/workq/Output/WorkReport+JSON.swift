@@ -112,11 +112,14 @@ extension WorkReport {
     case .timeoutTooShort(_, let needed, _): [.event: "timeout_too_short", .seconds: needed]
     case .stopping(let reason, let running, let released):
       Self.explained(reason, [.event: "stopping", .tasks: running, .released: released])
+    case .paused(let failures, let delay):
+      [.event: "paused", .tasks: failures, .retryInSeconds: delay]
+    case .unpaused: [.event: "unpaused"]
     case .graceIsOver(let running): [.event: "grace_over", .tasks: running]
     case .abandoned(let running, _): [.event: "killed", .tasks: running]
-    case .stopped(let tally, let duration): Self.counted("stopped", tally, duration)
-    case .state(let address, let running, _, let tally, let duration):
-      Self.counted("state", tally, duration, running: running, address)
+    case .stopped(let state): Self.counted("stopped", state.counts, state.uptime)
+    case .state(let state):
+      Self.counted("state", state.counts, state.uptime, running: state.running, state.address)
     default: nil
     }
   }

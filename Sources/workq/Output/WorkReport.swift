@@ -64,12 +64,12 @@ struct WorkReport {
     case .ended(let job, let end): tellEnd(job, end)
     case .output, .caughtUp: break
     case .waitingQueue(let event): event.report(to: console)
-    case .stopped(let tally, let duration): tellSummary(tally, duration)
-    case .state(let address, let running, let waiting, let tally, let duration):
-      tellState(address, running, waiting, tally, duration)
+    case .stopped(let state): tellSummary(state.counts, state.uptime)
+    case .state(let state): console.result(Self.words(state, queue: queue))
+    case .progress: break
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
       .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned, .unpublishable,
-      .commandStopped:
+      .commandStopped, .paused, .unpaused:
       tellTrouble(event)
     case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .timedOut, .resumed:
       tellConnection(event)
@@ -137,19 +137,17 @@ struct WorkReport {
     if !options.bounds.isBounded, let failures = Self.failures(tally) { console.result(failures) }
   }
 
-  /// "running for 5 min: 3 running tasks, 120 done, 2 parked; connected to HOST".
-  private func tellState(
-    _ address: Address?, _ running: Int, _ waiting: Int, _ tally: TaskCounts, _ duration: Duration
-  ) {
+  /// "connected to HOST, consuming 'mail' for 5 min: 3 running, 120 done, 2 parked".
+  private static func words(_ state: WorkerState, queue: String) -> String {
     let counts = [
-      (waiting, "prefetched"), (tally.scheduled, "scheduled for retry"), (tally.parked, "parked"),
-      (tally.dropped, "dropped"), (tally.requeued, "requeued"),
+      (state.prefetched, "prefetched"), (state.counts.scheduled, "scheduled for retry"),
+      (state.counts.parked, "parked"), (state.counts.dropped, "dropped"), (state.counts.requeued, "requeued"),
     ]
     let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
-    let place = address.map { "connected to \($0.location)" } ?? "not connected"
-    console.result(
-      "\(place), consuming '\(queue)' for \(duration.spoken): \(running) running, \(tally.done) done\(others)"
-    )
+    let place = state.address.map { "connected to \($0.location)" } ?? "not connected"
+    return
+      "\(place), consuming '\(queue)' for \(state.uptime.spoken): \(state.running) running, "
+      + "\(state.counts.done) done\(others)"
   }
 
   /// "2 tasks failed: exit status 2 (1), timed out after 5 min (1)"; nil when none has failed.
@@ -219,6 +217,10 @@ struct WorkReport {
       console.notice(
         "task \(job.number) has been here for long: a broker whose consumer_timeout is "
           + "\(limit.spoken) will give it to someone else soon; raise that setting, or set --timeout")
+    case .paused(let failures, let delay):
+      let tasks = failures == 1 ? "1 task" : "\(failures) tasks"
+      console.notice("\(tasks) failed in a row: pausing; trying one task in \(delay.spoken)")
+    case .unpaused: console.notice("a task succeeded: going on")
     case .graceIsOver(let running): console.notice("ending \(tasks(running)) and giving back")
     case .stopping(let reason, let running, let handedBack): tellStop(reason, running, handedBack)
     case .abandoned(let running, let acknowledges):

@@ -1,0 +1,96 @@
+internal import AMQP
+internal import Glibc
+internal import WorkQueue
+
+/// Tells systemd how the worker stands (sd_notify(3)): that it is ready, its counters, that it stops, and that its
+/// loop turns.
+///
+/// Nothing waits for systemd: what its socket does not take is dropped, and the next report says it again.
+final class ServiceManager {
+  /// The variables by which systemd asks for it; they are no business of the commands that the worker runs.
+  static let variables: Set<String> = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
+
+  private static let interval = Duration.seconds(1)
+  /// More than an attempt to connect takes.
+  private static let attemptTime = Duration.seconds(60)
+
+  private let descriptor: Int32
+  /// How often the worker must report how it stands.
+  let interval: Duration
+  private let hasWatchdog: Bool
+  private var status = ""
+
+  /// - Returns: nil when no service manager asks for it.
+  init?() {
+    guard let path = Environment.path("NOTIFY_SOCKET")?.bytes, path.count > 1, path.count < 108 else { return nil }
+    guard let descriptor = Self.connect(to: path) else { return nil }
+    self.descriptor = descriptor
+    let isForUs = Environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
+    let watchdog = isForUs ? Environment["WATCHDOG_USEC"].flatMap { Int64($0) } : nil
+    hasWatchdog = watchdog != nil
+    interval = min(Self.interval, watchdog.map { .microseconds($0) / 2 } ?? Self.interval)
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  func tell(_ event: WorkerEvent) {
+    switch event {
+    case .waiting: send("READY=1")
+    case .unreachable(_, let retry):
+      // A start that waits for its broker takes longer than systemd allows it by itself.
+      if let retry { send("EXTEND_TIMEOUT_USEC=\((retry + Self.attemptTime) / .microseconds(1))") }
+    case .progress(let state): tell(state)
+    case .stopping: send("STOPPING=1")
+    default: break
+    }
+  }
+
+  private func tell(_ state: WorkerState) {
+    var lines = hasWatchdog ? ["WATCHDOG=1"] : []
+    let status = Self.status(state)
+    if status != self.status { lines.append("STATUS=\(status)") }
+    self.status = status
+    if !lines.isEmpty { send(lines.joined(separator: "\n")) }
+  }
+
+  /// "connected to mq1:5672/, 3 running, 120 done, 2 parked".
+  static func status(_ state: WorkerState) -> String {
+    let place = state.address.map { "connected to \($0.location)" } ?? "not connected"
+    let counts = state.counts
+    let others = [(counts.scheduled, "scheduled for retry"), (counts.parked, "parked"), (counts.dropped, "dropped")]
+      .filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
+    return "\(place), \(state.running) running, \(counts.done) done\(others)"
+  }
+
+  /// Connects to a socket of the file system, or with "@" to an abstract one.
+  private static func connect(to path: [UInt8]) -> Int32? {
+    guard [UInt8(ascii: "/"), UInt8(ascii: "@")].contains(path[0]) else { return nil }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in
+      unsafe bytes.copyBytes(from: path)
+      if path[0] == UInt8(ascii: "@") { unsafe bytes[0] = 0 }
+    }
+    let length = socklen_t(2 + path.count + (path[0] == UInt8(ascii: "@") ? 0 : 1))
+    let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+    let descriptor = socket(AF_UNIX, type, 0)
+    guard descriptor >= 0 else { return nil }
+    let result = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe Glibc.connect(descriptor, $0, length)
+      }
+    }
+    guard result == 0 else {
+      close(descriptor)
+      return nil
+    }
+    return descriptor
+  }
+
+  private func send(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+  }
+}
