@@ -122,6 +122,7 @@ deps: ## install what building and the demo need (Debian, Ubuntu)
 
 deps-test: ## install what the tests need, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(TEST_PACKAGES)
+	@Tests/TestSupport/unpack-package prometheus .build/prometheus
 
 deps-package: ## install what making packages needs, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(PACKAGE_PACKAGES)

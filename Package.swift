@@ -37,7 +37,9 @@ let package = Package(
     .systemLibrary(name: "CGetopt", path: "Tests/CGetopt"),
     .target(
       name: "TestSupport", path: "Tests/TestSupport",
-      exclude: ["broker", "certificates", "hostile-broker", "install-packages", "make-broker"],
+      exclude: [
+        "broker", "certificates", "hostile-broker", "install-packages", "unpack-package", "make-broker",
+      ],
       swiftSettings: testSettings),
     .testTarget(
       name: "AMQPTests", dependencies: ["AMQP", "COpenSSL", "CRabbitMQ", "TestSupport"],
@@ -50,7 +52,8 @@ let package = Package(
     .testTarget(
       name: "LiveTests", dependencies: ["AMQP", "TestSupport", "WorkQueue"], exclude: ["Help", "Tutorial"],
       swiftSettings: testSettings),
-    .testTarget(name: "ManualTests", dependencies: ["workq", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "ManualTests", dependencies: ["workq", "WorkQueue", "TestSupport"], swiftSettings: testSettings),
   ],
   swiftLanguageModes: [.v6]
 )

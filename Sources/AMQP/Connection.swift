@@ -182,7 +182,6 @@ package struct Connection: ~Copyable {
   mutating func nextFrame() throws(AMQPError) -> amqp_frame_t? {
     if let frame = try unsafe reader.next() { return unsafe frame }
     sendHeartbeat()
-    var hasLooked = false
     while true {
       switch reader.fill(from: &transport) {
       case .done:
@@ -194,11 +193,6 @@ package struct Connection: ~Copyable {
         // What the broker has said comes first: it may say why it does not read any more.
         if let failure = writer.failure { throw failure }
         if heartbeats?.isLost == true {
-          // The socket may not have been looked at for long: only the second look is sure to be one (`Transport`).
-          guard hasLooked else {
-            hasLooked = true
-            continue
-          }
           throw AMQPError(.lost, "read from the broker", "nothing came from the broker for two heartbeats")
         }
         if hasMissedLogin { throw AMQPError(.timedOut, "log in", "no answer in time") }

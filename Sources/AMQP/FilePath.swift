@@ -18,7 +18,9 @@ package struct FilePath: Hashable, Sendable, CustomStringConvertible, Expressibl
   package var description: String { String(decoding: bytes, as: UTF8.self) }
 
   /// What comes after the last slash.
-  package var name: String { String(decoding: bytes.split(separator: UInt8(ascii: "/")).last ?? [], as: UTF8.self) }
+  package var name: String {
+    String(decoding: bytes.split(separator: UInt8(ascii: "/")).last ?? [], as: UTF8.self)
+  }
 
   /// For a call of C.
   package var cString: [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }

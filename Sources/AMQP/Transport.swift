@@ -18,8 +18,6 @@ struct Transport: ~Copyable {
 
   let descriptor: Int32
   private let tls: TLS?
-  /// Whether the last read has emptied the socket: the next needs no system call to find nothing.
-  private var isDrained = false
 
   /// Connects, and performs the handshake of TLS where the address asks for it.
   ///
@@ -56,16 +54,9 @@ struct Transport: ~Copyable {
 
   mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Result {
     if let tls { return unsafe tls.read(into: buffer) }
-    if isDrained {
-      isDrained = false
-      return .blocked
-    }
     while true {
       let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
-      if count > 0 {
-        isDrained = count < buffer.count
-        return .done(count)
-      }
+      if count > 0 { return .done(count) }
       if count == 0 { return .end }
       switch errno {
       case EINTR: continue

@@ -25,8 +25,16 @@ import Testing
     let start = try setting("ExecStart", in: unit())
     var program = Program("/bin/sh", ["-c", "exec \(start)"])
     program.environment = ["PATH": "/usr/bin:/bin", "WORKQ_QUEUE": queue, "WORKQ_URL": Broker.shared.url]
+    program.environment["STATE_DIRECTORY"] = try stateDirectory()
     program.environment.merge(settings) { $1 }
     return program
+  }
+
+  /// What systemd makes of StateDirectory.
+  private static func stateDirectory() throws -> String {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-state-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    return directory.path
   }
 
   @Test func `systemd finds nothing wrong with it, and little that it could do`() throws {

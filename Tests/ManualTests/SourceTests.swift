@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import WorkQueue
 @testable import workq
 
 /// The manual's pages against what the sources read and write.
@@ -28,10 +29,8 @@ import Testing
   }
 
   @Test func `workq-work(1) explains the variables that a command finds, and no others`() throws {
-    let text = try #require(try Self.sources("WorkQueue")["JobEnvironment.swift"])
-    let list = try #require(text.firstMatch(of: #/ names = \[([^\]]*)\]/#)).1
-    let names = list.matches(of: /[A-Z_]+/).map { "WORKQ_\($0.0)" } + ["WORKQ_HEADER_NAME"]
-    try expect(ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT"), equals: Set(names))
+    let names = Set(JobEnvironment.names + ["WORKQ_HEADER_NAME"])
+    try expect(ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT"), equals: names)
   }
 
   @Test func `workq-work(1) explains the headers that failed tasks get, and no others`() throws {

@@ -124,3 +124,58 @@ import Testing
     #expect(read <= 1 << 18)
   }
 }
+
+@Suite(.units) struct ThrottleTests {
+  private func throttle(_ rate: Throttle.Rate? = nil, pauseAfter: Int? = nil) -> Throttle {
+    var policy = RetryPolicy()
+    (policy.delay, policy.maxDelay) = (.seconds(100), .seconds(300))
+    return Throttle(rate, pauseAfter: pauseAfter, policy)
+  }
+
+  @Test(arguments: [(10, 1, 10), (600, 60, 10), (1, 1, 1), (5, 3600, 1)])
+  func `lets a second's worth of tasks begin together, and no more`(tasks: Int, seconds: Int, burst: Int) {
+    var throttle = throttle(Throttle.Rate(tasks, in: .seconds(seconds)))
+    var count = 0
+    while throttle.mayBegin, count < 1000 {
+      count += 1
+      throttle.began(count)
+    }
+    #expect(count == burst)
+    #expect(throttle.nextDeadline > .now)
+  }
+
+  @Test func `holds tasks for a minute at most`() {
+    var slow = throttle(Throttle.Rate(1, in: .seconds(3600)))
+    #expect(!slow.holds)
+    slow.began(1)
+    #expect(slow.holds)
+    var quick = throttle(Throttle.Rate(2, in: .seconds(60)))
+    quick.began(1)
+    #expect(!quick.holds)
+    #expect(Throttle.Rate(2, in: .seconds(60)).prefetch == 2)
+    #expect(Throttle.Rate(1, in: .seconds(3600)).prefetch == 1)
+    #expect(Throttle.Rate(100, in: .seconds(1)).prefetch == 6000)
+  }
+
+  @Test func `pauses after failures in a row, tries one task and waits twice as long each time`() {
+    var throttle = throttle(pauseAfter: 3)
+    let first = [false, false, true, false, false].enumerated().map {
+      throttle.ended($0.offset, isSuccess: $0.element)
+    }
+    #expect(first == [nil, nil, nil, nil, nil])
+    let third = throttle.ended(6, isSuccess: false)
+    #expect(third == .paused(failures: 3, .seconds(100)))
+    #expect(!throttle.mayBegin)
+    #expect(throttle.holds)
+    let other = throttle.ended(7, isSuccess: false)
+    #expect(other == nil, "one that ran already changes nothing")
+    throttle.began(8)
+    #expect(throttle.isProbe(8))
+    let probe = throttle.ended(8, isSuccess: false)
+    #expect(probe == .paused(failures: 5, .seconds(200)))
+    throttle.began(9)
+    let success = throttle.ended(9, isSuccess: true)
+    #expect(success == .resumed)
+    #expect(throttle.mayBegin)
+  }
+}

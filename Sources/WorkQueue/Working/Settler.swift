@@ -55,7 +55,9 @@ struct Settler: ~Copyable {
   /// Settles a task whose work is over; with `isProbe`, its failure is not counted as an attempt.
   ///
   /// - Returns: what became of it.
-  mutating func settle(_ result: JobResult, isProbe: Bool, on link: inout Link) throws(AMQPError) -> Settlement {
+  mutating func settle(_ result: JobResult, isProbe: Bool, on link: inout Link) throws(AMQPError)
+    -> Settlement
+  {
     let (job, outcome) = (result.job, result.outcome)
     var settlement = options.policy.settlement(of: outcome, attempt: job.attempt)
     if isProbe && settlement != .acknowledge { settlement = .handBack }

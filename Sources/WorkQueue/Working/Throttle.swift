@@ -35,7 +35,9 @@ package struct Throttle {
   var nextDeadline: Deadline { mayBegin ? .never : nextStart }
 
   /// Whether the next task may begin so late that nobody else should wait for us: no task is to be received.
-  var holds: Bool { nextStart > .after(Self.longestHold) || probeTime.map { !$0.hasPassed } == true || probe != nil }
+  var holds: Bool {
+    nextStart > .after(Self.longestHold) || probeTime.map { !$0.hasPassed } == true || probe != nil
+  }
 
   /// A task of this number has begun.
   mutating func began(_ number: Int) {

@@ -113,8 +113,9 @@ package struct Worker: ~Copyable {
   // MARK: A turn
 
   /// Whether there is nothing left to be done before leaving.
-  private var isOver: Bool { shutdown.isUnderway && isIdle }
-  private var isIdle: Bool { !isHeld && jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
+  private var isOver: Bool { shutdown.isUnderway && hasNothing }
+  private var isIdle: Bool { hasNothing && !isHeld }
+  private var hasNothing: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
 
   /// Takes one turn with the connection, or tries to get one, and with the tasks.
   ///
@@ -245,6 +246,8 @@ package struct Worker: ~Copyable {
   private mutating func settle(_ results: [JobResult]) throws(AMQPError) {
     for result in results {
       let number = result.job.number
+      // What is requeued while we consume comes to us again.
+      if case .unrunnable = result.outcome { try link.stopConsuming() }
       let settlement = try settler.settle(result, isProbe: throttle.isProbe(number), on: &link)
       if result.outcome == .interrupted {
         throttle.forgetProbe(number)
@@ -296,7 +299,8 @@ package struct Worker: ~Copyable {
       let bound =
         shutdown.isUnderway ? shutdown.nextDeadline : drain.nextDeadline(isIdle: isIdle && link.isConnected)
       let connection = link.nextDeadline(isStopping: shutdown.isUnderway)
-      return min(jobs.nextDeadline, throttle.nextDeadline, settler.nextDeadline, bound, connection, nextProgress)
+      return min(
+        jobs.nextDeadline, throttle.nextDeadline, settler.nextDeadline, bound, connection, nextProgress)
     }
   }
 

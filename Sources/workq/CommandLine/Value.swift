@@ -44,7 +44,8 @@ enum Value {
   static func rate(_ text: String) throws(UsageError) -> Throttle.Rate {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let units: [Substring: Duration] = ["s": .seconds(1), "m": .seconds(60), "h": .seconds(3600)]
-    guard parts.count == 2, let tasks = Int(parts[0]), (1...1_000_000).contains(tasks), let time = units[parts[1]]
+    guard parts.count == 2, let tasks = Int(parts[0]), (1...1_000_000).contains(tasks),
+      let time = units[parts[1]]
     else { throw UsageError("invalid rate '\(Quoted.plain(text))'", use: "use 10/s, 90/m or 5/h") }
     return Throttle.Rate(tasks, in: time)
   }

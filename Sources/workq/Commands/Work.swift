@@ -38,7 +38,8 @@ struct Work {
       consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
     try choice.apply(
       to: &options, command: settings.words.map(RawArguments.bytes(of:)),
-      ownVariables: settings.connection.ownVariables.union(ServiceManager.variables), isJSON: settings.output.isJSON)
+      ownVariables: settings.connection.ownVariables.union(ServiceManager.variables),
+      isJSON: settings.output.isJSON)
     return options
   }
 

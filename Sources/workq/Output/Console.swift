@@ -151,7 +151,9 @@ struct Console {
   /// Whether stderr is the journal's socket (`JOURNAL_STREAM` of systemd.exec(5)), which takes priorities.
   private static let errorIsJournal: Bool = {
     var status = stat()
-    guard let stream = Environment["JOURNAL_STREAM"], unsafe fstat(STDERR_FILENO, &status) == 0 else { return false }
+    guard let stream = Environment["JOURNAL_STREAM"], unsafe fstat(STDERR_FILENO, &status) == 0 else {
+      return false
+    }
     return stream == "\(status.st_dev):\(status.st_ino)"
   }()
 

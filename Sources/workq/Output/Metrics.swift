@@ -106,19 +106,26 @@ final class Metrics {
       lines += samples.map { "workq_\(name)\($0.suffix) \($0.value)" }
     }
     let outcomes = [
-      ("done", counts.done), ("retried", counts.retried), ("requeued", counts.requeued), ("parked", counts.parked),
+      ("done", counts.done), ("retried", counts.retried), ("requeued", counts.requeued),
+      ("parked", counts.parked),
       ("dropped", counts.dropped), ("released", counts.handedBack), ("stale", counts.inVain),
     ]
     add(
       "tasks_total", "counter", "Tasks by outcome.",
       outcomes.map { (with("outcome", $0.0), "\($0.1)") })
     add("attempts_total", "counter", "Attempts started.", [(labels, "\(attempts)")])
-    add("redelivered_total", "counter", "Attempts of tasks that were delivered before.", [(labels, "\(redelivered)")])
+    add(
+      "redelivered_total", "counter", "Attempts of tasks that were delivered before.",
+      [(labels, "\(redelivered)")])
     add("reconnects_total", "counter", "Connections made again.", [(labels, "\(reconnects)")])
     add("run_seconds", "histogram", "Run times of tasks.", histogram)
     add("running_tasks", "gauge", "Tasks that are running.", [(labels, "\(state?.running ?? 0)")])
-    add("prefetched_tasks", "gauge", "Tasks that were received and not started.", [(labels, "\(state?.prefetched ?? 0)")])
-    add("connected", "gauge", "Whether the worker is connected to a broker.", [(labels, state?.address == nil ? "0" : "1")])
+    add(
+      "prefetched_tasks", "gauge", "Tasks that were received and not started.",
+      [(labels, "\(state?.prefetched ?? 0)")])
+    add(
+      "connected", "gauge", "Whether the worker is connected to a broker.",
+      [(labels, state?.address == nil ? "0" : "1")])
     return lines.joined(separator: "\n") + "\n"
   }
 

@@ -22,7 +22,9 @@ final class ServiceManager {
 
   /// - Returns: nil when no service manager asks for it.
   init?() {
-    guard let path = Environment.path("NOTIFY_SOCKET")?.bytes, path.count > 1, path.count < 108 else { return nil }
+    guard let path = Environment.path("NOTIFY_SOCKET")?.bytes, path.count > 1, path.count < 108 else {
+      return nil
+    }
     guard let descriptor = Self.connect(to: path) else { return nil }
     self.descriptor = descriptor
     let isForUs = Environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
@@ -59,8 +61,10 @@ final class ServiceManager {
   static func status(_ state: WorkerState) -> String {
     let place = state.address.map { "connected to \($0.location)" } ?? "not connected"
     let counts = state.counts
-    let others = [(counts.scheduled, "scheduled for retry"), (counts.parked, "parked"), (counts.dropped, "dropped")]
-      .filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
+    let others = [
+      (counts.scheduled, "scheduled for retry"), (counts.parked, "parked"), (counts.dropped, "dropped"),
+    ]
+    .filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     return "\(place), \(state.running) running, \(counts.done) done\(others)"
   }
 

@@ -1,0 +1,230 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What those who operate workers see, and how they slow them down.
+@Suite(.waiting) struct OperationTests {
+  private let queue = freshQueue("operation")
+
+  /// A directory of its own, gone with the test.
+  private final class Directory {
+    let path = FileManager.default.temporaryDirectory.appending(path: "workq-operation-\(UUID().uuidString)")
+      .path
+
+    init() throws {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  // MARK: systemd
+
+  /// The socket of a service manager, and what it was told.
+  private final class ServiceSocket {
+    private let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    private let lock = NSLock()
+    private var messages: [String] = []
+
+    init(at path: String) throws {
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+      let result = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+      }
+      try #require(result == 0)
+    }
+
+    deinit { close(descriptor) }
+
+    /// All that was told so far.
+    var told: [String] {
+      lock.withLock {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+          let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+          guard count > 0 else { return messages }
+          messages += String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n").map(
+            String.init)
+        }
+      }
+    }
+  }
+
+  @Test func `tells systemd that it is ready, how it stands, that its loop turns and that it stops`() throws {
+    let directory = try Directory()
+    let socket = try ServiceSocket(at: "\(directory.path)/notify")
+    try publish(["good", "bad"], to: queue)
+    var program = worker(
+      queue, ["--on-failure", "park"],
+      script: "[ -z \"$NOTIFY_SOCKET$WATCHDOG_USEC\" ] || exit 9; read -r t; [ $t = good ]")
+    program.environment["NOTIFY_SOCKET"] = "\(directory.path)/notify"
+    program.environment["WATCHDOG_USEC"] = "400000"
+    let running = try program.start()
+    let status = "STATUS=connected to 127.0.0.1:\(Broker.shared.port)/, 0 running, 1 done, 1 parked"
+    try waitUntil("the counters are there, not \(socket.told)") { socket.told.contains(status) }
+    #expect(socket.told.first == "READY=1")
+    let before = socket.told.count { $0 == "WATCHDOG=1" }
+    try waitUntil("the watchdog is fed while nothing happens") {
+      socket.told.count { $0 == "WATCHDOG=1" } >= before + 5
+    }
+    running.signal(SIGSTOP)
+    try waitUntil("it stands still") {
+      let state = try String(contentsOfFile: "/proc/\(running.pid)/stat", encoding: .utf8)
+      return state.contains(") T ")
+    }
+    let stopped = socket.told.count
+    usleep(1_000_000)
+    #expect(socket.told.count == stopped, "a worker that stands still feeds no watchdog")
+    running.signal(SIGCONT)
+    running.signal(SIGTERM)
+    try expect(running.end().status, equals: 0)
+    #expect(socket.told.contains("STOPPING=1"))
+  }
+
+  @Test func `feeds the watchdog while a task takes long`() throws {
+    let directory = try Directory()
+    let socket = try ServiceSocket(at: "\(directory.path)/notify")
+    try publish(["long"], to: queue)
+    var program = worker(queue, ["--count", "1"], script: "sleep 600")
+    program.environment["NOTIFY_SOCKET"] = "\(directory.path)/notify"
+    program.environment["WATCHDOG_USEC"] = "200000"
+    let running = try program.start()
+    try running.waitForError("task 1 started")
+    try waitUntil("it is fed") { socket.told.count { $0 == "WATCHDOG=1" } >= 10 }
+    running.signal(SIGTERM)
+    try running.waitForError("finishing 1 task")
+    running.signal(SIGTERM)
+    try expect(running.end().status, equals: 143)
+  }
+
+  @Test func `has priorities in the journal, and nowhere else`() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "workq-journal-\(UUID().uuidString)")
+      .path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    try publish(["a"], to: queue)
+    // The shell names the file that it gives as stderr, as systemd names the journal's socket.
+    let script = """
+      exec 2>"$2"; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "$0" work -q "$1" --drain -- false; exit 0
+      """
+    try expect(
+      Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue, file]).run().status, equals: 0)
+    let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+    #expect(lines.contains { $0.hasPrefix("<6>workq: task 1 started") }, "\(lines)")
+    #expect(lines.contains { $0.hasPrefix("<4>workq: task 1 failed") }, "\(lines)")
+    #expect(lines.allSatisfy { $0.wholeMatch(of: /<[3467]>workq: .*/) != nil }, "\(lines)")
+    let plain = try worker(queue, ["--drain", "--idle-timeout", "1s"], script: "true").run()
+    #expect(!plain.error.contains("<"))
+  }
+
+  // MARK: Metrics
+
+  @Test func `writes metrics that Prometheus reads, for one worker`() throws {
+    let directory = try Directory()
+    let file = "\(directory.path)/work.prom"
+    try publish(["good", "bad", "good"], to: queue)
+    let options = ["--metrics", file, "--worker-name", "a \"b\"", "--on-failure", "park"]
+    let running = try worker(queue, options, script: "read -r t; [ $t = good ]").start()
+    try running.waitForError("task 3 done")
+    let second = try worker(queue, ["--metrics", file], script: "true").run()
+    #expect(second.status == 73)
+    #expect(second.error.contains("another worker writes it"), "\(second.error)")
+    running.signal(SIGTERM)
+    try expect(running.end().status, equals: 0)
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    let labels = #"queue="\#(queue)",worker="a \"b\"""#
+    #expect(text.contains(#"workq_tasks_total{\#(labels),outcome="done"} 2"#), "\(text)")
+    #expect(text.contains(#"workq_tasks_total{\#(labels),outcome="parked"} 1"#), "\(text)")
+    #expect(text.contains(#"workq_attempts_total{\#(labels)} 3"#), "\(text)")
+    #expect(text.contains(#"workq_run_seconds_bucket{\#(labels),le="+Inf"} 3"#), "\(text)")
+    #expect(text.contains(#"workq_run_seconds_count{\#(labels)} 3"#), "\(text)")
+    #expect(text.contains(#"workq_connected{\#(labels)} 0"#), "\(text)")
+    let checked = try Program(
+      "\(TestEnvironment.repository)/.build/prometheus/usr/bin/promtool", ["check", "metrics"]
+    ).run(input: Array(text.utf8))
+    #expect(checked.status == 0, "\(checked.output)\(checked.error)")
+    #expect(checked.error == "")
+  }
+
+  @Test func `exits with 73 before it takes a task when metrics cannot be written`() throws {
+    try publish(["a"], to: queue)
+    let result = try worker(queue, ["--metrics", "/nonexistent/x.prom"], script: "true").run()
+    #expect(result.status == 73)
+    #expect(result.error.contains("cannot write metrics to '/nonexistent/x.prom"), "\(result.error)")
+    try expectWaiting(in: queue, equals: 1)
+  }
+
+  // MARK: Speed
+
+  @Test func `starts as many tasks in a time as wanted, with sixteen jobs`() throws {
+    try publish((1...200).map { "\($0)" }, to: queue)
+    let running = try Program.workq(
+      "work", "-q", queue, "--fake", "--rate", "20/s", "-j", "16", "--prefetch", "0", "--log", "json"
+    ).start()
+    try waitUntil("some are done") { running.error.ranges(of: "\"started\"").count >= 100 }
+    running.signal(SIGTERM)
+    try expect(running.end().status, equals: 0)
+    let times = running.error.matches(of: /"event":"started".*?"time":"([^"]+)"/).map { String($0.1) }
+    let seconds = try times.map { try #require(Self.seconds($0)) }
+    let start = try #require(seconds.first)
+    // At any moment not more than the burst of a second and what the rate allows; the times are in whole seconds.
+    for (index, second) in seconds.enumerated() {
+      #expect(Double(index) <= 20 + (second - start + 1) * 20, "task \(index + 1) after \(second - start) s")
+    }
+  }
+
+  private static func seconds(_ time: String) -> Double? {
+    let formatter = ISO8601DateFormatter()
+    formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+    let plain = ISO8601DateFormatter()
+    return (formatter.date(from: time) ?? plain.date(from: time))?.timeIntervalSince1970
+  }
+
+  @Test func `holds no task that may not start for an hour`() throws {
+    try publish(["a", "b", "c"], to: queue)
+    let running = try worker(queue, ["--rate", "1/h", "-j", "3"], script: "cat; echo").start()
+    try running.waitForOutput("a")
+    try waitUntil("the others are free for somebody else") {
+      try waiting(in: queue) == 2 && consumers(of: queue) == 0
+    }
+    running.signal(SIGTERM)
+    try expect(running.end().status, equals: 0)
+    try expectWaiting(in: queue, equals: 2)
+  }
+
+  @Test func `parks nothing in an outage, tries one task at a time and goes on after it`() throws {
+    let directory = try Directory()
+    let (gate, log) = ("\(directory.path)/up", "\(directory.path)/log")
+    let tasks = (1...40).map { "\($0)" }
+    try publish(tasks, to: queue)
+    let options = [
+      "-j", "4", "--pause-after", "3", "--max-attempts", "2", "--retry-delay", "200ms", "--retry-max-delay",
+      "400ms",
+    ]
+    let running = try worker(
+      queue, options, script: "read -r t; echo x >>'\(log)'; [ -e '\(gate)' ] && echo $t"
+    ).start()
+    try running.waitForError("failed in a row: pausing; trying one task in")
+    try waitUntil("it has tried often") { running.error.ranges(of: "failed in a row: pausing").count >= 10 }
+    let runs = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").count
+    #expect(runs < 40, "one at a time after the first few")
+    #expect(!running.error.contains("parked"))
+    try #require(FileManager.default.createFile(atPath: gate, contents: nil))
+    try running.waitForError("a task succeeded: going on")
+    try waitUntil("all are done") {
+      Set(running.output.split(separator: "\n").map(String.init)) == Set(tasks)
+    }
+    running.signal(SIGTERM)
+    try expect(running.end().status, equals: 0)
+    try expect(exists("\(queue).failed"), equals: false)
+  }
+
+  @Test(arguments: [["--rate", "0/s"], ["--rate", "5"], ["--rate", "5/d"], ["--pause-after", "0"]])
+  func `says what is accepted when a limit is none`(options: [String]) throws {
+    let result = try Program.workq(["work"] + options).run()
+    #expect(result.status == 64)
+    #expect(result.error.contains("(use "), "\(result.error)")
+  }
+}
