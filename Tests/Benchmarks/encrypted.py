@@ -16,7 +16,7 @@ def contests(scaled):
     """By key; each is made, with its queues, when its turn has come."""
     return {
         "tls-one": one,
-        "tls-lines": lambda: many(scaled(100_000), 16),
+        "tls-lines": lambda: many(scaled(20_000), 16),
         "tls-tasks-1": lambda: fake_tasks(1, scaled(4_000)),
         "tls-tasks-100": lambda: fake_tasks(100, scaled(20_000)),
     }
