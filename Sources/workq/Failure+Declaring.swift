@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 extension Failure {
   /// Explains a queue that exists with other properties: which, what was asked for, what the broker has,

@@ -2,6 +2,7 @@ import AMQP
 import Foundation
 import TestSupport
 import Testing
+import WorkQueue
 
 @Suite(.busy) struct DeclareTests {
   private func declare(_ words: String...) throws -> Program.Result {

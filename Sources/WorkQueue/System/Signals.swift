@@ -22,6 +22,14 @@ private let stopMask = Atomic<UInt64>(0)
 /// 4. A signal ends attempts to connect; as many as `init` is told end requests on connections, too.
 /// 5. `die(by:)` ends the process so that its parent sees the truth.
 package struct Signals: ~Copyable {
+  /// All signals that would end a process without a word, but for those of a fault.
+  package static let ending =
+    [
+      SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR2, SIGXCPU, SIGPOLL, SIGPWR,
+      SIGSTKFLT,
+    ]
+    + Array(34...64)  // the real-time ones
+
   private let arrivals: (read: Int32, write: Int32)
   private let children: Int32
   private let interrupts: Int32

@@ -1,3 +1,5 @@
+package import AMQP
+
 /// Which property of an existing queue is not what was asked for, read from the broker's 406.
 package struct PropertyMismatch: Equatable, Sendable {
   /// "durable", "auto_delete", or an `x-` argument's name.

@@ -1,3 +1,5 @@
+package import AMQP
+
 /// What AMQP has no question for, but RabbitMQ's refusals tell.
 extension Connection {
   /// No queue has more properties than this that could differ.

@@ -1,0 +1,224 @@
+internal import AMQP
+
+/// The tasks at hand: those that were received, those that are worked on, and those that are being settled.
+struct Workbench: ~Copyable {
+  private let options: Worker.Options
+  private let report: (WorkerEvent) -> Void
+  private var inbox = Inbox()
+  private var jobs: Jobs
+  private var settler: Settler
+  private var throttle: Throttle
+  /// Whether no tasks are received because none may begin for long.
+  private(set) var isHeld = false
+  /// Why the worker is to stop, not yet taken.
+  private var stopReasons: [StopReason] = []
+
+  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
+    (self.options, self.report) = (options, report)
+    jobs = Jobs(options, report: report)
+    settler = Settler(options, report: report)
+    throttle = Throttle(options.rate, pauseAfter: options.pauseAfter, options.policy)
+  }
+
+  // MARK: How it stands
+
+  /// How many tasks are worked on.
+  var running: Int { jobs.count }
+  /// How many tasks were received and are not begun.
+  var prefetched: Int { inbox.count }
+  /// What the tasks have come to.
+  var counts: TaskCounts { settler.counts }
+  /// The retries that are still to come.
+  var calendar: RetryCalendar { settler.calendar }
+  /// Whether there is room for more tasks.
+  var hasRoom: Bool { inbox.hasRoom }
+  var isEmpty: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
+  /// Whether only copies are left to be published.
+  var hasOnlyCopies: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending > 0 }
+  /// How many tasks are not settled.
+  var unsettled: Int { jobs.count + inbox.count + settler.pending }
+
+  /// What a drain has to know of it.
+  var drainState: Drain.State {
+    Drain.State(
+      isIdle: isEmpty && !isHeld, begun: jobs.begun + settler.replaced,
+      expectsRequeued: settler.expectsRequeued)
+  }
+
+  // MARK: Waiting
+
+  /// When something is due, if nothing happens before.
+  var nextDeadline: Deadline {
+    mutating get { min(jobs.nextDeadline, throttle.nextDeadline, settler.nextDeadline) }
+  }
+
+  mutating func watch(on loop: inout EventLoop) {
+    settler.watch(on: &loop)
+    jobs.watch(on: &loop)
+  }
+
+  /// Reads what commands have written.
+  mutating func read(_ ready: [Int32]) {
+    jobs.read(ready)
+  }
+
+  // MARK: The way of a task
+
+  /// Takes a task that has arrived, or requeues it when no more are wanted.
+  mutating func receive(
+    _ delivery: Delivery, on link: inout Link, _ shutdown: Shutdown
+  ) throws(AMQPError) {
+    let task = ReceivedTask(delivery: delivery, received: .now)
+    guard !shutdown.isUnderway || !options.acknowledges else {
+      try link.forgetRetired()
+      return try settler.refuse(task, on: &link)
+    }
+    inbox.append(task)
+    try beginTasks(on: &link, shutdown)
+    settler.replaceNearLimit(delivery, in: &inbox)
+  }
+
+  /// Does what is due: ends work and begins other, publishes copies and settles their originals.
+  mutating func step(on link: inout Link, _ shutdown: Shutdown) throws(AMQPError) {
+    try settle(jobs.step(limit: link.timeLimit), on: &link)
+    if !shutdown.isUnderway && link.isConnected { try hold(on: &link) }
+    try beginTasks(on: &link, shutdown)
+    try settler.step(on: &link, &inbox, isStopping: shutdown.isUnderway)
+    if let failure = settler.failure { stopReasons.append(.failure(failure)) }
+    try beginTasks(on: &link, shutdown)
+  }
+
+  /// Takes out why the worker is to stop.
+  mutating func takeStopReasons() -> [StopReason] {
+    guard !stopReasons.isEmpty else { return [] }
+    defer { stopReasons = [] }
+    return stopReasons
+  }
+
+  /// Begins what may begin.
+  private mutating func beginTasks(on link: inout Link, _ shutdown: Shutdown) throws(AMQPError) {
+    var later: [ReceivedTask] = []
+    while mayBegin(shutdown), let task = inbox.popFirst() {
+      if settler.recordStart(of: task, running: jobs.count) { continue }
+      if settler.mustWait(task) {
+        later.append(task)
+        continue
+      }
+      settler.begin(task.delivery)
+      throttle.began(jobs.begun + 1)
+      if let result = jobs.start(task, limit: link.timeLimit) { try settle(result, on: &link) }
+    }
+    inbox.putBack(later)
+    settler.replaceCompanions(in: &inbox)
+    if jobs.isComplete && !shutdown.isUnderway { stopReasons.append(.bound) }
+  }
+
+  private func mayBegin(_ shutdown: Shutdown) -> Bool {
+    jobs.hasRoom && !jobs.isComplete && throttle.mayBegin && shutdown.reason?.isFailure != true
+      && stopReasons.isEmpty
+  }
+
+  /// Settles all tasks whose work has ended, also when the connection turns out to be lost by the first.
+  private mutating func settle(_ results: [JobResult], on link: inout Link) throws(AMQPError) {
+    var failure: AMQPError?
+    for result in results {
+      do throws(AMQPError) {
+        try settle(result, on: &link)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  private mutating func settle(_ result: JobResult, on link: inout Link) throws(AMQPError) {
+    let number = result.job.number
+    if case .unrunnable(let reason, let isTemporary) = result.outcome {
+      stopReasons.append(.unrunnable(reason, isTemporary: isTemporary))
+      // What is requeued while we consume comes to us again.
+      try link.stopConsuming()
+    }
+    let settlement = try settler.settle(result, isProbe: throttle.isProbe(number), on: &link)
+    if result.outcome == .interrupted {
+      throttle.forgetProbe(number)
+    } else {
+      tell(throttle.ended(number, isSuccess: settlement == .acknowledge))
+    }
+  }
+
+  private func tell(_ change: Throttle.Change?) {
+    switch change {
+    case .paused(let failures, let delay): report(.paused(failures: failures, retry: delay))
+    case .resumed: report(.unpaused)
+    case nil: break
+    }
+  }
+
+  /// Receives no tasks, and has none, while they may not begin for long.
+  private mutating func hold(on link: inout Link) throws(AMQPError) {
+    let wasHeld = isHeld
+    isHeld = throttle.holds
+    if isHeld {
+      try link.stopConsuming()
+      try requeueAll(on: &link)
+    } else if wasHeld {
+      try link.consume()
+    }
+  }
+
+  // MARK: Ends
+
+  /// Settles the tasks whose commands have ended.
+  mutating func reap(on link: inout Link) throws(AMQPError) {
+    try settle(jobs.reap(), on: &link)
+  }
+
+  /// Ends all work, and requeues its tasks.
+  mutating func interrupt(on link: inout Link) throws(AMQPError) {
+    try settle(jobs.interrupt(), on: &link)
+  }
+
+  /// Ends the work that was asked to end, at once.
+  func kill() {
+    jobs.kill()
+  }
+
+  /// Requeues what was received and not begun.
+  ///
+  /// - Returns: how many tasks that were.
+  @discardableResult
+  mutating func requeueAll(on link: inout Link) throws(AMQPError) -> Int {
+    try settler.requeueAll(&inbox, on: &link)
+  }
+
+  /// Has no task begun any more, not even those that only we know of.
+  mutating func drop() {
+    inbox = Inbox()
+  }
+
+  /// Forgets the tasks that the broker redelivers anyway, and counts the results that it did not get.
+  mutating func forgetVoid(_ link: borrowing Link, lostResults: Int = 0) {
+    settler.lost(results: lostResults)
+    settler.forgetVoid(&inbox, link)
+  }
+
+  /// Requeues the tasks of all copies that are not published.
+  mutating func giveUpCopies(on link: inout Link) throws(AMQPError) {
+    try settler.giveUpCopies(on: &link)
+  }
+
+  /// Requeues everything that is not begun, without the time to replace what was returned too often.
+  mutating func giveUp(on link: inout Link) throws(AMQPError) {
+    try settler.giveUpCopies(on: &link)
+    try settler.requeueAll(&inbox, on: &link, replaces: false)
+  }
+
+  /// Requeues the tasks that were held because they could not be published.
+  mutating func requeueHeld(on link: inout Link) throws(AMQPError) {
+    try settler.requeueUnpublishable(on: &link)
+  }
+
+  mutating func disconnect() {
+    settler.disconnect()
+  }
+}
