@@ -16,7 +16,7 @@ package enum Interruption {
   private static let requestsEnd = Atomic<Int64>(0)
 
   /// Ends attempts to connect and log in.
-  static var attempt: Int32 { attemptDescriptor.load(ordering: .relaxed) }
+  package static var attempt: Int32 { attemptDescriptor.load(ordering: .relaxed) }
 
   /// Ends requests on a connection that stands.
   static var request: Int32 { requestDescriptor.load(ordering: .relaxed) }

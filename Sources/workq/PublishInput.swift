@@ -7,6 +7,7 @@ internal import WorkQueue
 /// 1. Records become tasks by the template, or as JSON says; a bad one fails, and the rest goes on.
 /// 2. It counts, and says of each task what the options ask for: its id, a line, its JSON.
 /// 3. What failed is written to the file of `--failed-to`, ready to be published again.
+/// 4. After a signal to stop nothing more is read or published.
 struct PublishInput: ~Copyable, TaskSource {
   struct Options {
     var inputs: [RecordReader.Input]
@@ -29,8 +30,9 @@ struct PublishInput: ~Copyable, TaskSource {
   private var failures: FailedRecords?
   /// To be kept for later.
   private var later: [PublishTask] = []
-  /// Whether all of the input has been read.
+  /// Whether there is no more to come.
   private(set) var isAtEnd = false
+  private var hasReadAll = false
   private(set) var tally = Tally()
   var progress: Progress?
 
@@ -46,11 +48,16 @@ struct PublishInput: ~Copyable, TaskSource {
     reader = RecordReader(options.inputs, delimiter: options.delimiter)
   }
 
-  mutating func next() -> Supply {
+  mutating func next() -> Supply { Signals.stop == nil ? nextRead() : .end }
+
+  /// The next task; after a signal to stop, of what has been read.
+  private mutating func nextRead() -> Supply {
     while true {
-      switch reader.next() {
+      let isStopped = Signals.stop != nil
+      switch isStopped ? reader.nextBuffered() : reader.next() {
       case .end:
         isAtEnd = true
+        hasReadAll = hasReadAll || !isStopped
         return .end
       case .wait(let descriptor): return .wait(descriptor: descriptor)
       case .unreadable(let input, let reason): tally.unreadable(input, reason)
@@ -97,13 +104,11 @@ struct PublishInput: ~Copyable, TaskSource {
   /// Something ended the run before the input did: with `--failed-to`, the rest of it has failed, too.
   mutating func ended(by error: AMQPError) {
     tally.end = error
-    guard failures != nil else {
-      tally.firstUnread = number + 1
-      return
-    }
+    defer { if !hasReadAll { tally.firstUnread = number + 1 } }
+    guard failures != nil else { return }
     let failure = PublishFailure(.connection(error.kind), error.detail)
     while true {
-      switch next() {
+      switch nextRead() {
       case .task(let task): settled(task, .failed(failure))
       case .wait(let descriptor): RecordReader.wait(for: descriptor)
       case .end: return
@@ -115,7 +120,7 @@ struct PublishInput: ~Copyable, TaskSource {
   mutating func rest(atMost count: Int, until deadline: Deadline) -> [PublishTask] {
     defer { later = [] }
     while later.count < count {
-      switch next() {
+      switch nextRead() {
       case .task(let task): later.append(task)
       case .wait where !later.isEmpty || deadline.hasPassed: return later
       case .wait(let descriptor): RecordReader.wait(for: descriptor, until: deadline)

@@ -46,7 +46,10 @@ struct SpooledPublish: ~Copyable {
       if let limit, try isReached(limit, &publisher) { return }
       while true {
         if away == nil { publish(&publisher, &source) }
-        guard let error = away else { return }
+        guard let error = away else {
+          if Signals.stop != nil { try keep(&source, until: .never) }
+          return
+        }
         guard error.kind.mayPass else { return source.ended(by: error) }
         console.detail("keeping tasks in '\(directory)': cannot \(error.operation): \(error.detail)")
         try keep(&source, until: .after(Self.retryInterval))
@@ -142,7 +145,7 @@ struct SpooledPublish: ~Copyable {
         away = error
       }
       try settle(segment, source)
-      guard away == nil else { return }
+      guard away == nil, Signals.stop == nil else { return }
     }
   }
 
@@ -177,7 +180,7 @@ struct SegmentSource: TaskSource {
   var rest: [Envelope] { zip(envelopes, isPublished).filter { !$0.1 }.map(\.0) }
 
   mutating func next() -> Supply {
-    guard taken < envelopes.count else { return .end }
+    guard taken < envelopes.count, Signals.stop == nil else { return .end }
     defer { taken += 1 }
     return .task(PublishTask(number: taken, envelopes[taken]))
   }

@@ -48,6 +48,12 @@ final class NamedPipe {
     try? FileManager.default.removeItem(atPath: path)
   }
 
+  /// How many bytes nobody has read yet.
+  var unread: Int {
+    var count: Int32 = 0
+    return ioctl(file.fileDescriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : -1
+  }
+
   func write(_ text: String) throws { try file.write(contentsOf: Data(text.utf8)) }
   func close() throws { try file.close() }
 }

@@ -1,4 +1,4 @@
-internal import AMQP
+package import AMQP
 
 // MARK: The connection
 
@@ -26,13 +26,31 @@ extension Publisher {
   /// - Throws: the error, when there is none.
   mutating func retry(after error: AMQPError) throws(AMQPError) {
     // Without confirms nobody knows which tasks would have to be sent again.
-    guard !hasUnreadTasks else { throw error }
+    guard !hasUnreadTasks, Signals.stop == nil else { throw error }
     let delay = try movesOn(after: error) ? .zero : pause(after: error)
     report(.lost(error, onTheirWay: onTheirWay.count, retry: delay))
     pipeline = nil
     blockedReason = nil
     (again, againTime) = (Fifo(takeUnsettled()), .now)
-    EventLoop.wait(until: .after(delay))
+    EventLoop.wait(for: [Interruption.attempt], until: .after(delay))
+  }
+
+  /// When to look again whether a stop has taken too long.
+  ///
+  /// - Throws: `interrupted` when it has, when a second signal ends it, or when nothing is in flight.
+  mutating func stopDue() throws(AMQPError) -> Deadline {
+    guard let signal = Signals.stop else { return .never }
+    let until = stopUntil ?? .after(options.confirmTimeout)
+    stopUntil = until
+    guard !until.hasPassed, !Interruption.hasEndedRequests, !isPaused || !onTheirWay.isEmpty else {
+      throw Self.stopped(by: signal)
+    }
+    return min(until, .after(.milliseconds(100)))
+  }
+
+  /// Why tasks are not published after a signal to stop.
+  package static func stopped(by signal: Int32) -> AMQPError {
+    AMQPError(.interrupted, "publish", "stopped by \(Signals.name(of: signal))")
   }
 
   /// Whether the next broker is to be tried at once: this one fails for now, and not all have failed yet.

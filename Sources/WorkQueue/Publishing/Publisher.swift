@@ -10,6 +10,7 @@ package import AMQP
 ///    take for now, as long as `retryFor` allows. The latter goes over a new connection: RabbitMQ 3.10 refuses
 ///    all that comes by a channel whose first task met a quorum queue without a leader, also when it has one.
 /// 5. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
+/// 6. After a signal to stop it waits for the confirms in flight, for `confirmTimeout` at most.
 package struct Publisher: ~Copyable {
   /// To which broker tasks go, and how sure of it we want to be.
   package struct Options: Equatable, Sendable {
@@ -60,6 +61,8 @@ package struct Publisher: ~Copyable {
   var backoff = Backoff()
   /// Until when a broker that is away, or takes nothing, is tried again.
   var retryUntil: Deadline?
+  /// Until when confirms are awaited after a signal to stop.
+  var stopUntil: Deadline?
   var blockedReason: String?
   var hasGreeted = false
   var hasDeclined = false
@@ -124,7 +127,7 @@ package struct Publisher: ~Copyable {
       return try isRead(&source)
     }
     if supply == nil && pipeline?.hasRoom == true && !isPaused { return false }
-    var due = pipeline?.careInterval.map { Deadline.after($0) } ?? .never
+    var due = min(try stopDue(), pipeline?.careInterval.map { Deadline.after($0) } ?? .never)
     if isPaused && !againTime.hasPassed { due = min(due, againTime) }
     if let since = pipeline?.waitingSince {
       let limit = since + options.confirmTimeout
@@ -136,7 +139,7 @@ package struct Publisher: ~Copyable {
   }
 
   /// Whether nothing may be sent now: the broker has declined a task, which is sent again later and before others.
-  private var isPaused: Bool {
+  var isPaused: Bool {
     !again.isEmpty && (!againTime.hasPassed || isDeclined && !onTheirWay.isEmpty)
   }
 
@@ -160,7 +163,7 @@ package struct Publisher: ~Copyable {
   private mutating func wait(for supply: Supply?, until due: Deadline) {
     let socket = pipeline?.descriptor ?? -1
     var readable = [socket]
-    if case .wait(let input) = supply { readable.append(input) }
+    if case .wait(let input) = supply { readable += [input, Interruption.attempt] }
     EventLoop.wait(for: readable, writable: pipeline?.hasUnsent == true ? socket : -1, until: due)
   }
 

@@ -74,9 +74,12 @@ package struct RecordReader: ~Copyable {
     }
   }
 
-  /// Waits until a descriptor that `next()` named becomes readable.
+  /// The next record that has been read already; the end when there is none.
+  package mutating func nextBuffered() -> Reading { splitter.next().map(Reading.record) ?? .end }
+
+  /// Waits until a descriptor that `next()` named becomes readable, or a signal asks to stop.
   package static func wait(for descriptor: Int32, until deadline: Deadline = .never) {
-    EventLoop.wait(for: [descriptor], until: deadline)
+    EventLoop.wait(for: [descriptor, Interruption.attempt], until: deadline)
   }
 
   private mutating func open(_ input: Input) -> Reading? {

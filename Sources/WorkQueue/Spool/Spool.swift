@@ -31,11 +31,11 @@ package struct Spool: ~Copyable {
 
   /// Takes the spool's lock, which is held until the end of this value or of the process.
   ///
-  /// - Returns: false when somebody else held it until the deadline.
+  /// - Returns: false when somebody else held it until the deadline, or a signal asked to stop.
   package mutating func lock(until deadline: Deadline) throws(SpoolError) -> Bool {
     var wait = Duration.milliseconds(1)
     while try !disk.lock(lockFile) {
-      guard !deadline.hasPassed else { return false }
+      guard !deadline.hasPassed, Signals.stop == nil else { return false }
       EventLoop.wait(until: min(deadline, .after(wait)))
       wait = min(wait * 2, Self.longestWait)
     }

@@ -8,6 +8,8 @@ private let stopEnd = Atomic<Int32>(-1)
 /// The event counters of children that ended, and of requests that are to end.
 private let childCounter = Atomic<Int32>(-1)
 private let interruptCounter = Atomic<Int32>(-1)
+/// The first signal that has asked to stop; 0 is none.
+private let firstStop = Atomic<Int32>(0)
 /// How many more signals that ask to stop end requests, and which ask to: bit N - 1 is signal N.
 private let signalsUntilInterrupt = Atomic<Int>(0)
 private let stopMask = Atomic<UInt64>(0)
@@ -58,6 +60,7 @@ package struct Signals: ~Copyable {
     childCounter.store(children, ordering: .relaxed)
     interruptCounter.store(interrupts, ordering: .relaxed)
     signalsUntilInterrupt.store(count, ordering: .relaxed)
+    firstStop.store(0, ordering: .relaxed)
     Interruption.begin(attempt: arrivals.read, request: interrupts)
     for signal in stops + others + [SIGCHLD] where catchSignal(signal) { handled.append(signal) }
     var open = sigset_t()
@@ -77,6 +80,12 @@ package struct Signals: ~Copyable {
     for end in [arrivals.read, arrivals.write, children, interrupts] { close(end) }
   }
 
+  /// The first signal that has asked to stop.
+  package static var stop: Int32? {
+    let number = firstStop.load(ordering: .relaxed)
+    return number == 0 ? nil : number
+  }
+
   /// Readable when a signal has asked to stop.
   package var descriptor: Int32 { arrivals.read }
   /// Readable when a child may have ended.
@@ -90,6 +99,11 @@ package struct Signals: ~Copyable {
   /// Takes note of children: who calls looks at each of its own.
   package func receiveChildren() {
     _ = Self.drain(children)
+  }
+
+  /// The name of a signal that asks to stop.
+  package static func name(of signal: Int32) -> String {
+    [SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"][signal] ?? "signal \(signal)"
   }
 
   /// Ends the process by the signal itself, so that a shell sees 128+N and stops its loop, too.
@@ -119,8 +133,9 @@ package struct Signals: ~Copyable {
         count(childCounter.load(ordering: .relaxed))
       } else {
         var byte = UInt8(truncatingIfNeeded: number)
-        _ = unsafe write(stopEnd.load(ordering: .relaxed), &byte, 1)
         let asksToStop = stopMask.load(ordering: .relaxed) & 1 << UInt64(number - 1) != 0
+        if asksToStop { _ = firstStop.compareExchange(expected: 0, desired: number, ordering: .relaxed) }
+        _ = unsafe write(stopEnd.load(ordering: .relaxed), &byte, 1)
         if asksToStop, signalsUntilInterrupt.wrappingSubtract(1, ordering: .relaxed).newValue == 0 {
           Interruption.endRequests()
           count(interruptCounter.load(ordering: .relaxed))

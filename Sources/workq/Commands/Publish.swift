@@ -1,4 +1,5 @@
 internal import AMQP
+internal import Glibc
 internal import WorkQueue
 
 /// What is published, and how.
@@ -32,6 +33,14 @@ struct Publish {
   }
 
   func run() throws {
+    guard isBatch else { return try publishAll() }
+    let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
+    try publishAll()
+    // Until here they are caught.
+    _ = signals.receive()
+  }
+
+  private func publishAll() throws {
     let console = output.console
     let queue = try connection.queueName()
     let template = try template(queue)
@@ -49,6 +58,7 @@ struct Publish {
     } else if try mayPublish(&publisher, waitingLimit(queue), addresses, console) {
       try publish(&source, &publisher)
     }
+    if let signal = Signals.stop { return try stop(&source, by: signal, addresses, console) }
     publisher.close()
     try source.finish()
     try PublishConclusion(source.tally, at: addresses, isBatch: isBatch).report(console, source.progress)
@@ -60,6 +70,18 @@ struct Publish {
     } catch {
       source.ended(by: error)
     }
+  }
+
+  /// Writes out what was read and is not published, and ends the process by the signal.
+  private func stop(
+    _ source: inout PublishInput, by signal: Int32, _ addresses: [Address], _ console: Console
+  ) throws {
+    source.ended(by: Publisher.stopped(by: signal))
+    try source.finish()
+    let message = PublishConclusion(source.tally, at: addresses, isBatch: isBatch).stopped(by: signal)
+    console.failure(message)
+    if output.isJSON { console.print([.error: message, .code: 128 + signal]) }
+    Signals.die(by: signal)
   }
 
   private func publishSpooled(

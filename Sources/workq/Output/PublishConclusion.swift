@@ -26,6 +26,17 @@ struct PublishConclusion {
     return Failure(tally.published > 0 ? .partial : status, words.joined(separator: ": "))
   }
 
+  /// What a signal has ended.
+  func stopped(by signal: Int32) -> String {
+    let read = tally.published + tally.kept + tally.failed
+    let kept = tally.kept > 0 ? ", \(tally.kept) kept" : ""
+    let words = [
+      "\(addresses.locations): stopped by \(Signals.name(of: signal))",
+      "\(tally.published) of \(read) published\(kept)", tally.failed > 0 ? tally.failures : nil, unread,
+    ]
+    return words.compactMap { $0 }.joined(separator: ": ")
+  }
+
   /// What went wrong with the only task.
   private var single: Failure? {
     if let end = tally.end { return Failure(end, at: addresses.locations) }
