@@ -211,14 +211,6 @@ extension Connection {
     try send(AMQP_BASIC_REJECT_METHOD, on: Self.channel, &reject, "reject a task")
   }
 
-  /// Requeues all deliveries of this session that are unacknowledged, in one go: so each returns to its place in
-  /// the queue, in order.
-  package mutating func handBackAll() throws(AMQPError) {
-    guard channelIsOpen else { return }
-    var nack = amqp_basic_nack_t(delivery_tag: 0, multiple: 1, requeue: 1)
-    try send(AMQP_BASIC_NACK_METHOD, on: Self.channel, &nack, "requeue tasks")
-  }
-
   /// Asks for one waiting task (`basic.get`); the answer arrives as `got`.
   ///
   /// Several may be asked for one after the other; the answers come in that order. The task stays the

@@ -396,6 +396,21 @@ package struct Connection: ~Copyable {
     session = sessions.wrappingAdd(1, ordering: .relaxed).newValue
   }
 
+  /// Closes the channel (`channel.close`), and waits until the broker has done so.
+  ///
+  /// The broker requeues all that is unacknowledged on it, in order. The next use of the channel opens it again.
+  package mutating func closeChannel() throws(AMQPError) {
+    guard channelIsOpen else { return }
+    defer { pool.recycle() }
+    var close = unsafe amqp_channel_close_t(
+      reply_code: UInt16(AMQP_REPLY_SUCCESS), reply_text: pool.bytes(""), class_id: 0, method_id: 0)
+    try unsafe request(
+      AMQP_CHANNEL_CLOSE_METHOD, &close, answer: AMQP_CHANNEL_CLOSE_OK_METHOD, amqp_channel_close_ok_t.self,
+      "close the channel"
+    ) { _ in }
+    channelIsOpen = false
+  }
+
   /// Makes the channel a publisher's (`confirm.select`), if it is none yet.
   mutating func selectConfirms() throws(AMQPError) {
     guard !channelConfirms else { return }
