@@ -17,10 +17,11 @@ struct JobEnvironment {
   private(set) var bytes: [UInt8] = []
 
   /// The names that a run sets, but for those of headers: an outer worker's do not show through.
-  static let names = [
-    "QUEUE", "MESSAGE_ID", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY", "PRIORITY",
-    "CONTENT_TYPE", "CONTENT_ENCODING", "CORRELATION_ID", "REPLY_TO", "TIMESTAMP", "TYPE", "APP_ID",
-  ].map { prefix + $0 }
+  static let names =
+    [
+      "QUEUE", "MESSAGE_ID", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY", "PRIORITY",
+      "CONTENT_TYPE", "CONTENT_ENCODING", "CORRELATION_ID", "REPLY_TO", "TIMESTAMP", "TYPE", "APP_ID",
+    ].map { prefix + $0 } + [TraceContext.parentVariable, TraceContext.stateVariable]
 
   /// The variables that all runs share: ours, less those that a run sets itself.
   static func base(of environment: [[UInt8]]) -> [[UInt8]] {
@@ -49,12 +50,23 @@ struct JobEnvironment {
     add("TIMESTAMP", properties.timestamp.map { String($0) })
     add("TYPE", properties.type)
     add("APP_ID", properties.appID)
-    if let headers = properties.headers { add(headers, room: min(room, Self.headersLimit)) }
+    guard let headers = properties.headers else { return }
+    let start = bytes.count
+    if let trace = TraceContext(headers) {
+      set(TraceContext.parentVariable, trace.parent)
+      if let state = trace.state, state.utf8.count <= Self.longestHeader {
+        set(TraceContext.stateVariable, state)
+      }
+    }
+    add(headers, room: min(room, Self.headersLimit) - (bytes.count - start))
   }
 
   private mutating func add(_ name: String, _ value: String?) {
     guard let value, !value.utf8.contains(0) else { return }
-    bytes.append(contentsOf: Self.prefix.utf8)
+    set(Self.prefix + name, value)
+  }
+
+  private mutating func set(_ name: String, _ value: String) {
     bytes.append(contentsOf: name.utf8)
     bytes.append(UInt8(ascii: "="))
     bytes.append(contentsOf: value.utf8)

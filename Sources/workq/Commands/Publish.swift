@@ -34,7 +34,7 @@ struct Publish {
   func run() throws {
     let console = output.console
     let queue = try connection.queueName()
-    let template = try template(queue)
+    let template = try template(queue, console)
     var source = try source(template, console)
     let addresses = try connection.addresses(console)
     let clearsLine = source.progress != nil
@@ -95,7 +95,15 @@ struct Publish {
   /// Whether there may be more than one task.
   private var isBatch: Bool { input.splits || input.files.count > 1 }
 
-  private func template(_ queue: String) throws(Failure) -> TaskTemplate {
+  private func template(_ queue: String, _ console: Console) throws(Failure) -> TaskTemplate {
+    var properties = properties
+    if let parent = Environment[TraceContext.parentVariable] {
+      if let trace = TraceContext(parent: parent, state: Environment[TraceContext.stateVariable]) {
+        trace.add(to: &properties.headers)
+      } else {
+        console.detail("ignoring \(TraceContext.parentVariable): it is not in the form of W3C Trace Context")
+      }
+    }
     do throws(AMQPError) {
       try properties.checkNames()
     } catch {
