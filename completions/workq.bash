@@ -37,6 +37,7 @@ _workq_value() {
     'work --max-attempts') value=none ;;
     'work --retry-delay') value=none ;;
     'work --retry-max-delay') value=none ;;
+    'work --retry-by') value='copy broker' ;;
     'work --failed-queue') value=none ;;
     'work --on-failure') value='retry requeue park drop' ;;
     'work --on-exit') value=none ;;
@@ -72,6 +73,8 @@ _workq_value() {
     'declare --max-priority') value=none ;;
     'declare --delivery-limit') value=none ;;
     'declare --consumer-timeout') value=none ;;
+    'declare --retry-delay') value=none ;;
+    'declare --retry-max-delay') value=none ;;
     'declare --arg') value=none ;;
     'purge --retry-delay') value=none ;;
     'purge --retry-max-delay') value=none ;;
@@ -137,13 +140,13 @@ _workq() {
   fi
   case $subcommand in
     publish) own='-l --lines -0 --null -D --delimiter --jsonl -f --file --failed-to --persistent --transient -H --header --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id -e --exchange -r --routing-key --no-declare --no-confirm --confirm-timeout --retry-for --unless-waiting --print-id --spool --spool-directory --flush-spool' ;;
-    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --pass-url --output --log --timestamps --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --wait-for-retries --fail-on-retry --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
+    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --pass-url --output --log --timestamps --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --retry-by --failed-queue --on-failure --on-exit -c --count --drain --burst --wait-for-retries --fail-on-retry --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
     status) own='--watch --max-waiting --min-consumers --max-failed --retry-delay --retry-max-delay --delay' ;;
     failed) own='--list --failed-queue' ;;
     retry) own='-c --count --id --match --keep-attempts --dry-run --failed-queue' ;;
     peek) own='-c --count --list --raw' ;;
     move) own='-c --count --id --match --keep-attempts --dry-run' ;;
-    declare) own='--check --bind -d --durable --transient --type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --single-active-consumer --consumer-timeout --auto-delete --arg' ;;
+    declare) own='--check --bind -d --durable --transient --type --max-length --max-bytes --overflow --message-ttl --expires --dead-letter --max-priority --delivery-limit --single-active-consumer --consumer-timeout --retry-delay --retry-max-delay --auto-delete --arg' ;;
     purge) own='-f --force --delete --if-empty --if-unused --all --retry-delay --retry-max-delay --delay' ;;
     ''|help)
       [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W 'publish work status failed retry peek move declare purge help' -- "$current") ;;

@@ -7,7 +7,7 @@ extension Worker {
   mutating func startWaiting() throws(AMQPError) {
     var later = Fifo<Waiting>()
     while running.count < options.jobs, !isFull, let next = waiting.popFirst() {
-      if recordStart(next) { continue }
+      if !options.policy.retriesByBroker, recordStart(next) { continue }
       if replacements.isPending && next.delivery.history.starts > 0 {
         later.append(next)
       } else {
@@ -31,7 +31,7 @@ extension Worker {
   private mutating func start(_ next: Waiting) throws(AMQPError) {
     begun += 1
     calendar.remove(next.delivery.message)
-    let attempt = next.delivery.attempt
+    let attempt = options.policy.attempt(of: next.delivery)
     var job = Job(
       number: begun, delivery: next.delivery, attempt: attempt, started: .now, received: next.received,
       work: .none)
@@ -159,6 +159,9 @@ extension Worker {
     case .handBack:
       tally.handedBack += 1
       try giveBack(Waiting(delivery: job.delivery, received: job.received))
+    case .retry where options.policy.retriesByBroker:
+      tally.retried += 1
+      try subscription?.reject(tag, requeue: true)
     case .retry(let delay): retrier.add(copy(of: job, outcome, stderr, to: .delay(delay)))
     case .park: retrier.add(copy(of: job, outcome, stderr, to: .failedQueue))
     }
