@@ -191,13 +191,14 @@ struct Publish {
       console.detail("queue '\(queue)' does not exist: declaring it, and publishing again")
     case .waitingQueue(let event): event.report(to: console)
     case .blocked(let reason, let patience):
-      console.notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
+      console.notice(
+        "the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(patience.spoken)")
     case .unblocked:
-      console.notice("the broker takes tasks again")
+      console.notice("the broker accepts tasks again")
     case .declined(let reason, let patience):
-      console.notice("a task is not taken: \(reason); trying again for \(patience.spoken)")
+      console.notice("a task is refused for now: \(reason); trying again for up to \(patience.spoken)")
     case .lost(let error, let onTheirWay, let retry):
-      let again = onTheirWay > 0 ? "; what was not confirmed (\(onTheirWay)) is sent again" : ""
+      let again = onTheirWay > 0 ? "; unconfirmed tasks (\(onTheirWay)) are sent again" : ""
       let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.spoken)"
       console.notice("cannot \(error.operation): \(error.detail); \(next)\(again)")
     }
