@@ -38,6 +38,9 @@ struct Channel {
     return lastTag
   }
 
+  /// The broker has closed it, as we asked.
+  mutating func closed() { isOpen = false }
+
   /// Answers the broker's `channel.close`.
   mutating func confirmClose(_ writer: inout FrameWriter) throws(AMQPError) {
     isOpen = false

@@ -178,12 +178,6 @@ extension Connection {
     try unsafe send(AMQP_BASIC_REJECT_METHOD, &reject, "reject a task")
   }
 
-  /// Requeues all deliveries of this session that are unacknowledged, in one go: so each returns to its place
-  /// in the queue, in order.
-  package mutating func requeueAll() throws(AMQPError) {
-    try requeue(Delivery.Tag(session: session, number: 0), multiple: true)
-  }
-
   /// Asks for one waiting task (`basic.get`); the answer arrives as `got`.
   ///
   /// Several may be asked for one after the other; the answers come in that order. The task stays the

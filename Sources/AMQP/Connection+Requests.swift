@@ -55,6 +55,17 @@ extension Connection {
     try channel.open(&writer)
   }
 
+  /// Closes the channel (`channel.close`), and waits until the broker has done so.
+  ///
+  /// The broker requeues all that is unacknowledged on it, in order. The next use of the channel opens it again.
+  package mutating func closeChannel() throws(AMQPError) {
+    guard channel.isOpen else { return }
+    var close = unsafe amqp_channel_close_t(
+      reply_code: UInt16(AMQP_REPLY_SUCCESS), reply_text: pool.bytes(""), class_id: 0, method_id: 0)
+    try unsafe request(AMQP_CHANNEL_CLOSE_METHOD, &close, "close the channel")
+    channel.closed()
+  }
+
   /// Appends a method of the channel to what is sent next; what it takes of `pool` is free afterwards.
   mutating func send(
     _ id: amqp_method_number_t, _ method: UnsafeMutableRawPointer, _ operation: String

@@ -28,7 +28,7 @@ struct Failure: Error {
     case .accessRefused: "check the user, the password, the virtual host, and what the user may do there"
     case .notFound where error.operation == "publish": "check the exchange's name: workq makes none"
     case .notFound: "check the name; 'workq declare' makes a queue"
-    case .preconditionFailed: "use the queue as it is, or delete it and declare it anew"
+    case .preconditionFailed: "use the queue as it is, or delete it and declare it again"
     case .lost, .timedOut, .unavailable: "try again later"
     case .connectionRefused: "the broker accepts no connection for now; try again later"
     case .locked: "another connection has it for itself; try again later"

@@ -74,7 +74,10 @@ struct JSONRecord {
     case ("delivery", .object): break  // what peek says of where the task lay
     case ("headers", .object(let headers)):
       var table = template.properties.headers ?? FieldTable()
-      for entry in try FieldTable(headers).entries { table[entry.name] = entry.value }
+      let own = try FieldTable(headers)
+      // The two belong together.
+      if own[TraceContext.parentHeader] != nil { table[TraceContext.stateHeader] = nil }
+      for entry in own.entries { table[entry.name] = entry.value }
       template.properties.headers = table
     case ("persistent", .boolean(let isOn)):
       template.properties.deliveryMode = isOn ? .persistent : .transient

@@ -11,7 +11,8 @@ extension QueueSettings {
     "x-message-ttl": "--message-ttl", "x-expires": "--expires", "x-dead-letter-exchange": "--dead-letter",
     "x-dead-letter-routing-key": "--dead-letter", "x-max-priority": "--max-priority",
     "x-delivery-limit": "--delivery-limit", "x-single-active-consumer": "--single-active-consumer",
-    "x-consumer-timeout": "--consumer-timeout",
+    "x-consumer-timeout": "--consumer-timeout", "x-delayed-retry-type": "--retry-delay",
+    "x-delayed-retry-min": "--retry-delay", "x-delayed-retry-max": "--retry-max-delay",
   ]
 
   /// The words of a command line that ask for just this queue.
@@ -25,6 +26,8 @@ extension QueueSettings {
       case ("x-dead-letter-exchange", _) where hasDeadLetterQueue: break
       case ("x-dead-letter-routing-key", .text(let name)) where hasDeadLetterQueue:
         words += ["--dead-letter", Quoted.shellWord(name)]
+      case ("x-delayed-retry-type", .text("failed")) where queue.arguments["x-delayed-retry-min"] != nil:
+        break
       case ("x-single-active-consumer", .boolean(true)): words.append("--single-active-consumer")
       default: words += Self.words(for: entry)
       }
@@ -32,7 +35,9 @@ extension QueueSettings {
     return words.isEmpty ? ["--durable"] : words
   }
 
-  private static let durations = ["x-message-ttl", "x-expires", "x-consumer-timeout"]
+  private static let durations = [
+    "x-message-ttl", "x-expires", "x-consumer-timeout", "x-delayed-retry-min", "x-delayed-retry-max",
+  ]
 
   private static func words(for entry: FieldTable.Entry) -> [String] {
     let value = entry.value.words

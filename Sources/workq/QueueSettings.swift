@@ -39,18 +39,33 @@ struct QueueSettings: Equatable {
   var deliveryLimit: UInt32?
   var singleActiveConsumer = false
   var consumerTimeout: Duration?
+  /// The quorum queue's own delayed retry.
+  var retryDelay: Duration?
+  var retryMaxDelay: Duration?
   var autoDelete = false
   /// Arguments of other names.
   var extra: [TypedValue] = []
 
   func check() throws(UsageError) {
     guard durabilities.count < 2 else { throw UsageError("--durable and --transient exclude each other") }
+    try checkRetry()
     guard let type, type != .classic else { return }
     guard !durabilities.contains(.transient) else {
       throw UsageError("a \(type.rawValue) queue is always durable: leave out --transient")
     }
     guard !autoDelete else {
       throw UsageError("a \(type.rawValue) queue cannot be deleted automatically", use: "use --expires")
+    }
+  }
+
+  private func checkRetry() throws(UsageError) {
+    guard retryDelay != nil || retryMaxDelay != nil else { return }
+    guard type == .quorum else {
+      throw UsageError("only quorum queues delay retries themselves", use: "add --type quorum")
+    }
+    guard let retryDelay else { throw UsageError("--retry-max-delay limits --retry-delay: give that, too") }
+    guard retryDelay <= retryMaxDelay ?? retryDelay else {
+      throw UsageError("--retry-max-delay is shorter than --retry-delay")
     }
   }
 
@@ -79,6 +94,13 @@ struct QueueSettings: Equatable {
     arguments["x-delivery-limit"] = deliveryLimit.map { .int64(Int64($0)) }
     if singleActiveConsumer { arguments["x-single-active-consumer"] = .boolean(true) }
     arguments["x-consumer-timeout"] = consumerTimeout.map { .int64(TimeSpan($0).milliseconds) }
+    if let retryDelay {
+      // Only tasks that are rejected wait; those that are only returned do not.
+      arguments["x-delayed-retry-type"] = .text("failed")
+      arguments["x-delayed-retry-min"] = .int64(TimeSpan(retryDelay).milliseconds)
+      let longest = retryMaxDelay ?? max(retryDelay, .seconds(3600))
+      arguments["x-delayed-retry-max"] = .int64(TimeSpan(longest).milliseconds)
+    }
     for argument in extra { arguments[argument.name] = argument.value }
     return arguments
   }

@@ -33,6 +33,8 @@ struct WorkSettings: Equatable {
   var maxAttempts = 5
   var retryDelay = Duration.seconds(10)
   var retryMaxDelay = Duration.seconds(3600)
+  /// Whether the quorum queue itself delays retries.
+  var retriesByBroker = false
   /// nil is the queue's name and ".failed".
   var failedQueue: String?
   var onFailure = RetryPolicy.Action.retry
@@ -66,6 +68,7 @@ struct WorkSettings: Equatable {
     guard work.acknowledges || !requeues else {
       throw UsageError("--no-ack and 'requeue' exclude each other: the broker has forgotten the task")
     }
+    if work.retriesByBroker { try work.checkRetriesByBroker(requeues) }
     if settings.output.isJSON, let output = work.output, output != .grouped {
       throw UsageError(
         "--json prints a command's output in its event: it does not go with --output \(output.rawValue)",
@@ -81,6 +84,28 @@ struct WorkSettings: Equatable {
     }
     guard work.reconnects || work.retryFor == nil else {
       throw UsageError("--no-reconnect and --retry-for exclude each other")
+    }
+  }
+
+  private func checkRetriesByBroker(_ requeues: Bool) throws(UsageError) {
+    let most = RetryPolicy.mostAttemptsByBroker
+    guard (1...most).contains(maxAttempts) else {
+      throw UsageError(
+        "--retry-by broker is limited by the queue's delivery limit", use: "use --max-attempts 1 to \(most)")
+    }
+    guard acknowledges else { throw UsageError("--retry-by broker and --no-ack exclude each other") }
+    guard !requeues else {
+      throw UsageError("--retry-by broker and 'requeue' exclude each other: the queue would delay both")
+    }
+    let usual = WorkSettings()
+    guard retryDelay == usual.retryDelay, retryMaxDelay == usual.retryMaxDelay else {
+      throw UsageError(
+        "with --retry-by broker the queue decides on delays", use: "use workq declare --retry-delay")
+    }
+    guard !bounds.waitsForRetries, !failsOnRetry else {
+      throw UsageError(
+        "--retry-by broker excludes --wait-for-retries and --fail-on-retry: a worker does not know when the queue "
+          + "delivers a retry")
     }
   }
 
@@ -151,6 +176,7 @@ struct WorkSettings: Equatable {
     options.policy.maxAttempts = maxAttempts
     options.policy.delay = retryDelay
     options.policy.maxDelay = max(retryMaxDelay, retryDelay)
+    options.policy.retriesByBroker = retriesByBroker
     options.policy.onFailure = onFailure
     for entry in onExit {
       for status in entry.statuses { options.policy.onExit[status] = entry.action }

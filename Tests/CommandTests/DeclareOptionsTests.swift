@@ -33,6 +33,20 @@ import WorkQueue
       (["--delivery-limit", "0"], ["x-delivery-limit": .int64(0)]),
       (["--single-active-consumer"], ["x-single-active-consumer": .boolean(true)]),
       (["--consumer-timeout", "2h"], ["x-consumer-timeout": .int64(7_200_000)]),
+      (
+        ["--type", "quorum", "--retry-delay", "10s"],
+        [
+          "x-queue-type": .text("quorum"), "x-delayed-retry-type": .text("failed"),
+          "x-delayed-retry-min": .int64(10_000), "x-delayed-retry-max": .int64(3_600_000),
+        ]
+      ),
+      (
+        ["--type", "quorum", "--retry-delay", "500ms", "--retry-max-delay", "1m"],
+        [
+          "x-queue-type": .text("quorum"), "x-delayed-retry-type": .text("failed"),
+          "x-delayed-retry-min": .int64(500), "x-delayed-retry-max": .int64(60_000),
+        ]
+      ),
       (["--arg", "a=5", "--arg", "b:=5"], ["a": .text("5"), "b": .int64(5)]),
       (
         ["--dead-letter"],
@@ -66,6 +80,8 @@ import WorkQueue
     arguments: [
       (["--consumer-timeout", "1h"], "3.10", "ignores --consumer-timeout"),
       (["--consumer-timeout", "1h"], "3.12", nil),
+      (["--type", "quorum", "--dead-letter", "--retry-delay", "10s"], "4.2", "ignores --retry-delay"),
+      (["--type", "quorum", "--dead-letter", "--retry-delay", "10s"], "4.3", nil),
       (["--consumer-timeout", "1h"], "4.3", "on quorum queues only"),
       (["--consumer-timeout", "1h", "--type", "quorum", "--dead-letter"], "4.3", nil),
       (["--max-priority", "3", "--type", "quorum"], "3.13", "they came with 4.0"),
@@ -97,6 +113,19 @@ import WorkQueue
     } else {
       #expect(notes == [])
     }
+  }
+
+  @Test(
+    arguments: [
+      (["--retry-delay", "1s"], "add --type quorum"),
+      (["--retry-delay", "1s", "--type", "classic"], "add --type quorum"),
+      (["--retry-max-delay", "1s", "--type", "quorum"], "give that, too"),
+      (["--retry-delay", "2s", "--retry-max-delay", "1s", "--type", "quorum"], "shorter than --retry-delay"),
+    ])
+  func `refuses delays that the queue cannot have`(words: [String], reason: String) {
+    let failure = #expect(throws: Failure.self) { try parsed(words) }
+    #expect(failure?.status == .usage)
+    #expect(failure?.message.contains(reason) == true, "\(failure?.message ?? "")")
   }
 
   @Test func `a binding is an exchange and a key, which may hold colons or nothing`() {

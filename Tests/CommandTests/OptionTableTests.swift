@@ -253,9 +253,21 @@ import WorkQueue
       (["-I", "--", "fish", "--command", "{}"], "code of fish -c"),
       (["-I", "--", "sh", "script", "{}"], nil), (["-I", "--", "sh", "-e", "script", "-c", "{}"], nil),
       (["--replace", "--argument", "--", "convert", "-c", "{}"], nil), (["--fake"], nil),
-      (["--dot", "2s"], nil),
+      (["--dot", "2s"], nil), (["--retry-by", "broker", "--fake"], nil),
+      (["--retry-by", "broker", "--max-attempts", "15", "--", "cat"], nil),
+      (
+        ["--retry-by", "broker", "--max-attempts", "16", "--", "cat"], "limited by the queue's delivery limit"
+      ),
+      (["--retry-by", "broker", "--max-attempts", "0", "--", "cat"], "use --max-attempts 1 to 15"),
+      (["--retry-by", "copy", "--max-attempts", "0", "--", "cat"], nil),
+      (["--retry-by", "broker", "--on-failure", "requeue", "--", "cat"], "exclude each other"),
+      (["--retry-by", "broker", "--on-exit", "3=requeue", "--", "cat"], "exclude each other"),
+      (["--retry-by", "broker", "--no-ack", "--", "cat"], "--no-ack exclude each other"),
+      (["--retry-by", "broker", "--retry-delay", "1s", "--", "cat"], "use workq declare --retry-delay"),
+      (["--retry-by", "broker", "--drain", "--wait-for-retries", "--", "cat"], "--wait-for-retries"),
+      (["--retry-by", "broker", "--drain", "--fail-on-retry", "--", "cat"], "--fail-on-retry"),
     ] as [([String], String?)])
-  func `faked work excludes a command, and placeholders a shell's code`(words: [String], reason: String?) {
+  func `refuses options of work that contradict each other`(words: [String], reason: String?) {
     do {
       _ = try CommandLines.settings(["work"] + words)
       #expect(reason == nil)

@@ -50,11 +50,14 @@ import WorkQueue
         "gone               missing",
         "",
         "'task_queue' grows by 40/s: at this rate 24,000 more tasks wait in 10 min",
-        "3 tasks are given up: workq peek task_queue.failed shows why",
+        "3 tasks are parked: workq peek task_queue.failed shows why",
+        "",
+        "not counted: tasks that workers hold, retries and delays not named here",
         "not counted: tasks that are moving from a retry or delay queue to the work queue",
       ])
     #expect(lines[0].style == .title)
     #expect(lines[8].style == .warning)
+    #expect(lines[11].style == .plain)
     #expect(lines[3].style == .plain)
   }
 
@@ -81,8 +84,10 @@ import WorkQueue
     #expect(table(30) == "task_queue       1,240   +40/s")
   }
 
-  @Test func `a low one loses blank lines, then all notes but one, then queues`() {
+  @Test func `a low one loses the footer, then blank lines, then all notes but one, then queues`() {
     func texts(_ rows: Int) -> [String] { screen().lines(columns: 80, rows: rows).map(\.text) }
+    #expect(texts(12).count == 10)
+    #expect(!texts(12).contains { $0.hasPrefix("not counted") })
     #expect(texts(8).count == 8)
     #expect(!texts(8).contains(""))
     #expect(texts(8)[1].hasPrefix("QUEUE"))

@@ -66,11 +66,11 @@ import Testing
     try broker.raise(alarm)
     defer { try? broker.clear(alarm) }
     worker.signal(SIGCONT)
-    try worker.waitForError("the broker takes in no failed tasks for now: low on \(alarm)")
+    try worker.waitForError("the broker blocks publishers (\(alarm) alarm): failed tasks wait")
     try waitUntil("the good ones are done") { worker.error.ranges(of: " done in ").count == 3 }
     try expectWaiting(in: "\(queue).failed", at: broker, equals: 1)
     try broker.clear(alarm)
-    try worker.waitForError("the broker takes in failed tasks again")
+    try worker.waitForError("the broker accepts failed tasks again")
     try waitUntil("the bad one is parked") { try waiting(in: "\(queue).failed", at: broker) == 2 }
     worker.signal(SIGTERM)
     let result = try worker.end()
@@ -90,7 +90,7 @@ import Testing
     #expect(impatient.error.split(separator: "\n").count == 2, "one that it waits, one that it was in vain")
     let patient = try Program.workq("publish", "--confirm-timeout", "60s", "-q", queue, "yes").at(broker)
       .start()
-    try patient.waitForError("the broker takes no tasks for now: low on disk")
+    try patient.waitForError("the broker blocks publishers (disk alarm)")
     try broker.clear(.disk)
     try expect(patient.end().status, equals: 0)
     #expect(Set(try drain(queue, at: broker).map(\.text)).subtracting(["no"]) == ["yes"])

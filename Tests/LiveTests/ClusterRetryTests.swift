@@ -10,7 +10,7 @@ import Testing
     try publish(tasks, to: queue, at: node)
     let options = ["--count", "\(tasks.count)", "--retry-delay", "5s"]
     let result = try worker(queue, options, script: "exit 1").at(node).run()
-    #expect(result.error.contains("3 put off"), "\(result.error)")
+    #expect(result.error.contains("3 scheduled for retry"), "\(result.error)")
   }
 
   private func work(on queue: String, at node: Broker) throws {

@@ -19,9 +19,14 @@ import WorkQueue
     for _ in 1...100 {
       // Each look is a connection of its own, as each run of peek is.
       var connection = try Connection.open(firstOf: addresses, Connection.Options())
-      let look = try Peeker.peek(
-        &connection, queue: failed, count: 10, via: addresses, Connection.Options())
-      #expect(look.tasks.map { String(decoding: $0.message.body, as: UTF8.self) } == ["1", "2", "3"])
+      var tasks: [String] = []
+      _ = try QueueLook.look(
+        at: failed, limit: 10, isFailedQueue: true, on: &connection, via: addresses, Connection.Options()
+      ) { task in
+        tasks.append(String(decoding: task.message.body, as: UTF8.self))
+        return true
+      }
+      #expect(tasks == ["1", "2", "3"])
       connection.close()
     }
     try expect(drain(failed).map(\.text), equals: ["1", "2", "3"])
@@ -55,7 +60,7 @@ import WorkQueue
     #expect(publish.error.contains("using classic queues"), "\(publish.error)")
     let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
     let work = try worker(queue, options, script: "exit 1").at(broker).run()
-    #expect(work.error.contains("1 put off, 1 parked"), "\(work.error)")
+    #expect(work.error.contains("1 scheduled for retry, 1 parked"), "\(work.error)")
     #expect(!work.error.contains("classic"), "\(work.error)")
     let types = try broker.queueTypes()
     let names = [
@@ -75,7 +80,7 @@ import WorkQueue
     try publish(["task"], to: queue)
     let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
     let result = try worker(queue, options, script: "exit 1").run()
-    #expect(result.error.contains("1 put off, 1 parked"), "\(result.error)")
+    #expect(result.error.contains("1 scheduled for retry, 1 parked"), "\(result.error)")
   }
 
   // MARK: Rights
@@ -96,7 +101,7 @@ import WorkQueue
     #expect(publish.error.ranges(of: "using '\(queue).delay.300' as workq 1.0 does").count == 1)
     let options = ["--count", "4", "--max-attempts", "2", "--retry-delay", "300ms"]
     let work = try worker(queue, options, script: "exit 1").at(user).run()
-    #expect(work.error.contains("2 put off, 2 parked"), "\(work.error)")
+    #expect(work.error.contains("2 scheduled for retry, 2 parked"), "\(work.error)")
     #expect(work.error.ranges(of: "using '\(queue).retry.300' as workq 1.0 does").count == 1)
     #expect(work.error.contains("grant the rights to configure and read '\(queue).retry.300ms'"))
   }
@@ -110,7 +115,7 @@ import WorkQueue
     #expect(publish.error == "")
     let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
     let work = try worker(queue, options, script: "exit 1").at(user).run()
-    #expect(work.error.contains("1 put off, 1 parked"), "\(work.error)")
+    #expect(work.error.contains("1 scheduled for retry, 1 parked"), "\(work.error)")
     #expect(!work.error.contains("workq 1.0"), "\(work.error)")
   }
 

@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  /// The bodies in their order, looked at by the program itself: `peek` returns thousands in another one.
+  /// The bodies in their order.
   private func listed(_ queue: String) throws -> [String] {
     try Program.workq("failed", queue, "--list", "--json").run().outputLines.compactMap { line in
       try (JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["body"] as? String
@@ -95,6 +95,31 @@ import Testing
   }
 }
 
+@Suite(.slow) struct LargeFailedQueueTests {
+  @Test func `counts 100,000 parked tasks and leaves them in their order`() throws {
+    let (queue, count) = (freshQueue(), 100_000)
+    try expect(Program.workq("declare", queue).run().status, equals: 0)
+    try publish(["0"], to: queue)
+    let park = ["-q", queue, "--on-failure", "park", "--drain", "--quiet"]
+    try expect(Program.workq(["work"] + park + ["--", "sh", "-c", "exit 2"]).run().status, equals: 1)
+    let rest = Array((1..<count).map { "\($0)\n" }.joined().utf8)
+    let publish = Program.workq(
+      "publish", "-q", "\(queue).failed", "--lines", "-H", "x-workq-exit-status:=2")
+    try expect(publish.run(input: rest, limit: 600).status, equals: 0)
+    for _ in 1...2 {
+      let result = try Program.workq("failed", queue, "--json").run(limit: 600)
+      #expect(result.status == 0, "\(result.error)")
+      let object = try #require(
+        try JSONSerialization.jsonObject(with: Data(result.outputBytes)) as? [String: Any])
+      #expect(object["error"] as? String == "exit status 2")
+      #expect(object["tasks"] as? Int == count)
+    }
+    let order = try drain("\(queue).failed").map(\.text)
+    #expect(order.count == count)
+    #expect(order == (0..<count).map(String.init))
+  }
+}
+
 @Suite(.waiting) struct RetryTests {
   private func parked(_ count: Int) throws -> String {
     let queue = freshQueue()
@@ -132,12 +157,13 @@ import Testing
     #expect(peek.output.contains("attempts       5"))
   }
 
-  @Test func `brings only the tasks with the given ids back`() throws {
-    let queue = try parked(5)
-    let result = try Program.workq("retry", queue, "--id", "id-3", "--id", "id-1").run()
-    #expect(result.output == "\(queue).failed -> \(queue): 2 moved, 3 left\n")
-    try expect(bodies(queue), equals: ["1", "3"])
-    try expect(bodies("\(queue).failed").sorted(), equals: ["0", "2", "4"])
+  @Test func `brings only the tasks with the given ids back and leaves the others in their order`() throws {
+    let queue = try parked(100)
+    let result = try Program.workq("retry", queue, "--id", "id-3", "--id", "id-77").run()
+    #expect(result.output == "\(queue).failed -> \(queue): 2 moved, 98 left\n")
+    try expect(bodies(queue), equals: ["3", "77"])
+    let rest = (0..<100).filter { $0 != 3 && $0 != 77 }.map(String.init)
+    try expect(bodies("\(queue).failed"), equals: rest)
   }
 
   @Test func `moves nothing when --dry-run is given`() throws {

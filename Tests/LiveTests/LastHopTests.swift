@@ -25,7 +25,7 @@ import Testing
     try publish(tasks, to: queue, at: broker)
     let options = ["--count", "\(tasks.count)", "--retry-delay", "\(delay.components.seconds)s"]
     let result = try worker(queue, options, script: "exit 1").at(broker).run()
-    #expect(result.error.contains("\(tasks.count) put off"), "\(result.error)")
+    #expect(result.error.contains("\(tasks.count) scheduled for retry"), "\(result.error)")
   }
 
   /// Waits until no task waits any more for its time.
@@ -95,7 +95,7 @@ import Testing
     try expect(publish.run().status, equals: 0)
     let options = ["--count", "2", "--max-attempts", "2", "--retry-delay", "300ms"]
     let result = try worker(queue, options, script: "exit 1").at(there).run()
-    #expect(result.error.contains("1 put off, 1 parked"), "\(result.error)")
+    #expect(result.error.contains("1 scheduled for retry, 1 parked"), "\(result.error)")
     let types = try broker.queueTypes(in: host)
     let names = [
       delayQueue(of: queue, by: .milliseconds(300)), retryQueue(of: queue, after: .milliseconds(300)),

@@ -61,7 +61,7 @@ import Testing
     let result = try shell(script, queue, copy).run()
     #expect(result.status == 75, "\(result.error)")
     #expect(result.error.contains("cannot run 'sleep': Resource temporarily unavailable"), "\(result.error)")
-    #expect(result.error.contains("1 done, 1 given back"), "\(result.error)")
+    #expect(result.error.contains("1 done, 1 requeued"), "\(result.error)")
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
   }
 
@@ -88,7 +88,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: ["kept before"])
   }
 
-  /// The command finds the disk full, which is its failure: its task is put off, and the worker goes on.
+  /// The command finds the disk full, which is its failure: its task is scheduled for retry, and the worker goes on.
   @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
   func `a full disk under commands' output fails the task, not the worker`() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path

@@ -28,13 +28,32 @@ import Testing
     #expect(received.map { String($0.dropFirst(14)) } == ["'one'", "'two'", "'three'", "'four'"])
   }
 
-  @Test func `more than fit into one question are shown, too`() throws {
-    let queue = freshQueue()
+  @Test(arguments: ["classic", "quorum"])
+  func `leaves hundreds of tasks in their order when it has shown them`(type: String) throws {
+    let queue = try self.queue(type: type)
     let tasks = (0..<450).map { "task \($0)" }
     let input = Array(tasks.map { $0 + "\n" }.joined().utf8)
     try expect(Program.workq("publish", "-q", queue, "--lines").run(input: input).status, equals: 0)
-    try expect(bodies(queue, count: 400), equals: Array(tasks[..<400]))
-    try expect(bodies(queue, count: 1000), equals: tasks)
+    for count in [400, 33, 450, 7, 1000] {
+      try expect(bodies(queue, count: count), equals: Array(tasks.prefix(count)))
+    }
+    try expect(drain(queue).map(\.text), equals: tasks)
+  }
+
+  @Test func `loses no task of a quorum queue when it is killed`() throws {
+    let queue = try self.queue(type: "quorum")
+    try publish((0..<1000).map(String.init), to: queue)
+    for step in 0..<10 {
+      let look = Program(
+        "/bin/sh",
+        [
+          "-c", "timeout -s KILL \(0.01 + 0.01 * Double(step)) \"$0\" peek -c 900 \"$1\"",
+          TestEnvironment.binary, queue,
+        ])
+      _ = try look.run()
+    }
+    try waitUntil("all are back") { try waiting(in: queue) == 1000 }
+    try expect(Set(drain(queue).map(\.text)), equals: Set((0..<1000).map(String.init)))
   }
 
   @Test func `for people it shows what a parked task tells of itself`() throws {

@@ -46,14 +46,14 @@ import Testing
     let impatient = try Program.workq("publish", "--lines", "--retry-for", "1s", "-q", full).run(input: input)
     #expect(impatient.status == 3)
     #expect(
-      impatient.error.contains("a task is not taken: the queue is full"),
+      impatient.error.contains("a task is refused for now: the queue is full"),
       "\(impatient.error)")
     #expect(
       impatient.error.contains(", 7 not"),
       "\(impatient.error)")
     let script = "printf '3\\n4\\n5\\n6\\n' | \"$0\" publish --lines --retry-for 60s -q \"$1\""
     let patient = try shell(script, full).start()
-    try patient.waitForError("a task is not taken: the queue is full")
+    try patient.waitForError("a task is refused for now: the queue is full")
     let worker = try Program.workq("work", "--fake", "-q", full, "--count", "6").run()
     #expect(worker.status == 0)
     try expect(patient.end().status, equals: 0)

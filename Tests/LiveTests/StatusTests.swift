@@ -154,7 +154,7 @@ import Testing
     #expect(screen.hasPrefix("127.0.0.1:\(Broker.shared.port)/  "))
     #expect(screen.contains("Ctrl-C ends"))
     #expect(!screen.contains("before"))
-    #expect(screen.contains("1 task is given up: workq peek \(queue).failed"))
+    #expect(screen.contains("1 task is parked: workq peek \(queue).failed"))
     try publish(7, to: queue)
     try terminal.waitFor("7 tasks, their bars, and that nobody works on them") {
       $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("nobody works on '\(queue)'")

@@ -43,8 +43,8 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.outputLines.sorted() == ["old", "young"])
-    #expect(result.error.contains("the broker's time limit is over: the broker gives it out again"))
-    #expect(result.error.contains(": 2 done, 1 in vain;"))
+    #expect(result.error.contains("the broker's time limit has passed: the broker redelivers it"))
+    #expect(result.error.contains(": 2 done, 1 to be redelivered;"))
   }
 
   @Test func `no worker of a fleet ends with a task that takes too long`() throws {

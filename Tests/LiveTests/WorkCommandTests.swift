@@ -196,11 +196,11 @@ import Testing
     try worker.waitForError("task 2 started")
     try waitUntil("ten are taken") { try waiting(in: queue) == 10 }
     worker.signal(SIGTERM)
-    try worker.waitForError("finishing 2 tasks, again CTRL+C leaves at once; gave back 8 tasks")
+    try worker.waitForError("finishing 2 running tasks; press Ctrl-C again to stop now; requeued 8 tasks")
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try worker.end()
     #expect(result.status == 0, "\(result.error)")
-    #expect(result.error.contains(": 2 done, 8 given back"), "\(result.error)")
+    #expect(result.error.contains(": 2 done, 8 requeued"), "\(result.error)")
     try waitUntil("all but two are back") { try waiting(in: queue) == 18 }
   }
 

@@ -17,9 +17,9 @@ import Testing
       queue, options + ["--idle-timeout", "10s"], script: "echo \"attempt $WORKQ_ATTEMPT\" >&2; exit 3"
     ).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("attempt 1 of 3, after "))
-    #expect(result.error.contains("next try in 0.3 s"))
-    #expect(result.error.contains("next try in 0.6 s"))
+    #expect(result.error.contains("task 1: attempt 1 of 3 failed: exit status 3, after "))
+    #expect(result.error.contains("retry in 0.3 s"))
+    #expect(result.error.contains("retry in 0.6 s"))
     #expect(result.error.contains("parked in '\(queue).failed'"))
     let end = "1 task failed: exit status 3 (1); 1 parked in '\(queue).failed'"
     #expect(result.error.hasSuffix("workq: \(end)\n"), "\(result.error)")
@@ -50,7 +50,7 @@ import Testing
     try publish(["again"], to: queue)
     let first = try worker(queue, ["--count", "1", "--retry-delay", "500ms"], script: "exit 1").run()
     #expect(first.status == 0)
-    #expect(first.error.contains("1 put off"))
+    #expect(first.error.contains("1 scheduled for retry"))
     let second = try worker(queue, ["--count", "1"], script: "echo $WORKQ_ATTEMPT").run()
     #expect(second.status == 0)
     #expect(second.output == "2\n")
@@ -88,13 +88,13 @@ import Testing
     try Peer.declare("\(queue).failed", #"{"x-max-length":0,"x-overflow":"reject-publish"}"#)
     try publish(["task"], to: queue)
     let worker = try worker(queue, ["--on-failure", "park"], script: "exit 1").start()
-    try worker.waitForError("cannot put off or park 1 task")
+    try worker.waitForError("cannot retry or park 1 task")
     try worker.waitForError("trying again in")
-    #expect(worker.error.ranges(of: "cannot put off").count < 4)
+    #expect(worker.error.ranges(of: "cannot retry").count < 4)
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
-    #expect(result.error.contains("1 given back"))
+    #expect(result.error.contains("1 requeued"))
     try expectWaiting(in: queue, equals: 1)
   }
 
@@ -109,7 +109,7 @@ import Testing
     try worker.waitForError("waiting for tasks")
     try publish(["first"], to: queue)
     // The second connection is the one for copies; it is there when the first copy is.
-    try worker.waitForError("next try in")
+    try worker.waitForError("retry in")
     try waitUntil("the first copy is settled") { try exists(retry) && waiting(in: retry) == 1 }
     proxy.mute(2)
     try publish(["second"], to: queue)
@@ -122,7 +122,7 @@ import Testing
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
-    #expect(result.error.contains("2 put off"), "\(result.error)")
+    #expect(result.error.contains("2 scheduled for retry"), "\(result.error)")
     try expect(consumers(of: queue), equals: 0)
     try expectWaiting(in: queue, equals: 0)
   }
@@ -139,7 +139,7 @@ import Testing
     try worker.waitForError("waiting for tasks")
     try publish(["first"], to: queue)
     try waitUntil("the first copy has arrived") { try exists(retry) && waiting(in: retry) == 1 }
-    try waitUntil("its original is acknowledged") { worker.error.contains("next try in") }
+    try waitUntil("its original is acknowledged") { worker.error.contains("retry in") }
     proxy.mute(2)
     try publish(["second"], to: queue)
     try worker.waitForError("the broker has not confirmed one in time")
@@ -147,7 +147,7 @@ import Testing
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
-    #expect(result.error.contains("2 put off"), "\(result.error)")
+    #expect(result.error.contains("2 scheduled for retry"), "\(result.error)")
   }
 
   @Test func `a failed queue that was deleted under the worker is made again`() throws {

@@ -51,7 +51,7 @@ import Testing
     try publish(["task"], to: queue)
     let impatient = try worker(queue, ["--drain", "--retry-delay", "2s"], script: "exit 1").run()
     #expect(impatient.status == 0)
-    #expect(impatient.error.contains("1 put off"))
+    #expect(impatient.error.contains("1 scheduled for retry"))
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
     let options = ["--drain", "--retry-delay", "1s", "--idle-timeout", "5s"]
     let script = "[ $WORKQ_ATTEMPT = 3 ] && echo done"
@@ -140,8 +140,8 @@ import Testing
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
-    #expect(result.error.contains("ending 1 task and giving back"))
-    #expect(result.error.contains("1 given back"))
+    #expect(result.error.contains("stopping and requeueing 1 task"))
+    #expect(result.error.contains("1 requeued"))
     try expectWaiting(in: queue, equals: 1)
     let fake = try Program.workq("work", "-q", queue, "--dot", "1h", "--grace", "300ms").start()
     try publish(["."], to: queue)
@@ -276,9 +276,9 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.outputLines == ["0", "1"])
-    #expect(result.error.contains("the task at hand goes on, but the broker gives it out again"))
-    #expect(result.error.contains("the connection that it came by is gone: the broker gives it out again"))
-    #expect(result.error.contains(": 1 done, 1 in vain;"))
+    #expect(result.error.contains("1 running task continues, but the broker will redeliver it"))
+    #expect(result.error.contains("the connection that delivered it is gone: the broker redelivers it"))
+    #expect(result.error.contains(": 1 done, 1 to be redelivered;"))
     // The acknowledgement has the proxy still to pass when the worker has gone.
     try waitUntil("the task is acknowledged") { try waiting(in: queue) == 0 && consumers(of: queue) == 0 }
   }
@@ -304,10 +304,10 @@ import Testing
     try worker.waitForError("not acknowledged within the broker's consumer_timeout of 6 s")
     #expect(worker.error.contains("raise consumer_timeout in rabbitmq.conf"))
     try worker.waitForError("has been here for long")
-    #expect(worker.error.contains("the task at hand goes on"))
+    #expect(worker.error.contains("1 running task continues"))
     let result = try worker.end()
     #expect(result.outputLines.first == "long", "it was let to finish")
-    #expect(result.error.contains("the broker gives it out again"))
+    #expect(result.error.contains("the broker redelivers it"))
   }
 
   @Test func `a worker whose stdout goes away ends its commands, too`() throws {

@@ -71,7 +71,8 @@ import Testing
     let worker = try Program.workq("work", "-q", queue, "--dot", "200ms", "--prefetch", "3").start()
     try worker.waitForOutput("Received 'slow")
     worker.signal(SIGINT)
-    try worker.waitForError("stopping: finishing 1 task, again CTRL+C leaves at once; gave back 2 tasks")
+    try worker.waitForError(
+      "stopping: finishing 1 running task; press Ctrl-C again to stop now; requeued 2 tasks")
     try waitUntil("the two are back in the queue") { try waiting(in: queue) == 2 }
     let result = try worker.end()
     #expect(result.status == 0)
@@ -96,7 +97,7 @@ import Testing
     worker.signal(signal)
     let result = try worker.end()
     #expect(result.status == 128 + signal)
-    #expect(result.error.hasSuffix("left at once: unfinished tasks (1) go back to the queue\n"))
+    #expect(result.error.hasSuffix("stopped now: running tasks (1) are requeued\n"))
     try waitUntil("the task is back") { try waiting(in: queue) == 1 }
   }
 
@@ -228,7 +229,7 @@ import Testing
     try broker.stop()
     try worker.waitForError("connection lost: ")
     try worker.waitForOutput("Done")
-    try worker.waitForError("the broker gives the task out again")
+    try worker.waitForError("the broker redelivers the task")
     try worker.waitForError("trying again in")
     try broker.restart()
     try worker.waitForError("connected again to RabbitMQ")

@@ -61,7 +61,7 @@ package struct Pipeline: ~Copyable {
   package var descriptor: Int32 { connection.descriptor }
   package var hasUnsent: Bool { connection.hasUnsent }
   /// How often `next(within:)` must be called.
-  package var careInterval: Duration? { connection.serviceInterval }
+  package var serviceInterval: Duration? { connection.serviceInterval }
   package var address: Address { connection.address }
   /// The broker's product and version; empty while it has not said a word.
   package var broker: String { connection.broker }

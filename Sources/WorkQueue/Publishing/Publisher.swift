@@ -127,7 +127,7 @@ package struct Publisher: ~Copyable {
       return try isRead(&source)
     }
     if supply == nil && pipeline?.hasRoom == true && !isPaused { return false }
-    var due = min(try stopDue(), pipeline?.careInterval.map { Deadline.after($0) } ?? .never)
+    var due = min(try stopDue(), pipeline?.serviceInterval.map { Deadline.after($0) } ?? .never)
     if isPaused && !againTime.hasPassed { due = min(due, againTime) }
     if let since = pipeline?.waitingSince {
       let limit = since + options.confirmTimeout

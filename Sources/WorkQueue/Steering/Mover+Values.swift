@@ -54,9 +54,9 @@ extension Mover {
     case complete
     /// The target would not have a task, for the broker's reason.
     case refused(reason: String)
-    /// Stopped by a signal, with everything settled or given back.
+    /// Stopped by a signal, with everything settled or requeued.
     case stopped(signal: Int32)
-    /// Stopped by a second signal, with tasks on their way.
+    /// Stopped by a second signal, with copies unconfirmed.
     case killed(signal: Int32)
   }
 
@@ -66,7 +66,7 @@ extension Mover {
     package let moved: Int
     /// Looked at, and left where they are.
     package let left: Int
-    /// On their way: if it ended now, they might be in both queues.
+    /// Their copies are unconfirmed: if it ended now, they might be in both queues.
     package let uncertain: Int
     /// Whether those that were left have had a delivery counted (a quorum queue's).
     package let countsDeliveries: Bool
@@ -75,12 +75,12 @@ extension Mover {
   }
 }
 
-/// What a mover has to say on its way.
+/// What happens during a move.
 package enum MoverEvent: Equatable, Sendable {
   case moved(Int, of: Int)
-  /// The broker takes nothing in for now; we wait for `patience` at the most.
+  /// The broker blocks publishers; the move waits for `patience` at most.
   case blocked(reason: String, patience: Duration)
   case unblocked
-  /// A signal came; so many tasks are still on their way.
-  case stopping(onTheirWay: Int)
+  /// A signal came; this number of copies is unconfirmed.
+  case stopping(unconfirmed: Int)
 }

@@ -4,41 +4,44 @@ internal import Glibc
 /// Moves tasks from one queue to another.
 ///
 /// 1. A task is acknowledged in the one queue after the broker has confirmed its copy in the other: whatever
-///    ends the move, no task is lost, and at worst one that was on its way is in both.
-/// 2. Tasks that are not moved are given back in one go at the end, so that they come back to their places.
-/// 3. The first signal ends it when the broker has answered for what is on its way; the second ends it now.
+///    ends the move, no task is lost, and at worst one whose copy was in flight is in both.
+/// 2. Tasks that are not moved are requeued at the end, in their order: see `QueueScan`.
+/// 3. The first signal ends it when the broker has confirmed what is in flight; the second ends it now.
 package struct Mover: ~Copyable {
-  /// So many tasks are asked for before the first answer is here, unless they are large.
-  private static let askWindow = 100
-  private static let mostBytes = 8 << 20
+  /// This number of tasks is received, or this many bytes, before confirms and signals get their turn.
+  private static let largestTurn = (tasks: 1000, bytes: 1 << 20)
 
   private let options: Options
   private let report: (MoverEvent) -> Void
   private var source: Connection
   private var pipeline: Pipeline
+  private var scan: QueueScan
   private var ledger: AckLedger
   /// How many tasks wait in the source at the start, which is as far as it looks.
   package let waiting: Int
   /// Whether tasks that were returned often are replaced when they are left.
   private let replaces: Bool
+  private let version: BrokerVersion?
   private var progress = Progress()
-  /// The deliveries whose copies are on their way, by the copies' tickets.
+  /// The deliveries whose copies are in flight, by the copies' tickets.
   private var inFlight: [Int: Delivery.Tag] = [:]
   /// The same for tasks that are left, and replaced by copies at the end of the source.
   private var replacing: [Int: Delivery.Tag] = [:]
   private var stopSignal: Int32?
   private var refusal: String?
+  /// When the source must be read, for its heartbeats, although the target takes no more.
+  private var nextCare = Deadline.now
 
   private struct Progress {
-    var asked = 0
-    var answered = 0
+    var seen = 0
     var matched = 0
     var moved = 0
     var left = 0
+    /// Those left, and those that arrived when no more were wanted.
+    var returned = 0
     var replaced = 0
-    var isExhausted = false
-    var largestTask = Mover.mostBytes
-    var lastAnswer = Deadline.now
+    /// Whether nothing more comes from the source.
+    var isAtEnd = false
     var countsDeliveries = false
   }
 
@@ -51,9 +54,10 @@ package struct Mover: ~Copyable {
     try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
       var source = connection
       guard try source.status(ofQueue: options.source) != nil else { throw missingSource(options) }
-      let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source)
+      let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source, isFailedQueue: false)
       // A refusal has closed the channel; the ledger needs the session in which the tasks come.
-      guard let found = try source.status(ofQueue: options.source) else { throw missingSource(options) }
+      guard let found = try source.knownStatus(ofQueue: options.source, within: options.connection.rpcTimeout)
+      else { throw missingSource(options) }
       var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
       guard try pipeline.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
       return Mover(options, source, pipeline, waiting: Int(found.waiting), replaces: replaces, report)
@@ -68,7 +72,12 @@ package struct Mover: ~Copyable {
     self.report = report
     self.waiting = waiting
     self.replaces = replaces
+    version = BrokerVersion(broker: source.broker)
     ledger = AckLedger(session: source.session)
+    // Without a choice to make, every task that arrives is moved.
+    let limit = options.chooses ? waiting : min(options.limit ?? waiting, waiting)
+    scan = QueueScan(
+      queue: options.source, waiting: waiting, limit: limit, on: version, options.connection)
     self.source = source
     self.pipeline = pipeline
   }
@@ -77,7 +86,7 @@ package struct Mover: ~Copyable {
   package var balance: Balance {
     Balance(
       moved: progress.moved, left: progress.left, uncertain: inFlight.count,
-      countsDeliveries: progress.countsDeliveries && progress.left > progress.replaced,
+      countsDeliveries: progress.countsDeliveries && progress.returned > progress.replaced,
       replaced: progress.replaced)
   }
   /// How many it means to move at most.
@@ -98,24 +107,25 @@ package struct Mover: ~Copyable {
 
   private mutating func run(_ signals: borrowing Signals) throws(AMQPError) -> Ending {
     while true {
-      try ask()
-      try takeTasks()
+      let isReading = mayRead
+      let isDrained = try isReading ? takeTasks() : true
       try takeVerdicts()
       for ack in ledger.flush() { try source.acknowledge(ack.tag, multiple: ack.multiple) }
-      if !wantsMore && progress.answered == progress.asked && inFlight.isEmpty && replacing.isEmpty {
-        try giveBack()
+      source.sendUnsent()
+      if progress.isAtEnd && inFlight.isEmpty && replacing.isEmpty {
+        try scan.release(&source, acknowledged: progress.moved + progress.replaced)
         if let stopSignal { return .stopped(signal: stopSignal) }
         return refusal.map { .refused(reason: $0) } ?? .complete
       }
-      try checkPatience()
-      if canAsk { continue }
+      try checkTimeout()
       EventLoop.wait(
-        for: [source.descriptor, pipeline.descriptor, signals.descriptor],
-        writable: pipeline.hasUnsent ? pipeline.descriptor : -1, until: wakeUp())
+        for: [mayRead ? source.descriptor : -1, pipeline.descriptor, signals.descriptor],
+        writable: pipeline.hasUnsent ? pipeline.descriptor : -1,
+        until: isDrained && isReading == mayRead ? wakeUp() : .now)
       for signal in signals.receive() {
         if stopSignal != nil { return .killed(signal: signal) }
         stopSignal = signal
-        report(.stopping(onTheirWay: inFlight.count))
+        report(.stopping(unconfirmed: inFlight.count))
       }
     }
   }
@@ -129,75 +139,59 @@ package struct Mover: ~Copyable {
   // MARK: The source
 
   private var wantsMore: Bool {
-    stopSignal == nil && refusal == nil && !progress.isExhausted
-      && (isFirstQuestion || progress.asked < waiting && progress.matched < goal)
+    stopSignal == nil && refusal == nil
+      && (progress.seen == 0 || progress.seen < waiting && progress.matched < goal)
   }
 
-  /// Asked even where none seems to wait, for the broker's refusal: it counts a stream's tasks late.
-  private var isFirstQuestion: Bool { progress.asked == 0 }
-
-  private var canAsk: Bool {
-    let outstanding = progress.asked - progress.answered
-    // Without a choice to make, every answer is a task to move.
-    let isEnough = !isFirstQuestion && !options.chooses && progress.matched + outstanding >= goal
-    let window = min(Self.askWindow, max(1, Self.mostBytes / max(progress.largestTask, 1)))
-    return wantsMore && !isEnough && outstanding < window && pipeline.hasRoom
+  /// Whether the source is read: the broker waits with more while it is not.
+  private var mayRead: Bool {
+    !progress.isAtEnd && (pipeline.hasRoom || !wantsMore || nextCare.hasPassed)
   }
 
-  private mutating func ask() throws(AMQPError) {
-    while canAsk {
-      if progress.asked == progress.answered { progress.lastAnswer = .now }
-      try source.ask(queue: options.source)
-      progress.asked += 1
-    }
-  }
-
-  private mutating func takeTasks() throws(AMQPError) {
-    while let event = try source.nextAnswer(from: options.source, within: .zero) {
-      switch event {
-      case .got(let task):
-        progress.answered += 1
-        progress.lastAnswer = .now
-        if let task { try take(task) } else { progress.isExhausted = true }
-      case .confirmed, .returned, .delivered, .cancelled, .channelClosed, .blocked, .unblocked: break
+  /// Receives tasks, as many as one turn has room for.
+  ///
+  /// - Returns: whether there are no more for now.
+  private mutating func takeTasks() throws(AMQPError) -> Bool {
+    nextCare = source.serviceInterval.map { .after($0) } ?? .never
+    let isForced = !pipeline.hasRoom
+    var turn = Self.largestTurn
+    while turn.tasks > 0 && turn.bytes > 0 {
+      if !wantsMore { scan.finish() }
+      guard isForced || pipeline.hasRoom || !wantsMore else { return true }
+      switch try scan.next(&source, within: .zero) {
+      case .task(let task):
+        turn.tasks -= 1
+        turn.bytes -= task.message.body.count
+        try take(task)
+      case .nothing: return true
+      case .end:
+        progress.isAtEnd = scan.isStopped
+        guard !progress.isAtEnd else { return true }
+        try scan.stop(&source)
       }
     }
+    return false
   }
 
   private mutating func take(_ task: Delivery) throws(AMQPError) {
-    let size = task.message.body.count
-    progress.largestTask = progress.answered == 1 ? size : max(progress.largestTask, size)
-    let version = BrokerVersion(broker: source.broker)
+    let isWanted = wantsMore && progress.seen < waiting
+    progress.seen += 1
     if task.message.properties.headers?["x-delivery-count"] != nil, version?.countsReturns != false {
       progress.countsDeliveries = true
     }
     ledger.opened(task.tag)
-    let isWanted = stopSignal == nil && refusal == nil && progress.matched < goal
     guard isWanted, options.selects(task.message) else {
-      progress.left += 1
-      if replaces, Replacer.mustReplace(task, on: version) {
-        let copy = task.replacement(in: options.source, starts: task.history.starts)
-        replacing[try pipeline.send(Envelope(copy, routingKey: options.source))] = task.tag
-      }
+      if isWanted { progress.left += 1 }
+      progress.returned += 1
+      guard replaces, Replacer.mustReplace(task, on: version) else { return scan.leave(task.tag) }
+      let copy = task.replacement(in: options.source, starts: task.history.starts)
+      replacing[try pipeline.send(Envelope(copy, routingKey: options.source))] = task.tag
       return
     }
     let copy = task.message.moved(keepsAttempts: options.keepsAttempts)
     let ticket = try pipeline.send(Envelope(copy, routingKey: options.target))
     inFlight[ticket] = task.tag
     progress.matched += 1
-  }
-
-  /// Gives back what was not moved, and waits until the broker has acted on that and on all acknowledgements.
-  private mutating func giveBack() throws(AMQPError) {
-    guard progress.answered > 0 else { return }
-    let acknowledged = progress.moved + progress.replaced
-    var hasLeft = progress.answered > acknowledged
-    if acknowledged > Replacer.fewAcks {
-      let more = try source.takeOneMore(of: options.source, within: options.patience)
-      if more != nil { hasLeft = true }
-    }
-    if hasLeft { try source.requeueAll() }
-    _ = try source.status(ofQueue: options.source)
   }
 
   // MARK: The target
@@ -215,8 +209,9 @@ package struct Mover: ~Copyable {
 
   private mutating func settle(_ ticket: Int, _ verdict: Verdict) {
     if let tag = replacing.removeValue(forKey: ticket) {
-      guard case .confirmed = verdict else { return }  // it is returned as it is
+      guard case .confirmed = verdict else { return scan.leave(tag) }
       _ = ledger.finished(tag)
+      scan.hasCopies = true
       progress.replaced += 1
       return
     }
@@ -229,29 +224,24 @@ package struct Mover: ~Copyable {
     case .unroutable(let reason), .refused(let reason), .declined(let reason):
       refusal = refusal ?? reason
       progress.left += 1
+      progress.returned += 1
+      scan.leave(tag)
     }
   }
 
   // MARK: Waiting
 
-  private func checkPatience() throws(AMQPError) {
+  private func checkTimeout() throws(AMQPError) {
     if let since = pipeline.waitingSince, (since + options.patience).hasPassed {
       throw AMQPError(
         .timedOut, "move to queue '\(options.target)'", "the broker has not confirmed the tasks in time")
     }
-    if progress.answered < progress.asked, (progress.lastAnswer + options.patience).hasPassed {
-      throw Self.noAnswer(options)
-    }
-  }
-
-  private static func noAnswer(_ options: Options) -> AMQPError {
-    AMQPError(.timedOut, "move from queue '\(options.source)'", "the broker did not answer in time")
   }
 
   private func wakeUp() -> Deadline {
     var moment = pipeline.waitingSince.map { $0 + options.patience } ?? .never
-    if progress.answered < progress.asked { moment = min(moment, progress.lastAnswer + options.patience) }
-    for interval in [source.serviceInterval, pipeline.careInterval] {
+    moment = min(moment, mayRead ? scan.wakeUp : nextCare)
+    for interval in [source.serviceInterval, pipeline.serviceInterval] {
       if let interval { moment = min(moment, .after(interval)) }
     }
     return moment

@@ -1,209 +1,291 @@
-package import AMQP
+internal import AMQP
 
-/// Looks at all tasks that wait in a queue, however many, and returns them to their places.
+/// Receives the tasks that wait in a queue one after the other, however many, and returns those that stay to their
+/// places.
 ///
-/// 1. Consumers take the tasks and acknowledge none: the broker requeues all of them when the process is killed.
-///    `basic.get` would make each task a consumer of its own in a quorum queue, which takes a minute for 100,000.
-/// 2. A consumer gets the largest prefetch: a quorum queue gives 2,000 tasks at most to one without a limit. The
-///    next consumer starts when the one before has its share.
+/// 1. Consumers take the tasks: `basic.get` would make each task a consumer of its own in a quorum queue, which takes
+///    a minute for 100,000 and mixes them when they are returned. Only the first task is got, because a refusal of
+///    that tells what cannot be scanned: a stream, and a queue that has one active consumer.
+/// 2. A consumer's prefetch is what is expected of it. A quorum queue gives 2,000 tasks at most to a consumer without
+///    a limit. The next consumer starts when the one before holds only tasks that stay.
 /// 3. What one consumer got is requeued by one `basic.nack`, in order. A single one for several consumers mixes
 ///    their tasks, up to RabbitMQ 4.2. The tags sort in the order of the consumers, because the broker requeues in
 ///    that order when the connection breaks.
-/// 4. Only `basic.get` tells that a queue is empty: the count of a quorum queue comes late. What a consumer was
-///    assigned can still be in flight then.
-package struct QueueScan: ~Copyable {
-  /// What was seen.
-  package struct Result: Equatable, Sendable {
-    /// The tasks that were visited.
-    package internal(set) var seen = 0
-    /// Whether the broker has counted the look as a delivery of each task.
-    package internal(set) var countsDeliveries = false
-    /// What became of tasks whose deliveries come near the queue's limit.
-    package internal(set) var replacement = Replacer.Result()
+/// 4. Only `basic.get` tells that a queue is empty, as soon as the consumer holds all that it may: then nothing that it
+///    was assigned is in flight. The count of a quorum queue can be behind, so it is asked for again.
+/// 5. A quorum queue puts returned tasks behind others that were returned before, and up to RabbitMQ 3.13 behind all.
+///    So a scan goes on beyond its limit until it has received all of those.
+/// 6. Up to RabbitMQ 3.13 a quorum queue takes five seconds to requeue 100,000 tasks by `basic.nack`, because it writes
+///    each to its log again, and half a second when the channel is closed.
+struct QueueScan: ~Copyable {
+  /// What a scan has found.
+  enum Step {
+    /// The next task, which the caller leaves or acknowledges.
+    case task(Delivery)
+    /// Nothing for now.
+    case nothing
+    /// All tasks have been received.
+    case end
   }
 
-  /// How long nothing arrives before the broker is asked whether the queue is empty, while more are expected.
-  ///
-  /// A task that it gives us then has overtaken those that a busy broker assigned to a consumer.
-  private static let quietTime = Duration.seconds(3)
-  /// The same when all of those are here.
-  private static let quietTimeAtEnd = Duration.milliseconds(250)
-  /// How long a queue that is being filled is looked at beyond the tasks that waited at the start.
-  private static let overtime = Duration.seconds(10)
-  /// How long nothing arrives from an empty queue in which more tasks waited at the start, until they are taken for
-  /// gone.
-  private static let gracePeriod = Duration.seconds(5)
-  private static let largestShare = Int(UInt16.max)
-  /// This number of tasks is replaced at a time.
-  private static let replacementBatch = 500
+  /// Tasks that are requeued together.
+  private struct Batch {
+    let first: UInt64
+    /// The number of the consumer; nil when it was got.
+    let consumer: Int?
+    /// The last of those that stay.
+    var last: Delivery.Tag?
+  }
+
+  /// How long nothing arrives of what is expected, until the broker is asked whether the queue is empty: then others
+  /// have taken it.
+  private static let quietTime = Duration.seconds(5)
+  /// How long no more tasks are seen to be back in the queue, until others are taken to have received them.
+  private static let returnTime = Duration.seconds(1)
+  private static let returnPause = Duration.milliseconds(20)
+  /// The consumers of a channel that is closed are served in the order of their tags up to this number.
+  private static let mostOrdered = 32
+  /// This number of tasks beyond the limit is got one by one, before a consumer takes all that wait.
+  private static let mostGets = 24
+  private static let largestPrefetch = Int(UInt16.max)
+  /// A consumer is given so many bytes at most, as far as the size of the tasks before tells.
+  private static let mostBytes = 64 << 20
 
   private let queue: String
-  private let addresses: [Address]
-  private let options: Connection.Options
-  private let waiting: Int
-  private let limitsReturns: Bool
+  private let name: String
+  private let rpcTimeout: Duration
+  /// How many tasks are expected, with those that were received.
+  private var waiting: Int
+  private let waitingAtStart: Int
+  private var limit: Int
   private let version: BrokerVersion?
+
+  /// The number of tasks received.
+  private(set) var seen = 0
+  /// Whether copies of tasks were published to the queue: they are behind the tasks that waited at the start.
+  var hasCopies = false
+  /// Whether the queue puts returned tasks behind all others.
+  private var returnsToEnd = false
+  /// Whether the queue may hold more tasks that were returned before, as the last one that was received.
+  private var isAmongReturned = false
+  private var getsBeyondLimit = 0
+  private var bytes = 0
+  private var batches: [Batch] = []
+  /// The present consumer's prefetch; nil before the first one.
+  private var prefetch: Int?
   private var consumers: [String] = []
-  private var share = 0
-  /// The last delivery, and the last of each consumer before the present one.
-  private var last: Delivery.Tag?
-  private var boundaries: [Delivery.Tag] = []
-  private var suspicious: [Delivery] = []
-  private var end = Deadline.never
+  private var activeConsumers: [String] = []
+  /// How many tasks stay, and how many of them the present consumer holds.
+  private var returned = 0
+  private var left = 0
+  private var hasBegun = false
+  /// Whether the broker has been told to send no more.
+  private(set) var isStopped = false
+  /// Whether the queue held more tasks than expected.
+  private var isCountLate = false
+  /// When the broker was asked for a task, and how many had been received; nil when it has answered.
+  private var question: (time: Deadline, seen: Int)?
   private var lastArrival = Deadline.now
-  private var result = Result()
 
-  /// Visits the tasks in their order, until `visit` returns false or no more wait.
-  ///
-  /// Where the queue limits deliveries and counts looks, copies replace tasks that were returned often. They are
-  /// published to the first of the `addresses`.
-  ///
-  /// - Returns: nil when there is no such queue.
-  /// - Throws: `unsupported` for a stream, and where only one other consumer gets tasks; `timedOut`.
-  package static func look(
-    at queue: String, on connection: inout Connection, via addresses: [Address],
-    _ options: Connection.Options, visit: (Delivery) -> Bool
-  ) throws(AMQPError) -> Result? {
-    guard let status = try connection.status(ofQueue: queue) else { return nil }
-    let limitsReturns = try connection.mayDropReturnedTasks(ofQueue: queue)
-    var scan = QueueScan(
-      queue: queue, addresses: addresses, options: options, waiting: Int(status.waiting),
-      limitsReturns: limitsReturns, version: BrokerVersion(broker: connection.broker))
-    return try scan.run(&connection, visit)
-  }
-
-  private init(
-    queue: String, addresses: [Address], options: Connection.Options, waiting: Int, limitsReturns: Bool,
-    version: BrokerVersion?
+  /// A scan of a queue in which `waiting` tasks wait, and of the first `limit` tasks.
+  init(
+    queue: String, waiting: Int, limit: Int = .max, on version: BrokerVersion?, _ options: Connection.Options
   ) {
-    (self.queue, self.addresses, self.options, self.waiting) = (queue, addresses, options, waiting)
-    (self.limitsReturns, self.version) = (limitsReturns, version)
+    (self.queue, self.waiting, self.limit, self.version) = (queue, waiting, limit, version)
+    waitingAtStart = waiting
+    (name, rpcTimeout) = (options.name, options.rpcTimeout)
   }
 
-  private mutating func run(
-    _ connection: inout Connection, _ visit: (Delivery) -> Bool
-  ) throws(AMQPError) -> Result {
-    try consume(&connection)
-    // How many had been seen when the broker was last asked whether the queue is empty.
-    var seenAtQuestion: Int?
+  /// When `next(_:within:)` has something to do, if nothing arrives before.
+  var wakeUp: Deadline {
+    if let question { return question.time + rpcTimeout }
+    return lastArrival + Self.quietTime
+  }
+
+  /// Whether nothing arrives until something is decided of the tasks in the caller's hands, which are that many.
+  func isHeldUp(by count: Int) -> Bool {
+    count > 0 && (seen >= min(waiting, limit) || prefetch.map { left + count >= $0 } ?? false)
+  }
+
+  // MARK: Receiving
+
+  /// The next task, if there is one within `timeout`.
+  ///
+  /// - Throws: `unsupported` for a stream, and where only one other consumer gets tasks; `timedOut`.
+  mutating func next(_ connection: inout Connection, within timeout: Duration) throws(AMQPError) -> Step {
+    if !hasBegun { try begin(&connection) }
+    let end = Deadline.after(timeout)
     while true {
-      if end == .never, waiting > 0, result.seen >= waiting { end = .after(Self.overtime) }
-      let quietTime = result.seen < waiting ? Self.quietTime : Self.quietTimeAtEnd
-      let timeout = seenAtQuestion == nil ? quietTime : options.rpcTimeout
-      switch try connection.nextAnswer(from: queue, within: timeout) {
-      case .delivered(let task):
-        guard visit(task), !end.hasPassed else { return try release(&connection, take: task) }
-        try take(task, &connection)
-        share += 1
-        if share == Self.largestShare { try consume(&connection) }
+      if !isStopped, try !request(&connection) { return .end }
+      let moment = isStopped && question == nil ? .now : min(end, wakeUp)
+      switch try connection.nextAnswer(from: queue, within: moment.remaining ?? timeout) {
+      case .delivered(let task): return .task(received(task, by: consumers.count))
       case .got(let task?):
-        seenAtQuestion = nil
-        try separate(&connection, task)
-        guard visit(task), !end.hasPassed else { return try release(&connection, take: nil) }
+        question = nil
+        if seen >= waiting { isCountLate = true }
+        return .task(received(task, by: nil))
       case .got(nil):
-        let isComplete = result.seen >= waiting || (lastArrival + Self.gracePeriod).hasPassed
-        if isComplete && seenAtQuestion == result.seen { return try release(&connection, take: nil) }
-        seenAtQuestion = nil
+        let isEnd = isEnd && !isStopped
+        question = nil
+        if isEnd { return .end }
       case .cancelled:
-        throw AMQPError(.notFound, "look at the tasks of queue '\(queue)'", "the queue was deleted meanwhile")
-      case nil:
-        guard seenAtQuestion == nil else {
-          throw AMQPError(
-            .timedOut, "look at the tasks of queue '\(queue)'", "the broker did not answer in time")
-        }
-        seenAtQuestion = try ask(&connection)
+        throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "the queue was deleted meanwhile")
       case .confirmed, .returned, .channelClosed, .blocked, .unblocked: break
+      case nil:
+        if isStopped && question == nil { return .end }
+        if wakeUp.hasPassed {
+          guard question == nil else {
+            throw AMQPError(.timedOut, "get tasks of queue '\(queue)'", "the broker did not answer in time")
+          }
+          try ask(&connection)
+        } else if end.hasPassed {
+          return .nothing
+        }
       }
     }
   }
 
-  private mutating func ask(_ connection: inout Connection) throws(AMQPError) -> Int {
+  /// Asks for the first task, and for all others if they are wanted: a process that is killed in between would leave
+  /// the first one behind the others.
+  private mutating func begin(_ connection: inout Connection) throws(AMQPError) {
+    hasBegun = true
+    try ask(&connection)
+    guard limit == .max, waiting > 1 else { return }
+    do throws(AMQPError) {
+      try consume(waiting - 1, &connection)
+    } catch  where error.kind == .unsupported || error.kind == .locked {
+      throw AMQPError(.unsupported, "get tasks of queue '\(queue)'", error.detail)
+    }
+  }
+
+  /// Has the scan end with the last task that was received, or as soon as others can be returned in order.
+  mutating func finish() {
+    limit = min(limit, seen)
+  }
+
+  /// Whether tasks beyond the limit must be received, so that those before can be returned in order.
+  private var mustGoOn: Bool { returnsToEnd ? seen < waiting : isAmongReturned }
+
+  /// Has the broker send more, or tell whether there is more, when it sends nothing by itself.
+  ///
+  /// - Returns: false at the end of the scan.
+  private mutating func request(_ connection: inout Connection) throws(AMQPError) -> Bool {
+    guard seen < max(limit, 1) || mustGoOn, !hasCopies || seen < waiting else { return false }
+    guard question == nil, prefetch == nil || left == prefetch || seen >= waiting else { return true }
+    if isCountLate, let status = try connection.knownStatus(ofQueue: queue, within: rpcTimeout) {
+      waiting = seen + Int(status.waiting)
+      isCountLate = false
+    }
+    let isBeyondLimit = seen >= limit
+    let expected = (isBeyondLimit || returnsToEnd ? waiting : min(waiting, limit)) - seen
+    if isBeyondLimit && !returnsToEnd && getsBeyondLimit < Self.mostGets {
+      getsBeyondLimit += 1
+      try ask(&connection)
+    } else if expected > 0 {
+      try consume(expected, &connection)
+    } else {
+      try ask(&connection)
+    }
+    return true
+  }
+
+  /// Whether an answer that there is no task means that there are no more.
+  private var isEnd: Bool {
+    prefetch.map { left >= $0 } ?? true || question?.seen == seen
+  }
+
+  private mutating func ask(_ connection: inout Connection) throws(AMQPError) {
     try connection.ask(queue: queue)
-    return result.seen
+    question = (.now, seen)
   }
 
-  private mutating func consume(_ connection: inout Connection) throws(AMQPError) {
-    if let last, last != boundaries.last { boundaries.append(last) }
-    share = 0
+  private mutating func consume(_ count: Int, _ connection: inout Connection) throws(AMQPError) {
+    let fitting = max(1, Self.mostBytes / max(1, bytes / max(1, seen)))
+    let prefetch = min(count, fitting, Self.largestPrefetch)
     let number = String(consumers.count)
-    let tag = "\(options.name) \(String(repeating: "0", count: max(0, 6 - number.count)))\(number)"
+    let tag = "\(name) \(String(repeating: "0", count: max(0, 6 - number.count)))\(number)"
     consumers.append(tag)
+    (self.prefetch, left, lastArrival) = (prefetch, 0, .now)
     try connection.consume(
-      queue: queue, consumer: tag, prefetch: UInt16.max, acknowledges: true)
+      queue: queue, consumer: tag, prefetch: UInt16(prefetch), acknowledges: true)
   }
 
-  private mutating func take(_ task: Delivery, _ connection: inout Connection) throws(AMQPError) {
-    result.seen += 1
-    last = task.tag
+  private mutating func received(_ task: Delivery, by consumer: Int?) -> Delivery {
+    seen += 1
+    bytes += task.message.body.count
     lastArrival = .now
-    if let version, version.countsReturns, task.message.properties.headers?["x-delivery-count"] != nil {
-      result.countsDeliveries = true
+    let headers = task.message.properties.headers
+    let isOfQuorumQueue = headers?["x-delivery-count"] != nil || headers?["x-acquired-count"] != nil
+    isAmongReturned = isOfQuorumQueue && task.isRedelivered
+    if isOfQuorumQueue, let version, version < BrokerVersion(4, 0) { returnsToEnd = true }
+    if consumer == nil || batches.last?.consumer != consumer {
+      batches.append(Batch(first: task.tag.number, consumer: consumer, last: nil))
     }
-    guard limitsReturns, task.history.returns >= DeliveryHistory.suspiciousReturns else { return }
-    suspicious.append(task)
-    if suspicious.count == Self.replacementBatch { try replace(&connection) }
+    return task
   }
 
-  /// Takes a task that no consumer got, between those of consumers.
-  private mutating func separate(_ connection: inout Connection, _ task: Delivery) throws(AMQPError) {
-    if let last, last != boundaries.last { boundaries.append(last) }
-    try take(task, &connection)
-    boundaries.append(task.tag)
+  // MARK: Returning
+
+  /// A task stays in the queue.
+  mutating func leave(_ task: Delivery.Tag) {
+    guard let index = batches.lastIndex(where: { $0.first <= task.number }) else { return }
+    returned += 1
+    if batches[index].last.map({ $0.number < task.number }) ?? true { batches[index].last = task }
+    if let consumer = batches[index].consumer, consumer == consumers.count { left += 1 }
   }
 
-  private mutating func replace(_ connection: inout Connection) throws(AMQPError) {
-    let batch = try Replacer.replace(suspicious, in: queue, on: &connection, via: addresses, options)
-    suspicious.removeAll()
-    result.replacement.replaced += batch.replaced
-    result.replacement.refusal = result.replacement.refusal ?? batch.refusal
-  }
-
-  /// Returns all tasks to their places.
-  private mutating func release(
-    _ connection: inout Connection, take task: Delivery?
-  ) throws(AMQPError) -> Result {
-    if let task { try take(task, &connection) }
-    try replace(&connection)
+  /// Has the broker send no more; what it has sent already still comes as steps, until the end.
+  mutating func stop(_ connection: inout Connection) throws(AMQPError) {
+    guard !isStopped else { return }
+    isStopped = true
     for consumer in consumers { try connection.cancel(consumer: consumer) }
-    // Nothing can be delivered any more; of what was, the rest after `last` has not been read.
-    for tag in boundaries { try connection.requeue(tag, multiple: true) }
-    while let event = try connection.nextAnswer(from: queue, within: .zero) {
-      if case .delivered(let task) = event { last = task.tag }
-    }
-    if let last, last != boundaries.last { try connection.requeue(last, multiple: true) }
-    if result.replacement.replaced > Replacer.fewAcks,
-      let more = try connection.takeOneMore(of: queue, within: options.rpcTimeout)
+  }
+
+  /// Returns the tasks that stay to their places; after the end of a scan that was stopped.
+  ///
+  /// Waits until the broker has acted on that, and on the acknowledgements before.
+  mutating func release(
+    _ connection: inout Connection, acknowledged: Int
+  ) throws(AMQPError) {
+    if acknowledged > Replacer.fewAcks,
+      let task = try connection.takeOneMore(of: queue, within: rpcTimeout)
     {
-      try connection.requeue(more.tag)
+      leave(received(task, by: nil).tag)
     }
-    // The broker answers in order: with this answer the tasks are back.
-    _ = try connection.status(ofQueue: queue)
-    return result
+    let isInOrder = batches.count <= Self.mostOrdered && batches.dropFirst().allSatisfy { $0.consumer != nil }
+    if let version, version < BrokerVersion(4, 0), isInOrder {
+      try connection.closeChannel()
+    } else {
+      for batch in batches {
+        if let last = batch.last { try connection.requeue(last, multiple: true) }
+      }
+    }
+    var (most, time) = (0, Deadline.now)
+    let expected = max(returned, waitingAtStart - acknowledged)
+    while let status = try connection.knownStatus(ofQueue: queue, within: rpcTimeout),
+      status.waiting < expected,
+      !(time + Self.returnTime).hasPassed
+    {
+      if status.waiting > most { (most, time) = (Int(status.waiting), .now) }
+      _ = try connection.nextEvent(within: Self.returnPause)
+    }
   }
 }
 
 extension Connection {
-  /// Whether tasks that a look returns to the queue are to be replaced when they were returned often.
-  ///
-  /// Only what may be a failed queue, by its name, is asked for its delivery limit.
-  mutating func mustReplaceReturnedTasks(ofQueue queue: String) throws(AMQPError) -> Bool {
-    guard queue.hasSuffix(".failed") else { return true }
-    return try mayDropReturnedTasks(ofQueue: queue)
-  }
+  /// A quorum queue's leader that does not answer within 250 ms is reported to have no tasks, up to RabbitMQ 3.13.
+  private static var slowAnswer: Duration { .milliseconds(200) }
 
-  /// Whether the queue may drop a task that was only looked at, after many looks.
-  ///
-  /// RabbitMQ 4.0 to 4.2 do so, except in a failed queue as workers declare it. AMQP does not show a queue's
-  /// delivery limit: declaring the queue in the same way tells whether it is one.
-  mutating func mayDropReturnedTasks(ofQueue queue: String) throws(AMQPError) -> Bool {
-    guard let version = BrokerVersion(broker: broker), version.limitsDeliveries, version.countsReturns else {
-      return false
-    }
-    do throws(AMQPError) {
-      _ = try declare(WaitingQueues.failedQueue(queue, on: version))
-      return false
-    } catch  where error.kind == .preconditionFailed || error.kind == .accessRefused {
-      return true
+  /// Looks a queue up, again and again while its leader is too busy to tell how many tasks wait.
+  mutating func knownStatus(ofQueue queue: String, within timeout: Duration) throws(AMQPError) -> Queue
+    .Status?
+  {
+    let end = Deadline.after(timeout)
+    while true {
+      let start = Deadline.now
+      guard let status = try status(ofQueue: queue) else { return nil }
+      let isKnown = status.waiting > 0 || status.consumers > 0 || Deadline.now - start < Self.slowAnswer
+      if isKnown || end.hasPassed { return status }
     }
   }
 }

@@ -26,13 +26,13 @@ package enum Replacer {
   /// left to be returned.
   ///
   /// A failure to publish is no error, but the reason for that.
+  ///
+  /// - Returns: the tasks that were replaced, and why others were not.
   static func replace(
     _ tasks: [Delivery], in queue: String, on connection: inout Connection, via addresses: [Address],
     _ options: Connection.Options
-  ) throws(AMQPError) -> Result {
-    var result = Result()
-    guard !tasks.isEmpty else { return result }
-    var confirmed: [Delivery.Tag] = []
+  ) throws(AMQPError) -> (tags: Set<Delivery.Tag>, refusal: String?) {
+    var (confirmed, refusal): (Set<Delivery.Tag>, String?) = ([], nil)
     do throws(AMQPError) {
       var pipeline = try Pipeline(firstOf: addresses, options)
       for task in tasks {
@@ -44,18 +44,17 @@ package enum Replacer {
           }
           guard case .settled(ticket, let verdict) = notice else { continue }
           switch verdict {
-          case .confirmed: confirmed.append(task.tag)
-          case .unroutable(let reason), .refused(let reason), .declined(let reason): result.refusal = reason
+          case .confirmed: confirmed.insert(task.tag)
+          case .unroutable(let reason), .refused(let reason), .declined(let reason): refusal = reason
           }
           break
         }
       }
       pipeline.close()
     } catch {
-      result.refusal = error.detail
+      refusal = error.detail
     }
     for tag in confirmed { try connection.acknowledge(tag) }
-    result.replaced = confirmed.count
-    return result
+    return (confirmed, refusal)
   }
 }

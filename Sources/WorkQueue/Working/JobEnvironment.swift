@@ -20,7 +20,7 @@ struct JobEnvironment {
   static let names =
     (["QUEUE", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY"] + properties.map(\.name)).map {
       prefix + $0
-    }
+    } + [TraceContext.parentVariable, TraceContext.stateVariable]
 
   private static let properties: [(name: String, property: Message.Properties.Property)] =
     [
@@ -48,12 +48,23 @@ struct JobEnvironment {
     add("EXCHANGE", origin.exchange)
     add("ROUTING_KEY", origin.routingKey)
     for (name, property) in Self.properties { add(name, properties[property]?.plain) }
-    if let headers = properties.headers { add(headers, room: min(room, Self.headersLimit)) }
+    guard let headers = properties.headers else { return }
+    let start = bytes.count
+    if let trace = TraceContext(headers) {
+      set(TraceContext.parentVariable, trace.parent)
+      if let state = trace.state, state.utf8.count <= Self.longestHeader {
+        set(TraceContext.stateVariable, state)
+      }
+    }
+    add(headers, room: min(room, Self.headersLimit) - (bytes.count - start))
   }
 
   private mutating func add(_ name: String, _ value: String?) {
     guard let value, !value.utf8.contains(0) else { return }
-    bytes.append(contentsOf: Self.prefix.utf8)
+    set(Self.prefix + name, value)
+  }
+
+  private mutating func set(_ name: String, _ value: String) {
     bytes.append(contentsOf: name.utf8)
     bytes.append(UInt8(ascii: "="))
     bytes.append(contentsOf: value.utf8)

@@ -132,7 +132,7 @@ struct Link: ~Copyable {
   /// When something is due, if nothing happens before; with `isStopping`, no other connection is needed.
   func nextDeadline(isStopping: Bool) -> Deadline {
     guard isConnected else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
-    return look { $0.careInterval }.flatMap { $0 }.map { .after($0) } ?? .never
+    return look { $0.serviceInterval }.flatMap { $0 }.map { .after($0) } ?? .never
   }
 
   /// Watches the socket, for input only where it is wanted.

@@ -98,7 +98,7 @@ struct Retrier: ~Copyable {
   var wakeUp: Deadline {
     mutating get {
       var moment = !unsent.isEmpty && hasRoom ? nextAttempt : .never
-      if let interval = pipeline?.careInterval { moment = min(moment, .after(interval)) }
+      if let interval = pipeline?.serviceInterval { moment = min(moment, .after(interval)) }
       return min(moment, confirmDeadline)
     }
   }

@@ -1,3 +1,5 @@
+internal import AMQP
+
 /// Which end of the work means what for the task.
 package struct RetryPolicy: Equatable, Sendable {
   /// What a person can ask for, by these words.
@@ -22,6 +24,10 @@ package struct RetryPolicy: Equatable, Sendable {
   /// How long the first retry waits; each further one waits twice as long, up to `maxDelay`.
   package var delay = Duration.seconds(10)
   package var maxDelay = Duration.seconds(3600)
+  /// Whether a task waits for its retry in the quorum queue itself (RabbitMQ 4.3), and not as a copy elsewhere.
+  package var retriesByBroker = false
+  /// The queue limits deliveries to 20, unless it was declared with another limit: attempts must stay below.
+  package static let mostAttemptsByBroker = 15
   /// Whether 126 and 127 are a shell's or env(1)'s word that the command cannot be run; not where the
   /// task itself is the command.
   package var statusesTellOfCommand = true
@@ -42,6 +48,14 @@ package struct RetryPolicy: Equatable, Sendable {
     case 127: .unrunnable("cannot run the command: exit status 127 (it was not found)", isTemporary: false)
     default: .exited(status)
     }
+  }
+
+  /// Which attempt at a task this delivery is, counted from 1.
+  ///
+  /// The broker counts those that it retries; a worker that died, or lost its connection, counts as one.
+  func attempt(of delivery: Delivery) -> Int {
+    let returns = retriesByBroker ? delivery.history.returns : 0
+    return delivery.attempt.addingReportingOverflow(returns).partialValue
   }
 
   /// Whether a task must not be begun once more.

@@ -2,7 +2,8 @@
 package enum Settlement: Equatable, Sendable {
   /// It is done: the broker forgets it (`basic.ack`).
   case acknowledge
-  /// It comes back after that time: a copy waits in the broker, and the original is acknowledged.
+  /// It comes back after that time: a copy waits in the broker, and the original is acknowledged; or, where the
+  /// policy says so, after a time that the queue decides (`basic.reject` with requeue).
   case retry(after: Duration)
   /// It comes back at once, as one that failed (`basic.reject` with requeue).
   case requeue

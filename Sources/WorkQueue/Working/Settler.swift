@@ -92,6 +92,9 @@ struct Settler: ~Copyable {
     case .handBack:
       tally.handedBack += 1
       try requeue(ReceivedTask(delivery: job.delivery, received: job.received), on: &link)
+    case .retry where options.policy.retriesByBroker:
+      tally.retried += 1
+      try link.reject(tag, requeue: true)
     case .retry(let delay): retrier.add(copy(of: result, to: .delay(delay)))
     case .park: retrier.add(copy(of: result, to: .failedQueue))
     }
@@ -186,9 +189,9 @@ struct Settler: ~Copyable {
   /// - Returns: whether the task must not be run now.
   mutating func recordStart(of task: ReceivedTask, running: Int) -> Bool {
     let history = task.delivery.history
-    guard options.acknowledges, history.isSuspicious, !history.hasKilledWorkers, !task.mayRun else {
-      return false
-    }
+    guard options.acknowledges, !options.policy.retriesByBroker, history.isSuspicious, !history.hasKilledWorkers,
+      !task.mayRun
+    else { return false }
     // Beyond the number of jobs, it has only waited in the worker that died.
     let recordsStart = running + replacements.recentStarts < options.jobs
     replace(task, starts: history.starts + (recordsStart ? 1 : 0), recordsStart: recordsStart)

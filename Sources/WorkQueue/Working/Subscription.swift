@@ -48,7 +48,7 @@ struct Subscription: ~Copyable {
   var descriptor: Int32 { connection.descriptor }
   var hasUnsent: Bool { connection.hasUnsent }
   /// How often the connection must be looked after.
-  var careInterval: Duration? { connection.serviceInterval }
+  var serviceInterval: Duration? { connection.serviceInterval }
 
   /// The version, where the broker is a RabbitMQ.
   var version: BrokerVersion? { BrokerVersion(broker: connection.broker) }

@@ -26,7 +26,9 @@ struct Failed {
       var summary = FailureSummary()
       let line = TaskLine.forOutput()
       var seen = 0
-      let result = try QueueScan.look(at: names.failed, on: &link, via: [link.address], options) { task in
+      let result = try QueueLook.look(
+        at: names.failed, isFailedQueue: true, on: &link, via: [link.address], options
+      ) { task in
         if !settings.failed.isList {
           summary.add(task)
         } else if output.isJSON {

@@ -59,8 +59,8 @@ struct Move {
     let line = TaskLine.forOutput()
     let limit = options.limit ?? .max
     var (chosen, left) = (0, 0)
-    let found = try QueueScan.look(
-      at: options.source, on: &link, via: [link.address], options.connection
+    let found = try QueueLook.look(
+      at: options.source, isFailedQueue: false, on: &link, via: [link.address], options.connection
     ) { task in
       guard chosen < limit, options.selects(task.message) else {
         left += 1

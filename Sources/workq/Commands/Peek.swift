@@ -19,19 +19,27 @@ struct Peek {
     guard let queue = try settings.connection.queueNames(settings.words).first else { return }
     let options = settings.connection.options(for: "peek")
     try settings.withConnection(for: "peek") { link, console in
-      let look = try Peeker.peek(
-        &link, queue: queue, count: choice.isRaw ? 1 : choice.count, via: [link.address], options)
-      let (tasks, waiting) = (look.tasks, look.waiting)
-      if try Peeker.countsDeliveries(&link, queue: queue, tasks: tasks) {
+      var tasks: [Delivery] = []
+      let result = try QueueLook.look(
+        at: queue, limit: choice.isRaw ? 1 : choice.count, isFailedQueue: false, on: &link,
+        via: [link.address], options
+      ) { task in
+        tasks.append(task)
+        return true
+      }
+      guard let result else {
+        throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "there is no such queue")
+      }
+      if try link.countsLooks(at: tasks, ofQueue: queue) {
         console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
       }
-      ReplacementNote.tell(look.replacement, queue, console)
-      try show(tasks, waiting, of: queue, at: link.address.location, console)
+      ReplacementNote.tell(result.replacement, queue, console)
+      try show(tasks, result.waiting, of: queue, at: link.address.location, console)
     }
   }
 
   private func show(
-    _ tasks: [Delivery], _ waiting: UInt32, of queue: String, at location: String, _ console: Console
+    _ tasks: [Delivery], _ waiting: Int, of queue: String, at location: String, _ console: Console
   ) throws {
     if choice.isRaw {
       guard let task = tasks.first else {

@@ -43,7 +43,7 @@ struct Publish {
   private func publishAll() throws {
     let console = output.console
     let queue = try connection.queueName()
-    let template = try template(queue)
+    let template = try template(queue, console)
     var source = try source(template, console)
     let addresses = try connection.addresses(console)
     let clearsLine = source.progress != nil
@@ -117,7 +117,15 @@ struct Publish {
   /// Whether there may be more than one task.
   private var isBatch: Bool { input.splits || input.files.count > 1 }
 
-  private func template(_ queue: String) throws(Failure) -> TaskTemplate {
+  private func template(_ queue: String, _ console: Console) throws(Failure) -> TaskTemplate {
+    var properties = properties
+    if let parent = Environment[TraceContext.parentVariable] {
+      if let trace = TraceContext(parent: parent, state: Environment[TraceContext.stateVariable]) {
+        trace.add(to: &properties.headers)
+      } else {
+        console.detail("ignoring \(TraceContext.parentVariable): it is not in the form of W3C Trace Context")
+      }
+    }
     do throws(AMQPError) {
       try properties.checkNames()
     } catch {
@@ -205,13 +213,14 @@ struct Publish {
       console.detail("queue '\(queue)' does not exist: declaring it, and publishing again")
     case .waitingQueue(let event): event.report(to: console)
     case .blocked(let reason, let patience):
-      console.notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
+      console.notice(
+        "the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(patience.spoken)")
     case .unblocked:
-      console.notice("the broker takes tasks again")
+      console.notice("the broker accepts tasks again")
     case .declined(let reason, let patience):
-      console.notice("a task is not taken: \(reason); trying again for \(patience.spoken)")
+      console.notice("a task is refused for now: \(reason); trying again for up to \(patience.spoken)")
     case .lost(let error, let onTheirWay, let retry):
-      let again = onTheirWay > 0 ? "; what was not confirmed (\(onTheirWay)) is sent again" : ""
+      let again = onTheirWay > 0 ? "; unconfirmed tasks (\(onTheirWay)) are sent again" : ""
       let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.spoken)"
       console.notice("cannot \(error.operation): \(error.detail); \(next)\(again)")
     }

@@ -20,6 +20,7 @@ struct Work {
     let listeners = try Listeners(choice, &options)
     let report = WorkReport(
       console: console, output: settings.output.isJSON ? .json : .text, log: choice.log, options: options)
+    if choice.retriesByBroker { try checkRetries(of: queue) }
     try settings.speaking(with: addresses) {
       var worker = Worker(options) { event in
         report.tell(event)
@@ -28,6 +29,24 @@ struct Work {
       switch try worker.run() {
       case .killed(let signal): Signals.die(by: signal)
       case .stopped(let reason, let tally): try check(reason, tally, options)
+      }
+    }
+  }
+
+  /// Fails unless the queue can delay retries itself, as far as AMQP tells: whether it does is not shown.
+  private func checkRetries(of queue: String) throws {
+    try settings.withConnection(for: "work") { link, _ in
+      let location = link.address.location
+      guard let version = BrokerVersion(broker: link.broker), version >= BrokerVersion(4, 3) else {
+        throw Failure(
+          .configuration, "\(location): --retry-by broker needs RabbitMQ 4.3, this is \(link.broker)")
+      }
+      guard try link.status(ofQueue: queue) != nil, try link.type(ofQueue: queue) == "quorum" else {
+        let words = Quoted.shellWord(queue)
+        throw Failure(
+          .configuration,
+          "\(location): --retry-by broker needs '\(queue)' to be a quorum queue with delayed retry (workq declare "
+            + "\(words) --type quorum --retry-delay 10s)")
       }
     }
   }
@@ -46,7 +65,7 @@ struct Work {
   /// Turns the worker's end into an exit code.
   private func check(_ reason: StopReason, _ tally: TaskCounts, _ options: Worker.Options) throws {
     if case .unrunnable(let words, let isTemporary) = reason {
-      throw Failure(isTemporary ? .temporary : .configuration, "\(words); its task went back to the queue")
+      throw Failure(isTemporary ? .temporary : .configuration, "\(words); its task is requeued")
     }
     guard options.bounds.isBounded else { return }
     let parked = tally.parked > 0 ? ["\(tally.parked) parked in '\(options.failedQueue)'"] : []

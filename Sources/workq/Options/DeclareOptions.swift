@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 extension Declare {
   static var subcommand: Subcommand {
@@ -143,6 +144,21 @@ extension Declare {
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.consumerTimeout = try Value.duration(value)
+        },
+        .value(
+          "retry-delay", "duration", "Delay of the queue's own retries (RabbitMQ 4.3, quorum queues)",
+          """
+          For workers with `work --retry-by broker`: a task that failed waits in the queue itself, after its nth \
+          failure n times as long. Needs --type quorum. Earlier versions ignore it.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.declare.queue.retryDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
+        },
+        .value(
+          "retry-max-delay", "duration", "Maximum delay of the queue's own retries",
+          "The default is 1h, or --retry-delay if that is longer. Needs --retry-delay."
+        ) { (settings, value) throws(UsageError) in
+          settings.declare.queue.retryMaxDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
         },
         .flag("auto-delete", "Delete the queue when its last consumer is gone") {
           $0.declare.queue.autoDelete = true

@@ -188,6 +188,19 @@ extension Work {
           settings.work.retryMaxDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
         },
         .value(
+          "retry-by", "how", complete: .words(["copy", "broker"]), default: "copy",
+          "Retry by copy in a waiting queue, or by broker",
+          """
+          `broker` is the delayed retry of a quorum queue of RabbitMQ 4.3, declared with `declare --retry-delay`: \
+          the task itself waits in the queue. Its delays grow by the same step each time, attempts include lost \
+          connections, and headers do not say why an attempt failed before the task is parked. Excludes \
+          --max-attempts 0 or over 15, --retry-delay, --no-ack, --wait-for-retries, --fail-on-retry and the action \
+          `requeue`.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.retriesByBroker = try Value.choice(value, [("copy", false), ("broker", true)])
+        },
+        .value(
           "failed-queue", "name", "Queue for parked tasks",
           """
           The default is the queue's name followed by `.failed`. A missing queue is created.

@@ -29,7 +29,7 @@ struct Announcement {
     } else if printsID {
       console.print(task.envelope.message.properties.messageID ?? "")
     } else if showsTasks && !isBatch {
-      console.print(" [ ] Kept \(Quoted.bytes(task.envelope.message.body)) until the broker is back")
+      console.print(" [ ] Spooled \(Quoted.bytes(task.envelope.message.body))")
     }
   }
 

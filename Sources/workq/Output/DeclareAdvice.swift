@@ -25,6 +25,9 @@ enum DeclareAdvice {
     if arguments["x-message-ttl"] != nil, type == "quorum", version < BrokerVersion(3, 10) {
       notes.append("\(broker) has no --message-ttl on quorum queues: it came with 3.10")
     }
+    if arguments["x-delayed-retry-type"] != nil, version < BrokerVersion(4, 3) {
+      notes.append("\(broker) ignores --retry-delay: it came with 4.3")
+    }
     if type == "quorum" { notes += deliveryNotes(arguments, version, broker) }
     if type == "stream", version < BrokerVersion(3, 9) {
       notes.append("\(broker) has no streams: they came with 3.9")

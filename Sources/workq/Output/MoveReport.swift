@@ -24,13 +24,14 @@ final class MoveReport {
       nextLine = .after(Self.pause)
       if showsProgress { Console.draw(Self.line(count, of: goal, after: Deadline.now - start)) }
     case .blocked(let reason, let patience):
-      notice("the broker takes no tasks for now: \(reason); waiting \(patience.spoken) at most")
+      notice("the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(patience.spoken)")
     case .unblocked:
-      notice("the broker takes tasks again")
+      notice("the broker accepts tasks again")
     case .stopping(let count):
       notice(
         count > 0
-          ? "stopping: finishing \(count) on their way, again CTRL+C leaves at once" : "stopping")
+          ? "stopping: waiting for the confirms of \(tasks(count)); press Ctrl-C again to stop now"
+          : "stopping")
     }
   }
 
@@ -67,7 +68,7 @@ final class MoveReport {
       notice("stopped: moved \(balance.moved), the others are still in '\(source)'")
       Signals.die(by: signal)
     case .killed(let signal):
-      notice("left at once: moved \(balance.moved)\(doubt(balance.uncertain))")
+      notice("stopped now: moved \(balance.moved)\(doubt(balance.uncertain))")
       Signals.die(by: signal)
     }
   }
@@ -77,7 +78,7 @@ final class MoveReport {
     clear()
     let failure = Failure(error, at: location)
     guard balance.moved > 0 || balance.uncertain > 0 else { return failure }
-    let fate = "moved \(balance.moved)\(doubt(balance.uncertain)), none is lost"
+    let fate = "moved \(balance.moved)\(doubt(balance.uncertain)); none is lost"
     return Failure(failure.status, "\(failure.message); \(fate)")
   }
 
@@ -88,8 +89,11 @@ final class MoveReport {
   }
 
   private func doubt(_ count: Int) -> String {
-    count == 0 ? "" : ", of \(count) more it is not known and they may be in both queues"
+    guard count > 0 else { return "" }
+    return "; \(tasks(count)) more \(count == 1 ? "is" : "are") unconfirmed and may be in both queues"
   }
+
+  private func tasks(_ count: Int) -> String { count == 1 ? "1 task" : "\(Figures.grouped(count)) tasks" }
 
   private func result(_ balance: Mover.Balance) {
     if isJSON {

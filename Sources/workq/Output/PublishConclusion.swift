@@ -44,7 +44,7 @@ struct PublishConclusion {
     guard let failure = tally.first else { return nil }
     let advice =
       failure.kind == .noQueue
-      ? " (without --no-declare it is made)"
+      ? " (without --no-declare it is created)"
       : Failure.messageLimit(failure.reason).map { " (\($0))" } ?? ""
     return Failure(status, "\(addresses.locations): not published: \(failure.reason)\(advice)")
   }

@@ -18,23 +18,20 @@ struct StatusReport {
     for line in Table.lines([["QUEUE", "WAITING", "CONSUMERS"]] + rows, [.left, .right, .right]) {
       console.print(line)
     }
-    console.say(Self.unseen)
-    if let note = Self.note(on: readings) { console.say(note) }
+    for line in Self.footer(readings) { console.say(line) }
   }
 
-  /// What no look at queues can find.
-  static let unseen = "not counted: tasks that workers hold, retries and delays not named here"
-
-  /// What the counts leave out; nil where that cannot be anything.
-  static func note(on readings: [QueueReading]) -> String? {
+  /// What the counts leave out.
+  static func footer(_ readings: [QueueReading]) -> [String] {
     let hasWaitingQueue = readings.contains { reading in
       switch reading.member.role {
       case .retry, .delay: reading.status != nil
       case .work, .failed: false
       }
     }
-    return hasWaitingQueue
-      ? "not counted: tasks that are moving from a retry or delay queue to the work queue" : nil
+    return ["not counted: tasks that workers hold, retries and delays not named here"]
+      + (hasWaitingQueue
+        ? ["not counted: tasks that are moving from a retry or delay queue to the work queue"] : [])
   }
 
   /// One of many looks, where no screen can be drawn.

@@ -26,10 +26,11 @@ struct StatusScreen {
   /// No line is wider than `columns`, and there are at most `rows`.
   func lines(columns: Int, rows: Int) -> [Line] {
     let title = Line(text: title(columns), style: .title)
-    var (table, notes) = (self.table(columns), notes())
+    var (table, notes, footer) = (self.table(columns), notes(), StatusReport.footer(readings))
     var blank = [Line(text: "")]
-    let surplus = 1 + table.count + notes.count - rows
-    // First the blank lines go, then the notes but one, then queues.
+    // First the footer goes, then the blank lines, then the notes but one, then queues.
+    if 1 + table.count + notes.count + footer.count > rows - 3 { footer = [] }
+    let surplus = 1 + table.count + notes.count + footer.count - rows
     if surplus > -2 { blank = [] }
     if surplus > 0 { notes = Array(notes.prefix(max(1, notes.count - surplus))) }
     let room = max(2, rows - 1 - notes.count)
@@ -38,6 +39,7 @@ struct StatusScreen {
     }
     var all = [title] + blank + table.map { Line(text: $0) }
     if !notes.isEmpty { all += blank + notes.map { Line(text: $0, style: .warning) } }
+    if !footer.isEmpty { all += blank + footer.map { Line(text: $0) } }
     return all.prefix(max(rows, 0)).map { line in
       Line(text: line.text.count > columns ? String(line.text.prefix(columns)) : line.text, style: line.style)
     }
@@ -62,11 +64,10 @@ struct StatusScreen {
         if let sentence { notes.append(sentence) }
       case .failed where status.waiting > 0:
         let tasks = status.waiting == 1 ? "1 task is" : "\(Figures.grouped(status.waiting)) tasks are"
-        notes.append("\(tasks) given up: workq peek \(Quoted.shellWord(reading.member.name)) shows why")
+        notes.append("\(tasks) parked: workq peek \(Quoted.shellWord(reading.member.name)) shows why")
       case .retry, .delay, .failed: break
       }
     }
-    if let note = StatusReport.note(on: readings) { notes.append(note) }
     return notes
   }
 

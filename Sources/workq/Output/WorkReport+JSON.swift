@@ -64,6 +64,7 @@ extension WorkReport {
     guard !end.isInVain else { return object }
     switch end.settlement {
     case .acknowledge: object[.action] = "ack"
+    case .retry where options.policy.retriesByBroker: object[.action] = "retry"
     case .retry(let delay): (object[.action], object[.retryInSeconds]) = ("retry", delay)
     case .requeue: object[.action] = "requeue"
     case .park: object[.action] = "park"

@@ -80,35 +80,35 @@ struct WorkReport {
 
   private func tellStart(_ job: Job) {
     guard !isFake else {
-      if job.delivery.isRedelivered { console.detail("the next task was handed out before") }
+      if job.delivery.isRedelivered { console.detail("the next task is redelivered") }
       return
     }
     var remarks: [String] = []
     if let id = job.delivery.message.properties.messageID { remarks.append("id \(Quoted.plain(id))") }
     if job.attempt > 1 { remarks.append(attempt(job)) }
-    if job.delivery.isRedelivered { remarks.append("handed out before") }
+    if job.delivery.isRedelivered { remarks.append("redelivered") }
     let remark = remarks.isEmpty ? "" : " (\(remarks.joined(separator: ", ")))"
     console.say("task \(job.number) started\(remark)")
   }
 
   private func tellEnd(_ job: Job, _ end: JobEnd) {
     let cause =
-      end.isPastTimeLimit ? "the broker's time limit is over" : "the connection that it came by is gone"
-    let inVain = end.isInVain ? "; \(cause): the broker gives it out again" : ""
+      end.isPastTimeLimit ? "the broker's time limit has passed" : "the connection that delivered it is gone"
+    let stale = end.isInVain ? "; \(cause): the broker redelivers it" : ""
     if isFake && end.outcome == .interrupted { return }  // that was said of all of them
     if case .pretended = end.outcome {
       if end.isInVain {
-        console.notice("the task's acknowledgement came too late: the broker gives the task out again")
+        console.notice("the task's acknowledgement came too late: the broker redelivers the task")
       }
       return
     }
     if end.settlement == .acknowledge {
       let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.words))"
-      return console.say("task \(job.number) done in \(end.took.spoken)\(status)\(inVain)")
+      return console.say("task \(job.number) done in \(end.took.spoken)\(status)\(stale)")
     }
-    let words = "task \(job.number) failed: \(end.outcome.words)"
-    let figures = ", \(attempt(job)), after \(end.took.spoken)"
-    console.notice("\(words)\(figures)\(inVain.isEmpty ? "; \(fate(end.settlement))" : inVain)")
+    let words = "task \(job.number): \(attempt(job)) failed: \(end.outcome.words)"
+    let fate = stale.isEmpty ? "; \(fate(end.settlement))" : stale
+    console.notice("\(words), after \(end.took.spoken)\(fate)")
   }
 
   private func attempt(_ job: Job) -> String {
@@ -119,11 +119,12 @@ struct WorkReport {
   private func fate(_ settlement: Settlement) -> String {
     switch settlement {
     case .acknowledge: "done"
-    case .retry(let delay): "next try in \(delay.spoken)"
-    case .requeue: "back in the queue"
+    case .retry where options.policy.retriesByBroker: "retried by the broker"
+    case .retry(let delay): "retry in \(delay.spoken)"
+    case .requeue: "requeued"
     case .park: "parked in '\(options.failedQueue)'"
     case .drop: "dropped"
-    case .handBack: options.acknowledges ? "given back to the queue" : "lost (--no-ack)"
+    case .handBack: options.acknowledges ? "requeued" : "lost (--no-ack)"
     }
   }
 
@@ -161,9 +162,9 @@ struct WorkReport {
 
   private func summary(_ tally: TaskCounts, _ duration: Duration) -> String {
     let counts = [
-      (tally.retried, "put off"), (tally.requeued, "requeued"), (tally.parked, "parked"),
-      (tally.dropped, "dropped"), (tally.handedBack, "given back"), (tally.held, "held"),
-      (tally.inVain, "in vain"),
+      (tally.retried, "scheduled for retry"), (tally.requeued + tally.handedBack, "requeued"),
+      (tally.parked, "parked"), (tally.dropped, "dropped"), (tally.held, "held"),
+      (tally.inVain, "to be redelivered"),
     ]
     let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let rate = Double(tally.ended) / max(duration / .seconds(1), 0.001)
@@ -177,7 +178,7 @@ struct WorkReport {
     switch event {
     case .copiedInVain(let number):
       let task = number.map { "task \($0) is retried, requeued or parked" } ?? "a task is replaced by a copy"
-      console.notice("\(task), but its connection was lost: it comes twice")
+      console.notice("\(task), but its connection was lost: the broker redelivers it, too")
     case .replaced(let starts):
       console.detail(
         "a task that was returned to the queue often is replaced by a copy at the queue's end"
@@ -198,7 +199,7 @@ struct WorkReport {
           + "workq declare --consumer-timeout")
     case .copiesWait(let error, let tasks, let retry):
       console.notice(
-        "cannot put off or park \(self.tasks(tasks)): \(error.operation): \(error.detail); "
+        "cannot retry or park \(self.tasks(tasks)): \(error.operation): \(error.detail); "
           + "the broker keeps the originals; trying again in \(retry.spoken)")
     case .unpublishable(let number, let reason, let acknowledges):
       let fate =
@@ -211,28 +212,29 @@ struct WorkReport {
     case .commandStopped(let job, _):
       console.notice("the command of task \(job.number) is stopped by a signal: SIGCONT lets it go on")
     case .copiesBlocked(let reason):
-      console.notice("the broker takes in no failed tasks for now: \(reason)")
-    case .copiesUnblocked: console.notice("the broker takes in failed tasks again")
+      console.notice("the broker blocks publishers (\(Alarm.words(reason))): failed tasks wait")
+    case .copiesUnblocked: console.notice("the broker accepts failed tasks again")
     case .longTask(let job, let limit):
       console.notice(
-        "task \(job.number) has been here for long: a broker whose consumer_timeout is "
-          + "\(limit.spoken) will give it to someone else soon; raise that setting, or set --timeout")
+        "task \(job.number) has been unacknowledged for long: a broker whose consumer_timeout is "
+          + "\(limit.spoken) will redeliver it soon; raise that setting, or set --timeout")
     case .paused(let failures, let delay):
       let tasks = failures == 1 ? "1 task" : "\(failures) tasks"
       console.notice("\(tasks) failed in a row: pausing; trying one task in \(delay.spoken)")
     case .unpaused: console.notice("a task succeeded: going on")
-    case .graceIsOver(let running): console.notice("ending \(tasks(running)) and giving back")
+    case .graceIsOver(let running):
+      console.notice("the grace period has ended: stopping and requeueing \(tasks(running))")
     case .stopping(let reason, let running, let handedBack): tellStop(reason, running, handedBack)
     case .abandoned(let running, let acknowledges):
-      let fate = acknowledges ? "go back to the queue" : "are lost (--no-ack)"
-      console.notice(running > 0 ? "left at once: unfinished tasks (\(running)) \(fate)" : "left at once")
+      let fate = acknowledges ? "requeued" : "lost (--no-ack)"
+      console.notice(running > 0 ? "stopped now: running tasks (\(running)) are \(fate)" : "stopped now")
     default: break
     }
   }
 
   private func tellStop(_ reason: StopReason, _ running: Int, _ handedBack: Int) {
-    let rest = handedBack > 0 ? "; gave back \(tasks(handedBack)) not begun" : ""
-    let last = running > 0 ? ": finishing \(tasks(running)), again CTRL+C leaves at once" : ""
+    let rest = handedBack > 0 ? "; requeued \(tasks(handedBack)) not started" : ""
+    let last = running > 0 ? ": finishing \(runningTasks(running)); press Ctrl-C again to stop now" : ""
     if case .bound = reason {
       console.detail("stopping\(last)\(rest)")
     } else {
@@ -243,7 +245,8 @@ struct WorkReport {
   private func tellConnection(_ event: WorkerEvent) {
     switch event {
     case .lost(let error, let running, let results, let retry):
-      let unsaid = results > 0 ? "; the results of \(tasks(results)) went with it, they run again" : ""
+      let unsaid =
+        results > 0 ? "; the broker redelivers \(tasks(results)) whose results it does not have" : ""
       let next = retry.map { "; connecting again in \($0.spoken)" } ?? ""
       console.notice("connection lost: \(error.detail)\(again(running))\(unsaid)\(next)")
     case .unreachable(let error, let retry):
@@ -280,10 +283,12 @@ struct WorkReport {
   private func again(_ running: Int) -> String {
     switch running {
     case 0: ""
-    case 1: "; the task at hand goes on, but the broker gives it out again"
-    default: "; the \(running) tasks at hand go on, but the broker gives them out again"
+    case 1: "; 1 running task continues, but the broker will redeliver it"
+    default: "; \(running) running tasks continue, but the broker will redeliver them"
     }
   }
+
+  private func runningTasks(_ count: Int) -> String { "\(count) running \(count == 1 ? "task" : "tasks")" }
 
   private func tasks(_ count: Int) -> String { count == 1 ? "1 task" : "\(count) tasks" }
 }
