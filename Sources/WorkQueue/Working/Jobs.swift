@@ -38,7 +38,8 @@ struct Jobs {
     begun += 1
     let delivery = task.delivery
     let job = Job(
-      number: begun, delivery: delivery, attempt: options.policy.attempt(of: delivery), started: .now, received: task.received)
+      number: begun, delivery: delivery, attempt: options.policy.attempt(of: delivery), started: .now,
+      received: task.received)
     let history = delivery.history
     guard !history.hasKilledWorkers || !options.acknowledges else {
       return JobResult(job: job, outcome: .workersDied(starts: history.starts))

@@ -189,7 +189,8 @@ struct Settler: ~Copyable {
   /// - Returns: whether the task must not be run now.
   mutating func recordStart(of task: ReceivedTask, running: Int) -> Bool {
     let history = task.delivery.history
-    guard options.acknowledges, !options.policy.retriesByBroker, history.isSuspicious, !history.hasKilledWorkers,
+    guard options.acknowledges, !options.policy.retriesByBroker, history.isSuspicious,
+      !history.hasKilledWorkers,
       !task.mayRun
     else { return false }
     // Beyond the number of jobs, it has only waited in the worker that died.
