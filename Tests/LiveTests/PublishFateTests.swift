@@ -39,6 +39,21 @@ import Testing
     try expect(drain(queue).count, equals: 497)
   }
 
+  /// The broker closes the channel over a record, and confirms none of those before it any more.
+  @Test(arguments: [
+    #"{"body": "no", "user_id": "nobody"}"#, #"{"body": "no", "exchange": "nope"}"#,
+  ])
+  func `sends no record again when the channel is closed over a later one`(refused: String) throws {
+    let queue = freshQueue()
+    let bodies = (1...1000).map { "\($0)" }
+    var lines = bodies.map { #"{"body": "\#($0)"}"# }
+    lines.insert(refused, at: 500)
+    let publish = try jsonl(lines, "-q", queue)
+    #expect(publish.status == 3)
+    #expect(publish.error.contains("1000 published, 1 not: record 501 ("), "\(publish.error)")
+    try expect(drain(queue).map(\.text), equals: bodies)
+  }
+
   @Test func `what a full queue does not take is tried again for as long as was asked for`() throws {
     let full = freshQueue("full")
     try Peer.declare(full, #"{"x-max-length": 2, "x-overflow": "reject-publish"}"#)

@@ -12,6 +12,8 @@ package struct Pipeline: ~Copyable {
   /// More than this on the way gains nothing, and makes a report of what is unknown longer.
   private static let largestWindow = 1000
   private static let mostBytes = 8 << 20
+  /// RabbitMQ 4 takes no larger ones unless told to.
+  private static let largestSafeBody = 16 << 20
   /// The kernel has megabytes of its own; more would only be memory.
   private static let mostUnsent = 1 << 20
 
@@ -36,6 +38,8 @@ package struct Pipeline: ~Copyable {
   /// To be sent again one by one.
   private var suspects = Fifo<(ticket: Int, envelope: Envelope)>()
   private var notices = Fifo<Notice>()
+  /// Those that a task has reached on this connection.
+  private var knownExchanges: Set<String> = []
   /// The ticket that the next envelope will get.
   package private(set) var nextTicket = 0
 
@@ -86,7 +90,7 @@ package struct Pipeline: ~Copyable {
   /// - Throws: `tooLarge`, before anything is sent.
   package mutating func send(_ envelope: Envelope) throws(AMQPError) -> Int {
     let ticket = nextTicket
-    if suspects.isEmpty {
+    if suspects.isEmpty && !isSuspect(envelope) {
       try put(envelope, ticket)
     } else {
       suspects.append((ticket, envelope))
@@ -197,6 +201,14 @@ package struct Pipeline: ~Copyable {
     }
   }
 
+  /// Whether the broker may close the channel over it: what it has not confirmed by then it never confirms.
+  private func isSuspect(_ envelope: Envelope) -> Bool {
+    let user = envelope.message.properties.userID
+    return user != nil && user != connection.address.username
+      || envelope.message.body.count > Self.largestSafeBody
+      || mixesExchanges && !envelope.exchange.isEmpty && !knownExchanges.contains(envelope.exchange)
+  }
+
   private mutating func putSuspect() throws(AMQPError) {
     guard window.isEmpty, let suspect = suspects.popFirst() else { return }
     try putAgain(suspect.envelope, suspect.ticket)
@@ -229,6 +241,7 @@ package struct Pipeline: ~Copyable {
     switch event {
     case .confirmed(let tag, let multiple, let accepted):
       for (entry, verdict) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
+        if mixesExchanges { knownExchanges.insert(entry.envelope.exchange) }
         notices.append(.settled(ticket: entry.ticket, verdict))
       }
     case .returned(let message) where confirms: window.returned(message)
