@@ -117,6 +117,7 @@ package struct Pipeline: ~Copyable {
   /// Connects anew, step by step, and sends again all that was on its way.
   private mutating func reconnect() throws(AMQPError) {
     connection = try Connection.open(firstOf: addresses, options)
+    knownExchanges = []
     let (again, later) = (window.removeAll(), suspects)
     for entry in again { try putAgain(entry.envelope, entry.ticket) }
     suspects = later
