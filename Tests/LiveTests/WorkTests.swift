@@ -109,7 +109,7 @@ import Testing
     try worker.type("\u{3}")
     let result = try worker.end()
     #expect(result.status == 0)
-    #expect(result.output.contains("finishing 1 task"))
+    #expect(result.output.contains("finishing 1 running task"))
     #expect(result.output.contains("Done"))
     try expectWaiting(in: queue, equals: 0)
   }

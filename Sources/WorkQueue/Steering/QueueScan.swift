@@ -4,8 +4,8 @@ internal import AMQP
 /// places.
 ///
 /// 1. Consumers take the tasks: `basic.get` would make each task a consumer of its own in a quorum queue, which takes
-///    a minute for 100,000 and mixes them when they are returned. Only the first task is got, because a refusal of
-///    that tells what cannot be scanned: a stream, and a queue that has one active consumer.
+///    a minute for 100,000 and mixes them when they are returned. Only the first task is got, unless all are wanted:
+///    a refusal of that tells what cannot be scanned, a stream and a queue that has one active consumer.
 /// 2. A consumer's prefetch is what is expected of it. A quorum queue gives 2,000 tasks at most to a consumer without
 ///    a limit. The next consumer starts when the one before holds only tasks that stay.
 /// 3. What one consumer got is requeued by one `basic.nack`, in order. A single one for several consumers mixes
@@ -145,16 +145,14 @@ struct QueueScan: ~Copyable {
     }
   }
 
-  /// Asks for the first task, and for all others if they are wanted: a process that is killed in between would leave
-  /// the first one behind the others.
+  /// Asks for the first task, or has a consumer take all if all are wanted: a process that is killed after the first
+  /// would leave it behind the others.
   private mutating func begin(_ connection: inout Connection) throws(AMQPError) {
     hasBegun = true
-    try ask(&connection)
-    guard limit == .max, waiting > 1 else { return }
-    do throws(AMQPError) {
-      try consume(waiting - 1, &connection)
-    } catch  where error.kind == .unsupported || error.kind == .locked {
-      throw AMQPError(.unsupported, "get tasks of queue '\(queue)'", error.detail)
+    if limit == .max && waiting > 0 {
+      try consume(waiting, &connection)
+    } else {
+      try ask(&connection)
     }
   }
 

@@ -128,7 +128,7 @@ struct Settler: ~Copyable {
   /// Requeues a task that was not run, or was interrupted.
   mutating func requeue(_ task: ReceivedTask, on link: inout Link) throws(AMQPError) {
     let history = task.delivery.history
-    guard options.acknowledges, history.mustNotReturn, !task.mayRun, link.holds(task.delivery.tag),
+    guard options.acknowledges, !options.policy.retriesByBroker, history.mustNotReturn, !task.mayRun, link.holds(task.delivery.tag),
       retrier.failure == nil
     else { return try link.requeue(task.delivery.tag) }
     replace(task, starts: history.starts)
@@ -171,7 +171,7 @@ struct Settler: ~Copyable {
 
   /// Replaces a task that only waits, and whose return once or twice more would be its end.
   mutating func replaceNearLimit(_ delivery: Delivery, in inbox: inout Inbox) {
-    guard options.acknowledges, delivery.history.isNearLimit else { return }
+    guard options.acknowledges, !options.policy.retriesByBroker, delivery.history.isNearLimit else { return }
     for task in inbox.remove(where: { $0.delivery.tag == delivery.tag && !$0.mayRun }) {
       replace(task, starts: delivery.history.starts)
     }
