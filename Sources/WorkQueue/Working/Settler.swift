@@ -128,7 +128,8 @@ struct Settler: ~Copyable {
   /// Requeues a task that was not run, or was interrupted.
   mutating func requeue(_ task: ReceivedTask, on link: inout Link) throws(AMQPError) {
     let history = task.delivery.history
-    guard options.acknowledges, !options.policy.retriesByBroker, history.mustNotReturn, !task.mayRun, link.holds(task.delivery.tag),
+    guard options.acknowledges, !options.policy.retriesByBroker, history.mustNotReturn, !task.mayRun,
+      link.holds(task.delivery.tag),
       retrier.failure == nil
     else { return try link.requeue(task.delivery.tag) }
     replace(task, starts: history.starts)
