@@ -3,8 +3,9 @@ internal import Glibc
 
 /// The tasks that are being worked on.
 struct Jobs {
-  private let options: Worker.Options
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private let runner: any Runner
   /// By their numbers.
   private var running: [Int: Job] = [:]
@@ -13,8 +14,9 @@ struct Jobs {
   /// How many tasks were begun.
   private(set) var begun = 0
 
-  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
-    (self.options, self.report) = (options, report)
+  init(_ context: WorkerContext) {
+    self.context = context
+    let (options, report) = (context.options, context.report)
     if let command = options.command {
       runner = CommandRunner(command, options, report: report)
     } else {

@@ -3,8 +3,9 @@ internal import AMQP
 /// The worker's connection to the queue: it is made again when it is lost, and so is a consumer that the broker has
 /// cancelled.
 struct Link: ~Copyable {
-  private let options: Worker.Options
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private var subscription: Subscription?
   private var backoff = Backoff()
   private var nextAttempt = Deadline.never
@@ -14,8 +15,8 @@ struct Link: ~Copyable {
   /// Whether events may have come in while the broker was asked for something.
   private var mayHoldEvents = false
 
-  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
-    (self.options, self.report) = (options, report)
+  init(_ context: WorkerContext) {
+    self.context = context
   }
 
   // MARK: Connecting
@@ -26,7 +27,7 @@ struct Link: ~Copyable {
   /// - Throws: why it cannot be connected.
   mutating func connectFirst(until end: Deadline) throws(AMQPError) {
     do throws(AMQPError) {
-      let first = try Subscription.open(options)
+      let first = try Subscription.open(context)
       report(.waiting(broker: first.broker, address: first.address))
       warn(of: first)
       subscription = consume first
@@ -59,7 +60,7 @@ struct Link: ~Copyable {
   /// - Returns: whether it has.
   mutating func reconnectIfDue() throws(AMQPError) -> Bool {
     guard subscription == nil, nextAttempt.hasPassed else { return false }
-    let new = try Subscription.open(options, asksForTimeout: !timeLimit.isRefused)
+    let new = try Subscription.open(context, asksForTimeout: !timeLimit.isRefused)
     report(.reconnected(broker: new.broker, address: new.address))
     if new.knowsTimeouts { timeLimit.asked(for: new.askedTimeout) }
     subscription = consume new

@@ -13,8 +13,9 @@ struct Settler: ~Copyable {
   /// How long a task that was requeued may take until the broker counts or redelivers it.
   private static let requeueTime = Duration.seconds(1)
 
-  private let options: Worker.Options
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private var retrier: Retrier
   private var replacements = Replacements()
   private(set) var tally = TaskCounts()
@@ -23,9 +24,9 @@ struct Settler: ~Copyable {
   private var requeueEnd = Deadline.now
   private var unpublishable: [Copy] = []
 
-  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
-    (self.options, self.report) = (options, report)
-    retrier = Retrier(options)
+  init(_ context: WorkerContext) {
+    self.context = context
+    retrier = Retrier(context.options)
   }
 
   /// How many copies are to be published.

@@ -2,7 +2,8 @@ internal import AMQP
 
 /// A connection that consumes the work queue, and what the broker is still to be told on it.
 struct Subscription: ~Copyable {
-  private let options: Worker.Options
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
   private var connection: Connection
   private(set) var ledger: AckLedger
   private(set) var isConsuming = false
@@ -28,17 +29,17 @@ struct Subscription: ~Copyable {
 
   /// Connects to the first of the brokers that does not fail for now, and consumes; with a time limit of our own
   /// where `asksForTimeout` and the broker permits it.
-  static func open(_ options: Worker.Options, asksForTimeout: Bool = true) throws(AMQPError) -> Subscription {
-    try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
-      var subscription = Subscription(options: options, connection: connection, ledger: AckLedger(session: 0))
+  static func open(_ context: WorkerContext, asksForTimeout: Bool = true) throws(AMQPError) -> Subscription {
+    try Connection.withFirst(of: context.options.addresses, context.options.connection) { connection throws(AMQPError) in
+      var subscription = Subscription(context: context, connection: connection, ledger: AckLedger(session: 0))
       subscription.asksForTimeout = asksForTimeout
       try subscription.consume()
       return subscription
     }
   }
 
-  private init(options: Worker.Options, connection: consuming Connection, ledger: AckLedger) {
-    self.options = options
+  private init(context: WorkerContext, connection: consuming Connection, ledger: AckLedger) {
+    self.context = context
     self.connection = connection
     self.ledger = ledger
   }

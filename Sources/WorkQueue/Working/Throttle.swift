@@ -29,14 +29,18 @@ package struct Throttle {
     return probe == nil ? max(rated, probeTime) : .never
   }
 
-  var mayBegin: Bool { nextStart.hasPassed }
+  var mayBegin: Bool { isIdle || nextStart.hasPassed }
+
+  /// Whether there is nothing to keep tasks from beginning.
+  private var isIdle: Bool { rate == nil && probeTime == nil }
 
   /// When a task may begin that may not now; `never` without one.
   var nextDeadline: Deadline { mayBegin ? .never : nextStart }
 
   /// Whether the next task may begin so late that nobody else should wait for us: no task is to be received.
   var holds: Bool {
-    nextStart > .after(Self.longestHold) || probeTime.map { !$0.hasPassed } == true || probe != nil
+    guard !isIdle else { return false }
+    return nextStart > .after(Self.longestHold) || probeTime.map { !$0.hasPassed } == true || probe != nil
   }
 
   /// A task of this number has begun.

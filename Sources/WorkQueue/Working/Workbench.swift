@@ -2,8 +2,9 @@ internal import AMQP
 
 /// The tasks at hand: those that were received, those that are worked on, and those that are being settled.
 struct Workbench: ~Copyable {
-  private let options: Worker.Options
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private var inbox = Inbox()
   private var jobs: Jobs
   private var settler: Settler
@@ -13,10 +14,11 @@ struct Workbench: ~Copyable {
   /// Why the worker is to stop, not yet taken.
   private var stopReasons: [StopReason] = []
 
-  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
-    (self.options, self.report) = (options, report)
-    jobs = Jobs(options, report: report)
-    settler = Settler(options, report: report)
+  init(_ context: WorkerContext) {
+    self.context = context
+    let options = context.options
+    jobs = Jobs(context)
+    settler = Settler(context)
     throttle = Throttle(options.rate, pauseAfter: options.pauseAfter, options.policy)
   }
 

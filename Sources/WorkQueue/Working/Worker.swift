@@ -24,8 +24,9 @@ package struct Worker: ~Copyable {
   /// How long the broker may take to read when the worker leaves at once.
   private static let farewellTimeout = Duration.milliseconds(400)
 
-  private let options: Options
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
+  private var options: Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private let started = Deadline.now
   private var link: Link
   private var bench: Workbench
@@ -36,9 +37,9 @@ package struct Worker: ~Copyable {
 
   /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
-    (self.options, self.report) = (options, report)
-    link = Link(options, report: report)
-    bench = Workbench(options, report: report)
+    context = WorkerContext(options, report: report)
+    link = Link(context)
+    bench = Workbench(context)
     drain = Drain(options.bounds)
     nextProgress = options.progressInterval == nil ? .never : .now
   }
@@ -206,7 +207,8 @@ package struct Worker: ~Copyable {
     mutating get {
       let isIdle = bench.drainState.isIdle && link.isConnected
       let bound = shutdown.isUnderway ? shutdown.nextDeadline : drain.nextDeadline(isIdle: isIdle)
-      return min(bench.nextDeadline, bound, link.nextDeadline(isStopping: shutdown.isUnderway), nextProgress)
+      let connection = link.nextDeadline(isStopping: shutdown.isUnderway)
+      return min(min(bench.nextDeadline, bound), min(connection, nextProgress))
     }
   }
 
