@@ -33,6 +33,16 @@ enum Files {
     return memory
   }
 
+  /// Raises the limit on open descriptors as far as this number of them needs, and may; commands inherit it.
+  static func raiseLimit(toHold count: Int) {
+    var limit = rlimit()
+    let needed = rlim_t(count + 64)
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < needed
+    else { return }
+    limit.rlim_cur = min(needed, limit.rlim_max)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
   /// A pipe whose read end never makes us wait.
   static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [-1, -1]

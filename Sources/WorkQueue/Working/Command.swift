@@ -63,7 +63,7 @@ package final class Command {
       words = CStrings(["sh", "-c"].map { Array($0.utf8) })
       name = "sh"
     }
-    environment = CStrings(JobEnvironment.base(of: options.environment))
+    environment = CStrings(JobEnvironment.base(of: options.environment) + [ResultChannel.variable])
     // Our own variables and a body as an argument come on top, and the kernel wants some room, too.
     let reserve = 2 * Self.longestString
     roomForHeaders = max(0, sysconf(Int32(_SC_ARG_MAX)) - words.size - environment.size - reserve)
@@ -82,12 +82,13 @@ package final class Command {
       // Where the body is the command, what the command reads is not the body.
       let input = try Files.holding(isShell ? [] : body)
       defer { close(input) }
+      let results = try ResultChannel()
       let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
       let pid = try spawner.start(
         arguments, lastWord: lastWord, environment: environment, variables: variables,
-        descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr))
+        descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
       output.began()
-      return Child(pid: pid, output: output)
+      return Child(pid: pid, output: output, results: results)
     } catch {
       throw .unrunnable(words(about: error), isTemporary: error.isShortage)
     }

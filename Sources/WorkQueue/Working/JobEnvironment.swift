@@ -22,11 +22,17 @@ struct JobEnvironment {
     "CONTENT_TYPE", "CONTENT_ENCODING", "CORRELATION_ID", "REPLY_TO", "TIMESTAMP", "TYPE", "APP_ID",
   ].map { prefix + $0 }
 
+  /// Variables of ours that are not the command's: those of an outer worker, and systemd's, which has its own word with
+  /// the worker only.
+  private static let removedNames = [prefix + "RESULT_FD", prefix + "BATCH", "NOTIFY_SOCKET"]
+  private static let removedPrefix = "WATCHDOG_"
+
   /// The variables that all runs share: ours, less those that a run sets itself.
   static func base(of environment: [[UInt8]]) -> [[UInt8]] {
     environment.filter { entry in
       let name = String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
-      return !names.contains(name) && !name.hasPrefix(headerPrefix)
+      return !names.contains(name) && !removedNames.contains(name) && !name.hasPrefix(headerPrefix)
+        && !name.hasPrefix(removedPrefix)
     }
   }
 

@@ -67,6 +67,8 @@ package enum WorkerEvent {
 /// How a task ended, and what becomes of it.
 package struct JobEnd: Equatable, Sendable {
   package let outcome: Outcome
+  /// Why it failed, in the command's own words; nil where it gave none.
+  package let reason: String?
   package let settlement: Settlement
   package let took: Duration
   /// Whether the broker gives the task out again whatever we say, because the connection that it came by

@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 /// Readers of options' values, which say what is accepted when they refuse one.
 enum Value {

@@ -60,6 +60,7 @@ extension WorkReport {
     case .signalled(let number): object[.signal] = number
     default: object[.error] = end.outcome.words
     }
+    if let reason = end.reason { object[.error] = reason }
     // Whatever is done about a stale task, the broker redelivers it.
     guard !end.isInVain else { return object }
     switch end.settlement {

@@ -106,7 +106,8 @@ struct WorkReport {
       let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.words))"
       return console.say("task \(job.number) done in \(end.took.spoken)\(status)\(inVain)")
     }
-    let words = "task \(job.number) failed: \(end.outcome.words)"
+    let reason = end.reason.map { "\($0) (\(end.outcome.words))" } ?? end.outcome.words
+    let words = "task \(job.number) failed: \(Quoted.plain(reason))"
     let figures = ", \(attempt(job)), after \(end.took.spoken)"
     console.notice("\(words)\(figures)\(inVain.isEmpty ? "; \(fate(end.settlement))" : inVain)")
   }
