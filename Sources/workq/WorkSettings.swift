@@ -15,6 +15,12 @@ struct WorkSettings: Equatable {
   /// Whether placeholders in the command's arguments are replaced by the body.
   var replacesPlaceholders = false
   var passesURL = false
+  /// The format in which a resident command reads its tasks; nil is one run of the command for each task.
+  var resident: TaskFormat?
+  /// nil is 1.
+  var window: Int?
+  /// After how many tasks a resident command is replaced; nil is never.
+  var maxTasks: Int?
   /// nil is passthrough for one job, else grouped.
   var output: OutputMode?
   var log = LogFormat.text
@@ -51,6 +57,7 @@ struct WorkSettings: Equatable {
       throw UsageError("--argument needs a command, after '--'")
     }
     if work.replacesPlaceholders { try checkPlaceholders(command, isShell: work.isShell) }
+    try checkResident(settings)
     guard work.acknowledges || work.bounds.count == nil else {
       throw UsageError("--no-ack and --count exclude each other: tasks beyond the count would be lost")
     }
@@ -73,6 +80,29 @@ struct WorkSettings: Equatable {
     }
     guard work.reconnects || work.retryFor == nil else {
       throw UsageError("--no-reconnect and --retry-for exclude each other")
+    }
+  }
+
+  /// Refuses what does not go with a command that gets many tasks.
+  private static func checkResident(_ settings: Settings) throws(UsageError) {
+    let work = settings.work
+    guard work.resident != nil else {
+      guard work.window == nil, work.maxTasks == nil else {
+        throw UsageError("\(work.window == nil ? "--max-tasks" : "--window") needs --resident")
+      }
+      return
+    }
+    for (option, isGiven) in [
+      ("--shell", work.isShell), ("--argument", work.takesArgument), ("--replace", work.replacesPlaceholders),
+    ] where isGiven {
+      throw UsageError(
+        "--resident and \(option) exclude each other: a resident command reads tasks from its stdin")
+    }
+    guard !settings.words.isEmpty else { throw UsageError("--resident needs a command, after '--'") }
+    guard work.output != .grouped else {
+      throw UsageError(
+        "--resident and --output grouped exclude each other: the output belongs to no task",
+        use: "use --output passthrough or tagged")
     }
   }
 
@@ -108,7 +138,7 @@ struct WorkSettings: Equatable {
     to options: inout Worker.Options, command words: [[UInt8]], ownVariables: Set<String>, isJSON: Bool
   ) throws(Failure) {
     options.jobs = jobs
-    options.prefetch = prefetch ?? UInt16(clamping: jobs)
+    options.prefetch = prefetch ?? UInt16(clamping: jobs * (window ?? 1))
     options.acknowledges = acknowledges
     options.dot = dot
     options.declares = declares
@@ -126,6 +156,11 @@ struct WorkSettings: Equatable {
     command.takesArgument = takesArgument
     command.replacesPlaceholders = replacesPlaceholders
     command.output = isJSON ? .captured : output ?? (jobs > 1 ? .grouped : .passthrough)
+    if let resident {
+      command.mode = .resident(resident, window: window ?? 1, maxTasks: maxTasks)
+      // Nothing is kept until a task's end: which task it belongs to is not known.
+      command.output = isJSON || jobs > 1 && output == nil ? .tagged : output ?? .passthrough
+    }
     if let directory = Environment["TMPDIR"] { command.temporaryDirectory = directory }
     command.timeout = timeout
     command.killAfter = killAfter

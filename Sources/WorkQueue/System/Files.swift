@@ -43,12 +43,12 @@ enum Files {
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
-  /// A pipe whose read end never makes us wait.
-  static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
+  /// A pipe whose read end, or with `isInput` its write end, never makes us wait.
+  static func pipe(isInput: Bool = false) throws(SystemError) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [-1, -1]
     guard unsafe csystem_pipe(&ends) == 0 else { throw SystemError(code: errno) }
     let nonBlocking = O_NONBLOCK
-    _ = fcntl(ends[0], F_SETFL, nonBlocking)
+    _ = fcntl(ends[isInput ? 1 : 0], F_SETFL, nonBlocking)
     return (ends[0], ends[1])
   }
 }

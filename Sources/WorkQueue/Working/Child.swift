@@ -71,12 +71,14 @@ package final class Child {
 
   /// Asks the group to end; one that was stopped is woken up, to hear it.
   func terminate() {
+    guard !hasEnded else { return }
     kill(-pid, SIGTERM)
     kill(-pid, SIGCONT)
   }
 
   /// Ends the group.
   func kill() {
+    guard !hasEnded else { return }
     kill(-pid, SIGKILL)
   }
 

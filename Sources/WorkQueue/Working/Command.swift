@@ -13,7 +13,16 @@ package final class Command {
       case shell
     }
 
+    /// How many tasks a run of it works on.
+    package enum Mode: Equatable, Sendable {
+      case perTask
+      /// It is started once per job, and gets task after task; at most `window` are without a result, and after
+      /// `maxTasks` of them it is replaced.
+      case resident(TaskFormat, window: Int, maxTasks: Int?)
+    }
+
     package var program: Program
+    package var mode = Mode.perTask
     /// Whether the body becomes the last word.
     package var takesArgument = false
     /// Whether placeholders in the words are replaced by the body; see `Placeholders`.
@@ -82,16 +91,36 @@ package final class Command {
       // Where the body is the command, what the command reads is not the body.
       let input = try Files.holding(isShell ? [] : body)
       defer { close(input) }
-      let results = try ResultChannel()
-      let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
-      let pid = try spawner.start(
-        arguments, lastWord: lastWord, environment: environment, variables: variables,
-        descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
-      output.began()
-      return Child(pid: pid, output: output, results: results)
+      return try spawn(arguments, lastWord, variables, input: input, number: number)
     } catch {
       throw .unrunnable(words(about: error), isTemporary: error.isShortage)
     }
+  }
+
+  /// Starts the command with a pipe for its stdin, to work on any number of tasks; `number` stands in front of its output.
+  func startResident(queue: String, number: Int) throws(Failure) -> (Child, TaskPipe) {
+    do throws(SystemError) {
+      let (readEnd, writeEnd) = try Files.pipe(isInput: true)
+      defer { close(readEnd) }
+      let input = TaskPipe(writeEnd)
+      let child = try spawn(
+        words, [], JobEnvironment.variable("QUEUE", queue), input: readEnd, number: number)
+      return (child, input)
+    } catch {
+      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+    }
+  }
+
+  private func spawn(
+    _ arguments: CStrings, _ lastWord: [UInt8], _ variables: [UInt8], input: Int32, number: Int
+  ) throws(SystemError) -> Child {
+    let results = try ResultChannel()
+    let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
+    let pid = try spawner.start(
+      arguments, lastWord: lastWord, environment: environment, variables: variables,
+      descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
+    output.began()
+    return Child(pid: pid, output: output, results: results)
   }
 
   /// The body as a C string where it is to be an argument, else nothing.

@@ -90,7 +90,7 @@ final class CommandRunner: Runner {
 
   // MARK: Children
 
-  func ended(_ pid: Int32) -> JobResult?? {
+  func ended(_ pid: Int32) -> [JobResult]? {
     guard let number = numbers.removeValue(forKey: pid), var run = runs.removeValue(forKey: number) else {
       return nil
     }
@@ -108,7 +108,7 @@ final class CommandRunner: Runner {
         (result.reason, result.retryIn) = (run.result?.reason, run.result?.retryIn)
       }
     }
-    return result
+    return [result]
   }
 
   /// Takes what the command has written to its result channel: one line at most.

@@ -58,6 +58,11 @@ struct JobEnvironment {
     if let headers = properties.headers { add(headers, room: min(room, Self.headersLimit)) }
   }
 
+  /// One of our variables, ended by a NUL.
+  static func variable(_ name: String, _ value: String) -> [UInt8] {
+    Array("\(prefix)\(name)=\(value)\0".utf8)
+  }
+
   private mutating func add(_ name: String, _ value: String?) {
     guard let value, !value.utf8.contains(0) else { return }
     bytes.append(contentsOf: Self.prefix.utf8)

@@ -15,11 +15,16 @@ struct Jobs {
 
   init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
     (self.options, self.report) = (options, report)
-    if let command = options.command {
-      runner = CommandRunner(command, options, report: report)
-    } else {
+    guard let command = options.command else {
       runner = FakeRunner(options, report: report)
+      return
     }
+    runner =
+      switch command.mode {
+      case .perTask: CommandRunner(command, options, report: report)
+      case .resident(let format, let window, let maxTasks):
+        ResidentRunner(command, options, format, window: window, maxTasks: maxTasks, report: report)
+      }
   }
 
   /// How many tasks are worked on.
@@ -84,11 +89,7 @@ struct Jobs {
     while let change = Child.nextChange() {
       switch change {
       case .ended(let pid):
-        guard let result = runner.ended(pid) else {
-          Child.reap(pid)
-          continue
-        }
-        if let result { results.append(result) }
+        if let ended = runner.ended(pid) { results += ended } else { Child.reap(pid) }
       case .stopped(let pid, let signal): runner.stopped(pid, by: signal)
       }
     }

@@ -22,7 +22,9 @@ struct Work {
     try settings.speaking(with: addresses) {
       var worker = Worker(options) { report.tell($0) }
       switch try worker.run() {
-      case .killed(let signal): Signals.die(by: signal)
+      case .killed(let signal):
+        Child.killAll()
+        Signals.die(by: signal)
       case .stopped(let reason, let tally): try check(reason, tally, options)
       }
     }

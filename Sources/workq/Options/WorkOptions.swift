@@ -49,8 +49,8 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is the number of jobs: a worker gets its next task when it has finished one (fair \
-          dispatch). With 0 the broker distributes the tasks round-robin.
+          The default is the number of jobs, with --resident times --window: a worker gets its next task when it has \
+          finished one (fair dispatch). With 0 the broker distributes the tasks round-robin.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
@@ -97,6 +97,36 @@ extension Work {
           code.
           """
         ) { $0.work.replacesPlaceholders = true },
+        .optional(
+          "resident", "format", complete: .words(["jsonl", "lines", "null"]), common: true,
+          "Start the command once per job, for many tasks",
+          """
+          The command reads tasks from its input, and writes a line to descriptor 3 for each: its exit status for the \
+          task. The format is `jsonl` (an object of JSON on each line; the default), `lines` (the body and a newline) \
+          or `null` (the body and a NUL); workq parks a task whose body holds the delimiter. Excludes --shell, \
+          --argument and --replace.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.resident = try Value.choice(
+            value ?? "jsonl", [("jsonl", .jsonl), ("lines", .lines), ("null", .null)])
+        },
+        .value(
+          "window", "n", "Tasks that a resident command has at a time",
+          """
+          The default is 1. With more, the command can read its next tasks while it works on one, and need not write \
+          its results in the order of the tasks. The default of --prefetch is this number times --jobs.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.window = try Value.integer(value, 1...10_000)
+        },
+        .value(
+          "max-tasks", "n", "Replace a resident command after this number of tasks",
+          """
+          Its input is closed then, and it may finish. This bounds what a command can leak. The default is no limit.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.maxTasks = try Value.integer(value, 1...Int.max)
+        },
         .flag(
           "pass-url", "Leave the broker's URL in the command's environment",
           """

@@ -24,6 +24,11 @@ extension WorkReport {
         .event: "command_stopped", .task: job.number, .signal: signal,
         .messageID: job.delivery.message.properties.messageID,
       ]
+    case .noResult(let job, let time):
+      [
+        .event: "no_result", .task: job.number, .seconds: time,
+        .messageID: job.delivery.message.properties.messageID,
+      ]
     case .longTask(let job, let limit):
       [
         .event: "long_task", .task: job.number, .seconds: limit,
@@ -113,6 +118,8 @@ extension WorkReport {
     case .timeoutTooShort(_, let needed, _): [.event: "timeout_too_short", .seconds: needed]
     case .stopping(let reason, let running, let released):
       Self.explained(reason, [.event: "stopping", .tasks: running, .released: released])
+    case .commandEnded(let reason, let retry):
+      [.event: "command_ended", .error: reason, .retryInSeconds: retry]
     case .graceIsOver(let running): [.event: "grace_over", .tasks: running]
     case .abandoned(let running, _): [.event: "killed", .tasks: running]
     case .stopped(let tally, let duration): Self.counted("stopped", tally, duration)
