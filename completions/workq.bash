@@ -33,6 +33,9 @@ _workq_value() {
     'work --resident') value='jsonl lines null' isApart='' ;;
     'work --window') value=none ;;
     'work --max-tasks') value=none ;;
+    'work --batch') value=none ;;
+    'work --batch-wait') value=none ;;
+    'work --batch-format') value='lines null jsonl' ;;
     'work --output') value='passthrough tagged grouped' ;;
     'work --log') value='text json' ;;
     'work --timeout') value=none ;;
@@ -140,7 +143,7 @@ _workq() {
   fi
   case $subcommand in
     publish) own='-l --lines -0 --null -D --delimiter --jsonl -f --file --failed-to --persistent --transient -H --header --priority --ttl --delay -C --content-type --content-encoding --message-id --correlation-id --reply-to --type --app-id --user-id -e --exchange -r --routing-key --no-declare --no-confirm --confirm-timeout --retry-for --unless-waiting --print-id --spool --spool-directory --flush-spool' ;;
-    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --resident --window --max-tasks --pass-url --output --log --timestamps --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --wait-for-retries --fail-on-retry --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
+    work) own='-j --jobs --prefetch --prefetch-count -A --no-ack --auto-ack --fake --dot --shell --argument -I --replace --resident --window --max-tasks --batch --batch-wait --batch-format --pass-url --output --log --timestamps --timeout --kill-after --no-declare --max-attempts --retry-delay --retry-max-delay --failed-queue --on-failure --on-exit -c --count --drain --burst --wait-for-retries --fail-on-retry --idle-timeout --max-time --grace --no-reconnect --retry-for' ;;
     status) own='--watch --max-waiting --min-consumers --max-failed --retry-delay --retry-max-delay --delay' ;;
     failed) own='--list --failed-queue' ;;
     retry) own='-c --count --id --match --keep-attempts --dry-run --failed-queue' ;;

@@ -29,8 +29,10 @@ import Testing
 
   @Test func `workq-work(1) explains the variables that a command finds, and no others`() throws {
     let text = try #require(try Self.sources("WorkQueue")["JobEnvironment.swift"])
-    let list = try #require(text.firstMatch(of: #/ names = \[([^\]]*)\]/#)).1
-    let names = list.matches(of: /[A-Z_]+/).map { "WORKQ_\($0.0)" } + ["WORKQ_HEADER_NAME"]
+    let lists = text.matches(of: #/ (?:names|processNames) = \[([^\]]*)\]/#).map(\.1)
+    #expect(lists.count == 2)
+    let found = lists.flatMap { $0.matches(of: /[A-Z_]+/) }
+    let names = found.map { "WORKQ_\($0.0)" } + ["WORKQ_HEADER_NAME"]
     try expect(ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT"), equals: Set(names))
   }
 

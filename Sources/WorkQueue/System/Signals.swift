@@ -11,6 +11,8 @@ private let interruptCounter = Atomic<Int32>(-1)
 /// How many more signals that ask to stop end requests, and which ask to: bit N - 1 is signal N.
 private let signalsUntilInterrupt = Atomic<Int>(0)
 private let stopMask = Atomic<UInt64>(0)
+/// Whether one of them has arrived.
+private let hasArrived = Atomic<Bool>(false)
 
 /// The signals that ask a worker to stop, and those of its children, on descriptors that its loop can wait for.
 ///
@@ -47,6 +49,7 @@ package struct Signals: ~Copyable {
     (arrivals, children, interrupts) = ((ends[0], ends[1]), ends[2], ends[3])
     stopEnd.store(arrivals.write, ordering: .relaxed)
     stopMask.store(stops.reduce(0) { $0 | 1 << UInt64($1 - 1) }, ordering: .relaxed)
+    hasArrived.store(false, ordering: .relaxed)
     childCounter.store(children, ordering: .relaxed)
     interruptCounter.store(interrupts, ordering: .relaxed)
     signalsUntilInterrupt.store(count, ordering: .relaxed)
@@ -68,6 +71,9 @@ package struct Signals: ~Copyable {
     Interruption.begin(attempt: -1, request: -1)
     for end in [arrivals.read, arrivals.write, children, interrupts] { close(end) }
   }
+
+  /// Whether a signal has asked to stop since they are caught.
+  static var haveAskedToStop: Bool { hasArrived.load(ordering: .relaxed) }
 
   /// Readable when a signal has asked to stop.
   package var descriptor: Int32 { arrivals.read }
@@ -113,6 +119,7 @@ package struct Signals: ~Copyable {
         var byte = UInt8(truncatingIfNeeded: number)
         _ = unsafe write(stopEnd.load(ordering: .relaxed), &byte, 1)
         let asksToStop = stopMask.load(ordering: .relaxed) & 1 << UInt64(number - 1) != 0
+        if asksToStop { hasArrived.store(true, ordering: .relaxed) }
         if asksToStop, signalsUntilInterrupt.wrappingSubtract(1, ordering: .relaxed).newValue == 0 {
           Interruption.endRequests()
           count(interruptCounter.load(ordering: .relaxed))

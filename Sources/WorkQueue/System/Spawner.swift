@@ -45,7 +45,7 @@ final class Spawner {
   ///
   /// - Parameters:
   ///   - words: its arguments, its own name first.
-  ///   - lastWord: one argument more, ended by a NUL, or nothing.
+  ///   - lastWord: more arguments, each ended by a NUL, or nothing.
   ///   - environment: what all runs share.
   ///   - variables: this run's, each ended by a NUL.
   ///   - descriptors: what becomes its stdin, stdout, stderr and `ResultChannel.descriptor`.

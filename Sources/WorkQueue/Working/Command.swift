@@ -19,6 +19,8 @@ package final class Command {
       /// It is started once per job, and gets task after task; at most `window` are without a result, and after
       /// `maxTasks` of them it is replaced.
       case resident(TaskFormat, window: Int, maxTasks: Int?)
+      /// A run is for `size` tasks at most, and waits for `wait` at most until they are there.
+      case batch(TaskFormat, size: Int, wait: Duration)
     }
 
     package var program: Program
@@ -108,6 +110,52 @@ package final class Command {
       return (child, input)
     } catch {
       throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+    }
+  }
+
+  /// Starts the command on several tasks; `number` stands in front of its output.
+  ///
+  /// One task that is alone is handed over as it is, also where the format has no place for it.
+  func startBatch(
+    _ jobs: [Job], _ format: TaskFormat, queue: String, number: Int
+  ) throws(Failure) -> Child {
+    var input: [UInt8] = []
+    let bodies = jobs.map(\.delivery.message.body)
+    if bodies.count == 1, format.objection(to: bodies[0]) != nil {
+      input = bodies[0]
+    } else {
+      input.reserveCapacity(bodies.reduce(0) { $0 + $1.count + 1 })
+      for job in jobs { format.append(job, queue: queue, to: &input) }
+    }
+    var arguments: [UInt8] = []
+    if options.takesArgument {
+      arguments = bodies.reduce(into: []) { $0 += $1 + [0] }
+      // exec(2) counts a pointer for each string, too.
+      guard bodies.count == 1 || arguments.count + bodies.count * MemoryLayout<Int>.size <= roomForHeaders
+      else {
+        throw .unfit("the tasks make the command's arguments too long")
+      }
+    }
+    let variables =
+      JobEnvironment.variable("QUEUE", queue) + JobEnvironment.variable("BATCH", String(jobs.count))
+    do throws(SystemError) {
+      let file = try Files.holding(input)
+      defer { close(file) }
+      return try spawn(words, arguments, variables, input: file, number: number)
+    } catch {
+      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+    }
+  }
+
+  /// Why a body cannot be the argument that it is to be; nil when it can.
+  func objection(toArgument body: [UInt8]) -> String? {
+    guard options.takesArgument else { return nil }
+    do throws(Failure) {
+      try check(body, isArgument: true)
+      return nil
+    } catch {
+      guard case .unfit(let reason) = error else { return nil }
+      return reason
     }
   }
 

@@ -22,9 +22,12 @@ struct JobEnvironment {
     "CONTENT_TYPE", "CONTENT_ENCODING", "CORRELATION_ID", "REPLY_TO", "TIMESTAMP", "TYPE", "APP_ID",
   ].map { prefix + $0 }
 
-  /// Variables of ours that are not the command's: those of an outer worker, and systemd's, which has its own word with
-  /// the worker only.
-  private static let removedNames = [prefix + "RESULT_FD", prefix + "BATCH", "NOTIFY_SOCKET"]
+  /// The names that belong to a process, and not to its task.
+  static let processNames = ["RESULT_FD", "BATCH"].map { prefix + $0 }
+
+  /// Variables of ours that are not the command's: those of an outer worker, and those by which systemd talks to the
+  /// worker.
+  private static let removedNames = processNames + ["NOTIFY_SOCKET"]
   private static let removedPrefix = "WATCHDOG_"
 
   /// The variables that all runs share: ours, less those that a run sets itself.

@@ -24,6 +24,8 @@ struct Jobs {
       case .perTask: CommandRunner(command, options, report: report)
       case .resident(let format, let window, let maxTasks):
         ResidentRunner(command, options, format, window: window, maxTasks: maxTasks, report: report)
+      case .batch(let format, let size, let wait):
+        BatchRunner(command, options, size: size, wait: wait, format, report: report)
       }
   }
 

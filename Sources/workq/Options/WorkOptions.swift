@@ -49,7 +49,7 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is the number of jobs, with --resident times --window: a worker gets its next task when it has \
+          The default is the number of jobs, with --resident times --window and with --batch times its number: a worker gets its next task when it has \
           finished one (fair dispatch). With 0 the broker distributes the tasks round-robin.
           """
         ) { (settings, value) throws(UsageError) in
@@ -68,7 +68,7 @@ extension Work {
           only. On any other queue it must be asked for, because faked work acknowledges tasks that nobody has done.
           """
         ) { $0.work.isFake = true },
-        .value("dot", "duration", common: true, default: "1s", "Duration of faked work for each dot") {
+        .value("dot", "duration", default: "1s", "Duration of faked work for each dot") {
           (settings, value) throws(UsageError) in
           settings.work.dot = try Value.duration(value)
           settings.work.isFake = true
@@ -126,6 +126,35 @@ extension Work {
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.maxTasks = try Value.integer(value, 1...Int.max)
+        },
+        .value(
+          "batch", "n", common: true, "Run the command for up to this number of tasks",
+          """
+          A run starts when so many tasks are there, or 16 MiB of them, or --batch-wait is over. Its input has the \
+          bodies, each ended by a newline; with --argument they are its last arguments. Exit status 0: all are done. \
+          After any other end the batch is halved, and each half is run again, down to single tasks; only a task that \
+          ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the batch, from 1. \
+          Excludes --resident, --replace and --shell.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.batch = try Value.integer(value, 1...Int(UInt16.max))
+        },
+        .value(
+          "batch-wait", "duration", "Maximum time that a task waits for company",
+          "The default is 1s. With --drain a batch starts when no other task comes within 20 ms."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.batchWait = try Value.duration(value)
+        },
+        .value(
+          "batch-format", "format", complete: .words(["lines", "null", "jsonl"]),
+          "Format of a batch: lines, null or jsonl",
+          """
+          The default is `lines`. A task whose body holds the newline (with `null`, the NUL) is run alone, and its body \
+          is the input as it is. `jsonl` is the format of --resident.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.batchFormat = try Value.choice(
+            value, [("lines", .lines), ("null", .null), ("jsonl", .jsonl)])
         },
         .flag(
           "pass-url", "Leave the broker's URL in the command's environment",
