@@ -32,3 +32,10 @@ static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 // The members of a union, which Swift does not import: whose SIGCHLD it is, and its exit status or signal.
 static inline int csystem_child(const siginfo_t *information) { return information->si_pid; }
 static inline int csystem_child_status(const siginfo_t *information) { return information->si_status; }
+
+// How many bytes of a pipe are not read yet, or -1. ioctl() is variadic; 0x541b is FIONREAD.
+extern int ioctl(int descriptor, unsigned long request, ...);
+static inline int csystem_unread(int descriptor) {
+  int count = -1;
+  return ioctl(descriptor, 0x541b, &count) == 0 ? count : -1;
+}

@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 extension JSONValue {
   /// A header's value: bytes become base64, a timestamp its seconds since 1970.

@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 /// What a queue shall be like.
 struct QueueSettings: Equatable {

@@ -15,6 +15,18 @@ struct WorkSettings: Equatable {
   /// Whether placeholders in the command's arguments are replaced by the body.
   var replacesPlaceholders = false
   var passesURL = false
+  /// The format in which a resident command reads its tasks; nil is one run of the command for each task.
+  var resident: TaskFormat?
+  /// nil is 1.
+  var window: Int?
+  /// After how many tasks a resident command is replaced; nil is never.
+  var maxTasks: Int?
+  /// The most tasks of one run; nil is one run for each task.
+  var batch: Int?
+  /// nil is 1 s.
+  var batchWait: Duration?
+  /// nil is lines.
+  var batchFormat: TaskFormat?
   /// nil is passthrough for one job, else grouped.
   var output: OutputMode?
   var log = LogFormat.text
@@ -61,6 +73,8 @@ struct WorkSettings: Equatable {
       throw UsageError("--argument needs a command, after '--'")
     }
     if work.replacesPlaceholders { try checkPlaceholders(command, isShell: work.isShell) }
+    try checkResident(settings)
+    try checkBatch(settings)
     guard work.acknowledges || work.bounds.count == nil else {
       throw UsageError("--no-ack and --count exclude each other: tasks beyond the count would be lost")
     }
@@ -109,6 +123,50 @@ struct WorkSettings: Equatable {
     }
   }
 
+  /// Refuses what does not go with a command that gets many tasks.
+  private static func checkResident(_ settings: Settings) throws(UsageError) {
+    let work = settings.work
+    guard work.resident != nil else {
+      guard work.window == nil, work.maxTasks == nil else {
+        throw UsageError("\(work.window == nil ? "--max-tasks" : "--window") needs --resident")
+      }
+      return
+    }
+    for (option, isGiven) in [
+      ("--shell", work.isShell), ("--argument", work.takesArgument), ("--replace", work.replacesPlaceholders),
+    ] where isGiven {
+      throw UsageError(
+        "--resident and \(option) exclude each other: a resident command reads tasks from its stdin")
+    }
+    guard !settings.words.isEmpty else { throw UsageError("--resident needs a command, after '--'") }
+    guard work.output != .grouped else {
+      throw UsageError(
+        "--resident and --output grouped exclude each other: the output belongs to no task",
+        use: "use --output passthrough or tagged")
+    }
+  }
+
+  /// Refuses what does not go with a command that gets many tasks in one run.
+  private static func checkBatch(_ settings: Settings) throws(UsageError) {
+    let work = settings.work
+    guard let size = work.batch else {
+      guard work.batchWait == nil, work.batchFormat == nil else {
+        throw UsageError("\(work.batchWait == nil ? "--batch-format" : "--batch-wait") needs --batch")
+      }
+      return
+    }
+    for (option, isGiven) in [
+      ("--resident", work.resident != nil), ("--shell", work.isShell),
+      ("--replace", work.replacesPlaceholders),
+    ] where isGiven {
+      throw UsageError("--batch and \(option) exclude each other")
+    }
+    guard !settings.words.isEmpty else { throw UsageError("--batch needs a command, after '--'") }
+    if let prefetch = work.prefetch, prefetch > 0, prefetch < size {
+      throw UsageError("with --prefetch \(prefetch) no batch has \(size) tasks", use: "leave --prefetch out")
+    }
+  }
+
   /// Refuses to make a task's body a part of a shell's command line, where it would be code.
   private static func checkPlaceholders(_ command: [String], isShell: Bool) throws(UsageError) {
     guard !isShell else { throw UsageError("--replace and --shell exclude each other") }
@@ -141,7 +199,7 @@ struct WorkSettings: Equatable {
     to options: inout Worker.Options, command words: [[UInt8]], ownVariables: Set<String>, isJSON: Bool
   ) throws(Failure) {
     options.jobs = jobs
-    options.prefetch = prefetch ?? UInt16(clamping: jobs)
+    options.prefetch = prefetch ?? UInt16(clamping: jobs * (batch ?? window ?? 1))
     if let rate {
       // No task is to be held for more than a minute.
       let most = UInt16(clamping: rate.prefetch)
@@ -165,6 +223,14 @@ struct WorkSettings: Equatable {
     command.takesArgument = takesArgument
     command.replacesPlaceholders = replacesPlaceholders
     command.output = isJSON ? .captured : output ?? (jobs > 1 ? .grouped : .passthrough)
+    if let batch {
+      command.mode = .batch(batchFormat ?? .lines, size: batch, wait: batchWait ?? .seconds(1))
+    }
+    if let resident {
+      command.mode = .resident(resident, window: window ?? 1, maxTasks: maxTasks)
+      // Nothing is kept until a task's end: which task it belongs to is not known.
+      command.output = isJSON || jobs > 1 && output == nil ? .tagged : output ?? .passthrough
+    }
     if let directory = Environment["TMPDIR"] { command.temporaryDirectory = directory }
     command.timeout = timeout
     command.killAfter = killAfter

@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import WorkQueue
 
 @testable import workq
 

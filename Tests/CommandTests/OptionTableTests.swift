@@ -58,9 +58,8 @@ import WorkQueue
         #expect(isAccepted, "--\(option.long) \(word)")
         #expect("\(option.summary) \(option.details)".contains(word), "--\(option.long) \(word)")
       }
-      let failure = #expect(throws: Failure.self) {
-        try Invocation.parse([subcommand, "--\(option.long)", "odd"])
-      }
+      let typed = option.needsValue ? ["--\(option.long)", "odd"] : ["--\(option.long)=odd"]
+      let failure = #expect(throws: Failure.self) { try Invocation.parse([subcommand] + typed) }
       let list = "\(words.dropLast().joined(separator: ", ")) or \(words.last ?? "")"
       #expect(failure?.message == "--\(option.long): invalid value 'odd' (use \(list))")
     }

@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test func `workq-work(1) explains the variables that a command finds, and no others`() throws {
-    let names = Set(JobEnvironment.names + ["WORKQ_HEADER_NAME"])
+    let names = Set(JobEnvironment.names + JobEnvironment.processNames + ["WORKQ_HEADER_NAME"])
     try expect(ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT"), equals: names)
   }
 

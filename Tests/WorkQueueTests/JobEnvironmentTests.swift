@@ -90,6 +90,8 @@ import Testing
     let environment = [
       "PATH=/bin", "WORKQ_URL=amqp://x", "WORKQ_MESSAGE_ID=outer", "WORKQ_HEADER_A=outer", "WORKQ_QUEUE=o",
       "TRACEPARENT=outer", "TRACESTATE=outer",
+      "WORKQ_RESULT_FD=3", "WORKQ_BATCH=9", "NOTIFY_SOCKET=/run/systemd/notify", "WATCHDOG_PID=1",
+      "WATCHDOG_USEC=1000000",
     ].map { Array($0.utf8) }
     let base = JobEnvironment.base(of: environment + [[0x4e, 0x3d, 0xff]])
     #expect(base == [environment[0], environment[1], [0x4e, 0x3d, 0xff]])

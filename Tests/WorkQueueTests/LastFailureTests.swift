@@ -8,6 +8,7 @@ import Testing
   @Test(
     arguments: [
       (["x-workq-exit-status": .int64(2), "x-workq-reason": .text("exit status 2")], "exit status 2"),
+      (["x-workq-exit-status": .int64(2), "x-workq-reason": .text("no such host")], "no such host"),
       (["x-workq-signal": .int64(9), "x-workq-reason": .text("ended by signal 9")], "killed by SIGKILL"),
       (["x-workq-reason": .text("ended after its time limit of 300.0 s")], "timed out after 5 min"),
       (["x-workq-reason": .text("timed out after 5 min")], "timed out after 5 min"),

@@ -81,6 +81,25 @@ import Testing
     #expect(policy.delay(after: 3) == WaitingQueue.longestDelay)
   }
 
+  @Test(arguments: [
+    (0, 10), (1, 10), (10, 10), (11, 20), (37, 40), (2560, 2560), (2561, 3600), (3600, 3600), (3601, 5000),
+    (5001, 10_000), (90_000, 100_000), (200_001, 500_000), (4_000_000, 4_294_967.295), (9e9, 4_294_967.295),
+  ])
+  func `a delay that the command wants is one of a few`(wanted: Double, delay: Double) {
+    let settlement = policy.settlement(of: .exited(75), attempt: 3, retryIn: .seconds(wanted))
+    #expect(settlement == .retry(after: .milliseconds(Int64(delay * 1000))))
+  }
+
+  @Test func `a delay that the command wants is no reason to retry, and none is forgotten`() {
+    var policy = policy
+    #expect(policy.settlement(of: .exited(65), attempt: 1, retryIn: .seconds(37)) == .park)
+    #expect(policy.settlement(of: .exited(0), attempt: 1, retryIn: .seconds(37)) == .acknowledge)
+    #expect(policy.settlement(of: .exited(75), attempt: 5, retryIn: .seconds(37)) == .park)
+    policy.delay = .zero
+    #expect(policy.delay(atLeast: .seconds(37)) == .seconds(50))
+    #expect(policy.delay(atLeast: .zero) == .zero)
+  }
+
   @Test func `126 and 127 are the command's, unless the task is the command or they are given a meaning`() {
     for status in [126, 127] as [Int32] {
       guard case .unrunnable(_, isTemporary: false) = policy.outcome(of: status) else {

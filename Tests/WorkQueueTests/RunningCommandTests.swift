@@ -61,7 +61,7 @@ import Testing
     try expect(run(options("true"), body), equals: Result(status: 0, output: "", error: ""))
   }
 
-  @Test func `it finds a group of its own, default signals and three descriptors`() throws {
+  @Test func `it finds a group of its own, default signals and four descriptors`() throws {
     // What we ignore or block is not what it ignores or blocks.
     let script = """
       grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | wc -l; ps -o pid=,pgid= -p $$ | xargs
@@ -82,7 +82,7 @@ import Testing
     #expect(lines[0].hasSuffix("0000000000000000"))
     // The two that are left are glibc's own, which no program can use.
     #expect(lines[1].hasSuffix("0000000000000000") || lines[1].hasSuffix("0000000180000000"))
-    #expect(Int(lines[2].trimmingCharacters(in: .whitespaces)) == 4, "and the directory that ls reads")
+    #expect(Int(lines[2].trimmingCharacters(in: .whitespaces)) == 5, "and the directory that ls reads")
     let numbers = lines[3].split(separator: " ")
     #expect(numbers.count == 2)
     #expect(numbers[0] == numbers[1])
@@ -108,6 +108,7 @@ import Testing
     #expect(lines.contains("WORKQ_HEADER_N=5"))
     #expect(lines.contains("WORKQ_QUEUE=q"))
     #expect(lines.contains("WORKQ_ATTEMPT=1"))
+    #expect(lines.contains("WORKQ_RESULT_FD=3"))
     #expect(!lines.contains { $0.hasPrefix("WORKQ_HEADER_X_BIG") })
     #expect(lines.contains { $0.hasPrefix("PATH=") })
   }

@@ -19,8 +19,15 @@ package struct LastFailure: Equatable, Sendable {
     time = headers?[TaskHeaders.lastFailure]?.seconds ?? dead?.time
     let recorded = headers?[TaskHeaders.reason]?.plain
     reason =
-      exitStatus.map { "exit status \($0)" } ?? signal.map { Outcome.signalled(Int32(clamping: $0)).words }
+      Self.ownWords(recorded, exitStatus) ?? exitStatus.map { "exit status \($0)" } ?? signal.map {
+        Outcome.signalled(Int32(clamping: $0)).words
+      }
       ?? recorded.map(Self.current) ?? dead?.cause
+  }
+
+  /// The command's own words, which it wrote to its result channel beside an exit status.
+  private static func ownWords(_ recorded: String?, _ exitStatus: Int?) -> String? {
+    exitStatus == nil || recorded?.hasPrefix("exit status ") == true ? nil : recorded
   }
 
   /// A reason as workers record it now; workq 1.0 used other words.

@@ -33,12 +33,22 @@ enum Files {
     return memory
   }
 
-  /// A pipe whose read end never makes us wait.
-  static func pipe() throws(SystemError) -> (read: Int32, write: Int32) {
+  /// Raises the limit on open descriptors as far as this number of them needs, and may; commands inherit it.
+  static func raiseLimit(toHold count: Int) {
+    var limit = rlimit()
+    let needed = rlim_t(count + 64)
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < needed
+    else { return }
+    limit.rlim_cur = min(needed, limit.rlim_max)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  /// A pipe whose read end, or with `isInput` its write end, never makes us wait.
+  static func pipe(isInput: Bool = false) throws(SystemError) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [-1, -1]
     guard unsafe csystem_pipe(&ends) == 0 else { throw SystemError(code: errno) }
     let nonBlocking = O_NONBLOCK
-    _ = fcntl(ends[0], F_SETFL, nonBlocking)
+    _ = fcntl(ends[isInput ? 1 : 0], F_SETFL, nonBlocking)
     return (ends[0], ends[1])
   }
 }

@@ -17,7 +17,7 @@ package struct SystemError: Error, Equatable, Sendable {
 /// 1. A process group of its own, so that a terminal's Ctrl-C reaches only us, and that we can end all of
 ///    it.
 /// 2. Every signal at its default, none blocked, whatever our own parent did.
-/// 3. No descriptor but stdin, stdout and stderr.
+/// 3. No descriptor but stdin, stdout, stderr and the one for results.
 ///
 /// posix_spawn(3) shares our memory with the child until it executes: its cost does not grow with ours,
 /// and a program that cannot be executed is known from its result.
@@ -45,15 +45,15 @@ final class Spawner {
   ///
   /// - Parameters:
   ///   - words: its arguments, its own name first.
-  ///   - lastWord: one argument more, ended by a NUL, or nothing.
+  ///   - lastWord: more arguments, each ended by a NUL, or nothing.
   ///   - environment: what all runs share.
   ///   - variables: this run's, each ended by a NUL.
-  ///   - descriptors: what becomes its stdin, stdout and stderr.
+  ///   - descriptors: what becomes its stdin, stdout, stderr and `ResultChannel.descriptor`.
   /// - Returns: its pid, which is its process group's number, too.
   /// - Throws: why it cannot be executed, among others.
   func start(
     _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings, variables: [UInt8],
-    descriptors: (Int32, Int32, Int32)
+    descriptors: (Int32, Int32, Int32, Int32)
   ) throws(SystemError) -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -61,7 +61,9 @@ final class Spawner {
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.0, STDIN_FILENO)
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.1, STDOUT_FILENO)
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.2, STDERR_FILENO)
-    unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
+    // The last: what is there may be one of the others.
+    unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.3, ResultChannel.descriptor)
+    unsafe posix_spawn_file_actions_addclosefrom_np(&actions, ResultChannel.descriptor + 1)
     var pid: pid_t = 0
     let code = unsafe words.withArray(and: lastWord) { arguments in
       unsafe environment.withArray(and: variables) { environment -> Int32 in

@@ -12,11 +12,11 @@ private let groups = Mutex<Set<pid_t>>([])
 package final class Child {
   let pid: pid_t
   let output: CommandOutput
+  let results: ResultChannel
   private var hasEnded = false
 
-  init(pid: pid_t, output: CommandOutput) {
-    self.pid = pid
-    self.output = output
+  init(pid: pid_t, output: CommandOutput, results: ResultChannel) {
+    (self.pid, self.output, self.results) = (pid, output, results)
     groups.withLock { _ = $0.insert(pid) }
   }
 
@@ -71,12 +71,14 @@ package final class Child {
 
   /// Asks the group to end; one that was stopped is woken up, to hear it.
   func terminate() {
+    guard !hasEnded else { return }
     kill(-pid, SIGTERM)
     kill(-pid, SIGCONT)
   }
 
   /// Ends the group.
   func kill() {
+    guard !hasEnded else { return }
     kill(-pid, SIGKILL)
   }
 

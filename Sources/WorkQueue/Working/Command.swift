@@ -13,7 +13,18 @@ package final class Command {
       case shell
     }
 
+    /// How many tasks a run of it works on.
+    package enum Mode: Equatable, Sendable {
+      case perTask
+      /// It is started once per job, and gets task after task; at most `window` are without a result, and after
+      /// `maxTasks` of them it is replaced.
+      case resident(TaskFormat, window: Int, maxTasks: Int?)
+      /// A run is for `size` tasks at most, and waits for `wait` at most until they are there.
+      case batch(TaskFormat, size: Int, wait: Duration)
+    }
+
     package var program: Program
+    package var mode = Mode.perTask
     /// Whether the body becomes the last word.
     package var takesArgument = false
     /// Whether placeholders in the words are replaced by the body; see `Placeholders`.
@@ -63,7 +74,7 @@ package final class Command {
       words = CStrings(["sh", "-c"].map { Array($0.utf8) })
       name = "sh"
     }
-    environment = CStrings(JobEnvironment.base(of: options.environment))
+    environment = CStrings(JobEnvironment.base(of: options.environment) + [ResultChannel.variable])
     // Our own variables and a body as an argument come on top, and the kernel wants some room, too.
     let reserve = 2 * Self.longestString
     roomForHeaders = max(0, sysconf(Int32(_SC_ARG_MAX)) - words.size - environment.size - reserve)
@@ -82,15 +93,82 @@ package final class Command {
       // Where the body is the command, what the command reads is not the body.
       let input = try Files.holding(isShell ? [] : body)
       defer { close(input) }
-      let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
-      let pid = try spawner.start(
-        arguments, lastWord: lastWord, environment: environment, variables: variables,
-        descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr))
-      output.began()
-      return Child(pid: pid, output: output)
+      return try spawn(arguments, lastWord, variables, input: input, number: number)
     } catch {
       throw .unrunnable(words(about: error), isTemporary: error.isShortage)
     }
+  }
+
+  /// Starts the command with a pipe for its stdin, to work on any number of tasks; `number` stands in front of its output.
+  func startResident(queue: String, number: Int) throws(Failure) -> (Child, TaskPipe) {
+    do throws(SystemError) {
+      let (readEnd, writeEnd) = try Files.pipe(isInput: true)
+      defer { close(readEnd) }
+      let input = TaskPipe(writeEnd)
+      let child = try spawn(
+        words, [], JobEnvironment.variable("QUEUE", queue), input: readEnd, number: number)
+      return (child, input)
+    } catch {
+      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+    }
+  }
+
+  /// Starts the command on several tasks; `number` stands in front of its output.
+  ///
+  /// One task that is alone is handed over as it is, also where the format has no place for it.
+  func startBatch(
+    _ jobs: [Job], _ format: TaskFormat, queue: String, number: Int
+  ) throws(Failure) -> Child {
+    var input: [UInt8] = []
+    let bodies = jobs.map(\.delivery.message.body)
+    if bodies.count == 1, format.objection(to: bodies[0]) != nil {
+      input = bodies[0]
+    } else {
+      input.reserveCapacity(bodies.reduce(0) { $0 + $1.count + 1 })
+      for job in jobs { format.append(job, queue: queue, to: &input) }
+    }
+    var arguments: [UInt8] = []
+    if options.takesArgument {
+      arguments = bodies.reduce(into: []) { $0 += $1 + [0] }
+      // exec(2) counts a pointer for each string, too.
+      guard bodies.count == 1 || arguments.count + bodies.count * MemoryLayout<Int>.size <= roomForHeaders
+      else {
+        throw .unfit("the tasks make the command's arguments too long")
+      }
+    }
+    let variables =
+      JobEnvironment.variable("QUEUE", queue) + JobEnvironment.variable("BATCH", String(jobs.count))
+    do throws(SystemError) {
+      let file = try Files.holding(input)
+      defer { close(file) }
+      return try spawn(words, arguments, variables, input: file, number: number)
+    } catch {
+      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+    }
+  }
+
+  /// Why a body cannot be the argument that it is to be; nil when it can.
+  func objection(toArgument body: [UInt8]) -> String? {
+    guard options.takesArgument else { return nil }
+    do throws(Failure) {
+      try check(body, isArgument: true)
+      return nil
+    } catch {
+      guard case .unfit(let reason) = error else { return nil }
+      return reason
+    }
+  }
+
+  private func spawn(
+    _ arguments: CStrings, _ lastWord: [UInt8], _ variables: [UInt8], input: Int32, number: Int
+  ) throws(SystemError) -> Child {
+    let results = try ResultChannel()
+    let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
+    let pid = try spawner.start(
+      arguments, lastWord: lastWord, environment: environment, variables: variables,
+      descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
+    output.began()
+    return Child(pid: pid, output: output, results: results)
   }
 
   /// The body as a C string where it is to be an argument, else nothing.

@@ -6,6 +6,8 @@ final class CommandRunner: Runner {
   private struct Run {
     let job: Job
     let child: Child
+    /// What the command has written to its result channel.
+    var result: ResultLine?
     /// How the work ends, if we have asked it to end.
     var forcedEnd: Outcome?
     /// When a command that was asked to end is killed.
@@ -18,11 +20,15 @@ final class CommandRunner: Runner {
   /// By the numbers of their tasks.
   private var runs: [Int: Run] = [:]
   private var numbers: [pid_t: Int] = [:]
+  /// By the descriptors of their result channels.
+  private var numbersByChannel: [Int32: Int] = [:]
   /// Time limits, and the times at which commands are killed.
   private var timers = Timers()
 
   init(_ command: Command.Options, _ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
     (self.command, self.options, self.report) = (Command(command), options, report)
+    // The result channel, stdout and stderr have two descriptors each.
+    Files.raiseLimit(toHold: 6 * options.jobs)
   }
 
   var room: Int { options.jobs - runs.count }
@@ -34,6 +40,7 @@ final class CommandRunner: Runner {
         job.delivery, queue: options.queue, number: job.number, attempt: job.attempt)
       runs[job.number] = Run(job: job, child: child)
       numbers[child.pid] = job.number
+      numbersByChannel[child.results.readEnd] = job.number
     } catch {
       switch error {
       case .unfit(let reason): return JobResult(job: job, outcome: .unfit(reason))
@@ -83,20 +90,51 @@ final class CommandRunner: Runner {
 
   // MARK: Children
 
-  func ended(_ pid: Int32) -> JobResult?? {
-    guard let number = numbers.removeValue(forKey: pid), let run = runs.removeValue(forKey: number) else {
+  func ended(_ pid: Int32) -> [JobResult]? {
+    guard let number = numbers.removeValue(forKey: pid), var run = runs.removeValue(forKey: number) else {
       return nil
     }
-    let outcome = outcome(of: run, run.child.reap())
-    let tail = run.child.output.finish(show)
-    return JobResult(job: run.job, outcome: outcome, took: .now - run.job.started, stderr: tail)
+    numbersByChannel[run.child.results.readEnd] = nil
+    let status = run.child.reap()
+    var result = JobResult(job: run.job, outcome: Outcome(waitStatus: status), took: .now - run.job.started)
+    result.stderr = run.child.output.finish(show)
+    if let forced = run.forcedEnd {
+      result.outcome = forced
+    } else if case .exited(let code) = result.outcome {
+      if let complaint = readResults(&run, hasEnded: true) {
+        result.outcome = .noResult(complaint)
+      } else {
+        result.outcome = options.policy.outcome(of: run.result?.status ?? code)
+        (result.reason, result.retryIn) = (run.result?.reason, run.result?.retryIn)
+      }
+    }
+    return [result]
   }
 
-  private func outcome(of run: Run, _ status: Int32) -> Outcome {
-    if let forced = run.forcedEnd { return forced }
-    let outcome = Outcome(waitStatus: status)
-    guard case .exited(let code) = outcome else { return outcome }
-    return options.policy.outcome(of: code)
+  /// Takes what the command has written to its result channel: one line at most.
+  ///
+  /// - Returns: what is wrong with it.
+  private func readResults(_ run: inout Run, hasEnded: Bool) -> String? {
+    let channel = run.child.results
+    // A pipe holds a bounded number of bytes, also one that something else still writes to.
+    for _ in 0..<(hasEnded ? 16 : 1) where channel.fill() {
+      while let line = channel.nextLine() {
+        if let complaint = take(line, &run) { return complaint }
+      }
+    }
+    guard hasEnded, let line = channel.rest() else { return nil }
+    return take(line, &run)
+  }
+
+  private func take(_ line: ArraySlice<UInt8>, _ run: inout Run) -> String? {
+    guard run.forcedEnd == nil, run.result == nil, let result = ResultLine(line),
+      result.task ?? run.job.number == run.job.number
+    else {
+      run.child.results.discard()
+      return ResultChannel.complaint(about: line)
+    }
+    run.result = result
+    return nil
   }
 
   func stopped(_ pid: Int32, by signal: Int32) {
@@ -107,6 +145,7 @@ final class CommandRunner: Runner {
   // MARK: Output
 
   func watch(on loop: inout EventLoop) {
+    for run in runs.values { loop.watch(run.child.results.readEnd) }
     guard command.options.output == .tagged else { return }
     for run in runs.values {
       for descriptor in run.child.output.descriptors { loop.watch(descriptor) }
@@ -114,6 +153,12 @@ final class CommandRunner: Runner {
   }
 
   func read(_ ready: [Int32]) {
+    for descriptor in ready {
+      guard let number = numbersByChannel[descriptor], var run = runs[number] else { continue }
+      let complaint = readResults(&run, hasEnded: false)
+      runs[number] = run
+      if let complaint { end(number, .noResult(complaint)) }
+    }
     guard command.options.output == .tagged else { return }
     let ready = Set(ready)
     for run in runs.values where run.child.output.descriptors.contains(where: ready.contains) {

@@ -23,9 +23,13 @@ package struct Job {
 /// How the work on a task ended.
 struct JobResult {
   let job: Job
-  let outcome: Outcome
+  var outcome: Outcome
   /// Zero when the work never began.
   var took = Duration.zero
   /// The last of what its command wrote to stderr.
   var stderr: [UInt8] = []
+  /// Why it failed, in the command's own words.
+  var reason: String?
+  /// How long the command wants the next attempt to wait.
+  var retryIn: Duration?
 }

@@ -29,11 +29,20 @@ struct JobEnvironment {
     ]
     .map { ($0.fieldName.uppercased(), $0) }
 
+  /// The names that belong to a process, and not to its task.
+  static let processNames = ["RESULT_FD", "BATCH"].map { prefix + $0 }
+
+  /// Variables of ours that are not the command's: those of an outer worker, and those by which systemd talks to the
+  /// worker.
+  private static let removedNames = processNames + ["NOTIFY_SOCKET"]
+  private static let removedPrefix = "WATCHDOG_"
+
   /// The variables that all runs share: ours, less those that a run sets itself.
   static func base(of environment: [[UInt8]]) -> [[UInt8]] {
     environment.filter { entry in
       let name = String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
-      return !names.contains(name) && !name.hasPrefix(headerPrefix)
+      return !names.contains(name) && !removedNames.contains(name) && !name.hasPrefix(headerPrefix)
+        && !name.hasPrefix(removedPrefix)
     }
   }
 
@@ -57,6 +66,11 @@ struct JobEnvironment {
       }
     }
     add(headers, room: min(room, Self.headersLimit) - (bytes.count - start))
+  }
+
+  /// One of our variables, ended by a NUL.
+  static func variable(_ name: String, _ value: String) -> [UInt8] {
+    Array("\(prefix)\(name)=\(value)\0".utf8)
   }
 
   private mutating func add(_ name: String, _ value: String?) {

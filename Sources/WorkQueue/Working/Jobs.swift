@@ -17,11 +17,18 @@ struct Jobs {
   init(_ context: WorkerContext) {
     self.context = context
     let (options, report) = (context.options, context.report)
-    if let command = options.command {
-      runner = CommandRunner(command, options, report: report)
-    } else {
+    guard let command = options.command else {
       runner = FakeRunner(options, report: report)
+      return
     }
+    runner =
+      switch command.mode {
+      case .perTask: CommandRunner(command, options, report: report)
+      case .resident(let format, let window, let maxTasks):
+        ResidentRunner(command, options, format, window: window, maxTasks: maxTasks, report: report)
+      case .batch(let format, let size, let wait):
+        BatchRunner(command, options, size: size, wait: wait, format, report: report)
+      }
   }
 
   /// How many tasks are worked on.
@@ -87,11 +94,7 @@ struct Jobs {
     while let change = Child.nextChange() {
       switch change {
       case .ended(let pid):
-        guard let result = runner.ended(pid) else {
-          Child.reap(pid)
-          continue
-        }
-        if let result { results.append(result) }
+        if let ended = runner.ended(pid) { results += ended } else { Child.reap(pid) }
       case .stopped(let pid, let signal): runner.stopped(pid, by: signal)
       }
     }

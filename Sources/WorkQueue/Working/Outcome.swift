@@ -7,6 +7,8 @@ package enum Outcome: Equatable, Sendable {
   case signalled(Int32)
   /// We ended it, because it took longer than that.
   case timedOut(Duration)
+  /// The work failed for a reason that is no exit status of its own: it came to no result, or to a line that is none.
+  case noResult(String)
   /// We ended it, because the worker could not wait for it.
   case interrupted
   /// It was never begun: the task cannot be handed to the command, for this reason.
@@ -34,7 +36,7 @@ package enum Outcome: Equatable, Sendable {
     case .signalled(let signal): "killed by \(Self.name(ofSignal: signal))"
     case .timedOut(let limit): "timed out after \(Self.text(limit))"
     case .interrupted: "ended because the worker had to leave"
-    case .unfit(let reason), .unrunnable(let reason, _): reason
+    case .noResult(let reason), .unfit(let reason), .unrunnable(let reason, _): reason
     case .exhausted(let times): "no attempt is left after \(times)"
     case .workersDied(let starts): "its workers died: \(starts) recorded starts without an end"
     }

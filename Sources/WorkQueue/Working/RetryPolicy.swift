@@ -63,14 +63,21 @@ package struct RetryPolicy: Equatable, Sendable {
     maxAttempts > 0 && attempt > maxAttempts
   }
 
-  /// What becomes of a task whose attempt of this number, counted from 1, has ended so.
-  func settlement(of outcome: Outcome, attempt: Int) -> Settlement {
+  /// What becomes of a task whose attempt of this number, counted from 1, has ended so; a retry waits for `retryIn` at
+  /// least, if the command has asked for that.
+  func settlement(of outcome: Outcome, attempt: Int, retryIn: Duration? = nil) -> Settlement {
+    let settlement = settlement(of: outcome, attempt)
+    guard case .retry = settlement, let retryIn else { return settlement }
+    return .retry(after: delay(atLeast: retryIn))
+  }
+
+  private func settlement(of outcome: Outcome, _ attempt: Int) -> Settlement {
     switch outcome {
     case .pretended: .acknowledge
     case .interrupted, .unrunnable: .handBack
     case .unfit, .exhausted, .workersDied: .park
     case .exited(let status): settlement(by: onExit[status] ?? onFailure, attempt: attempt)
-    case .signalled, .timedOut: settlement(by: onFailure, attempt: attempt)
+    case .signalled, .timedOut, .noResult: settlement(by: onFailure, attempt: attempt)
     }
   }
 
@@ -97,5 +104,24 @@ package struct RetryPolicy: Equatable, Sendable {
       delay = min(delay * 2, limit)
     }
     return delay
+  }
+
+  /// The delay for a command that asked for `wanted`, rounded up.
+  ///
+  /// It is one of those that `delay(after:)` gives, and beyond them 1, 2 or 5 times a power of ten, in seconds: each
+  /// delay is a queue, so there must not be many.
+  func delay(atLeast wanted: Duration) -> Duration {
+    let longest = min(maxDelay, WaitingQueue.longestDelay)
+    var attempt = 1
+    while delay(after: attempt) < min(wanted, longest), delay(after: attempt + 1) > delay(after: attempt) {
+      attempt += 1
+    }
+    if delay(after: attempt) >= wanted { return delay(after: attempt) }
+    var (unit, index) = (Duration.seconds(1), 0)
+    while unit * [1, 2, 5][index] < wanted, unit < WaitingQueue.longestDelay {
+      index = (index + 1) % 3
+      if index == 0 { unit *= 10 }
+    }
+    return min(unit * [1, 2, 5][index], WaitingQueue.longestDelay)
   }
 }

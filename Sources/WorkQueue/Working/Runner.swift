@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// A way to work on tasks: a process for each, or only the time that it would take.
+/// A way to work on tasks: a process for each, processes that work on many, or only the time that it would take.
 ///
 /// It never waits. `Jobs` owns it, and calls `step()` at `nextDeadline` at the latest.
 protocol Runner: AnyObject {
@@ -22,13 +22,13 @@ protocol Runner: AnyObject {
   /// Watches the descriptors that it reads.
   func watch(on loop: inout EventLoop)
 
-  /// Reads from those that are ready, a bounded part of what is there.
+  /// Reads from those that are ready, a bounded part of what is there; results come with the next `step()`.
   func read(_ ready: [Int32])
 
   /// A child of the process has ended, and is to be reaped.
   ///
-  /// - Returns: nil when it is none of its own.
-  func ended(_ pid: Int32) -> JobResult??
+  /// - Returns: the results of the work that has ended by that; nil when it is none of its own.
+  func ended(_ pid: Int32) -> [JobResult]?
 
   /// A child of the process was stopped by a signal.
   func stopped(_ pid: Int32, by signal: Int32)

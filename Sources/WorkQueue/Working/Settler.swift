@@ -60,13 +60,13 @@ struct Settler: ~Copyable {
     -> Settlement
   {
     let (job, outcome) = (result.job, result.outcome)
-    var settlement = options.policy.settlement(of: outcome, attempt: job.attempt)
+    var settlement = options.policy.settlement(of: outcome, attempt: job.attempt, retryIn: result.retryIn)
     if isProbe && settlement != .acknowledge { settlement = .handBack }
     let tag = job.delivery.tag
     let isInVain = options.acknowledges && !link.holds(tag)
     let isPastTimeLimit = isInVain && link.hasDelivered(tag)
     let end = JobEnd(
-      outcome: outcome, settlement: settlement, took: result.took, isInVain: isInVain,
+      outcome: outcome, reason: result.reason, settlement: settlement, took: result.took, isInVain: isInVain,
       isPastTimeLimit: isPastTimeLimit)
     report(.ended(job, end))
     guard !isInVain else {
@@ -88,7 +88,7 @@ struct Settler: ~Copyable {
       }
     case .drop:
       tally.dropped += 1
-      tally.failed(because: outcome.words)
+      tally.failed(because: result.reason ?? outcome.words)
       try link.reject(tag, requeue: false)
     case .handBack:
       tally.handedBack += 1
@@ -111,8 +111,8 @@ struct Settler: ~Copyable {
       default: job.attempt
       }
     let failure = FailureRecord(
-      attempt: made, outcome: outcome, reason: outcome.words, time: UInt64(time(nil)), host: options.host,
-      stderr: result.stderr, queue: options.queue)
+      attempt: made, outcome: outcome, reason: result.reason ?? outcome.words, time: UInt64(time(nil)),
+      host: options.host, stderr: result.stderr, queue: options.queue)
     return Copy(
       number: job.number, tag: job.delivery.tag, message: job.delivery.copy(after: failure),
       destination: destination)

@@ -78,7 +78,7 @@ extension Delivery {
     switch failure.outcome {
     case .exited(let status): headers[TaskHeaders.exitStatus] = .int64(Int64(status))
     case .signalled(let signal): headers[TaskHeaders.signal] = .int64(Int64(signal))
-    case .pretended, .timedOut, .interrupted, .unfit, .exhausted, .workersDied, .unrunnable: break
+    case .pretended, .timedOut, .noResult, .interrupted, .unfit, .exhausted, .workersDied, .unrunnable: break
     }
     if headers[TaskHeaders.firstFailure] == nil {
       headers[TaskHeaders.firstFailure] = .timestamp(failure.time)

@@ -29,6 +29,10 @@ package enum WorkerEvent {
   case unpublishable(task: Int, reason: String, acknowledges: Bool)
   /// A signal has stopped the command that works on the task: SIGTTIN and SIGTTOU when it wants the terminal.
   case commandStopped(Job, signal: Int32)
+  /// A resident command has written no result for its oldest task for that time.
+  case noResult(Job, after: Duration)
+  /// A resident command has ended before its first result; it is started again in `retry`.
+  case commandEnded(reason: String, retry: Duration)
   /// The task has been held for so long that the broker may take it back: its time limit is near.
   case longTask(Job, limit: Duration)
   /// The connection is gone, with results that the broker did not get; the next attempt comes in `retry`.
@@ -86,6 +90,8 @@ package struct WorkerState: Equatable, Sendable {
 /// How a task ended, and what becomes of it.
 package struct JobEnd: Equatable, Sendable {
   package let outcome: Outcome
+  /// Why it failed, in the command's own words; nil where it gave none.
+  package let reason: String?
   package let settlement: Settlement
   package let took: Duration
   /// Whether the broker gives the task out again whatever we say, because the connection that it came by

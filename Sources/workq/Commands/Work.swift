@@ -27,7 +27,9 @@ struct Work {
         listeners.tell(event)
       }
       switch try worker.run() {
-      case .killed(let signal): Signals.die(by: signal)
+      case .killed(let signal):
+        Child.killAll()
+        Signals.die(by: signal)
       case .stopped(let reason, let tally): try check(reason, tally, options)
       }
     }
@@ -57,7 +59,7 @@ struct Work {
       consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
     try choice.apply(
       to: &options, command: settings.words.map(RawArguments.bytes(of:)),
-      ownVariables: settings.connection.ownVariables.union(ServiceManager.variables),
+      ownVariables: settings.connection.ownVariables,
       isJSON: settings.output.isJSON)
     return options
   }

@@ -49,8 +49,8 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is the number of jobs: a worker gets its next task when it has finished one (fair \
-          dispatch). With 0 the broker distributes the tasks round-robin.
+          The default is the number of jobs, with --resident times --window and with --batch times its number: a worker gets its next task when it has \
+          finished one (fair dispatch). With 0 the broker distributes the tasks round-robin.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
@@ -77,7 +77,7 @@ extension Work {
           only. On any other queue it must be asked for, because faked work acknowledges tasks that nobody has done.
           """
         ) { $0.work.isFake = true },
-        .value("dot", "duration", common: true, default: "1s", "Duration of faked work for each dot") {
+        .value("dot", "duration", default: "1s", "Duration of faked work for each dot") {
           (settings, value) throws(UsageError) in
           settings.work.dot = try Value.duration(value)
           settings.work.isFake = true
@@ -106,6 +106,65 @@ extension Work {
           code.
           """
         ) { $0.work.replacesPlaceholders = true },
+        .optional(
+          "resident", "format", complete: .words(["jsonl", "lines", "null"]), common: true,
+          "Start the command once per job, for many tasks",
+          """
+          The command reads tasks from its input, and writes a line to descriptor 3 for each: its exit status for the \
+          task. The format is `jsonl` (an object of JSON on each line; the default), `lines` (the body and a newline) \
+          or `null` (the body and a NUL); workq parks a task whose body holds the delimiter. Excludes --shell, \
+          --argument and --replace.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.resident = try Value.choice(
+            value ?? "jsonl", [("jsonl", .jsonl), ("lines", .lines), ("null", .null)])
+        },
+        .value(
+          "window", "n", "Tasks that a resident command has at a time",
+          """
+          The default is 1. With more, the command can read its next tasks while it works on one, and need not write \
+          its results in the order of the tasks. The default of --prefetch is this number times --jobs.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.window = try Value.integer(value, 1...10_000)
+        },
+        .value(
+          "max-tasks", "n", "Replace a resident command after this number of tasks",
+          """
+          Its input is closed then, and it may finish. This bounds what a command can leak. The default is no limit.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.maxTasks = try Value.integer(value, 1...Int.max)
+        },
+        .value(
+          "batch", "n", common: true, "Run the command for up to this number of tasks",
+          """
+          A run starts when so many tasks are there, or 16 MiB of them, or --batch-wait is over. Its input has the \
+          bodies, each ended by a newline; with --argument they are its last arguments. Exit status 0: all are done. \
+          After any other end the batch is halved, and each half is run again, down to single tasks; only a task that \
+          ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the batch, from 1. \
+          Excludes --resident, --replace and --shell.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.batch = try Value.integer(value, 1...Int(UInt16.max))
+        },
+        .value(
+          "batch-wait", "duration", "Maximum time that a task waits for company",
+          "The default is 1s. With --drain a batch starts when no other task comes within 20 ms."
+        ) { (settings, value) throws(UsageError) in
+          settings.work.batchWait = try Value.duration(value)
+        },
+        .value(
+          "batch-format", "format", complete: .words(["lines", "null", "jsonl"]),
+          "Format of a batch: lines, null or jsonl",
+          """
+          The default is `lines`. A task whose body holds the newline (with `null`, the NUL) is run alone, and its body \
+          is the input as it is. `jsonl` is the format of --resident.
+          """
+        ) { (settings, value) throws(UsageError) in
+          settings.work.batchFormat = try Value.choice(
+            value, [("lines", .lines), ("null", .null), ("jsonl", .jsonl)])
+        },
         .flag(
           "pass-url", "Leave the broker's URL in the command's environment",
           """

@@ -1,4 +1,5 @@
 internal import AMQP
+internal import WorkQueue
 
 extension FieldValue {
   /// The value for people: as they would type it, or as near to that as it gets.
@@ -10,12 +11,5 @@ extension FieldValue {
     case .table(let it): "{\(it.entries.map { "\($0.name): \($0.value.words)" }.joined(separator: ", "))}"
     default: plain ?? ""
     }
-  }
-
-  static func decimal(_ value: UInt32, scale: UInt8) -> String {
-    guard scale > 0 else { return "\(value)" }
-    let zeros = String(repeating: "0", count: max(0, Int(scale) + 1 - String(value).count))
-    let digits = zeros + String(value)
-    return "\(digits.dropLast(Int(scale))).\(digits.suffix(Int(scale)))"
   }
 }

@@ -1,3 +1,5 @@
+internal import WorkQueue
+
 /// What `--json` prints in one line: values by their keys, in the order of the keys; one that is nil is left out.
 struct JSONObject: ExpressibleByDictionaryLiteral {
   private var values: [JSONKey: JSONValue] = [:]

@@ -7,9 +7,6 @@ internal import WorkQueue
 ///
 /// Nothing waits for systemd: what its socket does not take is dropped, and the next report says it again.
 final class ServiceManager {
-  /// The variables by which systemd asks for it; they are no business of the commands that the worker runs.
-  static let variables: Set<String> = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
-
   private static let interval = Duration.seconds(1)
   /// More than an attempt to connect takes.
   private static let attemptTime = Duration.seconds(60)

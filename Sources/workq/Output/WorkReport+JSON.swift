@@ -24,6 +24,11 @@ extension WorkReport {
         .event: "command_stopped", .task: job.number, .signal: signal,
         .messageID: job.delivery.message.properties.messageID,
       ]
+    case .noResult(let job, let time):
+      [
+        .event: "no_result", .task: job.number, .seconds: time,
+        .messageID: job.delivery.message.properties.messageID,
+      ]
     case .longTask(let job, let limit):
       [
         .event: "long_task", .task: job.number, .seconds: limit,
@@ -60,6 +65,7 @@ extension WorkReport {
     case .signalled(let number): object[.signal] = number
     default: object[.error] = end.outcome.words
     }
+    if let reason = end.reason { object[.error] = reason }
     // Whatever is done about a stale task, the broker redelivers it.
     guard !end.isInVain else { return object }
     switch end.settlement {
@@ -116,6 +122,8 @@ extension WorkReport {
     case .paused(let failures, let delay):
       [.event: "paused", .tasks: failures, .retryInSeconds: delay]
     case .unpaused: [.event: "unpaused"]
+    case .commandEnded(let reason, let retry):
+      [.event: "command_ended", .error: reason, .retryInSeconds: retry]
     case .graceIsOver(let running): [.event: "grace_over", .tasks: running]
     case .abandoned(let running, _): [.event: "killed", .tasks: running]
     case .stopped(let state): Self.counted("stopped", state.counts, state.uptime)

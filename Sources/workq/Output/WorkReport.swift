@@ -12,16 +12,20 @@ struct WorkReport {
   let options: Worker.Options
   private let queue: String
   private let isFake: Bool
+  private let isResident: Bool
   private let captured = CapturedOutput()
 
   init(console: Console, output: LogFormat, log: LogFormat, options: Worker.Options) {
     (self.console, self.output, self.log, self.options) = (console.holding(), output, log, options)
     (queue, isFake) = (options.queue, options.command == nil)
+    isResident = if case .resident = options.command?.mode { true } else { false }
   }
 
   func tell(_ event: WorkerEvent) {
     switch event {
     case .caughtUp: return console.showHeld()
+    // What a resident command writes belongs to no task.
+    case .output(_, let bytes) where output == .json && isResident: return console.pass(bytes, to: .stderr)
     case .output(let stream, let bytes) where output == .json: return captured.add(bytes, stream)
     case .output(let stream, let bytes): return console.pass(bytes, to: stream)
     default: break
@@ -69,7 +73,7 @@ struct WorkReport {
     case .progress: break
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
       .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned, .unpublishable,
-      .commandStopped, .paused, .unpaused:
+      .commandStopped, .paused, .unpaused, .noResult, .commandEnded:
       tellTrouble(event)
     case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .timedOut, .resumed:
       tellConnection(event)
@@ -106,7 +110,8 @@ struct WorkReport {
       let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.words))"
       return console.say("task \(job.number) done in \(end.took.spoken)\(status)\(stale)")
     }
-    let words = "task \(job.number): \(attempt(job)) failed: \(end.outcome.words)"
+    let reason = end.reason.map { "\($0) (\(end.outcome.words))" } ?? end.outcome.words
+    let words = "task \(job.number): \(attempt(job)) failed: \(Quoted.plain(reason))"
     let fate = stale.isEmpty ? "; \(fate(end.settlement))" : stale
     console.notice("\(words), after \(end.took.spoken)\(fate)")
   }
@@ -211,6 +216,13 @@ struct WorkReport {
           + "or use a command that asks for nothing")
     case .commandStopped(let job, _):
       console.notice("the command of task \(job.number) is stopped by a signal: SIGCONT lets it go on")
+    case .noResult(let job, let time):
+      console.notice(
+        "no result for task \(job.number) after \(time.spoken): does the command write a line to descriptor 3, and "
+          + "flush it?")
+    case .commandEnded(let reason, let retry):
+      console.notice(
+        "the command ended before its first result: \(reason); starting it again in \(retry.spoken)")
     case .copiesBlocked(let reason):
       console.notice("the broker blocks publishers (\(Alarm.words(reason))): failed tasks wait")
     case .copiesUnblocked: console.notice("the broker accepts failed tasks again")

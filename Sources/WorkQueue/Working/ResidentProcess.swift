@@ -1,0 +1,139 @@
+internal import AMQP
+
+/// A resident command that runs, and the tasks that it has.
+///
+/// 1. Tasks are put into the format that it reads when there is room in the pipe, not before.
+/// 2. A task is its own from the first byte that it has read: until then it never ran.
+final class ResidentProcess {
+  /// What is to come of it.
+  enum State: Equatable {
+    /// It gets tasks.
+    case working
+    /// Its stdin is closed; it is asked to end when that does not end it.
+    case closing
+    /// It was asked to end (TERM), and is killed when that does not end it.
+    case ending
+  }
+
+  /// A task that it has, and where the task begins among all the bytes of its stdin; nil while it is not put there.
+  private struct Entry {
+    let job: Job
+    var start: Int?
+  }
+
+  /// So many bytes are kept ready for the pipe.
+  private static let readyBytes = 65_536
+
+  let number: Int
+  /// How many times commands had failed to start when it was started.
+  let round: Int
+  let child: Child
+  let input: TaskPipe
+  private let queue: String
+  private let format: TaskFormat
+  /// The tasks without a result, the oldest first; those that have one between others are nil.
+  private var entries: [Entry?] = []
+  /// Where the oldest is, and where the first is that is not put into the pipe.
+  private var head = 0
+  private var next = 0
+
+  var state = State.working
+  /// The task for which it was asked to end, and what that has come to.
+  var victim: (task: Int, outcome: Outcome)?
+  /// How many tasks are without a result, how many it was given in all, and how many results it has written.
+  private(set) var load = 0
+  private(set) var given = 0
+  private(set) var results = 0
+  /// Since when the oldest of its tasks is that.
+  private(set) var oldestSince = Deadline.now
+  /// When something is due next (its time limit, its end), and the earliest time at which its runner looks.
+  var endTime = Deadline.never
+  var timer = Deadline.never
+  /// Whether its lines are not read any more.
+  var isMuted = false
+
+  init(number: Int, round: Int, _ child: Child, _ input: TaskPipe, queue: String, _ format: TaskFormat) {
+    self.round = round
+    (self.number, self.child, self.input, self.queue, self.format) = (number, child, input, queue, format)
+  }
+
+  /// The oldest task without a result.
+  var oldest: Job? { head < entries.count ? entries[head]?.job : nil }
+
+  func add(_ job: Job, _ now: Deadline) {
+    if load == 0 { oldestSince = now }
+    entries.append(Entry(job: job))
+    (load, given) = (load + 1, given + 1)
+  }
+
+  /// Puts tasks into the pipe, as many as it takes.
+  func flush() {
+    repeat {
+      input.flush()
+      var ready = 0
+      while next < entries.count, ready < Self.readyBytes, !input.hasNoReader, !input.hasUnsent || ready > 0 {
+        guard let job = entries[next]?.job else { break }
+        let start = input.added
+        entries[next]?.start = start
+        input.append { format.append(job, queue: queue, to: &$0) }
+        ready += input.added - start
+        next += 1
+      }
+      if ready == 0 { return }
+      input.flush()
+    } while !input.hasUnsent && next < entries.count
+  }
+
+  /// Takes out the task that a line is for; nil when it has none of that number, or none at all.
+  func take(_ number: Int?, _ now: Deadline) -> Job? {
+    var index = head
+    if let number {
+      while index < next, entries[index]?.job.number != number { index += 1 }
+    }
+    guard index < next, let job = entries[index]?.job else { return nil }
+    results += 1
+    remove(index, now)
+    return job
+  }
+
+  /// Takes out the oldest task.
+  func takeOldest(_ now: Deadline) -> Job? {
+    guard let job = oldest else { return nil }
+    remove(head, now)
+    return job
+  }
+
+  private func remove(_ index: Int, _ now: Deadline) {
+    entries[index] = nil
+    load -= 1
+    guard index == head else { return }
+    while head < entries.count, entries[head] == nil { head += 1 }
+    next = max(next, head)
+    oldestSince = now
+    guard head == entries.count || head > 1024 && head > entries.count / 2 else { return }
+    entries.removeFirst(head)
+    (head, next) = (0, next - head)
+  }
+
+  /// Takes out all tasks, the oldest first.
+  func takeAll() -> [Job] {
+    defer { (entries, head, next, load) = ([], 0, 0, 0) }
+    return entries[head...].compactMap { $0?.job }
+  }
+
+  /// Takes out the tasks of which the command can have read nothing, when it reads no more.
+  func takeUnread() -> [Job] {
+    let consumed = input.consumed
+    var unread: [Job] = []
+    for index in entries.indices[head...] {
+      guard let entry = entries[index], entry.start.map({ $0 >= consumed }) ?? true else { continue }
+      unread.append(entry.job)
+      entries[index] = nil
+      load -= 1
+    }
+    while let last = entries.last, last == nil { entries.removeLast() }
+    (head, next) = (min(head, entries.count), min(next, entries.count))
+    while head < entries.count, entries[head] == nil { head += 1 }
+    return unread
+  }
+}

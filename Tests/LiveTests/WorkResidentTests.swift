@@ -1,0 +1,390 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `workq work --resident`: what each event in the life of a resident command means for its tasks.
+@Suite(.waiting) struct WorkResidentTests {
+  /// A worker whose resident command is a shell script that reads lines.
+  private func resident(_ queue: String, _ options: [String] = [], script: String) -> Program {
+    worker(queue, ["--resident=lines", "--drain", "--on-failure", "park"] + options, script: script)
+  }
+
+  /// A loop over tasks, with `$x` as the task.
+  private func loop(_ body: String) -> String { "while IFS= read -r x; do \(body); done" }
+
+  private func parked(_ queue: String) throws -> [String: [String: Any]] {
+    let result = try Program.workq("peek", "--json", "-c", "100", "\(queue).failed").run()
+    return try result.outputLines.reduce(into: [:]) { parked, line in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      parked[object?["body"] as? String ?? ""] = object?["headers"] as? [String: Any]
+    }
+  }
+
+  private func gate() -> String {
+    FileManager.default.temporaryDirectory.appending(path: "workq-gate-\(UUID().uuidString)").path
+  }
+
+  // MARK: Results
+
+  @Test(arguments: [1, 5])
+  func `a result is settled like an exit status`(window: Int) throws {
+    let queue = freshQueue()
+    try publish(["0", "65 not a picture", "75 retry-in=37s slow down", "9", "0"], to: queue)
+    let options = ["--window", "\(window)", "--on-exit", "9=drop"]
+    let result = try resident(queue, options, script: loop("echo \"$x\" >&3")).run()
+    #expect(result.status == 1)
+    #expect(result.error.contains("task 1 done in "), "\(result.error)")
+    #expect(result.error.contains("task 2 failed: not a picture (exit status 65), "), "\(result.error)")
+    #expect(result.error.contains("task 3 failed: slow down (exit status 75), "), "\(result.error)")
+    #expect(result.error.contains("task 4 failed: exit status 9, "), "\(result.error)")
+    #expect(result.error.contains("2 done, 1 put off, 1 parked, 1 dropped; "), "\(result.error)")
+    try expectWaiting(in: retryQueue(of: queue, after: .seconds(40)), equals: 1)
+    let headers = try #require(try parked(queue)["65 not a picture"])
+    #expect(headers["x-workq-reason"] as? String == "not a picture")
+  }
+
+  @Test func `the command is started once per job, at the first task`() throws {
+    let queue = freshQueue()
+    try publish((1...60).map { "\($0)" }, to: queue)
+    let script = "echo start; " + loop("sleep 0.01; echo 0 >&3") + "; echo end"
+    let result = try resident(queue, ["-j", "3", "--output", "passthrough"], script: script).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output.ranges(of: "start").count == 3)
+    #expect(result.output.ranges(of: "end").count == 3)
+    let idle = try resident(queue, script: script).run()
+    #expect(idle.output == "")
+  }
+
+  @Test func `results can come in any order when they name their tasks`() throws {
+    let queue = freshQueue()
+    try publish(["a", "b", "c", "d"], to: queue)
+    let script =
+      "read a; read b; read c; read d; echo '#3 0' >&3; echo 0 >&3; echo '#4 7' >&3; echo 0 >&3; cat"
+    let result = try resident(queue, ["--window", "4"], script: script).run()
+    #expect(result.status == 1)
+    #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
+    try expect(Array(parked(queue).keys), equals: ["d"])
+  }
+
+  @Test func `jsonl has the body and the properties under the keys of peek`() throws {
+    let queue = freshQueue()
+    let record =
+      #"{"body":"it's\n\u0001é\u007f","message_id":"id \"1\"","priority":3,"type":"t","correlation_id":"c","#
+      + #""timestamp":1700000000,"ttl":"1h","reply_to":"r","headers":{"k":"v\n","n":[1,true,2.5],"t":{"u":null}}}"#
+    try expect(
+      Program.workq("publish", "-q", queue, "--jsonl").run(input: Array(record.utf8)).status, equals: 0)
+    let peek = try #require(try Program.workq("peek", "--json", queue).run().outputLines.first)
+    let options = ["work", "-q", queue, "--resident", "--drain", "--", "sh", "-c"]
+    let result = try Program.workq(options + [loop(#"printf '%s\n' "$x"; echo 0 >&3"#)]).run()
+    #expect(result.status == 0, "\(result.error)")
+    func object(_ line: String) throws -> [String: Any] {
+      try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+    var (task, seen) = (try object(result.outputLines.first ?? ""), try object(peek))
+    seen["delivery"] = nil
+    for (key, value) in ["task": 1, "attempt": 1] as [String: Int] {
+      #expect(task.removeValue(forKey: key) as? Int == value)
+    }
+    #expect(task.removeValue(forKey: "redelivered") as? Bool != nil)
+    #expect(task.removeValue(forKey: "exchange") as? String == "")
+    #expect(task.removeValue(forKey: "routing_key") as? String == queue)
+    #expect(NSDictionary(dictionary: task) == NSDictionary(dictionary: seen))
+  }
+
+  @Test func `a body that is not UTF-8 is base64, and one that holds the delimiter is parked`() throws {
+    let queue = freshQueue()
+    for body in [[0xff, 0xfe], Array("a\nb".utf8), [0x61, 0]] {
+      try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
+    }
+    let seen = try Program.workq(
+      "work", "-q", queue, "--resident", "--count", "1", "--", "sh", "-c",
+      loop(#"printf '%s\n' "$x"; echo 0 >&3"#)
+    ).run()
+    #expect(seen.output.contains(#""body_base64":"//4=""#), "\(seen.output)")
+    let result = try resident(queue, script: loop("echo 0 >&3")).run()
+    #expect(result.status == 1)
+    #expect(result.error.contains("the task holds a newline, which ends a task in the format 'lines'"))
+    #expect(result.error.contains("1 done, 1 parked"), "\(result.error)")
+  }
+
+  @Test func `null ends each body with a NUL`() throws {
+    let queue = freshQueue()
+    try expect(Program.workq("publish", "-q", queue, "two\nlines").run().status, equals: 0)
+    let script =
+      #"perl -e '$/ = "\0"; while (<STDIN>) { print; syswrite STDOUT, ""; open R, ">&=3"; syswrite R, "0\n" }'"#
+    let words = ["work", "-q", queue, "--resident=null", "--count", "1", "--", "sh", "-c", script]
+    let result = try Program.workq(words).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output == "two\nlines\0")
+  }
+
+  @Test func `the environment has the queue and the channel, and nothing of a task`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let result = try resident(queue, script: "env | grep ^WORKQ_ | sort; " + loop("echo 0 >&3")).run()
+    #expect(result.output.contains("WORKQ_QUEUE=\(queue)\n"))
+    #expect(result.output.contains("WORKQ_RESULT_FD=3\n"))
+    #expect(!result.output.contains("WORKQ_ATTEMPT"))
+  }
+
+  @Test func `a result for a task of a lost connection is stale, and the task comes again`() throws {
+    let (queue, gate) = (freshQueue(), gate())
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    try publish(["a", "b"], to: queue)
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let script = loop("echo $x; until [ -e '\(gate)' ]; do sleep 0.05; done; echo 0 >&3")
+    let work = worker(queue, ["--resident=lines", "--window", "2", "--count", "4"], script: script)
+    let running = try work.at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try running.waitForOutput("a")
+    proxy.cut()
+    try running.waitForError("connected again to")
+    try #require(FileManager.default.createFile(atPath: gate, contents: nil))
+    let result = try running.end()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("task 1 done in "), "\(result.error)")
+    #expect(result.error.contains("the connection that it came by is gone"), "\(result.error)")
+    #expect(result.error.contains("2 done, 2 in vain"), "\(result.error)")
+    #expect(result.outputLines == ["a", "b", "a", "b"])
+  }
+
+  // MARK: Time
+
+  @Test func `a timeout ends the process, and the other tasks of the window go to a new one uncounted`()
+    throws
+  {
+    let queue = freshQueue()
+    try publish(["a", "stuck", "c", "d"], to: queue)
+    let script =
+      "echo start; "
+      + loop("case $x in *stuck*) sleep 600;; *'\"attempt\":1,'*) echo first;; esac; echo 0 >&3")
+    let options = ["--resident", "--drain", "--on-failure", "park", "--window", "4", "--timeout", "2s"]
+    let result = try worker(queue, options, script: script).run()
+    #expect(result.status == 1)
+    #expect(result.error.contains("task 2 failed: timed out after 2 s, attempt 1 of 5"), "\(result.error)")
+    #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
+    #expect(result.output.ranges(of: "start").count == 2)
+    #expect(result.output.ranges(of: "first").count == 3)
+  }
+
+  @Test
+  func `a result after the deadline does not undo it, and the time of a task begins when it is the oldest`()
+    throws
+  {
+    let queue = freshQueue()
+    try publish(["a", "b", "c", "late"], to: queue)
+    let script =
+      "trap 'echo 0 >&3; exit 0' TERM; "
+      + loop("case $x in late) sleep 600 & wait;; esac; sleep 1; echo 0 >&3")
+    let result = try resident(queue, ["--window", "4", "--timeout", "2500ms"], script: script).run()
+    #expect(result.status == 1)
+    #expect(result.error.contains("task 4 failed: timed out after 2.5 s"), "\(result.error)")
+    #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
+  }
+
+  @Test func `says once what can be wrong when no result comes for 30 s`() throws {
+    let queue = freshQueue()
+    try publish(["a", "b"], to: queue)
+    // It does not flush what it writes.
+    let script =
+      "exec python3 -c 'import sys,os\nout = os.fdopen(3, \"w\")\nfor x in sys.stdin: out.write(\"0\\n\")'"
+    let running = try worker(queue, ["--resident=lines", "-j", "2"], script: script).start()
+    try running.waitForError("after 30 s: does the command write a line to descriptor 3, and flush it?")
+    running.signal(SIGTERM)
+    try running.waitForError("finishing 2 tasks")
+    running.signal(SIGTERM)
+    let result = try running.end()
+    #expect(result.status == 128 + SIGTERM)
+    #expect(result.error.ranges(of: "flush it?").count == 1)
+    try waitUntil("both are back") { try waiting(in: queue) == 2 }
+  }
+
+  // MARK: Ends
+
+  @Test(arguments: ["exit 1", "exit 0", "kill -SEGV $$", "read x; exit 3", "exec 0<&-; exit 3"])
+  func
+    `a command that ends before its first result five times in a row stops the worker, and no task is charged`(
+      script: String
+    ) throws
+  {
+    let queue = freshQueue()
+    try publish(["a", "b", "c"], to: queue)
+    let result = try resident(queue, ["--window", "2"], script: script).run()
+    #expect(result.status == 78)
+    #expect(
+      result.error.ranges(of: "the command ended before its first result: ").count == 4, "\(result.error)")
+    #expect(result.error.contains("it ended before its first result 5 times in a row"), "\(result.error)")
+    try expectWaiting(in: queue, equals: 3)
+    let peek = try Program.workq("peek", "--json", queue).run()
+    #expect(!peek.output.contains("x-workq-attempts"), "\(peek.output)")
+  }
+
+  @Test
+  func `several processes that end together before their first result are one failure, and all recovers`()
+    throws
+  {
+    let (queue, gate) = (freshQueue(), gate())
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    try publish((1...12).map { "\($0)" }, to: queue)
+    let script = "[ -e '\(gate)' ] || { sleep 0.3; : > '\(gate)'; exit 1; }; " + loop("echo 0 >&3")
+    let result = try resident(queue, ["-j", "6", "--window", "2"], script: script).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.ranges(of: "before its first result").count == 1, "\(result.error)")
+    #expect(result.error.contains("12 done; "), "\(result.error)")
+  }
+
+  @Test(arguments: [
+    ("exit 1", "exit status 1"), ("exit 0", "exit status 0"), ("kill -SEGV $$", "killed by SIGSEGV"),
+  ])
+  func `when it ends later the oldest task has failed, and the others go to a new process`(
+    end: String, words: String
+  ) throws {
+    let queue = freshQueue()
+    try publish(["a", "bad", "c", "d"], to: queue)
+    let script = loop("[ $x = bad ] && { echo oops >&2; \(end); }; echo 0 >&3")
+    let result = try resident(queue, ["--window", "4", "--output", "tagged"], script: script).run()
+    #expect(result.status == 1)
+    #expect(
+      result.error.contains("task 2 failed: ended without a result: \(words), attempt 1 of 5"),
+      "\(result.error)")
+    #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
+    let headers = try #require(try parked(queue)["bad"])
+    #expect(headers["x-workq-reason"] as? String == "ended without a result: \(words)")
+    #expect(headers["x-workq-attempts"] as? Int == 1)
+    #expect(headers["x-workq-stderr"] as? String == "oops\n")
+  }
+
+  @Test func `when it ends with nothing outstanding, a new one is started at the next task`() throws {
+    let queue = freshQueue()
+    try publish(["a", "b", "c"], to: queue)
+    // A task that it has not read is none of its attempts.
+    let result = try resident(queue, script: "read x; echo $x; echo 0 >&3").run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.outputLines == ["a", "b", "c"])
+    #expect(result.error.contains("3 done; "), "\(result.error)")
+  }
+
+  @Test(arguments: ["exit 127", "exit 126", "read x; echo 0 >&3; read x; exit 127"])
+  func `126 and 127 stop the worker, and its tasks are requeued`(script: String) throws {
+    let queue = freshQueue()
+    try publish(["a", "b", "c"], to: queue)
+    let result = try resident(queue, ["--window", "3"], script: script).run()
+    #expect(result.status == 78)
+    #expect(result.error.contains("cannot run the command: exit status 12"), "\(result.error)")
+    try expectWaiting(in: queue, equals: script.contains("echo") ? 2 : 3)
+  }
+
+  @Test func `a command that cannot be executed stops the worker`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let file = try TemporaryFile("no program")
+    try #require(chmod(file.path, 0o755) == 0)
+    let result = try Program.workq("work", "-q", queue, "--resident", "--", file.path).run()
+    #expect(result.status == 78)
+    #expect(result.error.contains("Exec format error"), "\(result.error)")
+    try expectWaiting(in: queue, equals: 1)
+  }
+
+  @Test func `after --max-tasks results it finds the end of its input, may finish, and a new one is started`()
+    throws
+  {
+    let queue = freshQueue()
+    try publish((1...10).map { "\($0)" }, to: queue)
+    let script = "n=0; " + loop("n=$((n+1)); echo 0 >&3") + "; echo \"end after $n\""
+    let result = try resident(queue, ["--max-tasks", "4", "--window", "3"], script: script).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.outputLines == ["end after 4", "end after 4", "end after 2"])
+  }
+
+  // MARK: Stopping
+
+  @Test func `at a stop results are awaited, its input ends, and it may finish`() throws {
+    let (queue, gate) = (freshQueue(), gate())
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    try publish((1...9).map { "\($0)" }, to: queue)
+    let script =
+      loop("echo $x; until [ -e '\(gate)' ]; do sleep 0.05; done; echo 0 >&3") + "; sleep 0.3; echo finished"
+    let running = try worker(queue, ["--resident=lines", "--window", "3", "--prefetch", "6"], script: script)
+      .start()
+    try running.waitForOutput("1")
+    running.signal(SIGTERM)
+    try running.waitForError("finishing 3 tasks")
+    try #require(FileManager.default.createFile(atPath: gate, contents: nil))
+    let result = try running.end()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.outputLines == ["1", "2", "3", "finished"])
+    #expect(result.error.contains("3 done"), "\(result.error)")
+    try expectWaiting(in: queue, equals: 6)
+  }
+
+  @Test func `a process that does not end at the end of its input is asked to, and then killed`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let script = "trap 'echo asked' TERM; " + loop("echo 0 >&3") + "; echo $$; while :; do sleep 0.1; done"
+    let result = try resident(queue, ["--kill-after", "400ms"], script: script).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.outputLines.contains("asked"))
+    #expect(!isAlive(result.outputLines.first ?? "1"))
+  }
+
+  @Test func `--grace ends what takes too long, and requeues it`() throws {
+    let queue = freshQueue()
+    try publish(["a", "b"], to: queue)
+    let options = ["--resident=lines", "--window", "2", "--grace", "300ms"]
+    let running = try worker(queue, options, script: "read x; echo $x; exec sleep 600").start()
+    try running.waitForOutput("a")
+    running.signal(SIGTERM)
+    let result = try running.end()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("0 done, 2 given back"), "\(result.error)")
+    try expectWaiting(in: queue, equals: 2)
+  }
+
+  @Test func `a second signal leaves no process behind, idle or not`() throws {
+    let queue = freshQueue()
+    try publish(["a", "b"], to: queue)
+    let script =
+      "trap '' TERM; echo $$; " + loop("[ $x = b ] && exec sleep 600; echo 0 >&3") + "; exec sleep 600"
+    let options = ["--resident=lines", "-j", "2", "--output", "passthrough"]
+    let running = try worker(queue, options, script: script).start()
+    try running.waitForError("task 1 done")
+    running.signal(SIGTERM)
+    try running.waitForError("finishing 1 task")
+    running.signal(SIGTERM)
+    let result = try running.end()
+    #expect(result.status == 128 + SIGTERM)
+    for pid in result.outputLines { try waitUntil("\(pid) is gone") { !isAlive(pid) } }
+    try waitUntil("it is back") { try waiting(in: queue) == 1 }
+  }
+
+  // MARK: Output
+
+  @Test func `its output is tagged with the number of its process, and of no task`() throws {
+    let queue = freshQueue()
+    try publish((1...8).map { "\($0)" }, to: queue)
+    let script = loop("echo out; sleep 0.05; echo 0 >&3")
+    let result = try resident(queue, ["-j", "2"], script: script).run()
+    #expect(Set(result.outputLines) == ["[1] out", "[2] out"])
+    let json = freshQueue()
+    try publish(["a"], to: json)
+    let objects = try resident(json, ["--json"], script: script).run()
+    #expect(objects.outputLines.allSatisfy { $0.hasPrefix("{") })
+    #expect(objects.error.contains("[1] out"))
+  }
+
+  @Test(arguments: [
+    (["--resident"], "--resident needs a command"), (["--resident", "--shell"], "exclude each other"),
+    (["--resident", "--argument", "--", "true"], "exclude each other"),
+    (["--resident", "-I", "--", "true"], "exclude each other"),
+    (["--resident", "--output", "grouped", "--", "true"], "exclude each other"),
+    (["--window", "2", "--", "true"], "--window needs --resident"),
+    (["--max-tasks", "2", "--", "true"], "--max-tasks needs --resident"),
+    (["--resident=xml", "--", "true"], "use jsonl, lines or null"),
+    (["--resident", "--window", "0", "--", "true"], "invalid number"),
+  ])
+  func `what makes no sense is a usage error`(options: [String], words: String) throws {
+    let result = try Program.workq(["work", "-q", "q"] + options).run()
+    #expect(result.status == 64)
+    #expect(result.error.contains(words), "\(result.error)")
+  }
+}

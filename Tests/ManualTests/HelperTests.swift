@@ -1,0 +1,46 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The resident commands of the manual: each stands there in ten lines at most, and is run from there.
+@Suite(.busy) struct HelperTests {
+  static let helpers = Example.shown(marked: "helper")
+
+  @Test func `there is one for each of the languages that the manual names`() {
+    let languages = Self.helpers.map { $0.note.split(separator: " ").first.map(String.init) ?? "" }
+    #expect(languages == ["sh", "awk", "python3", "perl", "node"])
+    for helper in Self.helpers { #expect(helper.lines.count <= 10, "\(helper.place)") }
+  }
+
+  @Test(arguments: helpers.map(\.place))
+  func `it works on every task`(place: String) throws {
+    let helper = try #require(Self.helpers.first { $0.place == place })
+    let words = helper.note.split(separator: " ").map(String.init)
+    try #require(words.count == 2)
+    guard let interpreter = Self.find(words[0]) else {
+      #expect(words[0] == "node", "\(words[0]) is not installed")
+      return
+    }
+    let queue = freshQueue("helper")
+    let bodies = (1...20).map { "it's no. \($0) \\ é" }
+    let publish = Program.workq("publish", "--lines", "-q", queue)
+    try #require(publish.run(input: Array(bodies.joined(separator: "\n").utf8)).status == 0)
+    let file = try TemporaryFile(helper.lines.joined(separator: "\n") + "\n")
+    let options = [
+      "work", "-q", queue, "--resident=\(words[1])", "--window", "3", "--drain", "--timeout", "60s", "--",
+    ]
+    let flags = words[0] == "awk" ? Self.isMawk(interpreter) ? ["-W", "interactive", "-f"] : ["-f"] : []
+    let result = try Program.workq(options + [interpreter] + flags + [file.path]).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("20 done; "), "\(result.error)")
+    #expect(result.outputLines == bodies.map { "task: \($0)" })
+  }
+
+  private static func find(_ name: String) -> String? {
+    ["/usr/bin/\(name)", "/usr/local/bin/\(name)"].first { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+
+  private static func isMawk(_ path: String) -> Bool {
+    URL(fileURLWithPath: path).resolvingSymlinksInPath().lastPathComponent == "mawk"
+  }
+}
