@@ -29,8 +29,11 @@ struct Subscription: ~Copyable {
 
   /// Connects to the first of the brokers that does not fail for now, and consumes; with a time limit of our own
   /// where `asksForTimeout` and the broker permits it.
-  static func open(_ context: WorkerContext, asksForTimeout: Bool = true) throws(AMQPError) -> Subscription {
-    try Connection.withFirst(of: context.options.addresses, context.options.connection) { connection throws(AMQPError) in
+  static func open(
+    _ context: WorkerContext, asksForTimeout: Bool = true
+  ) throws(AMQPError) -> Subscription {
+    try Connection.withFirst(of: context.options.addresses, context.options.connection) {
+      connection throws(AMQPError) in
       var subscription = Subscription(context: context, connection: connection, ledger: AckLedger(session: 0))
       subscription.asksForTimeout = asksForTimeout
       try subscription.consume()
