@@ -30,6 +30,8 @@ final class Spawner {
     let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
     unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
     unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    // All of them, although exec(2) resets those that are caught: glibc asks for each that is not named here, and then
+    // resets it all the same, which is two system calls for one.
     var (none, all) = (sigset_t(), sigset_t())
     unsafe sigemptyset(&none)
     unsafe sigfillset(&all)
@@ -44,6 +46,7 @@ final class Spawner {
   /// Starts the program that the first of `words` names, looked for in PATH.
   ///
   /// - Parameters:
+  ///   - path: the program's, where it is known; it is looked for again when nothing is there.
   ///   - words: its arguments, its own name first.
   ///   - lastWord: more arguments, each ended by a NUL, or nothing.
   ///   - environment: what all runs share.
@@ -52,7 +55,8 @@ final class Spawner {
   /// - Returns: its pid, which is its process group's number, too.
   /// - Throws: why it cannot be executed, among others.
   func start(
-    _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings, variables: [UInt8],
+    at path: [CChar]? = nil, _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings,
+    variables: [UInt8],
     descriptors: (Int32, Int32, Int32, Int32)
   ) throws(SystemError) -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
@@ -68,6 +72,10 @@ final class Spawner {
     let code = unsafe words.withArray(and: lastWord) { arguments in
       unsafe environment.withArray(and: variables) { environment -> Int32 in
         guard let name = unsafe arguments.pointee else { return ENOENT }
+        if let path {
+          let code = unsafe posix_spawn(&pid, path, &actions, &attributes, arguments, environment)
+          if code != ENOENT { return code }
+        }
         return unsafe posix_spawnp(&pid, name, &actions, &attributes, arguments, environment)
       }
     }

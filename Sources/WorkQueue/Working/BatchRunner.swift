@@ -246,7 +246,8 @@ final class BatchRunner: Runner {
   /// - Returns: what is wrong with it.
   private func readLines(_ run: inout Run, turns: Int) -> String? {
     let channel = run.child.results
-    for _ in 0..<turns where run.forcedEnd == nil && channel.fill() {
+    for _ in 0..<turns {
+      guard run.forcedEnd == nil, channel.fill() else { break }
       while let line = channel.nextLine() {
         guard let result = ResultLine(line), let index = index(of: result, run) else {
           channel.discard()

@@ -59,6 +59,8 @@ package final class Command {
   let options: Options
   private let spawner = Spawner()
   private let words: CStrings
+  /// Where the program is that a name stands for; it is looked for once, and not for each run.
+  private let path: [CChar]?
   private let environment: CStrings
   /// What exec(2) leaves for a task's own headers.
   private let roomForHeaders: Int
@@ -74,6 +76,7 @@ package final class Command {
       words = CStrings(["sh", "-c"].map { Array($0.utf8) })
       name = "sh"
     }
+    path = ProgramPath.find(name)
     environment = CStrings(JobEnvironment.base(of: options.environment) + [ResultChannel.variable])
     // Our own variables and a body as an argument come on top, and the kernel wants some room, too.
     let reserve = 2 * Self.longestString
@@ -165,7 +168,7 @@ package final class Command {
     let results = try ResultChannel()
     let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
     let pid = try spawner.start(
-      arguments, lastWord: lastWord, environment: environment, variables: variables,
+      at: path, arguments, lastWord: lastWord, environment: environment, variables: variables,
       descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
     output.began()
     return Child(pid: pid, output: output, results: results)

@@ -117,7 +117,8 @@ final class CommandRunner: Runner {
   private func readResults(_ run: inout Run, hasEnded: Bool) -> String? {
     let channel = run.child.results
     // A pipe holds a bounded number of bytes, also one that something else still writes to.
-    for _ in 0..<(hasEnded ? 16 : 1) where channel.fill() {
+    for _ in 0..<(hasEnded ? 16 : 1) {
+      guard channel.fill() else { break }
       while let line = channel.nextLine() {
         if let complaint = take(line, &run) { return complaint }
       }

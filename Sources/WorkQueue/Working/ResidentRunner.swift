@@ -236,7 +236,8 @@ final class ResidentRunner: Runner {
 
   private func readResults(of process: ResidentProcess, turns: Int, _ now: Deadline) {
     let channel = process.child.results
-    for _ in 0..<turns where !process.isMuted && channel.fill() {
+    for _ in 0..<turns {
+      guard !process.isMuted, channel.fill() else { return }
       while let line = channel.nextLine() {
         guard let result = ResultLine(line), let job = process.take(result.task, now) else {
           process.isMuted = true
