@@ -34,10 +34,10 @@ import Testing
     let result = try resident(queue, options, script: loop("echo \"$x\" >&3")).run()
     #expect(result.status == 1)
     #expect(result.error.contains("task 1 done in "), "\(result.error)")
-    #expect(result.error.contains("task 2 failed: not a picture (exit status 65), "), "\(result.error)")
-    #expect(result.error.contains("task 3 failed: slow down (exit status 75), "), "\(result.error)")
-    #expect(result.error.contains("task 4 failed: exit status 9, "), "\(result.error)")
-    #expect(result.error.contains("2 done, 1 put off, 1 parked, 1 dropped; "), "\(result.error)")
+    #expect(result.error.contains("task 2: attempt 1 of 5 failed: not a picture (exit status 65), "), "\(result.error)")
+    #expect(result.error.contains("task 3: attempt 1 of 5 failed: slow down (exit status 75), "), "\(result.error)")
+    #expect(result.error.contains("task 4: attempt 1 of 5 failed: exit status 9, "), "\(result.error)")
+    #expect(result.error.contains("2 done, 1 scheduled for retry, 1 parked, 1 dropped; "), "\(result.error)")
     try expectWaiting(in: retryQueue(of: queue, after: .seconds(40)), equals: 1)
     let headers = try #require(try parked(queue)["65 not a picture"])
     #expect(headers["x-workq-reason"] as? String == "not a picture")
@@ -161,7 +161,7 @@ import Testing
     let options = ["--resident", "--drain", "--on-failure", "park", "--window", "4", "--timeout", "2s"]
     let result = try worker(queue, options, script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 2 failed: timed out after 2 s, attempt 1 of 5"), "\(result.error)")
+    #expect(result.error.contains("task 2: attempt 1 of 5 failed: timed out after 2 s, after "), "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
     #expect(result.output.ranges(of: "start").count == 2)
     #expect(result.output.ranges(of: "first").count == 3)
@@ -178,7 +178,7 @@ import Testing
       + loop("case $x in late) sleep 600 & wait;; esac; sleep 1; echo 0 >&3")
     let result = try resident(queue, ["--window", "4", "--timeout", "2500ms"], script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 4 failed: timed out after 2.5 s"), "\(result.error)")
+    #expect(result.error.contains("task 4: attempt 1 of 5 failed: timed out after 2.5 s"), "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
   }
 
@@ -245,7 +245,7 @@ import Testing
     let result = try resident(queue, ["--window", "4", "--output", "tagged"], script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("task 2 failed: ended without a result: \(words), attempt 1 of 5"),
+      result.error.contains("task 2: attempt 1 of 5 failed: ended without a result: \(words), after "),
       "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
     let headers = try #require(try parked(queue)["bad"])
@@ -336,7 +336,7 @@ import Testing
     running.signal(SIGTERM)
     let result = try running.end()
     #expect(result.status == 0, "\(result.error)")
-    #expect(result.error.contains("0 done, 2 given back"), "\(result.error)")
+    #expect(result.error.contains("0 done, 2 requeued"), "\(result.error)")
     try expectWaiting(in: queue, equals: 2)
   }
 
