@@ -15,7 +15,7 @@ BUILD = REPOSITORY / ".build" / "bench"
 WORKQ = os.environ.get("WORKQ", str(REPOSITORY / ".build/release/workq"))
 TUTORIAL = REPOSITORY / "Tests/LiveTests/Tutorial"
 MEASURE_MEMORY = ["/usr/bin/time", "-f", "%M", "-o", str(BUILD / "memory")]  # in KiB
-LIMITS = ["limit-publish", "limit-work", "limit-spawn", "queue"]
+LIMITS = ["limit-publish", "limit-work", "limit-spawn", "queue", "resident"]
 
 
 class Failed(Exception):

@@ -14,6 +14,8 @@ def contests(scaled):
         "tasks-1": lambda: fake_tasks(1, scaled(4_000)),
         "tasks-100": lambda: fake_tasks(100, scaled(20_000)),
         "tasks-1000": lambda: fake_tasks(1000, scaled(40_000)),
+        "resident": lambda: resident(scaled(40_000), scaled(4_000), scaled(1_000)),
+        "batch": lambda: batches(scaled(40_000)),
         "cat": lambda: cat(scaled(1_000)),
         "true": lambda: spawning(scaled(2_000)),
         "jobs": lambda: jobs(scaled(32)),
@@ -82,6 +84,55 @@ def fake_tasks(prefetch, count):
         claims.append(Claim("  … C limit acking each / pika's worker.py", "limit", "pika", unit="/s"))
     # With one task under way the processors may sleep between any two, or not: such rates vary much.
     return Contest(contestants, claims, times=5 if prefetch == 1 else 1)
+
+
+PYTHON_HELPER = """import json, os, sys
+for line in sys.stdin: json.loads(line); os.write(3, b"0\\n")"""
+
+
+def work_rate(queue, count, options, *command):
+    """How many tasks a second a worker does, without its start and stop."""
+
+    def command_for(tasks):
+        return workq(
+            "work", "-q", queue.name, "--quiet", "--count", tasks, *options, *(["--", *command] if command else [])
+        )
+
+    per_task = seconds_per_task(queue, command_for, count)
+    return lambda: 1 / per_task()
+
+
+def resident(many, single, spawned):
+    """Commands that stay, against no command at all and against one process per task."""
+    queue = Queue("resident")
+    helper = BUILD / "resident"
+    return Contest(
+        {
+            "fake": work_rate(queue, many, ["--fake", "--prefetch", 100]),
+            "c": work_rate(queue, many, ["--resident", "--window", 100], helper),
+            "python": work_rate(queue, many, ["--resident", "--window", 100], "python3", "-c", PYTHON_HELPER),
+            "fake-1": work_rate(queue, single, ["--fake", "--prefetch", 1]),
+            "c-1": work_rate(queue, single, ["--resident"], helper),
+            "cat": work_rate(queue, spawned, [], "cat"),
+        },
+        [
+            Claim("work --resident --window 100, in C / no command", "c", "fake", at_least=0.8, unit="/s"),
+            Claim("  … in Python / no command", "python", "fake", at_least=0.4, unit="/s"),
+            Claim("  … in C / work -- cat", "c", "cat", at_least=30, unit="/s"),
+            Claim("work --resident, in C / no command, prefetch 1", "c-1", "fake-1", at_least=0.7, unit="/s"),
+        ],
+    )
+
+
+def batches(count):
+    queue = Queue("batch")
+    return Contest(
+        {
+            "fake": work_rate(queue, count, ["--fake", "--prefetch", 500]),
+            "batch": work_rate(queue, count, ["--batch", 500], "sh", "-c", "cat >/dev/null"),
+        },
+        [Claim("work --batch 500 -- cat / no command, prefetch 500", "batch", "fake", at_least=0.7, unit="/s")],
+    )
 
 
 def cat(count):

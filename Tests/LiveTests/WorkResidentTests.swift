@@ -327,6 +327,18 @@ import Testing
     #expect(!isAlive(result.outputLines.first ?? "1"))
   }
 
+  @Test func `a process that ends at once is seen to, however early it does`() throws {
+    for _ in 1...15 {
+      let queue = freshQueue("early")
+      try publish(["a"], to: queue)
+      let script = "trap 'echo asked' TERM; " + loop("echo 0 >&3")
+      let result = try resident(queue, ["--kill-after", "3s"], script: script).run()
+      #expect(result.status == 0)
+      #expect(result.output == "")
+      try #require(result.error.contains("1 done"), "\(result.error)")
+    }
+  }
+
   @Test func `--grace ends what takes too long, and requeues it`() throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)

@@ -349,9 +349,15 @@ final class ResidentRunner: Runner {
   /// The one thing that waits; a signal ends that.
   private func close() {
     guard !processes.isEmpty else { return }
-    for process in processes where process.state == .working { close(process, .now) }
     guard let signals = try? Signals([SIGINT, SIGTERM, SIGHUP, SIGQUIT], requestsEndAfter: 1) else { return }
-    while !processes.isEmpty {
+    for process in processes where process.state == .working { close(process, .now) }
+    while true {
+      // First of all: a process may have ended before its signal was caught.
+      while case .ended(let pid)? = Child.nextChange() {
+        if ended(pid) == nil { Child.reap(pid) }
+      }
+      _ = step(.now)
+      if processes.isEmpty { return }
       var loop = EventLoop()
       loop.watch(signals.descriptor)
       loop.watch(signals.childDescriptor)
@@ -363,10 +369,6 @@ final class ResidentRunner: Runner {
       }
       read(loop.ready)
       signals.receiveChildren()
-      while case .ended(let pid)? = Child.nextChange() {
-        if ended(pid) == nil { Child.reap(pid) }
-      }
-      _ = step(.now)
     }
   }
 }
