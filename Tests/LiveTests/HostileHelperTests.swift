@@ -23,7 +23,9 @@ import Testing
     try publish(["a", "b"], to: queue)
     let script = "read x; echo 0 >&3; read x; printf 0 >&3; exit 0"
     let result = try run(["--window", "2"], script: script)
-    #expect(result.error.contains("task 2: attempt 1 of 5 failed: ended without a result: exit status 0"), "\(result.error)")
+    #expect(
+      result.error.contains("task 2: attempt 1 of 5 failed: ended without a result: exit status 0"),
+      "\(result.error)")
   }
 
   @Test(arguments: [
@@ -40,7 +42,8 @@ import Testing
     try FileManager.default.removeItem(atPath: "/tmp/\(queue)")
     #expect(result.status == 1)
     #expect(result.error.contains("task 1 done"), "\(result.error)")
-    #expect(result.error.contains("task 2: attempt 1 of 5 failed: no result on descriptor 3: '"), "\(result.error)")
+    #expect(
+      result.error.contains("task 2: attempt 1 of 5 failed: no result on descriptor 3: '"), "\(result.error)")
     #expect(result.error.contains("2 done, 1 parked"), "\(result.error)")
   }
 

@@ -37,7 +37,8 @@ import Testing
     ("type", [0, 70]), ("channel", [0]), ("method", [0, 70]), ("arguments", [70]), ("twice", [0, 70]),
     ("skip", [0, 70]), ("beats", [0]), ("garbage", [70]), ("close", [0, 65, 70]),
     ("closeChannel", [0, 70, 78]), ("blocked", [0]), ("body", [0, 70]), ("size", [0, 70]),
-    ("headers", [0, 70]), ("reset", [0]), ("cancel", [0, 78]), ("return", [0]), ("confirm", [0]), ("late", [0]),
+    ("headers", [0, 70]), ("reset", [0]), ("cancel", [0, 78]), ("return", [0]), ("confirm", [0]),
+    ("late", [0]),
   ]
 
   /// Further cases, which only WORKQ_FUZZ asks for, may end with any code that is documented.

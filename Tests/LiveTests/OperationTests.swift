@@ -95,7 +95,7 @@ import Testing
     try running.waitForError("task 1 started")
     try waitUntil("it is fed") { socket.told.count { $0 == "WATCHDOG=1" } >= 10 }
     running.signal(SIGTERM)
-    try running.waitForError("finishing 1 task")
+    try running.waitForError("finishing 1 running task")
     running.signal(SIGTERM)
     try expect(running.end().status, equals: 143)
   }

@@ -70,7 +70,7 @@ import Testing
       .start()
     try waitUntil("both run") { worker.output.count { $0 == "\n" } == 2 }
     worker.signal(signal)
-    try worker.waitForError("finishing 2 tasks")
+    try worker.waitForError("finishing 2 running tasks")
     worker.signal(signal)
     let result = try worker.end()
     #expect(result.status == 128 + signal)
@@ -84,7 +84,7 @@ import Testing
     let worker = try worker(queue, ["--count", "1"], script: "echo $$; exec sleep 600").start()
     try waitUntil("it runs") { worker.output.contains("\n") }
     worker.signal(SIGTERM)
-    try worker.waitForError("finishing 1 task")
+    try worker.waitForError("finishing 1 running task")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 143)
     try expectWaiting(in: queue, equals: 2)
@@ -98,7 +98,7 @@ import Testing
     .start()
     try worker.waitForError("the command of task 1 is stopped: it wants the terminal")
     worker.signal(SIGTERM)
-    try worker.waitForError("finishing 1 task")
+    try worker.waitForError("finishing 1 running task")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 143)
     try expectWaiting(in: queue, equals: 1)
@@ -141,7 +141,7 @@ import Testing
     #expect(kilobytes < 100_000)
     #expect(!worker.error.contains("lost"))
     worker.signal(SIGTERM)
-    try worker.waitForError("finishing 1 task")
+    try worker.waitForError("finishing 1 running task")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 143)
   }

@@ -47,9 +47,9 @@ import Testing
     let result = try worker(queue, ["--count", "1"], script: "echo 75 retry-in=37s slow down >&3").run()
     #expect(result.status == 0)
     #expect(
-      result.error.contains("task 1: attempt 1 of 5 failed: slow down (exit status 75), attempt 1 of 5, after "),
+      result.error.contains("task 1: attempt 1 of 5 failed: slow down (exit status 75), after "),
       "\(result.error)")
-    #expect(result.error.contains("; next try in 40 s"), "\(result.error)")
+    #expect(result.error.contains("; retry in 40 s"), "\(result.error)")
     try expectWaiting(in: retryQueue(of: queue, after: .seconds(40)), equals: 1)
   }
 
@@ -61,7 +61,8 @@ import Testing
     let result = try worker(queue, options, script: script).run()
     #expect(result.status == 1)
     #expect(result.error.contains("task 1: attempt 1 of 5 failed: killed by SIGKILL, "), "\(result.error)")
-    #expect(result.error.contains("task 2: attempt 1 of 5 failed: timed out after 0.3 s, "), "\(result.error)")
+    #expect(
+      result.error.contains("task 2: attempt 1 of 5 failed: timed out after 0.3 s, "), "\(result.error)")
   }
 
   @Test(arguments: [
@@ -92,7 +93,9 @@ import Testing
     let script = "setsid sleep 60 & echo $!; printf '7 half a line' >&3"
     let result = try worker(queue, ["--count", "1", "--on-failure", "drop"], script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1: attempt 1 of 5 failed: half a line (exit status 7), "), "\(result.error)")
+    #expect(
+      result.error.contains("task 1: attempt 1 of 5 failed: half a line (exit status 7), "), "\(result.error)"
+    )
     if let pid = result.outputLines.first.flatMap({ Int32($0) }) { kill(pid, SIGKILL) }
   }
 

@@ -93,7 +93,7 @@ import Testing
     let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Received")
     worker.signal(signal)
-    try worker.waitForError("finishing 1 task")
+    try worker.waitForError("finishing 1 running task")
     worker.signal(signal)
     let result = try worker.end()
     #expect(result.status == 128 + signal)
