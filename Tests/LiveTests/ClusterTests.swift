@@ -53,7 +53,7 @@ import Testing
 
     let result = try publisher.end(within: 600)
     #expect(result.status == 0, "\(result.error)")
-    #expect(result.error.contains("is sent again"), "\(result.error)")
+    #expect(result.error.contains("are sent again"), "\(result.error)")
     let ids = Set(result.outputLines)
     #expect(ids.count == Self.count)
     try waitUntil("all are done") { try Set(workers.flatMap(done)).count >= Self.count }

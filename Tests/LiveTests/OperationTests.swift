@@ -113,7 +113,7 @@ import Testing
       Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue, file]).run().status, equals: 0)
     let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
     #expect(lines.contains { $0.hasPrefix("<6>workq: task 1 started") }, "\(lines)")
-    #expect(lines.contains { $0.hasPrefix("<4>workq: task 1 failed") }, "\(lines)")
+    #expect(lines.contains { $0.hasPrefix("<4>workq: task 1: attempt 1 of 5 failed") }, "\(lines)")
     #expect(lines.allSatisfy { $0.wholeMatch(of: /<[3467]>workq: .*/) != nil }, "\(lines)")
     let plain = try worker(queue, ["--drain", "--idle-timeout", "1s"], script: "true").run()
     #expect(!plain.error.contains("<"))

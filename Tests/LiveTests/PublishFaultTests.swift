@@ -31,7 +31,7 @@ import Testing
     let result = try publish.end()
     proxy.stop()
     #expect(result.status == 0, "\(result.error)")
-    #expect(result.error.contains("is sent again"))
+    #expect(result.error.contains("are sent again"))
     #expect(result.outputLines.count == count)
     let arrived = try drain(queue).compactMap { Int($0.text) }
     #expect(Set(arrived) == Set(1...count))

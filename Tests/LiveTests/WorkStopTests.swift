@@ -303,7 +303,7 @@ import Testing
     let worker = try worker(queue, ["--drain"], script: script).at(broker).start()
     try worker.waitForError("not acknowledged within the broker's consumer_timeout of 6 s")
     #expect(worker.error.contains("raise consumer_timeout in rabbitmq.conf"))
-    try worker.waitForError("has been here for long")
+    try worker.waitForError("has been unacknowledged for long")
     #expect(worker.error.contains("1 running task continues"))
     let result = try worker.end()
     #expect(result.outputLines.first == "long", "it was let to finish")
