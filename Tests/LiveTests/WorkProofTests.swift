@@ -105,8 +105,9 @@ import Testing
       queue, type, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
     // No count tells what the broker has not taken back yet from connections that it thinks alive.
     let last = try program(queue, script: script).at(broker).start()
+    try last.waitForError("waiting for tasks")
     try waitUntil("every task is done, \(ids.subtracting(records.done).prefix(5)) too") {
-      Set(records.done) == ids
+      try Set(records.done) == ids && waiting(in: queue, at: broker) == 0
     }
     last.signal(SIGTERM)
     try expect(last.end().status, equals: 0)
@@ -134,6 +135,7 @@ import Testing
     // No count tells how many tasks the broker is dead-lettering.
     let good = Set(ids).subtracting(bad)
     let last = try program(queue, options, script: script).at(broker).start()
+    try last.waitForError("waiting for tasks")
     let failed = "\(queue).failed"
     let look = Program.workq("peek", "--json", "-c", "\(Self.count)", failed).at(broker)
     try waitUntil("every task is done or parked (\(last.error.suffix(2000)))") {
