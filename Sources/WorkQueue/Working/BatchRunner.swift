@@ -28,7 +28,7 @@ final class BatchRunner: Runner {
     var killTime = Deadline.never
   }
 
-  /// A batch whose bodies have so many bytes is full.
+  /// A batch whose bodies have this many bytes is full.
   private static let mostBytes = 16 << 20
   /// Where the worker exits when its queue is empty, a batch waits no longer than this for its next task.
   private static let drainWait = Duration.milliseconds(20)

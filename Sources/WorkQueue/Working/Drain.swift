@@ -10,7 +10,7 @@ struct Drain {
   /// How often a doubtful answer is asked for anew: a stream has no other.
   private static let mostDoubts = 40
 
-  /// What the worker has at hand.
+  /// What the worker holds.
   struct State {
     /// Whether nothing is received, running or to be published.
     let isIdle: Bool

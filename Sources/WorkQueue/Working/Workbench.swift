@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// The tasks at hand: those that were received, those that are worked on, and those that are being settled.
+/// The tasks that the worker holds: received, running or being settled.
 struct Workbench: ~Copyable {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }

@@ -240,7 +240,7 @@ package struct Worker: ~Copyable {
   /// Whether the broker redelivers what we have, whatever becomes of it here.
   private var isCutOff: Bool { !link.isConnected && options.acknowledges }
 
-  /// Takes no more tasks and gives back those not begun; what runs may finish.
+  /// Takes no more tasks and requeues those not started; what runs may finish.
   private mutating func stop(_ reason: StopReason) {
     guard shutdown.begin(reason, grace: options.grace) else { return }
     var requeued = 0

@@ -1,4 +1,4 @@
-/// What all parts of a worker share: its options, and who is told of what happens.
+/// What all parts of a worker share: its options, and where its events are reported.
 ///
 /// An object, because the options are large and the parts are many.
 final class WorkerContext {

@@ -111,7 +111,7 @@ package enum StopReason: Equatable, Sendable {
   /// What no new connection would mend, or what took too long to mend.
   case failure(AMQPError)
 
-  /// Whether nothing more can be done for the tasks at hand.
+  /// Whether nothing more can be done for the tasks that the worker holds.
   var isFailure: Bool {
     switch self {
     case .signal, .bound: false
