@@ -281,8 +281,7 @@ import Testing
   @Test func `a command that cannot be executed stops the worker`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
-    let file = try TemporaryFile("no program")
-    try #require(chmod(file.path, 0o755) == 0)
+    let file = try TemporaryFile(executable: "no program")
     let result = try Program.workq("work", "-q", queue, "--resident", "--", file.path).run()
     #expect(result.status == 78)
     #expect(result.error.contains("Exec format error"), "\(result.error)")

@@ -148,20 +148,22 @@ import Testing
         return error as? Command.Failure
       }
     }
-    let path = NSTemporaryDirectory() + "workq-test-\(UUID().uuidString)"
-    try Data("no program".utf8).write(to: URL(filePath: path))
-    #expect(chmod(path, 0o755) == 0)
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let file = try TemporaryFile(executable: "no program")
     #expect(
       failure("no-such-command")
         == .unrunnable("cannot run 'no-such-command': No such file or directory", isTemporary: false))
     #expect(failure("") == .unrunnable("cannot run '': No such file or directory", isTemporary: false))
     #expect(failure("/etc") == .unrunnable("cannot run '/etc': Permission denied", isTemporary: false))
     #expect(
-      failure(path)
+      failure(file.path)
         == .unrunnable(
-          "cannot run '\(path)': Exec format error (a script needs a first line like #!/bin/sh)",
+          "cannot run '\(file.path)': Exec format error (a script needs a first line like #!/bin/sh)",
           isTemporary: false))
+    let busy = open(file.path, O_WRONLY | O_CLOEXEC)
+    try #require(busy >= 0)
+    defer { close(busy) }
+    #expect(
+      failure(file.path) == .unrunnable("cannot run '\(file.path)': Text file busy", isTemporary: true))
   }
 
   @Test func `what it leaves in the background ends with it`() throws {

@@ -8,8 +8,8 @@ package struct SystemError: Error, Equatable, Sendable {
   /// In the system's words.
   package var words: String { unsafe String(cString: strerror(code)) }
 
-  /// Whether it is a want of memory, processes or descriptors, which may be over soon.
-  var isShortage: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(code) }
+  /// Whether it may be over soon: memory, processes or descriptors are short, or the program's file is being written.
+  var isTransient: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY].contains(code) }
 }
 
 /// Starts programs so that they find what a shell's child finds, and nothing of ours.

@@ -98,7 +98,7 @@ package final class Command {
       defer { close(input) }
       return try spawn(arguments, lastWord, variables, input: input, number: number)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
     }
   }
 
@@ -112,7 +112,7 @@ package final class Command {
         words, [], JobEnvironment.variable("QUEUE", queue), input: readEnd, number: number)
       return (child, input)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
     }
   }
 
@@ -146,7 +146,7 @@ package final class Command {
       defer { close(file) }
       return try spawn(words, arguments, variables, input: file, number: number)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
     }
   }
 
