@@ -321,6 +321,35 @@ import Testing
     try expectWaiting(in: queue, equals: 6)
   }
 
+  @Test func `all processes have ended when the worker prints its summary`() throws {
+    let queue = freshQueue()
+    try publish((1...6).map { "\($0)" }, to: queue)
+    let script = loop("sleep 0.05; echo 0 >&3") + "; sleep 0.5; echo finished >&2"
+    let result = try resident(queue, ["-j", "3", "--output", "passthrough"], script: script).run()
+    #expect(result.status == 0, "\(result.error)")
+    let summary = try #require(result.error.ranges(of: "6 done").last)
+    let ends = result.error.ranges(of: "finished")
+    #expect(ends.count == 3)
+    #expect(ends.allSatisfy { $0.upperBound < summary.lowerBound }, "\(result.error)")
+  }
+
+  @Test func `two signals end a process that does not end at the end of its input`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let script =
+      "trap '' TERM; echo $$; " + loop("echo 0 >&3") + "; echo waiting; while :; do sleep 0.1; done"
+    let options = ["--kill-after", "1h", "--output", "passthrough"]
+    let running = try resident(queue, options, script: script).start()
+    try running.waitForOutput("waiting")
+    running.signal(SIGTERM)
+    try running.waitForError("stopping")
+    running.signal(SIGTERM)
+    let result = try running.end(within: 30)
+    #expect(result.status == 128 + SIGTERM)
+    #expect(!isAlive(result.outputLines.first ?? "1"))
+    try expectWaiting(in: queue, equals: 0)
+  }
+
   @Test func `a process that does not end at the end of its input is asked to, and then killed`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
