@@ -350,6 +350,24 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
+  @Test func `neighbours that are done are acknowledged together`() throws {
+    let queue = freshQueue()
+    try publish((1...300).map { "\($0)" }, to: queue)
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let helper =
+      "import os, sys\nwhile sys.stdin.readline():\n  for _ in range(99): sys.stdin.readline()\n"
+      + "  os.write(3, b'0\\n' * 100)"
+    let words = ["work", "-q", queue, "--resident=lines", "--window", "100", "--count", "300", "--"]
+    let work = Program.workq(words + ["python3", "-c", helper])
+    let result = try work.at(Broker.shared.with(url: proxy.url(of: .shared))).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("300 done"), "\(result.error)")
+    // The log-in, the consumer, its end, and an acknowledgement for each hundred.
+    #expect(proxy.framesSent < 30)
+    try expectWaiting(in: queue, equals: 0)
+  }
+
   @Test func `a process that does not end at the end of its input is asked to, and then killed`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
