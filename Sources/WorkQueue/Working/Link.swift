@@ -12,6 +12,8 @@ struct Link: ~Copyable {
   /// When the broker will have been away for too long.
   private var reconnectEnd = Deadline.never
   private(set) var timeLimit = ConsumerTimeout()
+  /// How often the connection must be looked after, once it is open.
+  private var serviceInterval: Duration?
   /// Whether events may have come in while the broker was asked for something.
   private var mayHoldEvents = false
 
@@ -87,6 +89,7 @@ struct Link: ~Copyable {
     if error.kind == .interrupted && !isNew { return Loss(results: 0, isNew: false, isFinal: false) }
     let results = subscription?.lostResults ?? 0
     subscription = nil
+    serviceInterval = nil
     if isNew, let limit = options.reconnectsFor { reconnectEnd = .after(limit) }
     let delay = backoff.delay()
     let isFinal = !error.isTransient || reconnectEnd.hasPassed
@@ -133,7 +136,7 @@ struct Link: ~Copyable {
   /// When something is due, if nothing happens before; with `isStopping`, no other connection is needed.
   func nextDeadline(isStopping: Bool) -> Deadline {
     guard isConnected else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
-    return look { $0.serviceInterval }.flatMap { $0 }.map { .after($0) } ?? .never
+    return (serviceInterval ?? look { $0.serviceInterval } ?? nil).map { .after($0) } ?? .never
   }
 
   /// Watches the socket, for input only where it is wanted.
@@ -150,6 +153,7 @@ struct Link: ~Copyable {
       mayHoldEvents = false
       return nil
     }
+    if serviceInterval == nil { serviceInterval = subscription?.serviceInterval }
     let hasMore = subscription?.mayHoldEvents == true
     if !hasMore { mayHoldEvents = false }
     return (event, hasMore)
