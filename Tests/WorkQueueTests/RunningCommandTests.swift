@@ -29,9 +29,11 @@ import Testing
 
   /// Runs the command on a body to its end.
   private func run(
-    _ options: Command.Options, _ body: [UInt8] = [], _ properties: Message.Properties = .init()
+    _ options: Command.Options, _ body: [UInt8] = [], _ properties: Message.Properties = .init(),
+    clones: Bool = true
   ) throws -> Result {
-    let child = try Command(options).start(delivery(body, properties), queue: "q", number: 1, attempt: 1)
+    let command = Command(options, Spawner(clones: clones))
+    let child = try command.start(delivery(body, properties), queue: "q", number: 1, attempt: 1)
     var status: Int32?
     try waitUntil("the command ends") {
       status = child.ended()
@@ -61,7 +63,8 @@ import Testing
     try expect(run(options("true"), body), equals: Result(status: 0, output: "", error: ""))
   }
 
-  @Test func `it finds a group of its own, default signals and four descriptors`() throws {
+  @Test(arguments: [true, false])
+  func `it finds a group of its own, default signals and four descriptors`(clones: Bool) throws {
     // What we ignore or block is not what it ignores or blocks.
     let script = """
       grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | wc -l; ps -o pid=,pgid= -p $$ | xargs
@@ -77,7 +80,8 @@ import Testing
       signal(SIGUSR2, SIG_DFL)
       close(leak)
     }
-    let lines = try run(options("sh", "-c", script)).output.split(separator: "\n").map(String.init)
+    let lines = try run(options("sh", "-c", script), clones: clones).output.split(separator: "\n").map(
+      String.init)
     try #require(lines.count == 4)
     #expect(lines[0].hasSuffix("0000000000000000"))
     // The two that are left are glibc's own, which no program can use.

@@ -57,7 +57,7 @@ package final class Command {
   private static let longestString = 131_072
 
   let options: Options
-  private let spawner = Spawner()
+  private let spawner: Spawner
   private let words: CStrings
   /// Where the program is that a name stands for; it is looked for once, and not for each run.
   private let path: [CChar]?
@@ -66,8 +66,8 @@ package final class Command {
   private let roomForHeaders: Int
   private let name: String
 
-  init(_ options: Options) {
-    self.options = options
+  init(_ options: Options, _ spawner: Spawner = Spawner()) {
+    (self.options, self.spawner) = (options, spawner)
     switch options.program {
     case .words(let list):
       words = CStrings(list)
