@@ -226,7 +226,7 @@ final class BatchRunner: Runner {
   func watch(on loop: inout EventLoop) {
     for run in runs.values {
       if run.forcedEnd == nil { loop.watch(run.child.results.readEnd) }
-      for descriptor in run.child.output.descriptors { loop.watch(descriptor) }
+      run.child.output.watch(on: &loop)
     }
   }
 
@@ -237,7 +237,7 @@ final class BatchRunner: Runner {
         runs[number] = run
         if let complaint { end(number, .noResult(complaint)) }
       }
-      if run.child.output.descriptors.contains(where: ready.contains) { run.child.output.readLines(show) }
+      if run.child.output.isReady(ready) { run.child.output.readLines(show) }
     }
   }
 

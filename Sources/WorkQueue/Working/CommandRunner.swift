@@ -146,10 +146,9 @@ final class CommandRunner: Runner {
   // MARK: Output
 
   func watch(on loop: inout EventLoop) {
-    for run in runs.values { loop.watch(run.child.results.readEnd) }
-    guard command.options.output == .tagged else { return }
     for run in runs.values {
-      for descriptor in run.child.output.descriptors { loop.watch(descriptor) }
+      loop.watch(run.child.results.readEnd)
+      run.child.output.watch(on: &loop)
     }
   }
 
@@ -160,9 +159,9 @@ final class CommandRunner: Runner {
       runs[number] = run
       if let complaint { end(number, .noResult(complaint)) }
     }
-    guard command.options.output == .tagged else { return }
+    guard [.tagged, .passthrough].contains(command.options.output) else { return }
     let ready = Set(ready)
-    for run in runs.values where run.child.output.descriptors.contains(where: ready.contains) {
+    for run in runs.values where run.child.output.isReady(ready) {
       run.child.output.readLines(show)
     }
   }

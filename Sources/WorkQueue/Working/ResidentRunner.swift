@@ -210,7 +210,7 @@ final class ResidentRunner: Runner {
         loop.watch(process.input.writeEnd, forReading: false, forWriting: process.input.hasUnsent)
       }
       if !process.isMuted { loop.watch(process.child.results.readEnd) }
-      for descriptor in process.child.output.descriptors { loop.watch(descriptor) }
+      process.child.output.watch(on: &loop)
     }
   }
 
@@ -228,7 +228,7 @@ final class ResidentRunner: Runner {
       if ready.contains(process.input.writeEnd), process.state == .working, !process.input.hasUnsent {
         stopGiving(to: process)
       }
-      if process.child.output.descriptors.contains(where: ready.contains) {
+      if process.child.output.isReady(ready) {
         process.child.output.readLines(show)
       }
     }
