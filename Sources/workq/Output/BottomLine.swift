@@ -24,10 +24,11 @@ enum BottomLine {
 
   private static let state = Mutex(State())
 
-  /// Shows a text, which must fit in the terminal's width.
+  /// Shows a text, which must fit in the terminal's width; a terminal that takes nothing now (Ctrl-S) is not waited for.
   static func draw(_ text: String) {
     state.withLock { state in
       if state.text == nil { state.outputIsTerminal = Console.outputIsTerminal }
+      guard StandardStreams.isWritable(STDERR_FILENO) else { return }
       state.redraws = mostRedraws
       guard state.isAtLineStart, state.text != text || !state.isShown else {
         state.text = text
