@@ -24,7 +24,7 @@ import Testing
     let later = state(done: 1240, parked: 3, scheduled: 2, running: 4, waiting: 2000, seconds: 10)
     #expect(
       line.line(later, columns: 80)
-        == "1,240 done, 3 failed, 2 to retry, 4 running, 2,000 waiting, 124/s, 16 s left")
+        == "1,240 done, 3 failed, 2 to retry, 4 running, 2,000 waiting, 124/s, 17 s left")
     #expect(line.line(state(isConnected: false), columns: 80) == "not connected, 0 done, 0 running")
   }
 

@@ -88,7 +88,7 @@ import Testing
     let directory = try Directory()
     let socket = try ServiceSocket(at: "\(directory.path)/notify")
     try publish(["long"], to: queue)
-    var program = worker(queue, ["-v", "--count", "1"], script: "sleep 600")
+    var program = worker(queue, ["-v"], script: "sleep 600")
     program.environment["NOTIFY_SOCKET"] = "\(directory.path)/notify"
     program.environment["WATCHDOG_USEC"] = "200000"
     let running = try program.start()

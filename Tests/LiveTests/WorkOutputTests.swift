@@ -114,7 +114,7 @@ import Testing
   @Test func `leaves nothing of the line when the terminal becomes narrower, and at Ctrl-C`() throws {
     try publish((1...4).map { "\($0)" }, to: queue)
     let terminal = try Tmux(columns: 80, rows: 10)
-    try terminal.type("$WORKQ work -q \(queue) -v --prefetch 4 -- sh -c 'exec sleep 600'; echo ended with $?")
+    try terminal.type("$WORKQ work -q \(queue) -v --prefetch 4 -- sh -c 'exec sleep 600'")
     try terminal.waitFor("the line") { $0.contains("0 done, 1 running, 3 waiting") }
     try terminal.resize(columns: 20, rows: 10)
     try terminal.waitFor("a shorter line") { $0.contains("0 done, 3 waiting\n") }
@@ -123,8 +123,11 @@ import Testing
     try terminal.press("C-c")
     try terminal.waitFor("that it stops") { $0.contains("finishing 1 running task;") }
     try terminal.press("C-c")
-    try terminal.waitFor("its end") { $0.contains("ended with 130") }
-    #expect(try !terminal.screen().contains("0 done, "))
+    try terminal.waitFor("its end") { $0.split(separator: "\n").last == "ready$" }
+    let screen = try terminal.screen()
+    #expect(screen.contains("workq: stopped now: running tasks (1) are requeued\n"), "\(screen)")
+    #expect(screen.contains("workq: [1] 1: stopped after "), "\(screen)")
+    #expect(!screen.contains("0 done, "), "\(screen)")
   }
 
   @Test func `shows no line where stderr is no terminal, nor with --quiet, JSON or faked work`() throws {

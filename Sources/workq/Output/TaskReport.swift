@@ -24,11 +24,13 @@ struct TaskReport {
     return "\(name(job)): done in \(end.took.spoken)\(status)\(staleness(end) ?? "")"
   }
 
-  /// "[17] resize cat.jpg: attempt 2 of 5 failed: exit status 1, after 0.8 s; retry in 20 s".
+  /// "[17] resize cat.jpg: attempt 2 of 5 failed: exit status 1, after 0.8 s; retry in 20 s"; or "[17] resize cat.jpg:
+  /// stopped after 0.8 s; requeued" when the worker had to exit.
   func failed(_ job: Job, _ end: JobEnd) -> String {
+    let rest = "after \(end.took.spoken)\(staleness(end) ?? "; \(fate(end.settlement))")"
+    guard end.outcome != .interrupted else { return "\(name(job)): stopped \(rest)" }
     let reason = end.reason.map { "\($0) (\(end.outcome.words))" } ?? end.outcome.words
-    let fate = staleness(end) ?? "; \(fate(end.settlement))"
-    return "\(name(job)): \(attempt(job)) failed: \(Quoted.plain(reason)), after \(end.took.spoken)\(fate)"
+    return "\(name(job)): \(attempt(job)) failed: \(Quoted.plain(reason)), \(rest)"
   }
 
   private func name(_ job: Job) -> String {
