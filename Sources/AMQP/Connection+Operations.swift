@@ -18,6 +18,18 @@ extension Connection {
     }
   }
 
+  /// Asks how many tasks wait in a queue (passive `queue.declare`); the answer arrives as `counted`.
+  ///
+  /// The broker closes the channel when there is no such queue.
+  package mutating func requestStatus(ofQueue name: String) throws(AMQPError) {
+    guard channel.isOpen else { return }
+    var declare = unsafe amqp_queue_declare_t(
+      ticket: 0, queue: try pool.name(name), passive: 1, durable: 0, exclusive: 0, auto_delete: 0, nowait: 0,
+      arguments: pool.table([:]))
+    try unsafe send(AMQP_QUEUE_DECLARE_METHOD, &declare, "look at queue '\(name)'")
+    pendingCounts += 1
+  }
+
   /// Declares a queue (`queue.declare`), or finds that it exists with just these properties.
   ///
   /// - Throws: `preconditionFailed` when it exists with others.

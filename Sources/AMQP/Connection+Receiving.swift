@@ -55,6 +55,11 @@ extension Connection {
           Delivery.Tag(session: session, number: got.delivery_tag), isAnswer: true,
           isRedelivered: got.redelivered != 0, got.exchange.text, got.routing_key.text))
     case AMQP_BASIC_GET_EMPTY_METHOD: return .got(nil)
+    case AMQP_QUEUE_DECLARE_OK_METHOD where pendingCounts > 0:
+      pendingCounts -= 1
+      let ok = unsafe method.decoded(as: amqp_queue_declare_ok_t.self)
+      return unsafe .counted(
+        Queue.Status(name: ok.queue.text, waiting: ok.message_count, consumers: ok.consumer_count))
     case AMQP_BASIC_RETURN_METHOD:
       let back = unsafe method.decoded(as: amqp_basic_return_t.self)
       try unsafe assembler.begin(

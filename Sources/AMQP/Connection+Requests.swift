@@ -20,8 +20,10 @@ extension Connection {
     do throws(AMQPError) {
       while true {
         while let frame = try unsafe nextFrame() {
-          // In AMQP an answer has the number after the request's.
-          if unsafe frame.frame_type == UInt8(AMQP_FRAME_METHOD) && frame.payload.method.id == id + 1 {
+          // In AMQP an answer has the number after the request's; those of a channel come in order.
+          if unsafe frame.frame_type == UInt8(AMQP_FRAME_METHOD) && frame.payload.method.id == id + 1,
+            id != AMQP_QUEUE_DECLARE_METHOD || pendingCounts == 0
+          {
             return unsafe frame.payload.method
           }
           guard let event = try unsafe handle(frame) else { continue }
@@ -52,6 +54,7 @@ extension Connection {
       }
     }
     assembler = ContentAssembler()
+    pendingCounts = 0
     try channel.open(&writer)
   }
 

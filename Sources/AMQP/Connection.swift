@@ -50,6 +50,8 @@ package struct Connection: ~Copyable {
   var channel = Channel()
   var pool = Pool()
   var assembler = ContentAssembler()
+  /// How many answers to `requestStatus(ofQueue:)` are to come on the present channel.
+  var pendingCounts = 0
   /// Events that arrived while a request was waited for.
   var pendingEvents: ArraySlice<Event> = []
 

@@ -12,6 +12,8 @@ package enum Event: Equatable, Sendable {
   case delivered(Delivery)
   /// The answer to a `basic.get`; nil when no task waits.
   case got(Delivery?)
+  /// The answer to `requestStatus(ofQueue:)`.
+  case counted(Queue.Status)
   /// The broker ended our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
   case cancelled(consumer: String)
   /// The broker closed the channel: all that was in flight on it is void. The next use opens another.

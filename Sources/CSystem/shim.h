@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 extern int memfd_create(const char *name, unsigned int flags);
@@ -43,6 +44,39 @@ extern int ioctl(int descriptor, unsigned long request, ...);
 static inline int csystem_unread(int descriptor) {
   int count = -1;
   return ioctl(descriptor, 0x541b, &count) == 0 ? count : -1;
+}
+
+// The device of a terminal, whatever name it was opened by, or -1. 0x80045432 is TIOCGDEV.
+static inline long csystem_terminal_device(int descriptor) {
+  unsigned int device = 0;
+  return ioctl(descriptor, 0x80045432, &device) == 0 ? (long)device : -1;
+}
+
+// Gives a terminal the size of another one, so that a program on it knows how wide its lines may be.
+static inline void csystem_copy_terminal_size(int from, int to) {
+  struct { unsigned short rows, columns, width, height; } wanted, present;
+  if (ioctl(from, 0x5413, &wanted) != 0 || ioctl(to, 0x5413, &present) != 0) return;  // TIOCGWINSZ
+  if (wanted.rows == present.rows && wanted.columns == present.columns) return;
+  ioctl(to, 0x5414, &wanted);  // TIOCSWINSZ
+}
+
+// A pseudo-terminal: what is written to its second end is read from the first, byte for byte and without a wait.
+static inline int csystem_pseudo_terminal(int ends[2]) {
+  int locked = 0;
+  struct termios settings;
+  ends[0] = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  if (ends[0] < 0) return -1;
+  ioctl(ends[0], 0x40045431, &locked);                                // TIOCSPTLCK
+  ends[1] = ioctl(ends[0], 0x5441, O_RDWR | O_NOCTTY | O_CLOEXEC);    // TIOCGPTPEER
+  if (ends[1] < 0 || tcgetattr(ends[1], &settings) != 0) {
+    if (ends[1] >= 0) close(ends[1]);
+    close(ends[0]);
+    return -1;
+  }
+  settings.c_oflag &= ~(tcflag_t)OPOST;
+  settings.c_lflag &= ~(tcflag_t)ECHO;
+  tcsetattr(ends[1], TCSANOW, &settings);
+  return 0;
 }
 
 // The signals that are ignored: bit N - 1 is signal N. By system calls, because glibc keeps two signals to itself.

@@ -60,6 +60,12 @@ enum StandardStreams {
     return 0
   }
 
+  /// Whether some bytes can be written at once.
+  static func isWritable(_ descriptor: Int32) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    return unsafe poll(&entry, 1, 0) > 0
+  }
+
   /// The bytes that are still to be read of stdin, where it is a file.
   static var inputSize: Int? {
     var status = stat()

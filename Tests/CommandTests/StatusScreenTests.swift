@@ -180,6 +180,6 @@ import WorkQueue
     #expect(Quoted.shellWord("a b") == "'a b'")
     #expect(Quoted.shellWord("") == "''")
     #expect(Quoted.shellWord("it's") == #"'it'\''s'"#)
-    #expect(Quoted.plain("a\u{1b}[2J\nb") == #"a\x1b[2J\x0ab"#)
+    #expect(Quoted.plain("a\u{1b}[2J\nb") == #"a\x1b[2J\nb"#)
   }
 }

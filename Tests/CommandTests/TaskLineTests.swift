@@ -36,6 +36,24 @@ import Testing
     #expect(TaskLine.beginning(of: Array("short".utf8)) == "'short'")
     #expect(TaskLine.beginning(of: [0xff]) == #"b'\xff'"#)
   }
+
+  @Test(arguments: [
+    ("cat.jpg", "cat.jpg"), ("cat.jpg\n", "cat.jpg"), ("", "(empty)"), ("\n", "(empty)"),
+    ("a\nb\tc\r\n", #"a\nb\tc\r"#), ("\u{1b}[2Jx\u{202e}", #"\x1b[2Jx\u202e"#), ("it's", "it's"),
+    ("grün", "grün"),
+    (String(repeating: "x", count: 40), String(repeating: "x", count: 40)),
+    (String(repeating: "x", count: 41), String(repeating: "x", count: 40) + "…"),
+    (String(repeating: "é", count: 300), String(repeating: "é", count: 40) + "…"),
+  ])
+  func `names a task by one line of its body's first 40 characters`(body: String, name: String) {
+    #expect(TaskLine.name(of: Array(body.utf8)) == name)
+  }
+
+  @Test func `names a task by escaped bytes when its body is no text`() {
+    #expect(TaskLine.name(of: [0xff, 0x0a, 0x41]) == #"b'\xff\nA'"#)
+    let long = TaskLine.name(of: [UInt8](repeating: 0xfe, count: 1 << 20))
+    #expect(long == "b'\(String(repeating: #"\xfe"#, count: 40))'…")
+  }
 }
 
 @Suite(.units) struct FailedReportTests {

@@ -45,8 +45,9 @@ import Testing
     let tasks = (1...30).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     for _ in 0..<24 {
-      let worker = try worker(queue, ["--prefetch", "30", "--grace", "50ms"], script: "exec sleep 60").start()
-      try worker.waitForError("task 1 started")
+      let worker = try worker(queue, ["-v", "--prefetch", "30", "--grace", "50ms"], script: "exec sleep 60")
+        .start()
+      try worker.waitForStart(of: 1)
       worker.signal(SIGTERM)
       let result = try worker.end()
       #expect(result.status == 0)
@@ -65,9 +66,9 @@ import Testing
     let gate = try TemporaryFile("")
     let script = "read t; while [ -e '\(gate.path)' ]; do sleep 0.1; done; echo $t"
     // All five, and the second copies of those that were being replaced when the connection was cut.
-    let worker = try worker(queue, ["--prefetch", "0"], script: script)
+    let worker = try worker(queue, ["-v", "--prefetch", "0"], script: script)
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
-    try worker.waitForError("task 1 started")
+    try worker.waitForStart(of: 1)
     for cut in 1...16 {
       proxy.cut()
       try waitUntil("it has connected \(cut) times") {

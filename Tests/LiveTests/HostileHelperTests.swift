@@ -24,7 +24,7 @@ import Testing
     let script = "read x; echo 0 >&3; read x; printf 0 >&3; exit 0"
     let result = try run(["--window", "2"], script: script)
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: ended without a result: exit status 0"),
+      result.error.contains("[2] b: attempt 1 of 5 failed: ended without a result: exit status 0"),
       "\(result.error)")
   }
 
@@ -41,9 +41,9 @@ import Testing
       ["--window", "3"], script: "mkdir '/tmp/\(queue)' 2>/dev/null && { \(script); }; \(good)")
     try FileManager.default.removeItem(atPath: "/tmp/\(queue)")
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1 done"), "\(result.error)")
+    #expect(result.error.contains("[1] a: done"), "\(result.error)")
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: no result on descriptor 3: '"), "\(result.error)")
+      result.error.contains("[2] b: attempt 1 of 5 failed: no result on descriptor 3: '"), "\(result.error)")
     #expect(result.error.contains("2 done, 1 parked"), "\(result.error)")
   }
 

@@ -88,11 +88,11 @@ import Testing
     let directory = try Directory()
     let socket = try ServiceSocket(at: "\(directory.path)/notify")
     try publish(["long"], to: queue)
-    var program = worker(queue, ["--count", "1"], script: "sleep 600")
+    var program = worker(queue, ["-v"], script: "sleep 600")
     program.environment["NOTIFY_SOCKET"] = "\(directory.path)/notify"
     program.environment["WATCHDOG_USEC"] = "200000"
     let running = try program.start()
-    try running.waitForError("task 1 started")
+    try running.waitForStart(of: 1)
     try waitUntil("it is fed") { socket.told.count { $0 == "WATCHDOG=1" } >= 10 }
     running.signal(SIGTERM)
     try running.waitForError("finishing 1 running task")
@@ -107,13 +107,13 @@ import Testing
     try publish(["a"], to: queue)
     // The shell names the file that it gives as stderr, as systemd names the journal's socket.
     let script = """
-      exec 2>"$2"; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "$0" work -q "$1" --drain -- false; exit 0
+      exec 2>"$2"; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "$0" work -q "$1" --drain -v -- false; exit 0
       """
     try expect(
       Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue, file]).run().status, equals: 0)
     let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
-    #expect(lines.contains { $0.hasPrefix("<6>workq: task 1 started") }, "\(lines)")
-    #expect(lines.contains { $0.hasPrefix("<4>workq: task 1: attempt 1 of 5 failed") }, "\(lines)")
+    #expect(lines.contains { $0.hasPrefix("<7>workq: [1] a: started") }, "\(lines)")
+    #expect(lines.contains { $0.hasPrefix("<4>workq: [1] a: attempt 1 of 5 failed") }, "\(lines)")
     #expect(lines.allSatisfy { $0.wholeMatch(of: /<[3467]>workq: .*/) != nil }, "\(lines)")
     let plain = try worker(queue, ["--drain", "--idle-timeout", "1s"], script: "true").run()
     #expect(!plain.error.contains("<"))
@@ -127,7 +127,7 @@ import Testing
     try publish(["good", "bad", "good"], to: queue)
     let options = ["--metrics", file, "--worker-name", "a \"b\"", "--on-failure", "park"]
     let running = try worker(queue, options, script: "read -r t; [ $t = good ]").start()
-    try running.waitForError("task 3 done")
+    try running.waitForError("[3] good: done")
     let second = try worker(queue, ["--metrics", file], script: "true").run()
     #expect(second.status == 73)
     #expect(second.error.contains("another worker writes it"), "\(second.error)")

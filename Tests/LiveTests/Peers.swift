@@ -157,6 +157,17 @@ func worker(_ queue: String, _ options: [String] = [], script: String) -> Progra
   Program.workq(["work", "-q", queue] + options + ["--", "sh", "-c", script])
 }
 
+extension RunningProgram {
+  /// Waits until a worker that is `--verbose` has started its task of this number.
+  func waitForStart(of task: Int) throws {
+    try waitUntil("task \(task) starts (so far: \(output)\(error))", within: 120) { hasStarted(task) }
+  }
+
+  func hasStarted(_ task: Int) -> Bool {
+    error.split(separator: "\n").contains { $0.hasPrefix("workq: [\(task)] ") && $0.contains(": started") }
+  }
+}
+
 /// Whether a process runs; one that only waits to be reaped does not.
 func isAlive(_ pid: String) -> Bool {
   let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)

@@ -63,11 +63,11 @@ import Testing
     let worker = try Self.worker(
       on: queue,
       [
-        "WORKQ_OPTIONS": "\(options) --jobs 1", "WORKQ_COMMAND": "/bin/sh \(script.path) \(gate.path)",
+        "WORKQ_OPTIONS": "\(options) --jobs 1 -v", "WORKQ_COMMAND": "/bin/sh \(script.path) \(gate.path)",
       ]
     ).start()
     try waitUntil("a task is being worked on") { try waiting(in: queue) == 1 }
-    try worker.waitForError("task 1 started")
+    try worker.waitForStart(of: 1)
     worker.signal(SIGTERM)
     try worker.waitForError("stopping")
     #expect(worker.isRunning)

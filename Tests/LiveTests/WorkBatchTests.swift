@@ -69,8 +69,8 @@ import Testing
     let result = try batch(script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: no picture (exit status 65)"), "\(result.error)")
-    #expect(result.error.contains("task 3 done"), "\(result.error)")
+      result.error.contains("[2] b: attempt 1 of 5 failed: no picture (exit status 65)"), "\(result.error)")
+    #expect(result.error.contains("[3] c: done"), "\(result.error)")
     #expect(result.error.contains("2 done, 1 scheduled for retry, 1 parked"), "\(result.error)")
   }
 
@@ -151,7 +151,8 @@ import Testing
     let result = try batch(["--timeout", "1s", "--kill-after", "200ms"], script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: timed out after 1 s, after "), "\(result.error)")
+      result.error.contains("[2] slow: attempt 1 of 5 failed: timed out after 1 s, after "), "\(result.error)"
+    )
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
   }
 

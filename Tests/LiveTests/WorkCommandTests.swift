@@ -134,7 +134,7 @@ import Testing
     try publish(["quick"], to: queue)
     let result = try worker(queue, ["--count", "1"], script: "sleep 600 & echo $!").run()
     #expect(result.status == 0)
-    #expect(result.error.contains("task 1 done"))
+    #expect(result.error.contains("[1] quick: done"))
     try waitUntil("it is gone") { !isAlive(result.outputLines[0]) }
   }
 
@@ -166,12 +166,19 @@ import Testing
     let result = try worker(queue, ["--count", "1"], script: "cat; echo err >&2; exit 0").run()
     #expect(result.output == "a")
     let lines = result.error.split(separator: "\n")
-    #expect(lines.count == 4)
-    #expect(lines[0].hasPrefix("workq: task 1 started (id "))
-    #expect(lines[1] == "err")
-    #expect(lines[2].wholeMatch(of: /workq: task 1 done in [0-9]+(\.[0-9]{1,3})? s/) != nil, "\(lines[2])")
-    #expect(lines[3].hasPrefix("workq: stopped after "))
-    #expect(lines[3].contains(": 1 done; "))
+    #expect(lines.count == 3)
+    #expect(lines[0] == "err")
+    #expect(lines[1].wholeMatch(of: /workq: \[1\] a: done in [0-9]+(\.[0-9])? m?s/) != nil, "\(lines[1])")
+    #expect(lines[2].hasPrefix("workq: stopped after "))
+    #expect(lines[2].contains(": 1 done; "))
+  }
+
+  @Test func `prints when a task starts, and its id, with -v only`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let result = try worker(queue, ["-v", "--count", "1"], script: "exit 0").run()
+    let start = result.error.split(separator: "\n").first { $0.contains("started") }
+    #expect(start?.wholeMatch(of: /workq: \[1\] a: started \(id [0-9a-f-]{36}\)/) != nil, "\(result.error)")
   }
 
   @Test func `jobs run side by side, as many as were asked for`() throws {
@@ -192,8 +199,8 @@ import Testing
     let gate = FileManager.default.temporaryDirectory.appending(path: "workq-gate-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: gate) }
     let script = "until [ -e '\(gate)' ]; do sleep 0.05; done"
-    let worker = try worker(queue, ["-j", "2", "--prefetch", "10"], script: script).start()
-    try worker.waitForError("task 2 started")
+    let worker = try worker(queue, ["-v", "-j", "2", "--prefetch", "10"], script: script).start()
+    try worker.waitForStart(of: 2)
     try waitUntil("ten are taken") { try waiting(in: queue) == 10 }
     worker.signal(SIGTERM)
     try worker.waitForError("finishing 2 running tasks; press Ctrl-C again to stop now; requeued 8 tasks")

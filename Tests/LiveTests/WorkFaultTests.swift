@@ -128,8 +128,8 @@ import Testing
     let body = String(repeating: "x", count: 2000)
     let input = Array((1...100_000).map { _ in "\(body)\n" }.joined().utf8)
     try expect(Program.workq("publish", "-l", "-q", queue).run(input: input).status, equals: 0)
-    let worker = try worker(queue, options + ["--heartbeat", "1s"], script: "exec sleep 600").start()
-    try worker.waitForError("task 1 started")
+    let worker = try worker(queue, options + ["-v", "--heartbeat", "1s"], script: "exec sleep 600").start()
+    try worker.waitForStart(of: 1)
     var counts: [Int] = []
     try waitUntil("it takes no more") {
       counts.append(try waiting(in: queue))

@@ -25,8 +25,8 @@ import Testing
 
   @Test func `prints its state and goes on when USR1 arrives`() throws {
     let queue = try queue(["a"])
-    let worker = try work(queue, ["--drain"], "exec sleep 2").start()
-    try worker.waitForError("task 1 started")
+    let worker = try work(queue, ["-v", "--drain"], "exec sleep 2").start()
+    try worker.waitForStart(of: 1)
     worker.signal(SIGUSR1)
     try worker.waitForError("consuming '\(queue)' for ")
     let result = try worker.end()

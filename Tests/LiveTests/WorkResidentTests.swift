@@ -33,13 +33,15 @@ import Testing
     let options = ["--window", "\(window)", "--on-exit", "9=drop"]
     let result = try resident(queue, options, script: loop("echo \"$x\" >&3")).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1 done in "), "\(result.error)")
+    #expect(result.error.contains("[1] 0: done in "), "\(result.error)")
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: not a picture (exit status 65), "),
+      result.error.contains("[2] 65 not a picture: attempt 1 of 5 failed: not a picture (exit status 65), "),
       "\(result.error)")
     #expect(
-      result.error.contains("task 3: attempt 1 of 5 failed: slow down (exit status 75), "), "\(result.error)")
-    #expect(result.error.contains("task 4: attempt 1 of 5 failed: exit status 9, "), "\(result.error)")
+      result.error.contains(
+        "[3] 75 retry-in=37s slow down: attempt 1 of 5 failed: slow down (exit status 75), "),
+      "\(result.error)")
+    #expect(result.error.contains("[4] 9: attempt 1 of 5 failed: exit status 9, "), "\(result.error)")
     #expect(result.error.contains("2 done, 1 scheduled for retry, 1 parked, 1 dropped; "), "\(result.error)")
     try expectWaiting(in: retryQueue(of: queue, after: .seconds(40)), equals: 1)
     let headers = try #require(try parked(queue)["65 not a picture"])
@@ -145,7 +147,7 @@ import Testing
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try running.end()
     #expect(result.status == 0, "\(result.error)")
-    #expect(result.error.contains("task 1 done in "), "\(result.error)")
+    #expect(result.error.contains("[1] a: done in "), "\(result.error)")
     #expect(result.error.contains("the connection that delivered it is gone"), "\(result.error)")
     #expect(result.error.contains("2 done, 2 to be redelivered"), "\(result.error)")
     #expect(result.outputLines == ["a", "b", "a", "b"])
@@ -165,7 +167,8 @@ import Testing
     let result = try worker(queue, options, script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: timed out after 2 s, after "), "\(result.error)")
+      result.error.contains("[2] stuck: attempt 1 of 5 failed: timed out after 2 s, after "),
+      "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
     #expect(result.output.ranges(of: "start").count == 2)
     #expect(result.output.ranges(of: "first").count == 3)
@@ -182,7 +185,8 @@ import Testing
       + loop("case $x in late) sleep 600 & wait;; esac; sleep 1; echo 0 >&3")
     let result = try resident(queue, ["--window", "4", "--timeout", "2500ms"], script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 4: attempt 1 of 5 failed: timed out after 2.5 s"), "\(result.error)")
+    #expect(
+      result.error.contains("[4] late: attempt 1 of 5 failed: timed out after 2.5 s"), "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
   }
 
@@ -249,7 +253,7 @@ import Testing
     let result = try resident(queue, ["--window", "4", "--output", "tagged"], script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: ended without a result: \(words), after "),
+      result.error.contains("[2] bad: attempt 1 of 5 failed: ended without a result: \(words), after "),
       "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
     let headers = try #require(try parked(queue)["bad"])
@@ -409,7 +413,7 @@ import Testing
       "trap '' TERM; echo $$; " + loop("[ $x = b ] && exec sleep 600; echo 0 >&3") + "; exec sleep 600"
     let options = ["--resident=lines", "-j", "2", "--output", "passthrough"]
     let running = try worker(queue, options, script: script).start()
-    try running.waitForError("task 1 done")
+    try running.waitForError("[1] a: done")
     running.signal(SIGTERM)
     try running.waitForError("finishing 1 running task")
     running.signal(SIGTERM)

@@ -20,9 +20,9 @@ import Testing
       "read x; case $x in good) echo 0 >&3; exit 9;; *) echo '65 not a picture' >&$WORKQ_RESULT_FD;; esac"
     let result = try worker(queue, ["--count", "2"], script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1 done in "), "\(result.error)")
+    #expect(result.error.contains("[1] good: done in "), "\(result.error)")
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: not a picture (exit status 65), after "),
+      result.error.contains("[2] bad: attempt 1 of 5 failed: not a picture (exit status 65), after "),
       "\(result.error)")
     #expect(result.error.contains("1 task failed: not a picture (1); 1 parked in"), "\(result.error)")
     let headers = try #require(try parked(queue)["bad"])
@@ -38,7 +38,7 @@ import Testing
     let script = "exec 3>&-; read x; [ $x = a ]"
     let result = try worker(queue, ["--count", "2", "--on-failure", "park"], script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 2: attempt 1 of 5 failed: exit status 1, "), "\(result.error)")
+    #expect(result.error.contains("[2] b: attempt 1 of 5 failed: exit status 1, "), "\(result.error)")
   }
 
   @Test func `retry-in delays the next attempt by the next delay of the worker's own`() throws {
@@ -47,7 +47,7 @@ import Testing
     let result = try worker(queue, ["--count", "1"], script: "echo 75 retry-in=37s slow down >&3").run()
     #expect(result.status == 0)
     #expect(
-      result.error.contains("task 1: attempt 1 of 5 failed: slow down (exit status 75), after "),
+      result.error.contains("[1] busy: attempt 1 of 5 failed: slow down (exit status 75), after "),
       "\(result.error)")
     #expect(result.error.contains("; retry in 40 s"), "\(result.error)")
     try expectWaiting(in: retryQueue(of: queue, after: .seconds(40)), equals: 1)
@@ -60,9 +60,10 @@ import Testing
     let options = ["--count", "2", "--timeout", "300ms", "--on-failure", "park"]
     let result = try worker(queue, options, script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1: attempt 1 of 5 failed: killed by SIGKILL, "), "\(result.error)")
     #expect(
-      result.error.contains("task 2: attempt 1 of 5 failed: timed out after 0.3 s, "), "\(result.error)")
+      result.error.contains("[1] signal: attempt 1 of 5 failed: killed by SIGKILL, "), "\(result.error)")
+    #expect(
+      result.error.contains("[2] timeout: attempt 1 of 5 failed: timed out after 0.3 s, "), "\(result.error)")
   }
 
   @Test(arguments: [
@@ -82,7 +83,7 @@ import Testing
     try publish(["a"], to: queue)
     let result = try worker(queue, ["--count", "1", "--on-failure", "park"], script: script).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1: attempt 1 of 5 failed: \(reason)"), "\(result.error)")
+    #expect(result.error.contains("[1] a: attempt 1 of 5 failed: \(reason)"), "\(result.error)")
     let recorded = try parked(queue)["a"]?["x-workq-reason"] as? String
     #expect(recorded?.hasPrefix(reason) == true, "\(recorded ?? "")")
   }
@@ -94,7 +95,7 @@ import Testing
     let result = try worker(queue, ["--count", "1", "--on-failure", "drop"], script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("task 1: attempt 1 of 5 failed: half a line (exit status 7), "), "\(result.error)"
+      result.error.contains("[1] a: attempt 1 of 5 failed: half a line (exit status 7), "), "\(result.error)"
     )
     if let pid = result.outputLines.first.flatMap({ Int32($0) }) { kill(pid, SIGKILL) }
   }

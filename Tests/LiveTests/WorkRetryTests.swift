@@ -17,7 +17,7 @@ import Testing
       queue, options + ["--idle-timeout", "10s"], script: "echo \"attempt $WORKQ_ATTEMPT\" >&2; exit 3"
     ).run()
     #expect(result.status == 1)
-    #expect(result.error.contains("task 1: attempt 1 of 3 failed: exit status 3, after "))
+    #expect(result.error.contains("[1] the task: attempt 1 of 3 failed: exit status 3, after "))
     #expect(result.error.contains("retry in 0.3 s"))
     #expect(result.error.contains("retry in 0.6 s"))
     #expect(result.error.contains("parked in '\(queue).failed'"))

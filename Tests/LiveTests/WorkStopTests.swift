@@ -92,8 +92,8 @@ import Testing
     let gate = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: gate) }
     let script = "until [ -e '\(gate)' ]; do sleep 0.05; done; cat; echo"
-    let worker = try worker(queue, ["-j", "8"], script: script).start()
-    try worker.waitForError("task 8 started")
+    let worker = try worker(queue, ["-v", "-j", "8"], script: script).start()
+    try worker.waitForStart(of: 8)
     worker.signal(signal)
     try worker.waitForError("stopping: finishing 8 running tasks")
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
@@ -108,8 +108,9 @@ import Testing
   func `two signals end what runs, hand it back, and are what the worker dies of`(signal: Int32) throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
-    let worker = try worker(queue, ["-j", "2", "--prefetch", "2"], script: "echo $$; exec sleep 600").start()
-    try worker.waitForError("task 2 started")
+    let worker = try worker(queue, ["-v", "-j", "2", "--prefetch", "2"], script: "echo $$; exec sleep 600")
+      .start()
+    try worker.waitForStart(of: 2)
     worker.signal(signal)
     try worker.waitForError("finishing 2 running tasks")
     worker.signal(signal)
@@ -122,9 +123,11 @@ import Testing
   @Test func `a command that will not end does not keep the second signal up for long`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
-    let worker = try worker(queue, ["--kill-after", "1h"], script: "trap '' TERM; sleep 600; sleep 600")
-      .start()
-    try worker.waitForError("task 1 started")
+    let worker = try worker(
+      queue, ["-v", "--kill-after", "1h"], script: "trap '' TERM; sleep 600; sleep 600"
+    )
+    .start()
+    try worker.waitForStart(of: 1)
     worker.signal(SIGTERM)
     try worker.waitForError("finishing 1 running task")
     worker.signal(SIGTERM)
@@ -135,8 +138,8 @@ import Testing
   @Test func `running tasks have as long as the grace, then they are ended and go back`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
-    let worker = try worker(queue, ["--grace", "500ms"], script: "exec sleep 600").start()
-    try worker.waitForError("task 1 started")
+    let worker = try worker(queue, ["-v", "--grace", "500ms"], script: "exec sleep 600").start()
+    try worker.waitForStart(of: 1)
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
@@ -174,8 +177,8 @@ import Testing
   @Test func `a terminal's Ctrl-C reaches only the worker`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
-    let worker = try worker(queue, script: "sleep 1; echo survived").inTerminal().start()
-    try worker.waitForOutput("task 1 started")
+    let worker = try worker(queue, ["-v"], script: "sleep 1; echo survived").inTerminal().start()
+    try worker.waitForOutput("[1] a: started")
     try worker.type("\u{3}")
     let result = try worker.end()
     #expect(result.status == 0)
@@ -193,7 +196,7 @@ import Testing
       """
     try publish(["a"], to: queue)
     let worker = try Program("/usr/bin/python3", ["-c", script, TestEnvironment.binary, queue]).start()
-    try worker.waitForError("task 1 done")
+    try worker.waitForError("[1] a: done")
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
   }
@@ -269,9 +272,9 @@ import Testing
     defer { proxy.stop() }
     let queue = freshQueue()
     try publish(["a"], to: queue)
-    let worker = try worker(queue, ["--count", "2"], script: "sleep 1; echo $WORKQ_REDELIVERED")
+    let worker = try worker(queue, ["-v", "--count", "2"], script: "sleep 1; echo $WORKQ_REDELIVERED")
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
-    try worker.waitForError("task 1 started")
+    try worker.waitForStart(of: 1)
     proxy.cut()
     let result = try worker.end()
     #expect(result.status == 0)

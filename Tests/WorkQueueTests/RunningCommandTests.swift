@@ -213,7 +213,7 @@ import Testing
     #expect(String(decoding: error, as: UTF8.self) == "[9] err\n")
   }
 
-  @Test(arguments: [OutputMode.grouped, .tagged])
+  @Test(arguments: [OutputMode.grouped, .tagged, .passthrough])
   func `the last kilobyte of stderr is kept`(mode: OutputMode) throws {
     var options = options("sh", "-c", "seq 1 2000 >&2")
     options.output = mode
@@ -224,10 +224,14 @@ import Testing
     #expect(tail.suffix(10) == Array("1999\n2000\n".utf8)[...])
   }
 
-  @Test func `passing output through keeps nothing`() throws {
-    var options = options("true")
-    options.output = .passthrough
-    try expect(run(options), equals: Result(status: 0, output: "", error: ""))
+  @Test func `passes stdout on together with stderr only where both are one file`() throws {
+    let (one, other) = (try TemporaryFile(""), try TemporaryFile(""))
+    let files = [one, other].map { open($0.path, O_WRONLY | O_CLOEXEC) }
+    let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
+    defer { for file in files + [null] { close(file) } }
+    #expect(OutputRelay(stdout: files[0], stderr: files[0]).hasBoth)
+    #expect(!OutputRelay(stdout: files[0], stderr: files[1]).hasBoth)
+    #expect(!OutputRelay(stdout: null, stderr: null).hasBoth, "where nothing is kept there is no order")
   }
 
   private func isAlive(_ pid: pid_t) -> Bool {

@@ -256,7 +256,7 @@ package struct Pipeline: ~Copyable {
     case .channelClosed(let error): try channelClosed(error)
     case .blocked(let reason): notices.append(.blocked(reason: reason))
     case .unblocked: notices.append(.unblocked)
-    case .delivered, .got, .cancelled: break
+    case .delivered, .got, .counted, .cancelled: break
     }
   }
 

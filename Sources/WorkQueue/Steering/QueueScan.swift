@@ -133,7 +133,7 @@ struct QueueScan: ~Copyable {
         if isEnd { return .end }
       case .cancelled:
         throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "the queue was deleted meanwhile")
-      case .confirmed, .returned, .channelClosed, .blocked, .unblocked: break
+      case .confirmed, .returned, .counted, .channelClosed, .blocked, .unblocked: break
       case nil:
         if isStopped && question == nil { return .end }
         if wakeUp.hasPassed {

@@ -136,7 +136,7 @@ final class BatchRunner: Runner {
       // What it still writes is of no use.
       if run.isEnding { run.isMuted = true }
     }
-    if command.options.output == .tagged { runs.readOutput(ready, show) }
+    if command.options.output.isReadMeanwhile { runs.readOutput(ready, show) }
   }
 
   /// Takes what the command has written of single tasks.

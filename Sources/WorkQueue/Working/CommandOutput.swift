@@ -2,7 +2,7 @@ internal import Glibc
 
 /// How the output of commands that run side by side is kept apart.
 package enum OutputMode: String, CaseIterable, Sendable {
-  /// The command writes to our stdout and stderr itself.
+  /// The command writes to our stdout and stderr as if they were its own: see `OutputRelay`.
   case passthrough
   /// Each line comes at once, with the task's number in front.
   case tagged
@@ -10,6 +10,9 @@ package enum OutputMode: String, CaseIterable, Sendable {
   case grouped
   /// The same, byte for byte, also without a line's end.
   case captured
+
+  /// Whether output is read while the command runs.
+  var isReadMeanwhile: Bool { self == .tagged || self == .passthrough }
 }
 
 /// Which of a command's two outputs.
@@ -27,69 +30,56 @@ final class CommandOutput {
   /// What is read of a pipe in one go, in bytes, so that a flood delays nothing else.
   private static let largestTurn = 1 << 18
 
+  /// An output of the command's that comes by us.
+  private struct Source {
+    let stream: OutputStream
+    /// A file that the command appends to, or a channel that we read.
+    let descriptor: Int32
+    var lines: TaggedLines
+    /// Whether its end is kept.
+    let hasTail: Bool
+  }
+
   /// What becomes the command's stdout and stderr.
   private(set) var writeEnds = (stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
   private let mode: OutputMode
-  /// Files that the command appends to, or pipes that we read; empty for passthrough.
-  private var readEnds: [(stream: OutputStream, descriptor: Int32, lines: TaggedLines)] = []
+  private let relay: OutputRelay
+  private var sources: [Source] = []
   private var tail: [UInt8] = []
+  /// Whether our own output takes no more of what is relayed.
+  private var isBlocked = false
 
-  init(_ mode: OutputMode, number: Int, in directory: String) throws(SystemError) {
-    self.mode = mode
+  init(
+    _ mode: OutputMode, number: Int, in directory: String, relay: OutputRelay = .standard
+  ) throws(SystemError) {
+    (self.mode, self.relay) = (mode, relay)
     switch mode {
-    case .passthrough: return
+    case .passthrough:
+      guard let (read, write) = try relay.open() else { return }
+      sources.append(
+        Source(stream: relay.stream, descriptor: read, lines: TaggedLines(number), hasTail: true))
+      writeEnds = (relay.hasBoth ? write : STDOUT_FILENO, write)
     case .grouped, .captured:
-      for stream in [OutputStream.stdout, .stderr] {
-        let file = try Files.empty(in: directory)
-        readEnds.append((stream, file, TaggedLines(number)))
-        setWriteEnd(of: stream, file)
-      }
+      for stream in [OutputStream.stdout, .stderr] { add(stream, number, try Files.empty(in: directory)) }
     case .tagged:
       for stream in [OutputStream.stdout, .stderr] {
         let (read, write) = try Files.pipe()
-        readEnds.append((stream, read, TaggedLines(number)))
+        add(stream, number, read)
         setWriteEnd(of: stream, write)
       }
     }
   }
 
   deinit {
-    if mode == .tagged { began() }
-    for (_, descriptor, _) in readEnds { close(descriptor) }
+    began()
+    for source in sources { close(source.descriptor) }
   }
 
-  /// The descriptors that have something to read now and then.
-  var descriptors: [Int32] { mode == .tagged ? readEnds.map(\.descriptor) : [] }
-
-  /// The command has its ends: a pipe ends when those do.
-  func began() {
-    guard mode == .tagged else { return }
-    for end in [writeEnds.stdout, writeEnds.stderr] where end > STDERR_FILENO { close(end) }
-    writeEnds = (STDOUT_FILENO, STDERR_FILENO)
-  }
-
-  /// Hands on what has been written, as far as it is to be shown now.
-  func readLines(_ sink: Sink) {
-    guard mode == .tagged else { return }
-    for index in readEnds.indices.reversed() where !readSome(index, sink) {
-      finishLines(index, sink)
-      close(readEnds.remove(at: index).descriptor)
-    }
-  }
-
-  /// Hands on the rest, after the command's end; nothing comes after it.
-  ///
-  /// - Returns: the last of what was written to stderr, where it came by us.
-  func finish(_ sink: Sink) -> [UInt8] {
-    switch mode {
-    case .passthrough: break
-    case .tagged:
-      readLines(sink)
-      for index in readEnds.indices { finishLines(index, sink) }
-    case .grouped, .captured:
-      for (stream, file, _) in readEnds { copy(file, stream, sink) }
-    }
-    return tail
+  private func add(_ stream: OutputStream, _ number: Int, _ descriptor: Int32) {
+    sources.append(
+      Source(
+        stream: stream, descriptor: descriptor, lines: TaggedLines(number), hasTail: stream == .stderr))
+    setWriteEnd(of: stream, descriptor)
   }
 
   private func setWriteEnd(of stream: OutputStream, _ descriptor: Int32) {
@@ -99,47 +89,101 @@ final class CommandOutput {
     }
   }
 
+  private var isRead: Bool { mode.isReadMeanwhile }
+
+  /// The descriptors that have something to read now and then.
+  var descriptors: [Int32] { isRead ? sources.map(\.descriptor) : [] }
+
+  /// The command has its ends: a channel ends when those do.
+  func began() {
+    guard isRead else { return }
+    for end in Set([writeEnds.stdout, writeEnds.stderr]) where end > STDERR_FILENO { close(end) }
+    writeEnds = (STDOUT_FILENO, STDERR_FILENO)
+  }
+
+  /// Watches what it reads, or what must take what it has read.
+  func watch(on loop: inout EventLoop) {
+    if isBlocked { return relay.watch(on: &loop) }
+    for descriptor in descriptors { loop.watch(descriptor) }
+  }
+
+  /// Whether there may be something to read.
+  func isReady(_ ready: some Sequence<Int32>) -> Bool {
+    isBlocked ? relay.isReady(ready) : descriptors.contains { ready.contains($0) }
+  }
+
+  /// Hands on what has been written, as far as it is to be shown now.
+  func readLines(_ sink: Sink) {
+    guard isRead else { return }
+    for index in sources.indices.reversed() where !readSome(index, hasEnded: false, sink) {
+      finishLines(index, sink)
+      close(sources.remove(at: index).descriptor)
+    }
+  }
+
+  /// Hands on the rest, after the command's end; nothing comes after it.
+  ///
+  /// - Returns: the last of what was written to stderr, where it came by us.
+  func finish(_ sink: Sink) -> [UInt8] {
+    for index in sources.indices {
+      if isRead {
+        _ = readSome(index, hasEnded: true, sink)
+        finishLines(index, sink)
+      } else {
+        copy(index, sink)
+      }
+    }
+    return tail
+  }
+
   /// Reads what is there, up to `largestTurn`; a pipe holds less, once nobody writes to it any more.
   ///
   /// - Returns: false when nothing will come any more.
-  private func readSome(_ index: Int, _ sink: Sink) -> Bool {
-    var buffer = [UInt8](repeating: 0, count: 65_536)
+  private func readSome(_ index: Int, hasEnded: Bool, _ sink: Sink) -> Bool {
+    let (source, isRelayed) = (sources[index], mode == .passthrough)
+    var buffer = [UInt8](repeating: 0, count: isRelayed ? OutputRelay.pieceSize : 65_536)
     var total = 0
+    if isRelayed { relay.resize(source.descriptor) }
     while total < Self.largestTurn {
-      let count = unsafe read(readEnds[index].descriptor, &buffer, buffer.count)
+      isBlocked = isRelayed && !hasEnded && !relay.takesMore
+      if isBlocked { return true }
+      let count = unsafe read(source.descriptor, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return count < 0 }
+      // A terminal that nobody has open any more is an error, and no end.
+      guard count > 0 else { return count < 0 && errno != EIO }
       total += count
-      let stream = readEnds[index].stream
-      keepTail(stream, buffer[..<count])
-      let lines = readEnds[index].lines.add(buffer[..<count])
-      if !lines.isEmpty { sink(stream, lines[...]) }
+      keepTail(source, buffer[..<count])
+      let shown = isRelayed ? Array(buffer[..<count]) : sources[index].lines.add(buffer[..<count])
+      if !shown.isEmpty { sink(source.stream, shown[...]) }
     }
     return true
   }
 
   private func finishLines(_ index: Int, _ sink: Sink) {
-    let lines = readEnds[index].lines.finish()
-    if !lines.isEmpty { sink(readEnds[index].stream, lines[...]) }
+    let lines = sources[index].lines.finish()
+    if !lines.isEmpty { sink(sources[index].stream, lines[...]) }
   }
 
-  private func copy(_ file: Int32, _ stream: OutputStream, _ sink: Sink) {
+  private func copy(_ index: Int, _ sink: Sink) {
+    let source = sources[index]
     var (buffer, offset, last) = ([UInt8](repeating: 0, count: 65_536), 0, UInt8(ascii: "\n"))
     // So that the next task's output begins on a line of its own.
-    defer { if mode == .grouped && last != UInt8(ascii: "\n") { sink(stream, [UInt8(ascii: "\n")]) } }
+    defer {
+      if mode == .grouped && last != UInt8(ascii: "\n") { sink(source.stream, [UInt8(ascii: "\n")]) }
+    }
     while true {
-      let count = unsafe pread(file, &buffer, buffer.count, offset)
+      let count = unsafe pread(source.descriptor, &buffer, buffer.count, offset)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }
-      keepTail(stream, buffer[..<count])
-      sink(stream, buffer[..<count])
+      keepTail(source, buffer[..<count])
+      sink(source.stream, buffer[..<count])
       offset += count
       last = buffer[count - 1]
     }
   }
 
-  private func keepTail(_ stream: OutputStream, _ bytes: ArraySlice<UInt8>) {
-    guard stream == .stderr else { return }
+  private func keepTail(_ source: Source, _ bytes: ArraySlice<UInt8>) {
+    guard source.hasTail else { return }
     tail += bytes.suffix(Self.tailSize)
     tail.removeFirst(max(0, tail.count - Self.tailSize))
   }

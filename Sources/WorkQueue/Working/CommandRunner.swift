@@ -124,7 +124,7 @@ final class CommandRunner: Runner {
     for run in runs.withResults(ready) {
       if let complaint = readResults(run, hasEnded: false) { runs.end(run, .noResult(complaint)) }
     }
-    if command.options.output == .tagged { runs.readOutput(ready, show) }
+    if command.options.output.isReadMeanwhile { runs.readOutput(ready, show) }
   }
 
   /// Hands on what a command has written.

@@ -193,6 +193,11 @@ struct Link: ~Copyable {
     mayHoldEvents = true
   }
 
+  /// Asks how many tasks wait; the answer comes as an event.
+  mutating func requestCount() throws(AMQPError) {
+    try subscription?.requestCount()
+  }
+
   /// What the broker says of the queue; nil when it is gone.
   mutating func queueStatus() throws(AMQPError) -> Queue.Status? {
     mayHoldEvents = true

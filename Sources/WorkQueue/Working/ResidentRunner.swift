@@ -189,7 +189,7 @@ final class ResidentRunner: Runner {
     where process.isWorking && !process.input.hasUnsent && ready.contains(process.input.writeEnd) {
       stopGiving(to: process)
     }
-    if command.options.output == .tagged { runs.readOutput(ready, show) }
+    if command.options.output.isReadMeanwhile { runs.readOutput(ready, show) }
   }
 
   private func readResults(of process: ResidentProcess, turns: Int, _ now: Deadline) {

@@ -110,7 +110,7 @@ struct Runs<Member: Run> {
   func watch(on loop: inout EventLoop) {
     for run in members.values {
       if !run.isMuted { loop.watch(run.child.results.readEnd) }
-      for descriptor in run.child.output.descriptors { loop.watch(descriptor) }
+      run.child.output.watch(on: &loop)
     }
   }
 
@@ -120,7 +120,7 @@ struct Runs<Member: Run> {
   /// Reads what commands have written to stdout and stderr.
   func readOutput(_ ready: [Int32], _ sink: CommandOutput.Sink) {
     let ready = Set(ready)
-    for run in members.values where run.child.output.descriptors.contains(where: ready.contains) {
+    for run in members.values where run.child.output.isReady(ready) {
       run.child.output.readLines(sink)
     }
   }

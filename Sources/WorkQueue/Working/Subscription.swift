@@ -200,6 +200,11 @@ final class Subscription {
     if !connection.hasUnsent { lostResults = 0 }
   }
 
+  /// Asks how many tasks wait, without a wait for the answer.
+  func requestCount() throws(AMQPError) {
+    if isConsuming { try connection.requestStatus(ofQueue: options.queue) }
+  }
+
   /// What the broker says of the queue; nil when it is gone.
   func status() throws(AMQPError) -> Queue.Status? {
     try connection.status(ofQueue: options.queue)

@@ -33,6 +33,8 @@ extension Worker {
     package var pauseAfter: Int?
     /// How often the worker reports how it stands; nil is never.
     package var progressInterval: Duration?
+    /// How often the worker asks the broker how many tasks wait; nil is never.
+    package var countInterval: Duration?
     /// How long a broker may be away, from the first connection on; nil is for ever.
     package var reconnectsFor: Duration?
 

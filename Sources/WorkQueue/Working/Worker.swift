@@ -34,6 +34,10 @@ package struct Worker: ~Copyable {
   private var shutdown = Shutdown()
   private var loop = EventLoop()
   private var nextProgress: Deadline
+  /// How many tasks waited in the queue when the broker was last asked, less those that came since; and when it is asked
+  /// next.
+  private var waiting: Int?
+  private var nextCount = Deadline.now
 
   /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
@@ -89,8 +93,8 @@ package struct Worker: ~Copyable {
 
   private var state: WorkerState {
     WorkerState(
-      address: link.address, running: bench.running, prefetched: bench.prefetched, counts: bench.counts,
-      uptime: .now - started)
+      address: link.address, running: bench.running, prefetched: bench.prefetched, waiting: waiting,
+      counts: bench.counts, uptime: .now - started)
   }
 
   private mutating func reap(_ signals: borrowing Signals) {
@@ -127,16 +131,19 @@ package struct Worker: ~Copyable {
       worker.heedStopReasons()
       try worker.checkBounds()
       worker.report(.caughtUp)
-      worker.reportProgress()
+      try worker.reportProgress()
       try worker.link.flush()
     }
     return isDrained && !(link.holdsEvents && bench.hasRoom)
   }
 
-  private mutating func reportProgress() {
+  private mutating func reportProgress() throws(AMQPError) {
     guard let interval = options.progressInterval, nextProgress.hasPassed else { return }
     report(.progress(state))
     nextProgress = .after(interval)
+    guard let countInterval = options.countInterval, nextCount.hasPassed else { return }
+    try link.requestCount()
+    nextCount = .after(countInterval)
   }
 
   /// Takes what the broker has sent, as long as there is room for tasks.
@@ -160,7 +167,11 @@ package struct Worker: ~Copyable {
   private mutating func handle(_ event: Event) throws(AMQPError) {
     switch event {
     case .delivered(let delivery):
+      waiting = waiting.map { max(0, $0 - 1) }
       try bench.receive(delivery, on: &link, shutdown)
+    case .counted(let status):
+      // While we consume, no consumer is no answer: a busy quorum queue gives none.
+      if status.consumers > 0 { waiting = Int(status.waiting) }
     case .cancelled(let consumer): try cancelled(consumer)
     case .channelClosed(let error):
       let timeout = link.learnTimeLimit(from: error)

@@ -82,6 +82,8 @@ package struct WorkerState: Equatable, Sendable {
   package let running: Int
   /// How many tasks were received and are not begun.
   package let prefetched: Int
+  /// How many tasks wait in the queue, by the last look at it; nil before one.
+  package let waiting: Int?
   package let counts: TaskCounts
   /// Since its start.
   package let uptime: Duration

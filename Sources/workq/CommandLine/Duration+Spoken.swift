@@ -1,7 +1,9 @@
 extension Duration {
-  /// For a sentence: "0.5 s", "45 s", "12 min", "3.5 h".
+  /// For a sentence: "20 ms", "0.5 s", "45 s", "12 min", "3.5 h".
   var spoken: String {
-    let seconds = (self / .milliseconds(1)).rounded() / 1000
+    let milliseconds = Int((self / .milliseconds(1)).rounded())
+    guard milliseconds == 0 || milliseconds >= 100 else { return "\(milliseconds) ms" }
+    let seconds = (self / .milliseconds(100)).rounded() / 10
     return switch seconds {
     case ..<10 where seconds != seconds.rounded(): "\(seconds) s"
     case ..<120: "\(Int(seconds.rounded())) s"

@@ -17,14 +17,14 @@ struct Work {
     if let program = settings.words.first { try CommandLookup.check(program) }
     let addresses = try settings.connection.addresses(console)
     var options = try workerOptions(addresses, queue)
-    let listeners = try Listeners(choice, &options)
+    let listeners = try Listeners(settings, &options)
     let report = WorkReport(
       console: console, output: settings.output.isJSON ? .json : .text, log: choice.log, options: options)
     if choice.retriesByBroker { try checkRetries(of: queue) }
     try settings.speaking(with: addresses) {
       var worker = Worker(options) { event in
-        report.tell(event)
         listeners.tell(event)
+        report.tell(event)
       }
       switch try worker.run() {
       case .killed(let signal):
@@ -86,17 +86,33 @@ struct Work {
 private struct Listeners {
   private let serviceManager = ServiceManager()
   private let metrics: Metrics?
+  private let liveLine: LiveLine?
 
   /// Sets how often the worker reports how it stands.
-  init(_ settings: WorkSettings, _ options: inout Worker.Options) throws(Failure) {
-    metrics = try settings.metrics.map { (file) throws(Failure) in
-      try Metrics(file, queue: options.queue, worker: settings.workerName ?? "\(options.host):\(file.name)")
+  init(_ settings: Settings, _ options: inout Worker.Options) throws(Failure) {
+    let work = settings.work
+    metrics = try work.metrics.map { (file) throws(Failure) in
+      try Metrics(file, queue: options.queue, worker: work.workerName ?? "\(options.host):\(file.name)")
     }
-    options.progressInterval = [serviceManager?.interval, metrics.map { _ in Metrics.interval }]
-      .compactMap { $0 }.min()
+    liveLine = Self.showsLine(settings, options) ? LiveLine(drains: options.bounds.drains) : nil
+    options.progressInterval = [
+      serviceManager?.interval, metrics.map { _ in Metrics.interval },
+      liveLine.map { _ in LiveLine.interval },
+    ].compactMap { $0 }.min()
+    if liveLine != nil { options.countInterval = LiveLine.countInterval }
+  }
+
+  /// Whether the terminal has room for a line of ours: not for faked work, whose lines are the tutorial's, nor where the
+  /// command writes to the terminal itself.
+  private static func showsLine(_ settings: Settings, _ options: Worker.Options) -> Bool {
+    guard let command = options.command, settings.work.log == .text, !settings.output.isQuiet,
+      Console.errorIsScreen
+    else { return false }
+    return command.output != .passthrough || OutputRelay.isAvailable
   }
 
   func tell(_ event: WorkerEvent) {
+    liveLine?.tell(event)
     serviceManager?.tell(event)
     metrics?.tell(event)
   }

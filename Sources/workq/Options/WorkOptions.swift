@@ -176,7 +176,7 @@ extension Work {
           "output", "mode", complete: .words(["passthrough", "tagged", "grouped"]), common: true,
           "Output mode: passthrough, tagged or grouped",
           """
-          `passthrough` lets the command write itself; it is the default for one job. `tagged` puts the task's \
+          `passthrough` shows what the command writes as it comes; it is the default for one job. `tagged` puts the task's \
           number in front of each line. `grouped` prints the output when the command has ended; it is the default \
           for more jobs. With --json the output is in the task's event instead.
           """

@@ -97,13 +97,13 @@ struct Console {
   }
 
   /// Tells people what is being done.
-  func say(_ text: String) {
-    if !isQuiet { tell(text, .plain) }
+  func say(_ text: @autoclosure () -> String) {
+    if !isQuiet { tell(text(), .plain) }
   }
 
   /// Tells people of something that did not go as wished but is dealt with.
-  func notice(_ text: String) {
-    if !isQuiet { tell(text, .notice) }
+  func notice(_ text: @autoclosure () -> String) {
+    if !isQuiet { tell(text(), .notice) }
   }
 
   /// Tells people who want to know.
@@ -121,6 +121,8 @@ struct Console {
   }
 
   static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+  /// Whether stderr is a terminal whose cursor can be moved.
+  static var errorIsScreen: Bool { errorIsTerminal && ![nil, "dumb"].contains(Environment["TERM"]) }
 
   /// Replaces the terminal's present line on stderr.
   static func draw(_ text: String) {
@@ -173,8 +175,9 @@ struct Console {
   /// Quietly when the reader has gone, and with the reason when stdout cannot be written. A task that was
   /// being worked on goes back to its queue.
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
-    let code = StandardStreams.write(bytes, to: descriptor)
+    let code = BottomLine.write(bytes, to: descriptor)
     guard code != 0, descriptor == STDOUT_FILENO else { return }  // of stderr nobody is left to tell
+    BottomLine.end()
     Child.killAll()
     if code == EPIPE { Signals.die(by: SIGPIPE) }
     Console().failure("cannot write to stdout: \(unsafe String(cString: strerror(code)))")

@@ -20,7 +20,7 @@ enum Quoted {
     return String(
       String.UnicodeScalarView(
         text.unicodeScalars.flatMap { scalar in
-          isPrintable(scalar) ? [scalar] : Array(escape(scalar).unicodeScalars)
+          isPrintable(scalar) ? [scalar] : Array((shortEscapes[scalar] ?? escape(scalar)).unicodeScalars)
         }))
   }
 
@@ -42,16 +42,16 @@ enum Quoted {
     for scalar in scalars {
       switch scalar {
       case "\\", mark: result.append(contentsOf: ["\\", scalar])
-      case "\n": result.append(contentsOf: "\\n".unicodeScalars)
-      case "\r": result.append(contentsOf: "\\r".unicodeScalars)
-      case "\t": result.append(contentsOf: "\\t".unicodeScalars)
-      case _ where mustEscape(scalar): result.append(contentsOf: escape(scalar).unicodeScalars)
+      case _ where mustEscape(scalar):
+        result.append(contentsOf: (shortEscapes[scalar] ?? escape(scalar)).unicodeScalars)
       default: result.append(scalar)
       }
     }
     result.append(mark)
     return String(result)
   }
+
+  private static let shortEscapes: [Unicode.Scalar: String] = ["\n": #"\n"#, "\r": #"\r"#, "\t": #"\t"#]
 
   private static func escape(_ scalar: Unicode.Scalar) -> String {
     let (letter, width) =

@@ -68,15 +68,34 @@ struct TaskLine {
 
   /// The body's first 40 characters, in quotes.
   static func beginning(of body: [UInt8]) -> String {
+    guard let (text, isWhole) = beginning(ofText: body) else { return beginning(ofBytes: body) }
+    return "\(Quoted.bytes(Array(text.utf8)))\(isWhole ? "" : "…")"
+  }
+
+  /// The body's first 40 characters as the name of its task; a newline at its end is left out.
+  static func name(of body: [UInt8]) -> String {
+    let body = body.last == UInt8(ascii: "\n") ? Array(body.dropLast()) : body
+    guard !body.isEmpty else { return "(empty)" }
+    if body.count <= bodyCharacters, body.allSatisfy({ (0x20..<0x7f).contains($0) }) {
+      return String(decoding: body, as: UTF8.self)
+    }
+    guard let (text, isWhole) = beginning(ofText: body) else { return beginning(ofBytes: body) }
+    return "\(Quoted.plain(text))\(isWhole ? "" : "…")"
+  }
+
+  /// The first 40 characters of a body, and whether it has no more; nil when it is not UTF-8.
+  private static func beginning(ofText body: [UInt8]) -> (String, isWhole: Bool)? {
     // No character has more bytes than four.
     let most = bodyCharacters * 4
     let bytes = body.count > most ? PeekReport.whole(body.prefix(most)) : body
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      let isWhole = body.count <= bodyCharacters
-      return "\(Quoted.bytes(Array(body.prefix(bodyCharacters))))\(isWhole ? "" : "…")"
-    }
+    guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
     let shown = text.prefix(bodyCharacters)
-    return "\(Quoted.bytes(Array(shown.utf8)))\(shown.utf8.count == body.count ? "" : "…")"
+    return (String(shown), shown.utf8.count == body.count)
+  }
+
+  private static func beginning(ofBytes body: [UInt8]) -> String {
+    let isWhole = body.count <= bodyCharacters
+    return "\(Quoted.bytes(Array(body.prefix(bodyCharacters))))\(isWhole ? "" : "…")"
   }
 
   private func age(_ time: UInt64) -> String {

@@ -14,10 +14,12 @@ struct WorkReport {
   private let isFake: Bool
   private let isResident: Bool
   private let captured = CapturedOutput()
+  private let tasks: TaskReport
 
   init(console: Console, output: LogFormat, log: LogFormat, options: Worker.Options) {
     (self.console, self.output, self.log, self.options) = (console.holding(), output, log, options)
     (queue, isFake) = (options.queue, options.command == nil)
+    tasks = TaskReport(options)
     isResident = if case .resident = options.command?.mode { true } else { false }
   }
 
@@ -83,55 +85,22 @@ struct WorkReport {
   // MARK: Tasks
 
   private func tellStart(_ job: Job) {
-    guard !isFake else {
-      if job.delivery.isRedelivered { console.detail("the next task is redelivered") }
-      return
+    if !isFake {
+      console.detail(tasks.started(job))
+    } else if job.delivery.isRedelivered {
+      console.detail("the next task is redelivered")
     }
-    guard !console.isQuiet else { return }
-    var remarks: [String] = []
-    if let id = job.delivery.message.properties.messageID { remarks.append("id \(Quoted.plain(id))") }
-    if job.attempt > 1 { remarks.append(attempt(job)) }
-    if job.delivery.isRedelivered { remarks.append("redelivered") }
-    let remark = remarks.isEmpty ? "" : " (\(remarks.joined(separator: ", ")))"
-    console.say("task \(job.number) started\(remark)")
   }
 
   private func tellEnd(_ job: Job, _ end: JobEnd) {
-    guard !console.isQuiet else { return }
-    let cause =
-      end.isPastTimeLimit ? "the broker's time limit has passed" : "the connection that delivered it is gone"
-    let stale = end.isInVain ? "; \(cause): the broker redelivers it" : ""
-    if isFake && end.outcome == .interrupted { return }  // that was said of all of them
-    if case .pretended = end.outcome {
+    switch end.outcome {
+    case .interrupted where isFake: break  // that was said of all of them
+    case .pretended:
       if end.isInVain {
         console.notice("the task's acknowledgement came too late: the broker redelivers the task")
       }
-      return
-    }
-    if end.settlement == .acknowledge {
-      let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.words))"
-      return console.say("task \(job.number) done in \(end.took.spoken)\(status)\(stale)")
-    }
-    let reason = end.reason.map { "\($0) (\(end.outcome.words))" } ?? end.outcome.words
-    let words = "task \(job.number): \(attempt(job)) failed: \(Quoted.plain(reason))"
-    let fate = stale.isEmpty ? "; \(fate(end.settlement))" : stale
-    console.notice("\(words), after \(end.took.spoken)\(fate)")
-  }
-
-  private func attempt(_ job: Job) -> String {
-    let most = options.policy.maxAttempts
-    return most > 0 ? "attempt \(job.attempt) of \(most)" : "attempt \(job.attempt)"
-  }
-
-  private func fate(_ settlement: Settlement) -> String {
-    switch settlement {
-    case .acknowledge: "done"
-    case .retry where options.policy.retriesByBroker: "retried by the broker"
-    case .retry(let delay): "retry in \(delay.spoken)"
-    case .requeue: "requeued"
-    case .park: "parked in '\(options.failedQueue)'"
-    case .drop: "dropped"
-    case .handBack: options.acknowledges ? "requeued" : "lost (--no-ack)"
+    case _ where end.settlement == .acknowledge: console.say(tasks.done(job, end))
+    default: console.notice(tasks.failed(job, end))
     }
   }
 
@@ -206,7 +175,7 @@ struct WorkReport {
           + "workq declare --consumer-timeout")
     case .copiesWait(let error, let tasks, let retry):
       console.notice(
-        "cannot retry or park \(self.tasks(tasks)): \(error.operation): \(error.detail); "
+        "cannot retry or park \(count(tasks)): \(error.operation): \(error.detail); "
           + "the broker keeps the originals; trying again in \(retry.spoken)")
     case .unpublishable(let number, let reason, let acknowledges):
       let fate =
@@ -237,7 +206,7 @@ struct WorkReport {
       console.notice("\(tasks) failed in a row: pausing; trying one task in \(delay.spoken)")
     case .unpaused: console.notice("a task succeeded: going on")
     case .graceIsOver(let running):
-      console.notice("the grace period has ended: stopping and requeueing \(tasks(running))")
+      console.notice("the grace period has ended: stopping and requeueing \(count(running))")
     case .stopping(let reason, let running, let handedBack): tellStop(reason, running, handedBack)
     case .abandoned(let running, let acknowledges):
       let fate = acknowledges ? "requeued" : "lost (--no-ack)"
@@ -247,7 +216,7 @@ struct WorkReport {
   }
 
   private func tellStop(_ reason: StopReason, _ running: Int, _ handedBack: Int) {
-    let rest = handedBack > 0 ? "; requeued \(tasks(handedBack)) not started" : ""
+    let rest = handedBack > 0 ? "; requeued \(count(handedBack)) not started" : ""
     let last = running > 0 ? ": finishing \(runningTasks(running)); press Ctrl-C again to stop now" : ""
     if case .bound = reason {
       console.detail("stopping\(last)\(rest)")
@@ -260,7 +229,7 @@ struct WorkReport {
     switch event {
     case .lost(let error, let running, let results, let retry):
       let unsaid =
-        results > 0 ? "; the broker redelivers \(tasks(results)) whose results it does not have" : ""
+        results > 0 ? "; the broker redelivers \(count(results)) whose results it does not have" : ""
       let next = retry.map { "; connecting again in \($0.spoken)" } ?? ""
       console.notice("connection lost: \(error.detail)\(again(running))\(unsaid)\(next)")
     case .unreachable(let error, let retry):
@@ -273,7 +242,7 @@ struct WorkReport {
     case .timedOut(let tasks, let limit):
       let (were, them) = tasks > 1 ? ("were", "them") : ("was", "it")
       console.notice(
-        "\(self.tasks(max(tasks, 1))) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
+        "\(count(max(tasks, 1))) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
           + "redelivers \(them); set a shorter --timeout")
     case .channelClosed(_, let running, .unknownLimit):
       console.notice(
@@ -304,5 +273,5 @@ struct WorkReport {
 
   private func runningTasks(_ count: Int) -> String { "\(count) running \(count == 1 ? "task" : "tasks")" }
 
-  private func tasks(_ count: Int) -> String { count == 1 ? "1 task" : "\(count) tasks" }
+  private func count(_ tasks: Int) -> String { tasks == 1 ? "1 task" : "\(tasks) tasks" }
 }
