@@ -17,16 +17,15 @@ extension Work {
         $ workq work --drain -- ./resize    in a cron job: exit when no task waits
         """,
       description: """
-        Without a command the work is faked, as in RabbitMQ's tutorial: for task_queue, or with --fake. With a \
-        command, workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers \
-        the task to another worker. A task is done when its command exits with 0. After any other end of the \
-        command the task waits in the broker for a retry, with a delay that doubles each time; after five attempts \
-        workq parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78), \
-        at its start if that can be known.
-        The command finds the task's properties in its environment (WORKQ_QUEUE, WORKQ_MESSAGE_ID, \
-        WORKQ_ATTEMPT, WORKQ_HEADER_NAME and others), beside the worker's own environment. workq kills what the \
-        command leaves running in the background when it exits. --url or WORKQ_URL names the broker, --queue or \
-        WORKQ_QUEUE the queue.
+        workq runs the command for each task, with the body on stdin, and acknowledges the task when the command \
+        exits with 0. If the worker dies before, the broker redelivers the task to another worker. After any other \
+        end of the command the task waits in the broker for a retry, with a delay that doubles each time. After five \
+        attempts workq parks it: it moves the task to the failed queue. A command that cannot be run stops the \
+        worker (78), at its start if possible. Without a command the work is faked, as in RabbitMQ's tutorial, on \
+        task_queue or with --fake.
+        The command's environment has the task's properties (WORKQ_QUEUE, WORKQ_MESSAGE_ID, WORKQ_ATTEMPT, \
+        WORKQ_HEADER_NAME and others). When it exits, workq kills the rest of its process group. --url or WORKQ_URL \
+        names the broker, --queue or WORKQ_QUEUE the queue.
         At the first Ctrl-C, TERM or HUP the worker finishes running tasks, requeues the others and exits. At the \
         second it stops at once.
         """,
@@ -49,8 +48,9 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is the number of jobs, with --resident times --window and with --batch times its number: a worker gets its next task when it has \
-          finished one (fair dispatch). With 0 the broker distributes the tasks round-robin.
+          The default is --jobs, times --window with --resident, times the batch's size with --batch. A worker then \
+          receives its next task when it has finished one (fair dispatch). With 0 the broker distributes tasks \
+          round-robin.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
@@ -73,8 +73,8 @@ extension Work {
         .flag(
           "fake", common: true, "Fake the work: a second for each dot",
           """
-          The dots are those of the body. This is what happens without a command, on the queue `task_queue` \
-          only. On any other queue it must be asked for, because faked work acknowledges tasks that nobody has done.
+          One second for each dot in the body. This is the default without a command, on the queue `task_queue` \
+          only. Any other queue requires the option, because faked work acknowledges real tasks.
           """
         ) { $0.work.isFake = true },
         .value("dot", "duration", default: "1s", "Duration of faked work for each dot") {
@@ -139,18 +139,18 @@ extension Work {
         .value(
           "batch", "n", common: true, "Run the command for up to this number of tasks",
           """
-          A run starts when so many tasks are there, or 16 MiB of them, or --batch-wait is over. Its input has the \
-          bodies, each ended by a newline; with --argument they are its last arguments. Exit status 0: all are done. \
-          After any other end the batch is halved, and each half is run again, down to single tasks; only a task that \
-          ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the batch, from 1. \
-          Excludes --resident, --replace and --shell.
+          A run starts when this number of tasks or 16 MiB have arrived, or after --batch-wait. The bodies are on \
+          stdin, each ended by a newline; with --argument they are also the last arguments. Exit status 0 means that \
+          all are done. After any other end the batch is halved, and each half is run again, down to single tasks; \
+          only a task that ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the \
+          batch, from 1. Excludes --resident, --replace and --shell.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.batch = try Value.integer(value, 1...Int(UInt16.max))
         },
         .value(
-          "batch-wait", "duration", "Maximum time that a task waits for company",
-          "The default is 1s. With --drain a batch starts when no other task comes within 20 ms."
+          "batch-wait", "duration", "Maximum time that a task waits for its batch",
+          "The default is 1s. With --drain a batch starts when no other task arrives within 20 ms."
         ) { (settings, value) throws(UsageError) in
           settings.work.batchWait = try Value.duration(value)
         },
