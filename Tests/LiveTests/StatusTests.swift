@@ -156,8 +156,8 @@ import Testing
     #expect(!screen.contains("before"))
     #expect(screen.contains("1 task is parked: workq peek \(queue).failed"))
     try publish(7, to: queue)
-    try terminal.waitFor("7 tasks, their bars, and that nobody works on them") {
-      $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("nobody works on '\(queue)'")
+    try terminal.waitFor("7 tasks, their bars, and that there is no consumer") {
+      $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("'\(queue)' has no consumers")
     }
     try expect(terminal.screen().ranges(of: "QUEUE").count, equals: 1)
     try terminal.resize(columns: 40, rows: 6)

@@ -376,7 +376,7 @@ import Testing
     let result = try bulk(lines, "--confirm-timeout", "2s")
     #expect([3, 75].contains(result.status), "\(result.error)")
     // rabbitmq-c sends by TLS, and while it waits to send more it hears no notice.
-    let reasons = ["the broker takes no tasks", "the broker does not read what we send"]
+    let reasons = ["the broker blocks publishers", "the broker does not read what we send"]
     #expect(reasons.contains { result.error.contains($0) }, "\(result.error)")
   }
 }
