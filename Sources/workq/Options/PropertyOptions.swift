@@ -48,7 +48,7 @@ extension Publish {
         .value(
           "delay", "duration", common: true, "Deliver the task only after this delay",
           """
-          49 days at most. Until then the task waits in the broker, in a queue named `queue.delay.60000ms.2026w48` \
+          At most 49 days. Until then the task waits in the broker, in a queue named `queue.delay.60000ms.2026w48` \
           after the delay and the week of publishing, or `queue.delay.3456000000ms` if the delay is longer than 35 \
           days. WAITING QUEUES in workq-work(1) describes these queues and the permissions that they need. The time \
           begins when the broker receives the task, not while the task is in the spool. Excludes --exchange and \
@@ -65,7 +65,7 @@ extension Publish {
         text("message-id", "id", "Id of the task", "The default is a new UUID for each task.") {
           $0.messageID = $1
         },
-        text("correlation-id", "id", "Id of what the task belongs to") { $0.correlationID = $1 },
+        text("correlation-id", "id", "Id that relates the task to others") { $0.correlationID = $1 },
         text("reply-to", "queue", "Queue for an answer") { $0.replyTo = $1 },
         text("type", "name", "Kind of task, for its worker") { $0.type = $1 },
         text("app-id", "name", "Name of the sending program") { $0.appID = $1 },

@@ -114,7 +114,7 @@ extension Publish {
         .value(
           "retry-for", "duration", common: true, default: "0", "Keep trying for this long",
           """
-          Retried are an unreachable broker, a temporary refusal (a limit is reached, the queue's node is down), and \
+          This covers an unreachable broker, a temporary refusal (a limit is reached, the queue's node is down), and \
           a queue that is full or has lost its leader. With several URLs, the next broker is tried first. Each \
           confirmed task starts the time again. Tasks keep their order across a lost connection; unconfirmed ones \
           are sent again, and may arrive twice. A task that the queue refused goes behind the tasks that were sent \
@@ -126,9 +126,9 @@ extension Publish {
         .value(
           "unless-waiting", "n", "Publish nothing if <n> or more tasks are waiting",
           """
-          The exit code is then 0. Counted are tasks that wait in the queue, for the same --delay, and with --spool \
-          in the spool, whose tasks are sent first. Not counted are tasks that workers hold, and tasks that are \
-          scheduled for retry. Excludes --exchange.
+          The exit code is then 0. The number includes tasks that wait in the queue, for the same --delay, and with \
+          --spool in the spool, whose tasks are sent first; not tasks that workers hold or that are scheduled for \
+          retry. Excludes --exchange.
           """
         ) { (settings, value) throws(UsageError) in
           guard value != "0" else { throw UsageError("0 would never publish", use: "use 1 or more") }
