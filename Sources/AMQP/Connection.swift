@@ -213,7 +213,9 @@ package struct Connection: ~Copyable {
       // With TLS 1.3 our certificate is judged when the handshake is over for us.
       if let refusal = transport.refusal("log in") { return refusal }
       let hasCertificate = address.tls?.certificateFile != nil
-      let wish = hasCertificate ? "not trust our certificate" : "want a certificate: see --cert and --key"
+      let wish =
+        hasCertificate
+        ? "not trust the client certificate" : "require a client certificate: see --cert and --key"
       return AMQPError(.noBroker, "log in", "\(error.detail) after the TLS handshake; the broker may \(wish)")
     case .lost, .protocolViolation, .timedOut: return AMQPError(.noBroker, "log in", error.detail)
     default: return AMQPError(error.kind, "log in", error.detail)

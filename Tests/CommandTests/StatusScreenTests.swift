@@ -115,7 +115,7 @@ import WorkQueue
   }
 
   @Test func `a queue that is neither empty nor worked on is told of at once`() {
-    #expect(sentence([5], consumers: 0) == "nobody works on 'q'")
+    #expect(sentence([5], consumers: 0) == "'q' has no consumers")
     #expect(sentence([0], consumers: 0) == nil)
     #expect(sentence([5]) == nil)
   }
@@ -124,7 +124,7 @@ import WorkQueue
     #expect(sentence([0, 80, 160]) == nil)
     #expect(
       sentence([0, 80, 160, 240, 320]) == "'q' grows by 40/s: at this rate 24,000 more tasks wait in 10 min")
-    #expect(sentence([0, 80, 160, 240, 320], consumers: 0) == "'q' grows by 40/s, and nobody works on it")
+    #expect(sentence([0, 80, 160, 240, 320], consumers: 0) == "'q' grows by 40/s, and has no consumers")
   }
 
   /// Only when they have made the queue shrink it is known what the consumers can do.
