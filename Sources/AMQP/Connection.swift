@@ -116,8 +116,9 @@ package struct Connection: ~Copyable {
 
   // MARK: Closing
 
-  /// Closes the connection, and waits for the broker's answer (`connection.close-ok`), for `timeout` at most. It is
-  /// of no use afterwards.
+  /// Closes the connection, and waits for the broker's answer (`connection.close-ok`), for `timeout` at most.
+  ///
+  /// The connection is of no use afterwards.
   ///
   /// The broker answers after it has acted on every acknowledgement, and does the same work if nobody waits.
   /// Unless told otherwise, signals end the wait as they end a request.
