@@ -140,6 +140,7 @@ import WorkQueue
 
   @Test func `it says when a queue will be empty`() {
     #expect(sentence([1000, 980, 960, 940, 920, 900]) == "'q' shrinks by 10/s: empty in 90 s")
+    #expect(sentence([50, 40, 30, 20, 10, 0]) == nil)
     #expect(
       sentence([4_000_000_000, 3_999_999_999, 3_999_999_998, 3_999_999_997, 3_999_999_996])
         == "'q' shrinks by 0.5/s: empty in more than a month")

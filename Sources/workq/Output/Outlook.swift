@@ -18,7 +18,7 @@ enum Outlook {
       return "\(growth): \(forecast(waiting: waiting, rate: rate, pace: history.knownPace))"
     }
     if consumers == 0 && waiting > 0 { return "'\(queue)' has no consumers" }
-    if rate <= -smallest {
+    if rate <= -smallest && waiting > 0 {
       return "'\(queue)' shrinks by \(Figures.rate(rate)): empty in \(time(Double(waiting) / -rate))"
     }
     return nil

@@ -64,7 +64,7 @@ struct WorkReport {
     case .waiting(let broker, let address):
       console.detail("connected to \(broker) at \(address.location), consuming '\(queue)'")
       if !isFake && !options.bounds.isBounded {
-        console.say("waiting for tasks from '\(queue)'; to exit press CTRL+C")
+        console.say("waiting for tasks from '\(queue)'; press Ctrl-C to exit")
       }
     case .started(let job): tellStart(job)
     case .ended(let job, let end): tellEnd(job, end)
