@@ -150,21 +150,25 @@ def cat(count):
 
         return turn
 
-    def ahead(tasks):
-        return workq("work", "-q", queue.name, "--prefetch", 0, "--count", tasks, "--", "cat")
+    def ahead(prefetch):
+        return lambda tasks: workq(
+            "work", "-q", queue.name, "--prefetch", prefetch, "--count", tasks, "--", "cat"
+        )
 
     return Contest(
         {
             "workq": rate(lambda tasks: workq("work", "-q", queue.name, "--count", tasks, "--", "cat")),
-            "ahead": rate(ahead),
+            "two": rate(ahead(2)),
+            "ahead": rate(ahead(0)),
             "amqp": rate(lambda tasks: amqp("consume", "-q", queue.name, "-c", tasks, "cat")),
             "fair": rate(lambda tasks: amqp("consume", "-q", queue.name, "-p", 1, "-c", tasks, "cat")),
             "limit": rate(lambda tasks: limit("limit-work", queue.name, tasks, 1, 1, "cat")),
         },
         [
             Claim("work -- cat / amqp-consume cat", "workq", "amqp", at_least=1.2, unit="/s"),
+            Claim("  … work --prefetch 2 -- cat / amqp-consume cat", "two", "amqp", at_least=1.1, unit="/s"),
             Claim("  … work --prefetch 0 -- cat / amqp-consume cat", "ahead", "amqp", unit="/s"),
-            Claim("  … work -- cat / amqp-consume -p 1 cat", "workq", "fair", unit="/s"),
+            Claim("  … work -- cat / amqp-consume -p 1 cat", "workq", "fair", at_least=1, unit="/s"),
             Claim("  … work -- cat / C limit that runs cat", "workq", "limit", unit="/s"),
             Claim("  … C limit that runs cat / amqp-consume cat", "limit", "amqp", unit="/s"),
         ],

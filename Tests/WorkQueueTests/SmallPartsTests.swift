@@ -38,6 +38,17 @@ import Testing
 }
 
 @Suite(.units) struct FifoTests {
+  @Test func `elements that are put in front come first, in their order`() {
+    var queue = Fifo([1, 2, 3])
+    #expect(queue.popFirst() == 1)
+    queue.prepend([8, 9])
+    queue.prepend([])
+    #expect(queue.count == 4)
+    var all: [Int] = []
+    while let element = queue.popFirst() { all.append(element) }
+    #expect(all == [8, 9, 2, 3])
+  }
+
   @Test func `what went in first comes out first, over any number of rounds`() {
     var fifo = Fifo<Int>()
     var (next, expected) = (0, 0)
