@@ -32,7 +32,7 @@ TESTED = $(if $(SANITIZE),.build/$(SANITIZE)/debug/workq,$(RELEASE))
 # The tests are built for release, with the internals visible, in a directory of their own.
 TESTS = $(if $(SANITIZE),.build/$(SANITIZE),.build/tests)
 TEST_FLAGS = --scratch-path $(TESTS) $(if $(SANITIZE),--sanitize=$(SANITIZE),-c release -Xswiftc -enable-testing)
-RUN_TESTS = swift test --skip-build $(TEST_FLAGS)
+RUN_TESTS = Tests/TestSupport/failures-last swift test --skip-build $(TEST_FLAGS)
 LIVE_TEST = WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run $(RUN_TESTS)
 # What depends on the version of RabbitMQ: how it takes, gives out and keeps tasks.
 BROKER_SUITES = Publish|OwnBroker|Spooled|Work|Declare|Queue|Purge|Status|Peek|Move|Failed|Retry|Peer|LastHop|DeliveryLimit|TimeLimit|Unavailable
@@ -53,14 +53,14 @@ SCRIPTS = Tests/run Tests/TestSupport/broker Tests/TestSupport/certificates Test
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: deps release ## see work queues at work: RabbitMQ's tutorial, on a private broker, in a minute
+demo: deps release ## play RabbitMQ's tutorial on a private broker, in a minute
 	@echo "starting a private RabbitMQ, which takes some ten seconds ..."
 	@Tests/TestSupport/broker run Tests/Demo/demo
 
-recording: deps-recording release ## make the picture of README.md anew, from a real run
+recording: deps-recording release ## record the picture of README.md, from a real run
 	@Tests/TestSupport/broker run Tests/Demo/recording
 
-broker: deps release ## run a private broker to play with, until Ctrl-C
+broker: deps release ## run a private broker until Ctrl-C
 	@echo "starting a private RabbitMQ, which takes some ten seconds ..."
 	@Tests/TestSupport/broker run sh -c 'echo "in other terminals:"; echo "  cd $(CURDIR)"; \
 	  echo "  export WORKQ_URL=$$AMQP_URL"; echo "  $(RELEASE) work"; \
@@ -71,7 +71,7 @@ test: deps-test lint ## run every test, on private brokers (SANITIZE=address, th
 	@SANITIZE=$(SANITIZE) TESTS=$(TESTS) FLAGS="$(TEST_FLAGS)" WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/run
 
 # The other versions of RabbitMQ are made while the tests are built, if that is still to be done.
-test-brokers: needs-root deps-test ## run the suites of tasks and queues on RabbitMQ 4.0 and 4.3, too (as root)
+test-brokers: needs-root deps-test ## run the broker's suites on RabbitMQ 4.0 and 4.3 (as root)
 	@makers=(); trap 'kill -KILL "$${makers[@]}" 2>/dev/null' EXIT; trap 'exit 130' INT TERM; \
 	for version in 4.0 4.3; do Tests/TestSupport/make-broker $$version $(BROKERS)/$$version & makers+=($$!); done; \
 	$(MAKE) --no-print-directory release && swift build --build-tests $(TEST_FLAGS) || exit 1; \
@@ -102,17 +102,17 @@ record-help: release ## update the expected help output
 	swift build --build-tests $(TEST_FLAGS)
 	RECORD=1 $(LIVE_TEST) --filter HelpTests
 
-bench: deps-bench release ## measure against C, amqp-tools and pika, on a private broker (ROUNDS=, ONLY=, SCALE=)
+bench: deps-bench release ## compare with C, amqp-tools and pika, on a private broker (ROUNDS=, ONLY=, SCALE=)
 	@Tests/TestSupport/broker run Tests/Benchmarks/bench
 
-soak: deps-bench release ## publish and work for an hour over a network that fails, and see what grows (MINUTES=)
+soak: deps-bench release ## publish and work for an hour over a failing network, and measure memory (MINUTES=)
 	@MINUTES=$(MINUTES) Tests/TestSupport/broker run Tests/Soak/soak
 
 build: ## build for debugging
 	swift build
 
 # The linker's warnings that static programs look names up through shared files are known and harmless.
-release: ## build the program that users run
+release: ## build the release binary
 	swift build -c release --product workq $(LINK_FLAGS_$(LINK)) -Xlinker -s 2>&1 \
 	  | grep -v 'in statically linked applications requires at runtime\|is dangerous, better use' ; \
 	exit $${PIPESTATUS[0]}
@@ -124,10 +124,10 @@ deps-test: ## install what the tests need, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) $(TEST_PACKAGES)
 	@Tests/TestSupport/unpack-package prometheus .build/prometheus
 
-deps-package: ## install what making packages needs, too
+deps-package: ## install what packaging needs, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(PACKAGE_PACKAGES)
 
-deps-recording: ## install what the picture of README.md is made with, too
+deps-recording: ## install what the recording needs, too
 	@Tests/TestSupport/install-packages $(BUILD_PACKAGES) $(BROKER_PACKAGES) tmux bsdutils termtosvg
 
 deps-bench: ## install what the benchmark needs, too
@@ -136,7 +136,7 @@ deps-bench: ## install what the benchmark needs, too
 format: ## format the sources
 	swift format -i -r Sources Tests Package.swift
 
-docs: ## check the modules' documentation comments, and make a reference of them: .build/documentation
+docs: ## check the documentation comments, and build the reference in .build/documentation
 	swift build --build-tests $(TEST_FLAGS)
 	Tests/Documentation/check $(TESTS)
 
@@ -175,10 +175,10 @@ uninstall: ## remove what install has installed
 	rm -f "$(TARGET)/share/fish/vendor_completions.d/workq.fish"
 	rm -f "$(DESTDIR)$(UNIT_DIR)/workq@.service"
 
-deb: deps-package release ## make the package .build/packages/workq_VERSION_CPU.deb (LINK=)
+deb: deps-package release ## build the package .build/packages/workq_VERSION_CPU.deb (LINK=)
 	packaging/build-deb $(VERSION) $(LINK) $(PACKAGES)
 
-dist: release ## make the archive .build/packages/workq-VERSION-linux-CPU.tar.gz
+dist: release ## build the archive .build/packages/workq-VERSION-linux-CPU.tar.gz
 	@packaging/build-archive $(VERSION) $(PACKAGES)
 
 clean: ## remove what was built

@@ -118,12 +118,14 @@ package struct Connection: ~Copyable {
 
   /// Closes the connection, and waits for the broker's answer (`connection.close-ok`), for `timeout` at most.
   ///
+  /// The connection is of no use afterwards.
+  ///
   /// The broker answers after it has acted on every acknowledgement, and does the same work if nobody waits.
   /// Unless told otherwise, signals end the wait as they end a request.
   ///
   /// Whoever closes the socket at once with something still unread makes the kernel reset the connection, and
   /// the broker may drop what it has not read yet.
-  package consuming func close(within timeout: Duration = .zero, isInterruptible: Bool = true) {
+  package mutating func close(within timeout: Duration = .zero, isInterruptible: Bool = true) {
     let deadline = Deadline.after(timeout)
     let interrupt = isInterruptible ? Interruption.request : -1
     do throws(AMQPError) {
@@ -166,7 +168,9 @@ package struct Connection: ~Copyable {
   }
 
   /// Whether `nextEvent(within:)` may return an event without a look at the socket.
-  package var hasBufferedEvents: Bool { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
+  package var hasBufferedEvents: Bool {
+    mutating get { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
+  }
 
   /// The next event among what has arrived.
   private mutating func readEvent() throws(AMQPError) -> Event? {
@@ -210,7 +214,9 @@ package struct Connection: ~Copyable {
       // With TLS 1.3 our certificate is judged when the handshake is over for us.
       if let refusal = transport.refusal("log in") { return refusal }
       let hasCertificate = address.tls?.certificateFile != nil
-      let wish = hasCertificate ? "not trust our certificate" : "want a certificate: see --cert and --key"
+      let wish =
+        hasCertificate
+        ? "not trust the client certificate" : "require a client certificate: see --cert and --key"
       return AMQPError(.noBroker, "log in", "\(error.detail) after the TLS handshake; the broker may \(wish)")
     case .lost, .protocolViolation, .timedOut: return AMQPError(.noBroker, "log in", error.detail)
     default: return AMQPError(error.kind, "log in", error.detail)
@@ -219,20 +225,25 @@ package struct Connection: ~Copyable {
 
   // MARK: Waiting
 
+  // What a loop asks in each turn is asked of the connection in place: a getter that does not mutate is given a copy,
+  // and there is much to copy.
+
   /// The socket, for poll(2).
-  package var descriptor: Int32 { transport.descriptor }
+  package var descriptor: Int32 { mutating get { transport.descriptor } }
 
   /// Whether bytes wait for the socket to take them.
-  package var hasUnsent: Bool { !writer.isEmpty || transport.holdsOutput }
+  package var hasUnsent: Bool { mutating get { !writer.isEmpty || transport.holdsOutput } }
 
   /// Bytes that the socket has not taken yet.
-  package var unsentBytes: Int { writer.count }
+  package var unsentBytes: Int { mutating get { writer.count } }
 
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
   package var serviceInterval: Duration? {
-    let beat = heartbeats.map { $0.interval / 3 }
-    guard !isOpen, let rest = openBy.remaining else { return beat }
-    return min(beat ?? rest, rest)
+    mutating get {
+      let beat = heartbeats.map { $0.interval / 3 }
+      guard !isOpen, let rest = openBy.remaining else { return beat }
+      return min(beat ?? rest, rest)
+    }
   }
 
   /// Sends a heartbeat if one is due, and what waits to be sent, without reading.
@@ -255,7 +266,7 @@ package struct Connection: ~Copyable {
   /// - Returns: false when `deadline` has passed.
   /// - Throws: `interrupted`.
   @discardableResult
-  func wait(
+  mutating func wait(
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
     let care = serviceInterval.map { Deadline.after($0) } ?? .never

@@ -92,7 +92,7 @@ final class TLS {
     }
     try checkReadable(file)
     guard unsafe SSL_CTX_load_verify_locations(context, file.cString, nil) == 1 else {
-      throw AMQPError(.badFile, "connect", "'\(file)' holds no certificates of authorities (PEM)")
+      throw AMQPError(.badFile, "connect", "'\(file)' contains no CA certificates (PEM)")
     }
   }
 
@@ -143,7 +143,7 @@ final class TLS {
       case .end, .failed:
         if let verdict { throw AMQPError(.tls, "connect", verdict) }
         throw refusal("connect")
-          ?? AMQPError(.noBroker, "connect", "the other side ended the TLS handshake without a word")
+          ?? AMQPError(.noBroker, "connect", "the peer closed the connection during the TLS handshake")
       }
       let isReady = try Interruption.wait(
         for: descriptor, holdsOutput ? POLLOUT : POLLIN, orInterrupt: Interruption.attempt, until: deadline,
@@ -243,14 +243,14 @@ final class TLS {
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST:
       words = "what answers there does not speak TLS; is it a plain port (amqp://)? amqps is usually at 5671"
     case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_VERSION_TOO_LOW:
-      words = "no common version of TLS: we speak 1.2 and 1.3, and the broker neither"
+      words = "no common version of TLS: workq supports 1.2 and 1.3, and the broker neither"
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE where !hasCertificate,
       SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-      words = "the broker refuses us by TLS; it may want a certificate: see --cert and --key"
+      words = "the broker refuses TLS; it may require a client certificate: see --cert and --key"
     case let reason where reason > SSL_AD_REASON_OFFSET && hasCertificate:
-      words = "the broker refuses us by TLS, most likely our certificate: \(Self.reason(code))"
+      words = "the broker refuses TLS, most likely the client certificate: \(Self.reason(code))"
     case let reason where reason > SSL_AD_REASON_OFFSET:
-      words = "the broker refuses us by TLS: \(Self.reason(code))"
+      words = "the broker refuses TLS: \(Self.reason(code))"
     case SSL_R_UNEXPECTED_EOF_WHILE_READING: return nil
     default: words = "TLS failed: \(Self.reason(code))"
     }
@@ -281,12 +281,12 @@ final class TLS {
       let date = unsafe CertificateNames.date(X509_get0_notBefore(culprit))
       verdict = "\(whose) is not valid before \(date); is this machine's clock right?"
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      verdict = "\(whose) is self-signed, and not among those that we trust; --cacert can name it"
+      verdict = "\(whose) is self-signed and not trusted; --cacert can name it"
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
       X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
       let issuer = unsafe CertificateNames.commonName(X509_get_issuer_name(culprit)) ?? "somebody"
       verdict =
-        "the broker's certificate is signed by an authority that we do not trust, '\(issuer)'; --cacert can name it"
+        "the broker's certificate is signed by an untrusted CA, '\(issuer)'; --cacert can name it"
     default:
       verdict = "\(whose) is not good: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
     }

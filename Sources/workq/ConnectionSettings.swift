@@ -124,7 +124,7 @@ struct ConnectionSettings: Equatable {
     if let password { address.password = password }
     try overrideTLS(of: &address)
     if address.mechanism == .external && address.tls?.certificateFile == nil {
-      throw Failure(.usage, "auth_mechanism=external needs a certificate to show: --cert and --key")
+      throw Failure(.usage, "auth_mechanism=external needs a client certificate: --cert and --key")
     }
   }
 

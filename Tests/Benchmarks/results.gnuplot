@@ -1,26 +1,47 @@
-# Draws results.svg. The program bench sets: data, image, rows, about, machine.
+# Draws results.svg, to be read at 400 pixels, too. The program bench sets: data, image, about, machine, and title_0 to
+# title_4. The file has a block of bars for each title: name, value, color, label.
 set encoding utf8
-height = 150 + 30 * rows
-set terminal svg size 1100, height noenhanced font 'sans-serif,13' background rgb 'white'
+width = 800
+bar = 34.0
+head = 44.0
+gap = 26.0
+array bars[5]
+array most[5]
+top = 64.0
+do for [group = 0:4] {
+  stats data index group using 2 nooutput
+  bars[group + 1] = STATS_records
+  most[group + 1] = STATS_max
+  top = top + head + bar * STATS_records + gap
+}
+height = top + 50
+set terminal svg size width, height enhanced font 'sans-serif,20' background rgb 'white'
 set output image
-set label 1 "workq's targets: a green bar, to the right, meets its target" at screen 0.02, 1 - 22.0 / height \
-    font ',16'
-set label 2 about at screen 0.02, 1 - 46.0 / height textcolor rgb '#555555'
-set label 3 machine at screen 0.02, 1 - 64.0 / height textcolor rgb '#555555'
-set lmargin 56
-set rmargin 4
-set tmargin at screen 1 - 84.0 / height
-set logscale x 2
-set xrange [0.1:70]
-set yrange [rows - 0.4 : -0.6]
-set xtics ("0.1×" 0.1, "0.25×" 0.25, "0.5×" 0.5, "target" 1, "2×" 2, "4×" 4, "≥ 10×" 10)
-set xlabel 'times better than the target'
-set ytics scale 0
-set grid xtics linetype 1 linecolor rgb '#dddddd'
-set arrow from 1, -0.6 to 1, rows - 0.4 nohead linewidth 1.5 linecolor rgb '#333333' front
-set style fill solid noborder
 unset key
-color(score) = score >= 1 ? 0x4c9f70 : 0xc8553d
-plot data using 2:0:(1):2:($0 - 0.32):($0 + 0.32):(color($2)):ytic(1) \
-       with boxxyerror linecolor rgb variable, \
-     '' using ($2 > 1 ? $2 * 1.06 : 1.06):0:3 with labels left
+unset border
+unset xtics
+set ytics scale 0 nomirror
+set style fill solid noborder
+set lmargin at screen 0.3
+set rmargin at screen 0.97
+set label 1 '{/:Bold workq beside amqp-tools and pika}' at screen 0.02, 1 - 28 / height font ',24'
+set label 2 about at screen 0.02, 40 / height font ',16' textcolor rgb '#555555'
+set label 3 machine at screen 0.02, 18 / height font ',16' textcolor rgb '#555555'
+set multiplot
+place = height - 64
+do for [group = 0:4] {
+  place = place - head
+  size = bar * bars[group + 1]
+  set label 4 '{/:Bold '.value(sprintf('title_%d', group)).'}' at screen 0.02, (place + 14) / height
+  set tmargin at screen place / height
+  set bmargin at screen (place - size) / height
+  place = place - size - gap
+  set xrange [0 : most[group + 1] * 1.35]
+  set yrange [bars[group + 1] - 0.5 : -0.5]
+  plot data index group using 2:0:(0):2:($0 - 0.36):($0 + 0.36):3:ytic(1) with boxxyerror linecolor rgb variable, \
+       '' index group using ($2 + most[group + 1] * 0.015):0:4 with labels left
+  unset label 1
+  unset label 2
+  unset label 3
+}
+unset multiplot

@@ -104,7 +104,7 @@ import WorkQueue
     #expect(exchange.message.contains("check the exchange's name"))
     #expect(!exchange.message.contains("declare"))
     let queue = Failure(AMQPError(.notFound, "publish to queue 'q'", "it does not exist"), at: "h")
-    #expect(queue.message.contains("'workq declare' makes a queue"))
+    #expect(queue.message.contains("'workq declare' creates a queue"))
   }
 }
 

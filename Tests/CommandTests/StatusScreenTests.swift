@@ -115,7 +115,7 @@ import WorkQueue
   }
 
   @Test func `a queue that is neither empty nor worked on is told of at once`() {
-    #expect(sentence([5], consumers: 0) == "nobody works on 'q'")
+    #expect(sentence([5], consumers: 0) == "'q' has no consumers")
     #expect(sentence([0], consumers: 0) == nil)
     #expect(sentence([5]) == nil)
   }
@@ -124,7 +124,7 @@ import WorkQueue
     #expect(sentence([0, 80, 160]) == nil)
     #expect(
       sentence([0, 80, 160, 240, 320]) == "'q' grows by 40/s: at this rate 24,000 more tasks wait in 10 min")
-    #expect(sentence([0, 80, 160, 240, 320], consumers: 0) == "'q' grows by 40/s, and nobody works on it")
+    #expect(sentence([0, 80, 160, 240, 320], consumers: 0) == "'q' grows by 40/s, and has no consumers")
   }
 
   /// Only when they have made the queue shrink it is known what the consumers can do.
@@ -155,10 +155,11 @@ import WorkQueue
         "0/s", "0/s", "0.1/s", "1/s", "1.3/s", "10/s", "40/s", "1,000,000,000,000/s",
       ])
     #expect([-1.5, 0, 2, -0.01].map { Figures.change($0) } == ["-1.5/s", "0/s", "+2/s", "0/s"])
-    let times: [Double] = [0.5, 1.25, 40, 119, 120, 3600, 7200, 86_400, 500_000]
+    let times: [Double] = [0.02, 0.5, 1.25, 9.97, 40, 119, 120, 3569, 3600, 5400, 7200, 86_400, 500_000]
     #expect(
-      times.map { Figures.time(.seconds($0)) } == [
-        "0.5 s", "1.3 s", "40 s", "119 s", "2 min", "60 min", "2 h", "24 h", "6 d",
+      times.map { Duration.seconds($0).spoken } == [
+        "20 ms", "0.5 s", "1.3 s", "10 s", "40 s", "119 s", "2 min", "59 min", "1 h", "1.5 h", "2 h", "24 h",
+        "6 d",
       ])
   }
 

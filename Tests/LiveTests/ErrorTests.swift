@@ -160,7 +160,7 @@ import Testing
     ), (["publish", "-q", "mail"], "no task given ("), (["publish", "-e", "logs"], "no task given ("),
     (["send", "x"], "there is no subcommand 'send' (use 'workq publish')"),
     (["publish", "-q=mail", "x"], "'-q=mail' is ambiguous (use -q mail or --queue=mail)"),
-    (["purge", "task_queue"], "purge removes tasks for good: "),
+    (["purge", "task_queue"], "purge removes tasks permanently: "),
     (["publish", "-q", "", "x"], "a queue's name is empty"),
   ])
   func `a usage error names the help to read, or what is accepted`(words: [String], start: String) throws {

@@ -80,7 +80,7 @@ import Testing
     #expect(result.status == 3)
     #expect(
       result.error.contains(
-        "1 published, 1 not: cannot publish: the broker takes no tasks: low on memory"))
+        "1 published, 1 not: cannot publish: the broker blocks publishers: low on memory"))
     let single = try publish("--confirm-timeout", "1s", "x")
     #expect(single.status == 75, "\(single.error)")
     let unconfirmed = try publish(

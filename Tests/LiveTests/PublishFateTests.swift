@@ -138,7 +138,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: ["x"])
     let nowhere = try Program.workq("publish", "-e", "amq.direct", "-r", queue, "x").run()
     #expect(nowhere.status == 65)
-    #expect(nowhere.error.contains("not published: no queue takes it: NO_ROUTE"))
+    #expect(nowhere.error.contains("not published: unroutable: NO_ROUTE"))
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
@@ -223,10 +223,10 @@ import Testing
     let queue = freshQueue()
     let missing = try Program.workq("publish", "--no-confirm", "--no-declare", "-q", queue, "x").run()
     #expect(missing.status == 78, "\(missing.error)")
-    #expect(missing.error.contains("'workq declare' makes a queue"), "\(missing.error)")
+    #expect(missing.error.contains("'workq declare' creates a queue"), "\(missing.error)")
     let nowhere = try Program.workq("publish", "--no-confirm", "-e", "amq.direct", "-r", queue, "x").run()
     #expect(nowhere.status == 65)
-    #expect(nowhere.error.contains("no queue takes it"))
+    #expect(nowhere.error.contains("unroutable"))
   }
 
   @Test func `without declaring, records for missing queues fail alone`() throws {

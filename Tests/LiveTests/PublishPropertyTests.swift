@@ -114,7 +114,7 @@ import Testing
     #expect(publish.status == 3)
     #expect(
       publish.outputLines.dropLast().sorted() == [
-        #"{"bytes":10,"error":"no queue takes it: NO_ROUTE","event":"failed","exchange":"amq.direct","#
+        #"{"bytes":10,"error":"unroutable: NO_ROUTE","event":"failed","exchange":"amq.direct","#
           + #""message_id":"m4","record":4,"routing_key":"k"}"#,
         #"{"bytes":4,"event":"published","message_id":"m1","queue":"\#(queue)","record":1}"#,
         #"{"bytes":7,"error":"the queue is full, or cannot take it now","event":"failed","message_id":"m3","#

@@ -149,20 +149,20 @@ import Testing
     try publish(1, to: "\(queue).failed")
     let terminal = try Tmux(columns: 90, rows: 20)
     try terminal.type("echo before; $WORKQ status \(queue) --watch 200ms")
-    try terminal.waitFor("the queue") { $0.contains("nobody") == false && $0.contains("\(queue)  ") }
+    try terminal.waitFor("the queue") { !$0.contains("has no consumers") && $0.contains("\(queue)  ") }
     var screen = try terminal.screen()
     #expect(screen.hasPrefix("127.0.0.1:\(Broker.shared.port)/  "))
     #expect(screen.contains("Ctrl-C ends"))
     #expect(!screen.contains("before"))
     #expect(screen.contains("1 task is parked: workq peek \(queue).failed"))
     try publish(7, to: queue)
-    try terminal.waitFor("7 tasks, their bars, and that nobody works on them") {
-      $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("nobody works on '\(queue)'")
+    try terminal.waitFor("7 tasks, their bars, and that there is no consumer") {
+      $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("'\(queue)' has no consumers")
     }
     try expect(terminal.screen().ranges(of: "QUEUE").count, equals: 1)
     try terminal.resize(columns: 40, rows: 6)
     try terminal.waitFor("a narrow table") {
-      !$0.contains("█") && $0.contains(queue) && $0.contains("nobody")
+      !$0.contains("█") && $0.contains(queue) && $0.contains("has no")
     }
     try terminal.resize(columns: 100, rows: 30)
     try terminal.waitFor("the wide table again") { $0.contains("█") && $0.contains("Ctrl-C ends") }

@@ -119,9 +119,9 @@ import Testing
   @Test(arguments: [
     (
       "server", "localhost", "other.pem",
-      "is signed by an authority that we do not trust, 'workq test authority'"
+      "is signed by an untrusted CA, 'workq test authority'"
     ),
-    ("self", "localhost", "ca.pem", "is self-signed, and not among those that we trust"),
+    ("self", "localhost", "ca.pem", "is self-signed and not trusted"),
     ("expired", "localhost", "ca.pem", "has expired, on 20"),
     ("wrong", "localhost", "ca.pem", "is for 'mq.example', '*.mq.example', and not for 'localhost'"),
     ("wrong", "127.0.0.1", "ca.pem", "is for 'mq.example', '*.mq.example', and not for '127.0.0.1'"),
@@ -140,7 +140,7 @@ import Testing
   @Test func `without --cacert a private authority is not trusted`() throws {
     let (status, message) = try publish(try TLSBroker.url(), [])
     let reason =
-      "the broker's certificate is signed by an authority that we do not trust, 'workq test authority'"
+      "the broker's certificate is signed by an untrusted CA, 'workq test authority'"
     #expect(status == 69, "\(message)")
     #expect(message.hasSuffix(": \(reason); --cacert can name it"), "\(message)")
   }
@@ -154,7 +154,7 @@ import Testing
     #expect(status == 69)
     #expect(
       message == """
-        localhost:\(port)/: cannot connect: no common version of TLS: we speak 1.2 and 1.3, and the broker \
+        localhost:\(port)/: cannot connect: no common version of TLS: workq supports 1.2 and 1.3, and the broker \
         neither
         """)
   }
@@ -170,11 +170,11 @@ import Testing
     let options = ["--cacert", certificates("ca.pem")]
     let (status, message) = try publish("amqps://localhost:\(port)", options)
     #expect(status == 69)
-    #expect(message.contains("may want a certificate: see --cert and --key"), "\(message)")
+    #expect(message.contains("may require a client certificate: see --cert and --key"), "\(message)")
     let own = ["--cert", certificates("clerk.pem"), "--key", certificates("clerk.key")]
     let good = try publish("amqps://localhost:\(port)", options + own)
     #expect(
-      good.message.contains("after the TLS handshake; the broker may not trust our certificate"),
+      good.message.contains("after the TLS handshake; the broker may not trust the client certificate"),
       "\(good.message)")
   }
 
@@ -185,14 +185,14 @@ import Testing
     #expect(status == 69)
     // The broker hangs up when it has said so, which may be seen first.
     let reasons = [
-      "the broker refuses us by TLS, most likely our certificate: ",
-      "the broker may not trust our certificate",
+      "the broker refuses TLS, most likely the client certificate: ",
+      "the broker may not trust the client certificate",
     ]
     #expect(reasons.contains { message.contains($0) }, "\(message)")
   }
 
   @Test(arguments: [
-    ("s.recv(9999); s.close()", "the other side ended the TLS handshake without a word"),
+    ("s.recv(9999); s.close()", "the peer closed the connection during the TLS handshake"),
     (
       "s.recv(9999); s.sendall(b'AMQP\\0\\0\\t\\1')",
       "what answers there does not speak TLS; is it a plain port"
@@ -225,7 +225,7 @@ import Testing
 
   @Test(arguments: [
     (["--cacert", "/nonexistent"], "cannot read '/nonexistent': No such file or directory"),
-    (["--cacert", "clerk.key"], "clerk.key' holds no certificates of authorities (PEM)"),
+    (["--cacert", "clerk.key"], "clerk.key' contains no CA certificates (PEM)"),
     (["--cert", "/nonexistent", "--key", "clerk.key"], "cannot read '/nonexistent'"),
     (["--cert", "clerk.key", "--key", "clerk.key"], "clerk.key' holds no certificate (PEM)"),
     (["--cert", "clerk.pem", "--key", "clerk.pem"], "clerk.pem' holds no key (PEM)"),
@@ -269,7 +269,7 @@ import Testing
   @Test func `without a certificate to show there is no such log-in`() throws {
     let (status, message) = try publish("amqps://localhost?auth_mechanism=external", [])
     #expect(status == 64)
-    #expect(message == "auth_mechanism=external needs a certificate to show: --cert and --key")
+    #expect(message == "auth_mechanism=external needs a client certificate: --cert and --key")
   }
 }
 
@@ -376,7 +376,7 @@ import Testing
     let result = try bulk(lines, "--confirm-timeout", "2s")
     #expect([3, 75].contains(result.status), "\(result.error)")
     // rabbitmq-c sends by TLS, and while it waits to send more it hears no notice.
-    let reasons = ["the broker takes no tasks", "the broker does not read what we send"]
+    let reasons = ["the broker blocks publishers", "the broker does not read what we send"]
     #expect(reasons.contains { result.error.contains($0) }, "\(result.error)")
   }
 }

@@ -62,10 +62,10 @@ package struct Pipeline: ~Copyable {
     connection = try Connection.open(firstOf: addresses, options, isPipelined: true)
   }
 
-  package var descriptor: Int32 { connection.descriptor }
-  package var hasUnsent: Bool { connection.hasUnsent }
+  package var descriptor: Int32 { mutating get { connection.descriptor } }
+  package var hasUnsent: Bool { mutating get { connection.hasUnsent } }
   /// How often `next(within:)` must be called.
-  package var serviceInterval: Duration? { connection.serviceInterval }
+  package var serviceInterval: Duration? { mutating get { connection.serviceInterval } }
   package var address: Address { connection.address }
   /// The broker's product and version; empty while it has not said a word.
   package var broker: String { connection.broker }
@@ -74,14 +74,18 @@ package struct Pipeline: ~Copyable {
 
   /// Whether another envelope should be sent now.
   package var hasRoom: Bool {
-    suspects.isEmpty && window.count < Self.largestWindow && window.bytes < Self.mostBytes
-      && connection.unsentBytes < Self.mostUnsent
+    mutating get {
+      suspects.isEmpty && window.count < Self.largestWindow && window.bytes < Self.mostBytes
+        && connection.unsentBytes < Self.mostUnsent
+    }
   }
 
   /// Since when the broker owes us something: a confirm, or to read what we send; nil when it does not.
   package var waitingSince: Deadline? {
-    if let oldest = window.oldest { return max(oldest, connection.lastProgress ?? oldest) }
-    return connection.hasUnsent ? connection.lastProgress : nil
+    mutating get {
+      if let oldest = window.oldest { return max(oldest, connection.lastProgress ?? oldest) }
+      return connection.hasUnsent ? connection.lastProgress : nil
+    }
   }
 
   /// Puts an envelope on its way; it leaves with the next `next(within:)`, together with others.

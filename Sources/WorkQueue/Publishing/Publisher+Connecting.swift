@@ -88,7 +88,7 @@ extension Publisher {
   }
 
   var timedOut: AMQPError {
-    let reason = blockedReason.map { "the broker takes no tasks: \($0)" }
+    let reason = blockedReason.map { "the broker blocks publishers: \($0)" }
     return AMQPError(.timedOut, "publish", reason ?? "the broker has not confirmed the task in time")
   }
 }

@@ -50,7 +50,7 @@ extension Publisher {
     case .refused(let reason): source.settled(task, .failed(PublishFailure(.refused, reason)))
     case .unroutable(let reason)
     where !task.envelope.exchange.isEmpty || task.envelope.routingKey.isEmpty || sent.returns > 2:
-      source.settled(task, .failed(PublishFailure(.refused, "no queue takes it: \(reason)")))
+      source.settled(task, .failed(PublishFailure(.refused, "unroutable: \(reason)")))
     case .unroutable where !options.declares && task.envelope.delay == nil:
       guard try exists(task) else {
         return source.settled(task, .failed(Self.noQueue(task.envelope.routingKey)))
@@ -137,7 +137,7 @@ extension Publisher {
   mutating func handBack(_ envelope: Envelope, _ reason: String) throws(AMQPError) {
     // Of an empty name the broker would make a queue of any name.
     guard envelope.exchange.isEmpty && !envelope.routingKey.isEmpty else {
-      throw AMQPError(.unroutable, "publish", "no queue takes it: \(reason)")
+      throw AMQPError(.unroutable, "publish", "unroutable: \(reason)")
     }
     guard options.declares else {
       throw AMQPError(.notFound, "publish to queue '\(envelope.routingKey)'", "it does not exist")

@@ -145,7 +145,7 @@ package struct Mover: ~Copyable {
 
   /// Whether the source is read: the broker waits with more while it is not.
   private var mayRead: Bool {
-    !progress.isAtEnd && (pipeline.hasRoom || !wantsMore || nextCare.hasPassed)
+    mutating get { !progress.isAtEnd && (pipeline.hasRoom || !wantsMore || nextCare.hasPassed) }
   }
 
   /// Receives tasks, as many as one turn has room for.
@@ -231,14 +231,14 @@ package struct Mover: ~Copyable {
 
   // MARK: Waiting
 
-  private func checkTimeout() throws(AMQPError) {
+  private mutating func checkTimeout() throws(AMQPError) {
     if let since = pipeline.waitingSince, (since + options.patience).hasPassed {
       throw AMQPError(
         .timedOut, "move to queue '\(options.target)'", "the broker has not confirmed the tasks in time")
     }
   }
 
-  private func wakeUp() -> Deadline {
+  private mutating func wakeUp() -> Deadline {
     var moment = pipeline.waitingSince.map { $0 + options.patience } ?? .never
     moment = min(moment, mayRead ? scan.wakeUp : nextCare)
     for interval in [source.serviceInterval, pipeline.serviceInterval] {

@@ -10,6 +10,9 @@ package enum OutputMode: String, CaseIterable, Sendable {
   case grouped
   /// The same, byte for byte, also without a line's end.
   case captured
+
+  /// Whether output is read while the command runs.
+  var isReadMeanwhile: Bool { self == .tagged || self == .passthrough }
 }
 
 /// Which of a command's two outputs.
@@ -86,8 +89,7 @@ final class CommandOutput {
     }
   }
 
-  /// Whether it is read while the command runs.
-  private var isRead: Bool { mode == .tagged || mode == .passthrough }
+  private var isRead: Bool { mode.isReadMeanwhile }
 
   /// The descriptors that have something to read now and then.
   var descriptors: [Int32] { isRead ? sources.map(\.descriptor) : [] }

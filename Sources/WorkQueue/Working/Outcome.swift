@@ -35,7 +35,7 @@ package enum Outcome: Equatable, Sendable {
     case .exited(let status): "exit status \(status)"
     case .signalled(let signal): "killed by \(Self.name(ofSignal: signal))"
     case .timedOut(let limit): "timed out after \(Self.text(limit))"
-    case .interrupted: "ended because the worker had to leave"
+    case .interrupted: "stopped because the worker exits"
     case .noResult(let reason), .unfit(let reason), .unrunnable(let reason, _): reason
     case .exhausted(let times): "no attempt is left after \(times)"
     case .workersDied(let starts): "its workers died: \(starts) recorded starts without an end"

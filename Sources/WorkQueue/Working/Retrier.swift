@@ -257,7 +257,7 @@ struct Retrier: ~Copyable {
         waitingQueues.forget()
         unsent.append(copy)
         if case .declined = verdict { isDeclined = true }
-        putOff(report, AMQPError(.preconditionFailed, "put task \(copy.number ?? 0) off", reason))
+        putOff(report, AMQPError(.preconditionFailed, "retry or park task \(copy.number ?? 0)", reason))
       }
     }
   }

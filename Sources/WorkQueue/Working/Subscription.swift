@@ -1,7 +1,9 @@
 internal import AMQP
 
 /// A connection that consumes the work queue, and what the broker is still to be told on it.
-struct Subscription: ~Copyable {
+///
+/// An object, because a large value would be copied each time an optional one is looked at.
+final class Subscription {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }
   private var connection: Connection
@@ -34,7 +36,7 @@ struct Subscription: ~Copyable {
   ) throws(AMQPError) -> Subscription {
     try Connection.withFirst(of: context.options.addresses, context.options.connection) {
       connection throws(AMQPError) in
-      var subscription = Subscription(context: context, connection: connection, ledger: AckLedger(session: 0))
+      let subscription = Subscription(context: context, connection: connection, ledger: AckLedger(session: 0))
       subscription.asksForTimeout = asksForTimeout
       try subscription.consume()
       return subscription
@@ -66,7 +68,7 @@ struct Subscription: ~Copyable {
   /// Makes sure of the queue, and starts to receive its tasks; also after the broker stopped that.
   ///
   /// Each time with a tag that the broker has not seen in this session: it may keep the old one.
-  mutating func consume() throws(AMQPError) {
+  func consume() throws(AMQPError) {
     isConsuming = false
     try ensureQueue()
     consumerNumber += 1
@@ -92,14 +94,14 @@ struct Subscription: ~Copyable {
   }
 
   /// Consumes anew where tasks are held that take the places of others: the broker heeds a new prefetch only then.
-  mutating func makeRoom(forHeld count: Int) throws(AMQPError) {
+  func makeRoom(forHeld count: Int) throws(AMQPError) {
     held = count
     guard isConsuming else { return }
     try stopConsuming()
     try consume()
   }
 
-  private mutating func consumeQueue() throws(AMQPError) {
+  private func consumeQueue() throws(AMQPError) {
     var arguments = FieldTable()
     arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
     try connection.consume(
@@ -119,7 +121,7 @@ struct Subscription: ~Copyable {
   ///
   /// A broker that was asked for a time limit cancels the consumer when a delivery reaches it, and gives that
   /// one to somebody else. The younger ones are still ours.
-  mutating func cancelled(_ name: String) throws(AMQPError) -> Cancellation {
+  func cancelled(_ name: String) throws(AMQPError) -> Cancellation {
     let isPresent = !retired.contains { $0.consumer == name }
     if isPresent { isConsuming = false }
     guard let limit = askedTimeout else { return .queueGone }
@@ -135,12 +137,12 @@ struct Subscription: ~Copyable {
   }
 
   /// Removes the consumers that the broker keeps: it might give them tasks again.
-  mutating func forgetRetired() throws(AMQPError) {
+  func forgetRetired() throws(AMQPError) {
     for (consumer, _) in retired { try connection.forget(consumer: consumer) }
     retired = []
   }
 
-  mutating func nextEvent() throws(AMQPError) -> Event? {
+  func nextEvent() throws(AMQPError) -> Event? {
     let event = try connection.nextEvent(within: .zero)
     switch event {
     case .delivered(let delivery): if options.acknowledges { ledger.opened(delivery.tag) }
@@ -153,7 +155,7 @@ struct Subscription: ~Copyable {
   }
 
   /// Sends a heartbeat if one is due.
-  mutating func sendHeartbeat() { connection.sendHeartbeat() }
+  func sendHeartbeat() { connection.sendHeartbeat() }
 
   /// Whether `nextEvent()` may have something to tell without a look at the socket.
   var mayHoldEvents: Bool { connection.hasBufferedEvents }
@@ -165,18 +167,18 @@ struct Subscription: ~Copyable {
   func holds(_ tag: Delivery.Tag) -> Bool { ledger.isOpen(tag) }
 
   /// Notes that a task is done.
-  mutating func finished(_ tag: Delivery.Tag) {
+  func finished(_ tag: Delivery.Tag) {
     if options.acknowledges { _ = ledger.finished(tag) }
   }
 
-  mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
+  func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.handedBack(tag)
     settlements += 1
     try connection.requeue(tag)
   }
 
-  mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
+  func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.handedBack(tag)
     settlements += 1
@@ -184,7 +186,7 @@ struct Subscription: ~Copyable {
   }
 
   /// Tells the broker of all that is done.
-  mutating func flush() throws(AMQPError) {
+  func flush() throws(AMQPError) {
     lostResults = ledger.unflushedCount
     for ack in ledger.flush() {
       try connection.acknowledge(ack.tag, multiple: ack.multiple)
@@ -199,17 +201,17 @@ struct Subscription: ~Copyable {
   }
 
   /// Asks how many tasks wait, without a wait for the answer.
-  mutating func requestCount() throws(AMQPError) {
+  func requestCount() throws(AMQPError) {
     if isConsuming { try connection.requestStatus(ofQueue: options.queue) }
   }
 
   /// What the broker says of the queue; nil when it is gone.
-  mutating func status() throws(AMQPError) -> Queue.Status? {
+  func status() throws(AMQPError) -> Queue.Status? {
     try connection.status(ofQueue: options.queue)
   }
 
   /// Takes no more tasks; those already on their way still come as events.
-  mutating func stopConsuming() throws(AMQPError) {
+  func stopConsuming() throws(AMQPError) {
     guard isConsuming else { return }
     isConsuming = false
     try connection.cancel(consumer: consumer)
@@ -217,7 +219,7 @@ struct Subscription: ~Copyable {
 
   /// Closes the connection when the broker has acted on every acknowledgement, or has had half a minute for it, or
   /// a second signal arrives.
-  consuming func close() {
+  func close() {
     let deadline = Deadline.after(Self.closeTimeout)
     // The broker hands out no more before it has acted on those that make room for it.
     let prefetch = Int(prefetch)
@@ -234,11 +236,11 @@ struct Subscription: ~Copyable {
   }
 
   /// Closes the connection when the broker has read what was sent, or at `deadline`, whatever signals arrive.
-  consuming func close(by deadline: Deadline) {
+  func close(by deadline: Deadline) {
     connection.close(within: deadline.remaining ?? .zero, isInterruptible: false)
   }
 
-  private mutating func ensureQueue() throws(AMQPError) {
+  private func ensureQueue() throws(AMQPError) {
     guard try connection.status(ofQueue: options.queue) == nil else { return }
     guard options.declares else {
       throw AMQPError(.notFound, "consume from queue '\(options.queue)'", "there is no such queue")

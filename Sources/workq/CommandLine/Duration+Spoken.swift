@@ -1,14 +1,20 @@
 extension Duration {
-  /// For a sentence: "20 ms", "0.5 s", "45 s", "12 min", "3.5 h".
+  /// In its largest unit, with one decimal at most: "20 ms", "0.5 s", "45 s", "12 min", "1.5 h", "6 d".
   var spoken: String {
     let milliseconds = Int((self / .milliseconds(1)).rounded())
     guard milliseconds == 0 || milliseconds >= 100 else { return "\(milliseconds) ms" }
-    let seconds = (self / .milliseconds(100)).rounded() / 10
+    let seconds = self / .seconds(1)
     return switch seconds {
-    case ..<10 where seconds != seconds.rounded(): "\(seconds) s"
-    case ..<120: "\(Int(seconds.rounded())) s"
-    case ..<7200: "\(Int((seconds / 60).rounded())) min"
-    default: "\((seconds / 360).rounded() / 10) h"
+    case ..<9.95: "\(Self.oneDecimal(seconds)) s"
+    case ..<119.5: "\(Int(seconds.rounded())) s"
+    case ..<3570: "\(Int((seconds / 60).rounded())) min"
+    case ..<172_800: "\(Self.oneDecimal(seconds / 3600)) h"
+    default: "\(Figures.grouped(Int((seconds / 86_400).rounded()))) d"
     }
+  }
+
+  private static func oneDecimal(_ number: Double) -> String {
+    let rounded = (number * 10).rounded() / 10
+    return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
   }
 }

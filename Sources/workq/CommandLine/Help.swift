@@ -6,9 +6,9 @@ enum Help {
     $ workq publish First message.  send a task, from another terminal
     """
   private static let programDescription = """
-    The broker confirms each task that publish accepted, keeps it on its disk, and redelivers it to another worker \
-    when one dies over it. --url or WORKQ_URL names the broker; the default is the one on this machine. --queue or \
-    WORKQ_QUEUE names the queue; the default is task_queue.
+    The broker confirms each published task, stores it on disk, and redelivers it to another worker if its worker \
+    dies. --url or WORKQ_URL names the broker; the default is the one on this machine. --queue or WORKQ_QUEUE names \
+    the queue; the default is task_queue.
     """
 
   /// What `-h` or `--help` prints, without the last line's end.

@@ -27,7 +27,7 @@ struct Purge {
   func run() throws {
     let names = try settings.connection.queueNames(settings.words)
     guard choice.force || isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 else {
-      throw Failure(.usage, "purge removes tasks for good: without a terminal to ask at, it needs --force")
+      throw Failure(.usage, "purge removes tasks permanently: without a terminal to ask at, it needs --force")
     }
     var hasBegun = false
     try settings.withConnection(for: "purge", isRepeatable: !hasBegun) { link, console in

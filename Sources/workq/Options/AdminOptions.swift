@@ -9,13 +9,12 @@ extension Peek {
         $ workq peek --raw > task                   the next task's body, byte for byte
         """,
       description: """
-        workq takes the tasks from the queue for as long as it looks at them, and returns them to their places: \
-        workers will see them as redelivered. Up to RabbitMQ 4.2 a quorum queue counts each look as a delivery. \
-        From 4.0 on a copy at the queue's end replaces a task that was returned ten times, before the queue's \
-        delivery limit (20) drops it. Long bodies are cut; --json and --raw print all of them. When no task \
-        waits, the exit code is 0, or 75 with --raw. Streams, and quorum queues with a single active consumer, \
-        cannot be shown. Without a queue the command shows the one of --queue or WORKQ_QUEUE; --url or WORKQ_URL \
-        names the broker.
+        workq receives the tasks and requeues them in their order: workers see them as redelivered. Up to RabbitMQ \
+        4.2 a quorum queue counts this as a delivery. There, from 4.0 on, a task that was returned ten times is \
+        replaced by a copy at the end of the queue, before the queue's delivery limit (20) drops it. Long bodies are \
+        cut; --json and --raw print them in full. If no task waits, the exit code is 0, or 75 with --raw. Streams, \
+        and quorum queues with a single active consumer, cannot be inspected. Without a queue it shows that of \
+        --queue or WORKQ_QUEUE; --url or WORKQ_URL names the broker.
         """,
       groups: { [choice, .connection, .output] },
       check: { (settings) throws(UsageError) in
@@ -58,20 +57,18 @@ extension Move {
     Subcommand(
       name: "move", summary: "Send tasks from one queue to another", operands: .exactly(["from", "to"]),
       examples: """
-        $ workq move task_queue.failed task_queue          retry what was parked
-        $ workq move -c 1 task_queue.failed task_queue     one of them first, to see
+        $ workq move task_queue.failed task_queue          bring back parked tasks
+        $ workq move -c 1 task_queue.failed task_queue     only the oldest
         $ workq move --match x-workq-exit-status=2 --dry-run task_queue.failed later
                                        what would be moved
         """,
       description: """
-        A task leaves the first queue when the broker has confirmed that the second one has it. Whatever happens, \
-        no task is lost, and at worst those in flight are in both. Properties and headers are kept, except for \
-        those that count attempts or describe failures, and those that the broker has added. Both queues must \
-        exist. With --match or --id workq looks at every task, and holds those that stay until the end: where tens of \
-        thousands stay, that keeps the broker busy for a minute. --url or WORKQ_URL names the broker; \
-        WORKQ_QUEUE has no effect.
-        At the first Ctrl-C the command finishes the tasks in flight, and leaves the rest where it is. At the \
-        second it stops at once.
+        Both queues must exist. A task is acknowledged in the first queue after the broker has confirmed it in the \
+        second. An interrupted move loses no task; unconfirmed tasks may be in both queues. Properties and headers \
+        are kept, except headers about attempts and failures, and those that the broker added. --url or WORKQ_URL \
+        names the broker; WORKQ_QUEUE has no effect.
+        On the first Ctrl-C the command finishes the tasks in flight and requeues the others. On the second it stops \
+        at once.
         """,
       groups: { [choice, .connection, .output] },
       check: { (settings) throws(UsageError) in
@@ -99,8 +96,8 @@ extension Move {
         "id", "id", repeats: true, common: true,
         "\(verb == "retry" ? "Retry" : "Move") only the task with this message id",
         """
-        Can be repeated: each task with one of the ids is \(participle). The other tasks stay in their places. \
-        workq looks at every waiting task, and holds the others until the end.
+        Can be repeated: each task with one of the ids is \(participle). workq receives every waiting \
+        task, and requeues the others in their order.
         """
       ) { (settings, value) throws(UsageError) in
         settings.move.ids.insert(try Value.shortText(value))
@@ -109,8 +106,8 @@ extension Move {
         "match", "header=value", repeats: true, common: true,
         "\(verb == "retry" ? "Retry" : "Move") only tasks with this header",
         """
-        A number and its digits are the same. Can be repeated: all must match. The other tasks stay in their \
-        places. workq looks at every waiting task, and holds the others until the end.
+        A number and its digits are the same. Can be repeated: all must match. workq \
+        receives every waiting task, and requeues the others in their order.
         """
       ) { (settings, value) throws(UsageError) in
         settings.move.matches.append(try Value.field(value, "HEADER=VALUE"))
@@ -120,7 +117,7 @@ extension Move {
       },
       .flag(
         "dry-run", common: true, "Move nothing; print the tasks that would be moved",
-        "There is a line for each task: id, time since it failed, attempts, reason, and the body's beginning."
+        "One line per task: id, time since it failed, attempts, reason, and the start of the body."
       ) { $0.move.isDryRun = true },
     ]
   }
@@ -138,14 +135,12 @@ extension Purge {
         $ workq purge --delete --all --force old   with its retry and delay queues
         """,
       description: """
-        workq prints how many tasks were removed. Tasks that workers hold are not waiting, and stay: the workers \
-        finish or requeue them. With --delete the queue goes, and they with it. A queue that does not meet a \
-        condition is left as it is (75); quorum queues have no such conditions (64). Without a queue the command \
-        purges the one of --queue or WORKQ_QUEUE; --url or WORKQ_URL names the broker.
-        Tasks that are scheduled for retry, or wait for their --delay, wait in queues of their own. --delete \
-        reports those that it finds: those of workers with these --retry-delay and --retry-max-delay, and of each \
-        --delay that is given here; --all deletes them, too. Tasks that the broker is returning to the queue at \
-        that moment cannot be counted.
+        workq prints the number of removed tasks. Tasks that workers hold are not waiting, and stay: the workers \
+        finish or requeue them. --delete deletes them with the queue. Without a queue it purges that of --queue or \
+        WORKQ_QUEUE; --url or WORKQ_URL names the broker.
+        Tasks that are scheduled for retry or delayed wait in other queues. --delete reports the retry queues of \
+        workers with these --retry-delay and --retry-max-delay, and the queue of each given --delay; --all deletes \
+        them, too. Tasks that the broker is returning at that moment cannot be counted.
         """,
       groups: { [choice, .connection, .output] },
       check: { (settings) throws(UsageError) in
@@ -167,15 +162,15 @@ extension Purge {
     OptionGroup(
       title: "Purge options",
       introduction: """
-        All but --force need --delete. A queue that does not meet a condition is left as it is (75). RabbitMQ has \
-        no conditions for quorum queues: they are refused (64).
+        All but --force need --delete. A queue that does not meet a condition is not deleted (75). RabbitMQ does not \
+        support conditions for quorum queues (64).
         """,
       options: [
         .flag("force", short: "f", common: true, "Do not ask") { $0.purge.force = true },
         .flag("delete", common: true, "Delete the queue, too") { $0.purge.delete = true },
         .flag(
           "if-empty", common: true, "Delete the queue only if no task waits in it",
-          "RabbitMQ does not know this about a stream (78)."
+          "Not for streams, whose tasks RabbitMQ does not count (78)."
         ) { $0.purge.ifEmpty = true },
         .flag("if-unused", common: true, "Delete the queue only if it has no consumers") {
           $0.purge.ifUnused = true

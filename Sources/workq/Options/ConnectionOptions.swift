@@ -92,7 +92,7 @@ extension OptionGroup {
       .flag(
         "insecure", short: "k", "Do not verify the broker's certificate",
         """
-        Otherwise a trusted authority must have signed it, it must be valid now, and it must name the host, or \
+        Otherwise a trusted CA must have signed it, it must be valid now, and it must name the host, or \
         the IP address if the URL has one.
         """
       ) { $0.connection.insecure = true },

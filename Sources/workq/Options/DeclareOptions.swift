@@ -13,12 +13,11 @@ extension Declare {
         $ workq declare --check mail   only look: exit code 0 or 78
         """,
       description: """
-        workq prints each queue with its waiting tasks and its consumers. Without a queue it declares the one of \
-        --queue or WORKQ_QUEUE; --url or WORKQ_URL names the broker. A missing queue is created durable. Without \
-        options about properties, an existing queue is left as it is. With such options it must have exactly \
-        these properties; otherwise the exit code is 78, and a table has the differences.
-        A queue's properties cannot be changed: delete the queue (workq purge --delete) and declare it again. What \
-        an administrator's policy can set (TTL, lengths, dead letters) need not be declared.
+        workq creates missing queues, durable, and prints the waiting tasks and consumers of each. An existing queue \
+        is accepted as it is, or with options about properties only if it has exactly these; otherwise the exit code \
+        is 78, and a table shows the differences. To change properties, delete the queue (workq purge --delete) and \
+        declare it again, or use a policy (TTL, lengths, dead letters). Without a queue it declares that of --queue \
+        or WORKQ_QUEUE; --url or WORKQ_URL names the broker.
         """,
       groups: { [actions, properties, .connection, .output] },
       check: { (settings) throws(UsageError) in
@@ -125,10 +124,10 @@ extension Declare {
         .value(
           "delivery-limit", "n", "Maximum returns of a task before it is dropped or dead-lettered",
           """
-          For quorum queues; the default is 20 from RabbitMQ 4.0 on, and no limit before. Up to RabbitMQ 4.2 \
-          every return counts, also after a stop of a worker, a lost connection or a look. From 4.3 on only \
-          rejects and workers that die or lose their connection count. workq replaces a task before it reaches 20, \
-          see workq-work(1), but cannot see a lower limit.
+          For quorum queues; the default is 20 from RabbitMQ 4.0 on, and no limit before. Up to RabbitMQ 4.2 every \
+          return counts, also when a worker stops, a connection is lost, or a task is inspected. From 4.3 on only \
+          rejects and lost workers count. workq replaces a task before it reaches 20, see workq-work(1), but cannot \
+          see a lower limit.
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.deliveryLimit = try Value.integer(value, 0...UInt32.max)

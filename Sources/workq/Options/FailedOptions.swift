@@ -8,15 +8,14 @@ extension Failed {
         $ workq failed mail --list --json | jq -r .message_id
         """,
       description: """
-        Workers park a task that has failed too often: they move it to the failed queue, with headers that say \
-        why. The command counts these tasks by reason. For each reason it prints the first and the last time of a \
-        failure and, as a sample, the task that failed last: its body's beginning and the last line of stderr. It \
-        shows tasks that the broker has dead-lettered to the queue, too.
-        workq takes the tasks from the failed queue for as long as it looks at them, some seconds for 100,000, and \
-        returns them to their places. If workq is killed, the broker returns them. Up to RabbitMQ 4.2 a quorum \
-        queue counts each look as a delivery; a failed queue that workers created has no limit for those. A queue \
-        that does not exist has no parked tasks. Without a queue the command shows the tasks of --queue or \
-        WORKQ_QUEUE; --url or WORKQ_URL names the broker.
+        Workers park a task after its last attempt: they move it to the failed queue, with headers that say why. The \
+        command counts these tasks by reason, and those that the broker has dead-lettered to the queue. For each \
+        reason it prints the times of the first and the last failure, and a sample, the task that failed last: the \
+        start of its body, and the last line of stderr.
+        workq receives all tasks of the failed queue, some seconds for 100,000, and requeues them in their order. If \
+        it is killed, the broker requeues them. Up to RabbitMQ 4.2 a quorum queue counts this as a delivery; a \
+        failed queue that a worker created has no delivery limit. If there is no failed queue, no task is parked. \
+        Without a queue it shows the tasks of --queue or WORKQ_QUEUE; --url or WORKQ_URL names the broker.
         """,
       groups: { [choice, .connection, .output] }, run: { try Failed(settings: $0).run() })
   }
@@ -45,19 +44,17 @@ extension Retry {
       operands: .words("queue", atMost: 1),
       examples: """
         $ workq retry                         all parked tasks of task_queue
-        $ workq retry mail -c 1               one of them first, to see
+        $ workq retry mail -c 1               only the oldest
         $ workq retry mail --match x-workq-exit-status=75
         $ workq retry mail --id 0b5c4a1e-7d55-4d1f-9e0e-0c7b1a8f5b3a --dry-run
         """,
       description: """
-        The command moves tasks from the failed queue to the work queue, as `workq move queue.failed queue` does. A \
-        task leaves the failed queue when the broker has confirmed that the work queue has it. Whatever happens, \
-        no task is lost, and at worst those in flight are in both. Attempts are counted from 1 again, and headers \
-        about failures go, unless --keep-attempts is given. Without options the command moves all tasks that wait \
-        at the start, the oldest first. Without a queue it retries the tasks of --queue or WORKQ_QUEUE; --url or \
-        WORKQ_URL names the broker.
-        At the first Ctrl-C the command finishes the tasks in flight, and leaves the rest where it is. At the \
-        second it stops at once.
+        The command moves tasks from the failed queue to the work queue, like `workq move queue.failed queue`. \
+        Attempts are counted from 1 again, and headers about failures are removed, unless --keep-attempts is given. \
+        Without options it moves all tasks that wait at the start, the oldest first. Without a queue it retries the \
+        tasks of --queue or WORKQ_QUEUE; --url or WORKQ_URL names the broker.
+        On the first Ctrl-C the command finishes the tasks in flight and requeues the others. On the second it stops \
+        at once.
         """,
       groups: { [choice, .connection, .output] }, run: { try Retry(settings: $0).run() })
   }

@@ -6,7 +6,7 @@ extension Publish {
   static var properties: OptionGroup {
     OptionGroup(
       title: "Properties",
-      introduction: "All tasks of the command get them. The time of publishing is always one of them.",
+      introduction: "They apply to all tasks of the command. workq always sets the time of publishing.",
       options: [
         .flag("persistent", "Store the task on the broker's disk (the default)") {
           $0.publish.properties.deliveryMode = .persistent
@@ -39,8 +39,8 @@ extension Publish {
         .value(
           "ttl", "duration", common: true, "Discard the task if it is not delivered in time",
           """
-          The time begins when the broker gets the task, not while the task is in the spool. Excludes --delay: \
-          the broker removes the limit when the delay ends.
+          The time begins when the broker receives the task, not while the task is in the spool. Excludes --delay: \
+          the broker removes the TTL when the delay ends.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.properties.expiration = "\(TimeSpan(try Value.duration(value)).milliseconds)"
@@ -48,11 +48,11 @@ extension Publish {
         .value(
           "delay", "duration", common: true, "Deliver the task only after this delay",
           """
-          49 days at most. Until then the task waits in the broker, in a queue named \
-          `queue.delay.60000ms.2026w48` after the delay and the week of publishing, or \
-          `queue.delay.3456000000ms` if the delay is longer than 35 days. WAITING QUEUES in workq-work(1) says \
-          what these queues are like and which rights they need. The time begins when the broker gets the task, \
-          not while the task is in the spool. Excludes --exchange and --ttl.
+          At most 49 days. Until then the task waits in the broker, in a queue named `queue.delay.60000ms.2026w48` \
+          after the delay and the week of publishing, or `queue.delay.3456000000ms` if the delay is longer than 35 \
+          days. WAITING QUEUES in workq-work(1) describes these queues and the permissions that they need. The time \
+          begins when the broker receives the task, not while the task is in the spool. Excludes --exchange and \
+          --ttl.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.delay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
@@ -65,7 +65,7 @@ extension Publish {
         text("message-id", "id", "Id of the task", "The default is a new UUID for each task.") {
           $0.messageID = $1
         },
-        text("correlation-id", "id", "Id of what the task belongs to") { $0.correlationID = $1 },
+        text("correlation-id", "id", "Id that relates the task to others") { $0.correlationID = $1 },
         text("reply-to", "queue", "Queue for an answer") { $0.replyTo = $1 },
         text("type", "name", "Kind of task, for its worker") { $0.type = $1 },
         text("app-id", "name", "Name of the sending program") { $0.appID = $1 },

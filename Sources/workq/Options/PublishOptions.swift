@@ -11,10 +11,10 @@ extension Publish {
         $ find . -print0 | workq publish --null   many tasks
         """,
       description: """
-        The exit code 0 means that the broker has confirmed that a queue has all tasks. The words, joined by \
+        Exit code 0 means that the broker has confirmed all tasks and routed each to a queue. The words, joined by \
         single spaces, are the body of one task. Without words, stdin is the body if it is a pipe or a file; \
-        otherwise the body is `Hello World!`, but only for task_queue. A missing queue is created; an existing \
-        one is used as it is.
+        otherwise the body is `Hello World!`, on task_queue only. A missing queue is created; an existing one is \
+        used as it is.
         --url or WORKQ_URL names the broker, --queue or WORKQ_QUEUE the queue.
         """,
       groups: { [input, properties, delivery, spool, .connection, .output] },
@@ -26,9 +26,9 @@ extension Publish {
     OptionGroup(
       title: "Input options",
       introduction: """
-        Of --lines, --null, --delimiter and --jsonl only one can be given. With one of them the input is a \
-        sequence of records, and each record is a task, also an empty one. The delimiter is not part of the \
-        task. The last record can lack it. A record can have any length.
+        --lines, --null, --delimiter and --jsonl exclude each other. With one of them the input is a sequence of \
+        records, and each record is a task, also an empty one. The delimiter is not part of the task. The last \
+        record need not have it.
         """,
       options: [
         .flag("lines", short: "l", common: true, "Read one task from each line") {
@@ -98,9 +98,8 @@ extension Publish {
         .flag(
           "no-confirm", "Do not wait for publisher confirms (tasks may be lost)",
           """
-          The exit code 0 then means that the broker has read the tasks; they may be lost if it crashes at that \
-          time. The command fails when it loses a connection on which it sent tasks, because nobody knows which \
-          of them arrived. Excludes --spool and --failed-to.
+          Exit code 0 then means that the broker has read the tasks; a crash of the broker at that time loses them. \
+          The command fails if it loses a connection on which it sent tasks. Excludes --spool and --failed-to.
           """
         ) { $0.publish.delivery.confirms = false },
         .value(
@@ -115,11 +114,11 @@ extension Publish {
         .value(
           "retry-for", "duration", common: true, default: "0", "Keep trying for this long",
           """
-          This is for a broker that is unreachable or refuses for now (a limit is reached, the queue's node is \
-          down), and for a queue that is full or has lost its leader. With several URLs, the next broker is tried \
-          first. The time starts again with each confirmed task. Tasks keep their order across a lost \
-          connection; workq sends unconfirmed ones again, and some of them may arrive twice. A task that the \
-          queue refused goes behind the tasks that were sent meanwhile.
+          This covers an unreachable broker, a temporary refusal (a limit is reached, the queue's node is down), and \
+          a queue that is full or has lost its leader. With several URLs, the next broker is tried first. Each \
+          confirmed task starts the time again. Tasks keep their order across a lost connection; unconfirmed ones \
+          are sent again, and may arrive twice. A task that the queue refused goes behind the tasks that were sent \
+          meanwhile.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.delivery.retryFor = try Value.duration(value)
@@ -127,9 +126,9 @@ extension Publish {
         .value(
           "unless-waiting", "n", "Publish nothing if <n> or more tasks are waiting",
           """
-          The exit code is 0 in that case. Tasks count that wait in the queue, for the same --delay, or, with \
-          --spool, in the spool, whose tasks are sent first. Tasks that workers hold, and tasks that are \
-          scheduled for retry, do not count. Excludes --exchange.
+          The exit code is then 0. The number includes tasks that wait in the queue, for the same --delay, and with \
+          --spool in the spool, whose tasks are sent first; not tasks that workers hold or that are scheduled for \
+          retry. Excludes --exchange.
           """
         ) { (settings, value) throws(UsageError) in
           guard value != "0" else { throw UsageError("0 would never publish", use: "use 1 or more") }
@@ -145,7 +144,7 @@ extension Publish {
   private static var spool: OptionGroup {
     OptionGroup(
       title: "Spool options",
-      introduction: "THE SPOOL in workq-publish(1) explains them.",
+      introduction: "See THE SPOOL in workq-publish(1).",
       options: [
         .optional(
           "spool", "dir", complete: .directory, common: true,

@@ -10,17 +10,15 @@ extension Status {
                                          for monitoring: exit code 0 or 75
         """,
       description: """
-        The command changes nothing: a passive declare of each queue needs no management plugin. Tasks that workers \
-        hold at the moment are not waiting, and do not count. Without a queue it shows the one of --queue or \
-        WORKQ_QUEUE; --url or WORKQ_URL names the broker.
-        A broker does not list queues to its clients. Besides each queue, status looks for its failed queue, and \
-        for the queues in which tasks wait for a retry, as workers with these --retry-delay and --retry-max-delay \
-        declare them, up to the first that is missing. It looks for the queues of `publish --delay` for each \
-        --delay that is given here. Any other queue is found by its name: `workq status task_queue.retry.1500ms`. \
-        The broker logs each missing queue; --watch looks for missing ones after 1 min and then less often, and \
-        --max-waiting and --min-consumers do not look for them.
-        A line on stderr says what the table leaves out: tasks that workers hold, and tasks that wait with other \
-        delays than those that were named. No count includes the tasks that the broker is moving from a retry or delay queue to the work queue.
+        The command uses passive declares: it changes nothing, and needs no management plugin. Tasks that workers \
+        hold are not waiting, and not counted. Without a queue it shows that of --queue or WORKQ_QUEUE; --url or \
+        WORKQ_URL names the broker.
+        AMQP cannot list queues. For each queue, status also looks for its failed queue; for the retry queues of \
+        workers with these --retry-delay and --retry-max-delay, up to the first missing one; and for the queue of \
+        each given --delay. Any other queue can be named: `workq status task_queue.retry.1500ms`. The broker logs \
+        each missing queue; --watch looks for missing ones after 1 min and then less often.
+        Lines on stderr say what is not counted: tasks that workers hold, tasks that wait with other delays, and \
+        tasks that the broker is moving from a retry or delay queue to the work queue.
         """,
       groups: { [choice, .connection, .output] },
       check: { (settings) throws(UsageError) in
@@ -35,9 +33,8 @@ extension Status {
     OptionGroup(
       title: "Status options",
       introduction: """
-        With --max-waiting, --min-consumers and --max-failed nothing is printed on success but what --json asks \
-        for, only the queues themselves are looked at, with --max-failed also their failed queues, and --watch is \
-        refused. A failed queue that does not exist has no parked tasks.
+        With --max-waiting, --min-consumers or --max-failed, success prints nothing but the objects of --json, retry \
+        and delay queues are not looked for, and --watch is refused. A missing failed queue has no parked tasks.
         """,
       options: [
         .optional(

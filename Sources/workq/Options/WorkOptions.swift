@@ -17,17 +17,16 @@ extension Work {
         $ workq work --drain -- ./resize    in a cron job: exit when no task waits
         """,
       description: """
-        Without a command the work is faked, as in RabbitMQ's tutorial: for task_queue, or with --fake. With a \
-        command, workq acknowledges a task when its work is done. If the worker dies before, the broker redelivers \
-        the task to another worker. A task is done when its command exits with 0. After any other end of the \
-        command the task waits in the broker for a retry, with a delay that doubles each time; after five attempts \
-        workq parks it: it moves the task to the failed queue. A command that cannot be run stops the worker (78), \
-        at its start if that can be known.
-        The command finds the task's properties in its environment (WORKQ_QUEUE, WORKQ_MESSAGE_ID, \
-        WORKQ_ATTEMPT, WORKQ_HEADER_NAME and others), beside the worker's own environment. workq kills what the \
-        command leaves running in the background when it exits. --url or WORKQ_URL names the broker, --queue or \
-        WORKQ_QUEUE the queue.
-        At the first Ctrl-C, TERM or HUP the worker finishes running tasks, requeues the others and exits. At the \
+        workq runs the command for each task, with the body on stdin, and acknowledges the task when the command \
+        exits with 0. If the worker dies before, the broker redelivers the task to another worker. After any other \
+        end of the command the task waits in the broker for a retry, with a delay that doubles each time. After five \
+        attempts workq parks it: it moves the task to the failed queue. A command that cannot be run stops the \
+        worker (78), at its start if possible. Without a command the work is faked, as in RabbitMQ's tutorial, on \
+        task_queue or with --fake.
+        The command's environment has the task's properties (WORKQ_QUEUE, WORKQ_MESSAGE_ID, WORKQ_ATTEMPT, \
+        WORKQ_HEADER_NAME and others). When it exits, workq kills the rest of its process group. --url or WORKQ_URL \
+        names the broker, --queue or WORKQ_QUEUE the queue.
+        On the first Ctrl-C, TERM or HUP the worker finishes running tasks, requeues the others and exits. On the \
         second it stops at once.
         """,
       groups: { [tasks, failures, stopping, .connection, .output] },
@@ -41,7 +40,7 @@ extension Work {
       options: [
         .value(
           "jobs", short: "j", "n", common: true, default: "1", "Number of tasks to run in parallel",
-          "10000 at most."
+          "At most 10000."
         ) {
           (settings, value) throws(UsageError) in
           settings.work.jobs = try Value.integer(value, 1...10_000)
@@ -49,8 +48,9 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is the number of jobs, with --resident times --window and with --batch times its number: a worker gets its next task when it has \
-          finished one (fair dispatch). With 0 the broker distributes the tasks round-robin.
+          The default is --jobs, times --window with --resident, times the batch's size with --batch. A worker then \
+          receives its next task when it has finished one (fair dispatch). With 0 the broker distributes tasks \
+          round-robin.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
@@ -58,8 +58,9 @@ extension Work {
         .value(
           "rate", "n/unit", "Maximum number of tasks started per s, m or h",
           """
-          10/s, 90/m or 5/h, in this worker; up to one second's worth may start together. When the next task may \
-          start only after a minute or later, the worker stops consuming and requeues what has not started.
+          Examples: 10/s, 90/m, 5/h. The limit is per worker; up to one second's worth may start together. If the \
+          next task may start only after a minute or more, the worker stops consuming and requeues what has not \
+          started.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.rate = try Value.rate(value)
@@ -73,8 +74,8 @@ extension Work {
         .flag(
           "fake", common: true, "Fake the work: a second for each dot",
           """
-          The dots are those of the body. This is what happens without a command, on the queue `task_queue` \
-          only. On any other queue it must be asked for, because faked work acknowledges tasks that nobody has done.
+          This is the default without a command on the queue `task_queue`. Any other queue requires the option, \
+          because faked work acknowledges real tasks.
           """
         ) { $0.work.isFake = true },
         .value("dot", "duration", default: "1s", "Duration of faked work for each dot") {
@@ -85,8 +86,7 @@ extension Work {
         .flag(
           "shell", common: true, "Run each task's body with `sh -c`",
           """
-          The command's input is empty. Everybody who can publish to the queue can do anything with this \
-          worker's rights.
+          Its stdin is empty. Everybody who can publish to the queue can do anything that this worker's user can.
           """
         ) { $0.work.isShell = true },
         .flag(
@@ -101,8 +101,8 @@ extension Work {
           """
           `{}` in an argument of the command becomes the body, `{/}` its last path component, `{.}` the body \
           without its extension, and `{/.}` both. The body must be UTF-8 without NUL; one newline at its end is \
-          dropped. The body is the command's input, too. A body can begin with a dash: put `--` in front of the \
-          placeholder if the command knows that. Excludes --shell, and a shell with `-c`, where a body would be \
+          dropped. The body is also on stdin. A body can begin with a dash: put `--` in front of the \
+          placeholder if the command supports that. Excludes --shell, and a shell with `-c`, where a body would be \
           code.
           """
         ) { $0.work.replacesPlaceholders = true },
@@ -110,9 +110,9 @@ extension Work {
           "resident", "format", complete: .words(["jsonl", "lines", "null"]), common: true,
           "Start the command once per job, for many tasks",
           """
-          The command reads tasks from its input, and writes a line to descriptor 3 for each: its exit status for the \
-          task. The format is `jsonl` (an object of JSON on each line; the default), `lines` (the body and a newline) \
-          or `null` (the body and a NUL); workq parks a task whose body holds the delimiter. Excludes --shell, \
+          The command reads tasks from stdin, and writes a line to descriptor 3 for each: its exit status for the \
+          task. The format is `jsonl` (a JSON object on each line; the default), `lines` (the body and a newline) or \
+          `null` (the body and a NUL); workq parks a task whose body contains the delimiter. Excludes --shell, \
           --argument and --replace.
           """
         ) { (settings, value) throws(UsageError) in
@@ -120,7 +120,7 @@ extension Work {
             value ?? "jsonl", [("jsonl", .jsonl), ("lines", .lines), ("null", .null)])
         },
         .value(
-          "window", "n", "Tasks that a resident command has at a time",
+          "window", "n", "Maximum tasks without a result per resident command",
           """
           The default is 1. With more, the command can read its next tasks while it works on one, and need not write \
           its results in the order of the tasks. The default of --prefetch is this number times --jobs.
@@ -131,7 +131,7 @@ extension Work {
         .value(
           "max-tasks", "n", "Replace a resident command after this number of tasks",
           """
-          Its input is closed then, and it may finish. This bounds what a command can leak. The default is no limit.
+          Its stdin is closed, and it may finish. This limits memory leaks. The default is no limit.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.maxTasks = try Value.integer(value, 1...Int.max)
@@ -139,18 +139,18 @@ extension Work {
         .value(
           "batch", "n", common: true, "Run the command for up to this number of tasks",
           """
-          A run starts when so many tasks are there, or 16 MiB of them, or --batch-wait is over. Its input has the \
-          bodies, each ended by a newline; with --argument they are its last arguments. Exit status 0: all are done. \
-          After any other end the batch is halved, and each half is run again, down to single tasks; only a task that \
-          ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the batch, from 1. \
-          Excludes --resident, --replace and --shell.
+          A run starts when this number of tasks or 16 MiB have arrived, or after --batch-wait. The bodies are on \
+          stdin, each ended by a newline; with --argument they are also the last arguments. Exit status 0 means that \
+          all are done. After any other end the batch is halved, and each half is run again, down to single tasks; \
+          only a task that ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the \
+          batch, from 1. Excludes --resident, --replace and --shell.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.batch = try Value.integer(value, 1...Int(UInt16.max))
         },
         .value(
-          "batch-wait", "duration", "Maximum time that a task waits for company",
-          "The default is 1s. With --drain a batch starts when no other task comes within 20 ms."
+          "batch-wait", "duration", "Maximum time that a task waits for its batch",
+          "The default is 1s. With --drain a batch starts when no other task arrives within 20 ms."
         ) { (settings, value) throws(UsageError) in
           settings.work.batchWait = try Value.duration(value)
         },
@@ -158,8 +158,8 @@ extension Work {
           "batch-format", "format", complete: .words(["lines", "null", "jsonl"]),
           "Format of a batch: lines, null or jsonl",
           """
-          The default is `lines`. A task whose body holds the newline (with `null`, the NUL) is run alone, and its body \
-          is the input as it is. `jsonl` is the format of --resident.
+          The default is `lines`. A task whose body contains the delimiter is run alone, with its body as it is. \
+          `jsonl` is the format of --resident.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.batchFormat = try Value.choice(
@@ -176,9 +176,9 @@ extension Work {
           "output", "mode", complete: .words(["passthrough", "tagged", "grouped"]), common: true,
           "Output mode: passthrough, tagged or grouped",
           """
-          `passthrough` shows what the command writes as it comes; it is the default for one job. `tagged` puts the task's \
-          number in front of each line. `grouped` prints the output when the command has ended; it is the default \
-          for more jobs. With --json the output is in the task's event instead.
+          `passthrough` shows what the command writes as it comes; it is the default for one job. `tagged` puts \
+          the task's number in front of each line. `grouped` prints the output when the command has ended; it is the \
+          default for several jobs. With --json the output is in the task's event instead.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.output = try Value.choice(
@@ -230,15 +230,15 @@ extension Work {
           "pause-after", "n", "Pause after this many failures in a row",
           """
           The worker then requeues what has not started and tries one task after --retry-delay, twice that, up to \
-          --retry-max-delay. A failure of that task is not counted as an attempt. When it succeeds, the worker goes \
-          on: an outage of what the tasks need parks none of them.
+          --retry-max-delay. A failure of that task is not counted as an attempt. When it succeeds, the worker \
+          continues. An outage of a service that the tasks need thus parks none of them.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.pauseAfter = try Value.integer(value, 1...1_000_000)
         },
         .value(
           "retry-delay", "duration", common: true, default: "10s",
-          "First retry delay; doubles with each attempt", "49 days at most."
+          "First retry delay; doubles with each attempt", "At most 49 days."
         ) { (settings, value) throws(UsageError) in
           settings.work.retryDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
         },
@@ -304,8 +304,8 @@ extension Work {
         .flag(
           "wait-for-retries", common: true, "With --drain: wait for own retries",
           """
-          The worker exits when no task waits, none runs, and every task that it scheduled for retry has come \
-          back. It waits for a late one up to 10 s after its time.
+          The worker exits when no task waits, none runs, and every task that it scheduled for retry has \
+          returned. It waits for a late one up to 10 s after its time.
           """
         ) { $0.work.bounds.waitsForRetries = true },
         .flag(

@@ -26,14 +26,4 @@ enum Figures {
     let text = rate(perSecond)
     return text == "0/s" ? text : (perSecond < 0 ? "-" : "+") + text
   }
-
-  /// A time in its largest unit: "40 s", "3 min", "2 h", "5 d".
-  static func time(_ duration: Duration) -> String {
-    let seconds = duration / .seconds(1)
-    for (unit, size) in [("d", 86_400.0), ("h", 3600), ("min", 60)] where seconds >= 2 * size {
-      return "\(grouped(Int((seconds / size).rounded()))) \(unit)"
-    }
-    let isWhole = seconds == seconds.rounded()
-    return seconds >= 10 || isWhole ? "\(Int(seconds.rounded())) s" : "\((seconds * 10).rounded() / 10) s"
-  }
 }

@@ -49,7 +49,7 @@ final class LiveLine {
     if rate > 0 { parts.append((Figures.rate(rate), 4)) }
     if drains, let waiting, rate > 0 {
       let left = Double(waiting + state.running) / rate
-      parts.append(("\(Figures.time(.seconds(left.rounded(.up)))) left", 1))
+      parts.append(("\(Duration.seconds(left.rounded(.up)).spoken) left", 1))
     }
     return Self.fit(parts, in: columns - 1)
   }

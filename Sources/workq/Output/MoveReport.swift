@@ -42,7 +42,7 @@ final class MoveReport {
     guard seconds >= 0.5, count > 0 else { return text }
     let rate = Double(count) / seconds
     let left = Duration.seconds((Double(goal - count) / rate).rounded())
-    return "\(text), \(Figures.rate(rate)), \(Figures.time(left)) left"
+    return "\(text), \(Figures.rate(rate)), \(left.spoken) left"
   }
 
   /// Says how it ended; ends the process by the signal that ended the move.

@@ -14,10 +14,10 @@ enum Outlook {
     let rate = history.length >= shortest ? history.rate ?? 0 : 0
     if rate >= smallest {
       let growth = "'\(queue)' grows by \(Figures.rate(rate))"
-      guard consumers > 0 else { return "\(growth), and nobody works on it" }
+      guard consumers > 0 else { return "\(growth), and has no consumers" }
       return "\(growth): \(forecast(waiting: waiting, rate: rate, pace: history.knownPace))"
     }
-    if consumers == 0 && waiting > 0 { return "nobody works on '\(queue)'" }
+    if consumers == 0 && waiting > 0 { return "'\(queue)' has no consumers" }
     if rate <= -smallest {
       return "'\(queue)' shrinks by \(Figures.rate(rate)): empty in \(time(Double(waiting) / -rate))"
     }
@@ -36,6 +36,6 @@ enum Outlook {
   }
 
   private static func time(_ seconds: Double) -> String {
-    seconds < 30 * 86_400 ? Figures.time(.seconds(seconds)) : "more than a month"
+    seconds < 30 * 86_400 ? Duration.seconds(seconds).spoken : "more than a month"
   }
 }

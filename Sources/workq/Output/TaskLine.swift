@@ -99,7 +99,7 @@ struct TaskLine {
   }
 
   private func age(_ time: UInt64) -> String {
-    Figures.time(.seconds(max(0, now - Int(clamping: time))))
+    Duration.seconds(max(0, now - Int(clamping: time))).spoken
   }
 
   private func line(_ text: (Column) -> String) -> String {
