@@ -9,6 +9,23 @@ import WorkQueue
     try Program.workq(["declare"] + words).run()
   }
 
+  @Test func `tells a count that was not waited for from the answer to another declaration`() throws {
+    let (one, two) = (freshQueue(), freshQueue())
+    try publish(["a"], to: one)
+    try publish(["b", "c"], to: two)
+    var connection = try Connection.open(try Address(url: Broker.shared.url), Connection.Options())
+    _ = try connection.status(ofQueue: one)
+    try connection.requestStatus(ofQueue: one)
+    let waited = try connection.status(ofQueue: two)
+    #expect(waited?.waiting == 2)
+    guard case .counted(let counted)? = try connection.nextEvent(within: .seconds(30)) else {
+      Issue.record("no count came")
+      return
+    }
+    #expect(counted.waiting == 1)
+    connection.close()
+  }
+
   /// What another client has to ask for to get the same queue.
   @Test(arguments: [
     (["--type", "quorum"], #"{"x-queue-type": "quorum"}"#),
