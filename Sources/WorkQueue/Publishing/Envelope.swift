@@ -16,19 +16,12 @@ package struct Envelope: Equatable, Sendable {
     self.delay = delay
   }
 
-  /// What it is good for as a measure of memory and of time on the way, in bytes.
+  /// A measure of the memory that it takes, and of its time in flight, in bytes.
   var size: Int { message.body.count + 256 }
-
-  /// Whether the broker handed this envelope back.
-  func isReturned(as returned: ReturnedMessage) -> Bool {
-    returned.message.properties.messageID == message.properties.messageID
-      && returned.routingKey == routingKey && returned.exchange == exchange
-      && returned.message.body == message.body && returned.message.properties == message.properties
-  }
 }
 
 /// How the broker answered for one envelope.
-package enum Verdict: Equatable, Sendable {
+package enum BrokerReply: Equatable, Sendable {
   /// A queue has it, and the broker has taken responsibility.
   case confirmed
   /// No queue would take it, for the broker's reason.

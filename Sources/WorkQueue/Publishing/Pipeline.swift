@@ -19,7 +19,7 @@ package struct Pipeline: ~Copyable {
 
   /// What the broker has said.
   package enum Notice: Equatable, Sendable {
-    case settled(ticket: Int, Verdict)
+    case settled(ticket: Int, BrokerReply)
     /// Without confirms: no queue would take it.
     indirect case returned(Envelope, reason: String)
     /// It has stopped reading, for the reason given.
@@ -241,9 +241,9 @@ package struct Pipeline: ~Copyable {
   private mutating func handle(_ event: Event) throws(AMQPError) {
     switch event {
     case .confirmed(let tag, let multiple, let accepted):
-      for (entry, verdict) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
+      for (entry, reply) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
         if mixesExchanges { knownExchanges.insert(entry.envelope.exchange) }
-        notices.append(.settled(ticket: entry.ticket, verdict))
+        notices.append(.settled(ticket: entry.ticket, reply))
       }
     case .returned(let message) where confirms: window.returned(message)
     case .returned(let message):

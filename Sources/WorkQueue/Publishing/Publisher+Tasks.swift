@@ -38,7 +38,7 @@ extension Publisher {
   }
 
   mutating func settle(
-    _ sent: Sent, _ ticket: Int, _ verdict: Verdict, _ source: inout some TaskSource & ~Copyable
+    _ sent: Sent, _ ticket: Int, _ verdict: BrokerReply, _ source: inout some TaskSource & ~Copyable
   ) throws(AMQPError) {
     let task = sent.task
     switch verdict {

@@ -207,7 +207,7 @@ package struct Mover: ~Copyable {
     }
   }
 
-  private mutating func settle(_ ticket: Int, _ verdict: Verdict) {
+  private mutating func settle(_ ticket: Int, _ verdict: BrokerReply) {
     if let tag = replacing.removeValue(forKey: ticket) {
       guard case .confirmed = verdict else { return scan.leave(tag) }
       _ = ledger.finished(tag)

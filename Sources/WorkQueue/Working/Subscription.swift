@@ -171,14 +171,14 @@ struct Subscription: ~Copyable {
 
   mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
     guard options.acknowledges else { return }
-    ledger.handedBack(tag)
+    ledger.requeued(tag)
     settlements += 1
     try connection.requeue(tag)
   }
 
   mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     guard options.acknowledges else { return }
-    ledger.handedBack(tag)
+    ledger.requeued(tag)
     settlements += 1
     try connection.reject(tag, requeue: requeue)
   }
