@@ -118,12 +118,12 @@ import Testing
     #expect(limit(BrokerVersion(4, 3)) == .int64(-1))
   }
 
-  @Test func `a queue is made once for all tasks that were sent before`() {
-    var made = MadeQueues()
-    #expect(made.isMissing("q", at: 0))
-    made.made("q", before: 10)
-    #expect(!made.isMissing("q", at: 9))
-    #expect(made.isMissing("q", at: 10))
-    #expect(made.isMissing("r", at: 9))
+  @Test func `a queue is created once for all tasks that were sent before`() {
+    var queues = DeclaredQueues()
+    #expect(queues.isMissing("q", at: 0))
+    queues.created("q", before: 10)
+    #expect(!queues.isMissing("q", at: 9))
+    #expect(queues.isMissing("q", at: 10))
+    #expect(queues.isMissing("r", at: 9))
   }
 }

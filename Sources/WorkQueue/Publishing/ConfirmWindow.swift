@@ -52,8 +52,6 @@ struct ConfirmWindow {
   private var returnedCount = 0
   /// How many envelopes were sent since a return was last unconfirmed.
   private var sentSinceReturn = 0
-  /// Where the search for a returned one begins that was changed on its way: returns come in the order of publishing.
-  private var nextReturn: UInt64 = 0
   private(set) var bytes = 0
 
   var count: Int { entries.count }
@@ -85,12 +83,11 @@ struct ConfirmWindow {
     if returns?[kind]?.mayReturn != true {
       // A broker that changed something in it on the way: the id has to do.
       let id = message.message.properties.messageID
-      let found = entries.first(from: nextReturn) {
+      let found = entries.elements.first {
         $0.envelope.message.properties.messageID == id && returns?[$0.kind]?.mayReturn == true
       }
       guard let found else { return }
-      nextReturn = found.tag + 1
-      kind = found.element.kind
+      kind = found.kind
     }
     returns?[kind]?.reasons.append(message.reason)
     returnedCount += 1
@@ -98,7 +95,7 @@ struct ConfirmWindow {
 
   private mutating func countKinds() {
     var kinds: [Kind: Returns] = [:]
-    entries.forEach { kinds[$0.kind, default: Returns()].inFlight += 1 }
+    for entry in entries.elements { kinds[entry.kind, default: Returns()].inFlight += 1 }
     returns = kinds
   }
 

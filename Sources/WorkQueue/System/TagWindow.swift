@@ -18,6 +18,9 @@ struct TagWindow<Element> {
   /// For how many elements there is memory.
   var slotCount: Int { slots.count }
 
+  /// In the order of their tags.
+  var elements: some Sequence<Element> { slots[head...].lazy.compactMap(\.element) }
+
   /// The element with the lowest tag.
   var first: (tag: UInt64, element: Element)? {
     guard head < slots.count, let element = slots[head].element else { return nil }
@@ -52,21 +55,7 @@ struct TagWindow<Element> {
   /// Removes all, in the order of their tags.
   mutating func removeAll() -> [Element] {
     defer { self = TagWindow() }
-    return slots[head...].compactMap(\.element)
-  }
-
-  /// The first element for which `matches` holds, with its tag: those from `tag` on come before those below.
-  func first(from tag: UInt64, where matches: (Element) -> Bool) -> (tag: UInt64, element: Element)? {
-    let start = lowerBound(of: tag)
-    for index in [start..<slots.count, head..<start].joined() {
-      if let element = slots[index].element, matches(element) { return (slots[index].tag, element) }
-    }
-    return nil
-  }
-
-  /// Calls `body` with each element, in the order of their tags.
-  func forEach(_ body: (Element) -> Void) {
-    for index in head..<slots.count { if let element = slots[index].element { body(element) } }
+    return Array(elements)
   }
 
   private func index(of tag: UInt64) -> Int? {
