@@ -86,7 +86,9 @@ extension Connection {
       throw unsafe AMQPError(code: close.reply_code, close.reply_text.text, "use the connection")
     case AMQP_CONNECTION_CLOSE_OK_METHOD: throw AMQPError(.lost, "use the connection", "it is closed")
     // The answers to what was sent without waiting for one.
-    case AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD: break
+    case AMQP_QUEUE_DECLARE_OK_METHOD: return .declared(unsafe Self.status(method))
+    case AMQP_BASIC_CONSUME_OK_METHOD: return .consuming
+    case AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD, AMQP_BASIC_QOS_OK_METHOD: break
     default:
       let name = unsafe amqp_method_name(method.id).map { unsafe String(cString: $0) }
       throw AMQPError.unexpected(name ?? "an unknown method")

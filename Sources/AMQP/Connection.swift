@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A connection to a broker with one channel on it.
 ///
-/// 1. It is made connected. `isOpen` tells whether the log-in is complete: pipelined, it goes on for a while.
+/// 1. From `start` on, `nextEvent(within:)` opens it, without blocking: `isOpen` tells when the log-in is complete.
 /// 2. `nextEvent(within:)` is its one reader; a request leaves other events that arrive meanwhile to it.
 /// 3. The channel is opened when first needed, and again after the broker closed it: `session` counts.
 /// 4. Everything that is sent goes through `writer`, and leaves when the socket takes it: no send blocks.
@@ -57,16 +57,21 @@ package struct Connection: ~Copyable {
 
   /// Connects and logs in.
   ///
+  /// - Throws: `unresolvable`, `unreachable`, `tls`, `badFile`, `noBroker` or `accessRefused`; `interrupted`.
+  package static func open(_ address: Address, _ options: Options) throws(AMQPError) -> Connection {
+    try open(firstOf: [address], options)
+  }
+
+  /// Begins to connect and to log in; `nextEvent(within:)` goes on with it.
+  ///
   /// Pipelined, what it takes to log in is sent without waiting for any of the broker's answers. What is
-  /// published next leaves by the same write, so that all is done in one round trip. The answers arrive by
-  /// `nextEvent(within:)`: `isOpen` tells when they were good. Any other answer is worth an attempt step by
-  /// step, which finds out more about what went wrong.
+  /// published next leaves by the same write, so that all is done in one round trip. When that fails, an attempt step
+  /// by step finds out more about what went wrong.
   ///
   /// What the address says of itself goes before the options, which hold for all addresses.
   ///
-  /// - Throws: `unresolvable`, `unreachable`, `tls` or `badFile`; unless pipelined, `noBroker` or
-  ///   `accessRefused`; `interrupted`.
-  package static func open(
+  /// - Throws: `tls` or `badFile`.
+  package static func start(
     _ address: Address, _ options: Options, isPipelined: Bool = false
   ) throws(AMQPError) -> Connection {
     let openBy = Deadline.after(address.connectTimeout ?? options.connectTimeout)
@@ -74,7 +79,6 @@ package struct Connection: ~Copyable {
     let transport = try Transport(to: address, by: openBy)
     var connection = Connection(address, options, transport, login, openBy: openBy)
     try connection.login.begin(&connection.writer)
-    if !isPipelined { try connection.finishLogin() }
     return connection
   }
 
@@ -88,23 +92,19 @@ package struct Connection: ~Copyable {
     self.login = login
   }
 
-  /// Waits until the log-in is complete.
+  /// Goes on with the log-in as far as possible.
   ///
-  /// - Throws: what `open(_:_:isPipelined:)` throws.
-  package mutating func finishLogin() throws(AMQPError) {
-    while !isOpen {
-      if let event = try readEvent() {
-        pendingEvents.append(event)
-      } else if !isOpen {
-        try wait(until: openBy, orInterrupt: Interruption.attempt, "log in")
-      }
-    }
+  /// - Throws: why it failed.
+  mutating func advanceLogin() throws(AMQPError) {
+    while !isOpen, let event = try readEvent() { pendingEvents.append(event) }
   }
 
   /// The number of the present channel session; 0 is none yet.
   package var session: Int { channel.session }
   /// Whether the log-in is complete.
   package var isOpen: Bool { login.isDone }
+  /// Whether the other side has accepted the connection.
+  package var isConnected: Bool { transport.isOpen }
   /// Whether the broker has not completed the log-in in time.
   package var hasMissedLogin: Bool { !isOpen && openBy.hasPassed }
   /// The broker's product and version, as it calls them: "RabbitMQ 3.10.8"; empty until it has said so.
@@ -192,8 +192,9 @@ package struct Connection: ~Copyable {
       case .blocked:
         // What the broker has said comes first: it may say why it does not read any more.
         if let failure = writer.failure { throw failure }
-        if heartbeats?.isLost == true {
-          throw AMQPError(.lost, "read from the broker", "nothing came from the broker for two heartbeats")
+        if isOpen, heartbeats?.isLost == true {
+          throw AMQPError(
+            .lost, "read from the broker", "nothing came from the broker for two heartbeats")
         }
         if hasMissedLogin { throw AMQPError(.timedOut, "log in", "no answer in time") }
         return nil
@@ -203,6 +204,7 @@ package struct Connection: ~Copyable {
 
   /// What answers badly before the log-in is complete is most likely no broker, or wants TLS.
   private func loginFailure(_ error: AMQPError) -> AMQPError {
+    guard transport.isOpen else { return error }
     switch error.kind {
     case .lost where address.tls != nil:
       // With TLS 1.3 our certificate is judged when the handshake is over for us.
@@ -223,19 +225,22 @@ package struct Connection: ~Copyable {
   /// Whether bytes wait for the socket to take them.
   package var hasUnsent: Bool { !writer.isEmpty || transport.holdsOutput }
 
+  /// Whether to wait until `descriptor` is writable, too.
+  package var waitsForWriting: Bool { transport.waitsForWriting ?? hasUnsent }
+
   /// Bytes that the socket has not taken yet.
   package var unsentBytes: Int { writer.count }
 
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
   package var serviceInterval: Duration? {
     let beat = heartbeats.map { $0.interval / 3 }
-    guard !isOpen, let rest = openBy.remaining else { return beat }
+    guard !isOpen, let rest = min(openBy, transport.nextDeadline).remaining else { return beat }
     return min(beat ?? rest, rest)
   }
 
   /// Sends a heartbeat if one is due, and what waits to be sent, without reading.
   package mutating func sendHeartbeat() {
-    if heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
+    if isOpen, heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
     sendUnsent()
   }
 
@@ -257,7 +262,7 @@ package struct Connection: ~Copyable {
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
     let care = serviceInterval.map { Deadline.after($0) } ?? .never
-    let events = hasUnsent ? POLLIN | POLLOUT : POLLIN
+    let events = waitsForWriting ? POLLIN | POLLOUT : POLLIN
     let isReady = try Interruption.wait(
       for: descriptor, events, orInterrupt: interrupt, until: min(deadline, care), operation)
     return isReady || !deadline.hasPassed

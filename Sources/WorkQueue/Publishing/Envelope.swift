@@ -42,6 +42,11 @@ protocol Outgoing {
   var route: Route { get }
 }
 
+extension Outgoing {
+  /// The queue that it is for, in the end.
+  var queue: String { envelope.routingKey }
+}
+
 /// How a message gets to its queue.
 enum Route: Equatable {
   case direct

@@ -70,7 +70,7 @@ package struct Publisher: ~Copyable {
   private mutating func serve(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
     try sender.connect()
     let item = try fill(&source)
-    while let (parcel, reply) = try sender.next() { try settle(parcel, reply, &source) }
+    while let (parcel, reply) = try sender.next() { settle(parcel, reply, &source) }
     greet()
     if item == .end && sender.isIdle {
       if options.confirms { return true }
@@ -80,8 +80,9 @@ package struct Publisher: ~Copyable {
     let deadline = min(try stopDeadline(), sender.nextDeadline)
     let socket = sender.descriptor ?? -1
     var readable = [socket]
-    if case .wait(let input) = item { readable += [input, Interruption.attempt] }
-    EventLoop.wait(for: readable, writable: sender.hasUnsentBytes ? socket : -1, until: deadline)
+    if case .wait(let input) = item { readable.append(input) }
+    if Signals.stop == nil { readable.append(Interruption.attempt) }
+    EventLoop.wait(for: readable, writable: sender.waitsForWriting ? socket : -1, until: deadline)
     return false
   }
 
@@ -99,8 +100,9 @@ package struct Publisher: ~Copyable {
   }
 
   private mutating func settle(
-    _ parcel: Sender<PublishTask>.Parcel, _ reply: BrokerReply, _ source: inout some TaskSource & ~Copyable
-  ) throws(AMQPError) {
+    _ parcel: Sender<PublishTask>.Parcel, _ reply: BrokerReply,
+    _ source: inout some TaskSource & ~Copyable
+  ) {
     let task = parcel.item
     func fail(_ kind: PublishFailure.Kind, _ reason: String) {
       source.settled(task, .failed(PublishFailure(kind, reason)))
@@ -115,8 +117,7 @@ package struct Publisher: ~Copyable {
     case .unroutable(let reason): fail(.refused, "no queue takes it: \(reason)")
     case .missing(let reason): fail(.noQueue, reason)
     case .declined(let reason):
-      guard !retries(parcel, reply, reason) else { return }
-      try checkQueue(of: parcel, reply)
+      if retries(parcel, reply, reason) || sender.looksUpQueue(of: parcel, before: reply) { return }
       fail(.refused, reason)
     }
   }
@@ -132,22 +133,6 @@ package struct Publisher: ~Copyable {
     if !hasDeclined { report(.declined(reason: reason, timeout: retryFor)) }
     hasDeclined = true
     return true
-  }
-
-  /// Finds out whether the queue of a declined task can be reached.
-  ///
-  /// - Throws: `unavailable` when it cannot: then the task is kept to be sent again.
-  private mutating func checkQueue(
-    of parcel: Sender<PublishTask>.Parcel, _ reply: BrokerReply
-  ) throws(AMQPError) {
-    let envelope = parcel.item.envelope
-    guard envelope.exchange.isEmpty, !envelope.routingKey.isEmpty else { return }
-    do throws(AMQPError) {
-      _ = try sender.exists(envelope.routingKey)
-    } catch {
-      sender.sendLater(parcel, after: reply)
-      throw error
-    }
   }
 
   private mutating func greet() {
@@ -190,8 +175,10 @@ package struct Publisher: ~Copyable {
     guard let signal = Signals.stop else { return .never }
     let until = stopUntil ?? .after(options.confirmTimeout)
     stopUntil = until
-    let isWaiting = !sender.isPaused || sender.unconfirmed > 0
-    guard !until.hasPassed, !Interruption.hasEndedRequests, isWaiting else { throw Self.stopped(by: signal) }
+    let isWaiting = sender.unconfirmed > 0 || sender.isOpen && !sender.isPaused
+    guard !until.hasPassed, !Interruption.hasEndedRequests, isWaiting else {
+      throw Self.stopped(by: signal)
+    }
     return min(until, .after(.milliseconds(100)))
   }
 

@@ -3,12 +3,15 @@ internal import Glibc
 
 /// Publishes until it is known what became of each message: publish, the worker's copies and move all use it.
 ///
-/// 1. It connects to the first of the brokers that accepts, and creates the queues that are missing: one that exists
-///    is used as it is, whatever its properties, and costs no request.
-/// 2. After a lost connection it sends again all that was not confirmed, in the order of adding.
-/// 3. What the broker declines is sent again over a new connection, when nothing is in flight: RabbitMQ 3.10 refuses
+/// 1. It never blocks, but for what its name or comment says. It connects to the first of the brokers that accepts;
+///    the log-in and the first messages leave together, and all of it is done again step by step when that fails.
+/// 2. Every message is mandatory and confirmed. Missing queues are created; one that exists is used as it is, whatever
+///    its properties, and costs no request. A request is sent when nothing is in flight: the broker refuses it
+///    by closing the channel, and then confirms nothing that was published on that.
+/// 3. After a lost connection it sends again all that was not confirmed, in the order of adding. When the broker
+///    closes the channel over one of several messages, they are sent again singly, which tells which it was.
+/// 4. What the broker declines is sent again over a new connection, when nothing is in flight: RabbitMQ 3.10 refuses
 ///    all that comes by a channel whose first message met a quorum queue without a leader, also when it has one.
-/// 4. A broker that neither confirms nor reads for `confirmTimeout` is given up.
 /// 5. Its owner decides for how long it is worth while: after an error, it calls `lose(_:)` and `scheduleRetry(by:)`.
 struct Sender<Item: Outgoing>: ~Copyable {
   /// An item, and how it stands.
@@ -18,9 +21,24 @@ struct Sender<Item: Outgoing>: ~Copyable {
     fileprivate let number: Int
     /// How often it was returned for want of a queue.
     fileprivate var returns = 0
+    /// Whether it is sent when nothing is in flight: the broker may close the channel over it.
+    fileprivate var isSingle = false
+    /// The broker's reply, where its queue is looked up before that is reported.
+    fileprivate var reply: BrokerReply?
+
+    fileprivate init(_ item: Item, _ number: Int) { (self.item, self.number) = (item, number) }
   }
 
   typealias Settled = (parcel: Parcel, reply: BrokerReply)
+
+  /// More than this in flight gains nothing, and makes a report of what is unknown longer.
+  private static var largestWindow: Int { 1000 }
+  private static var mostBytes: Int { 8 << 20 }
+  /// RabbitMQ 4 takes no larger ones unless told to.
+  private static var largestSafeBody: Int { 16 << 20 }
+  /// The kernel has megabytes of its own; more would only be memory.
+  private static var mostUnsent: Int { 1 << 20 }
+  private static var mostReturns: Int { 3 }
 
   private let options: SenderOptions
   private let report: (SenderEvent) -> Void
@@ -28,12 +46,35 @@ struct Sender<Item: Outgoing>: ~Copyable {
   private var addresses: [Address]
   /// How many of them have failed in turn since a message was confirmed.
   private var failures = 0
-  private var pipeline: Pipeline?
+
+  private var connection: Connection?
+  private var isPipelined = true
+  /// When the log-in was complete; nil before.
+  private var openSince: Deadline?
+  /// The brokers that were not tried, and why the others did not accept the present connection.
+  private var candidates: ArraySlice<Address> = []
+  private var refusals: [(address: Address, error: AMQPError)] = []
+
+  private var declarations = Declarations()
+  /// When the broker must have answered the request; nil when none was sent.
+  private var requestDeadline: Deadline?
+
   private var added = 0
-  /// By their tickets on the present pipeline.
+  private var sent = 0
+  private var window = ConfirmWindow()
+  /// What is in the window, by its tickets.
   private var inFlight: [Int: Parcel] = [:]
+  /// Whether a message is in flight beside which no other may be.
+  private var isSingle = false
+  /// To be sent before what is unsent.
+  private var again = Fifo<Parcel>()
   private var unsent = Fifo<Parcel>()
+  /// What was returned and is not confirmed, to be sent again.
+  private var returned = Fifo<Envelope>()
   private var settled = Fifo<Settled>()
+  /// Those that exist, as far as this connection knows.
+  private var knownExchanges: Set<String> = []
+
   /// When what is unsent may be sent.
   private var retryAt = Deadline.now
   private var backoff = Backoff()
@@ -43,8 +84,6 @@ struct Sender<Item: Outgoing>: ~Copyable {
   private var blockedReason: String?
   /// Whether messages were sent without confirms on the present connection: the broker may not have read them.
   private(set) var hasUnreadMessages = false
-  private var declared = DeclaredQueues()
-  private var waitingQueues = WaitingQueues()
 
   init(_ options: SenderOptions, report: @escaping (SenderEvent) -> Void) {
     (self.options, self.report) = (options, report)
@@ -53,269 +92,438 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   // MARK: How it stands
 
-  /// How many messages are not settled.
-  var pending: Int { unsent.count + inFlight.count }
+  /// How many messages are not sent, or not settled.
+  var pending: Int { again.count + unsent.count + inFlight.count }
   /// How many messages are sent and not settled.
   var unconfirmed: Int { inFlight.count }
+  private var hasUnsent: Bool { !again.isEmpty || !unsent.isEmpty || !returned.isEmpty }
   /// Whether nothing is to be sent or settled.
-  var isIdle: Bool { mutating get { pending == 0 && settled.isEmpty && !hasUnsentBytes } }
+  var isIdle: Bool {
+    mutating get { pending == 0 && settled.isEmpty && returned.isEmpty && connection?.hasUnsent != true }
+  }
   /// Whether another message would be sent at once.
-  var hasRoom: Bool { mutating get { unsent.isEmpty && pipeline?.hasRoom == true } }
+  var hasRoom: Bool { mutating get { !hasUnsent && maySend } }
   /// Whether nothing may be sent now: the broker has declined a message, which is sent later and before others.
-  var isPaused: Bool { !unsent.isEmpty && (!retryAt.hasPassed || isDeclined && !inFlight.isEmpty) }
+  var isPaused: Bool { hasUnsent && (!retryAt.hasPassed || isDeclined && !inFlight.isEmpty) }
 
-  var isConnected: Bool { pipeline != nil }
-  var descriptor: Int32? { mutating get { pipeline?.descriptor } }
-  var hasUnsentBytes: Bool { mutating get { pipeline?.hasUnsent ?? false } }
-  var address: Address? { mutating get { pipeline?.address } }
+  /// Whether the connection and the window take another message.
+  private var maySend: Bool {
+    mutating get {
+      guard let unsentBytes = connection?.unsentBytes else { return false }
+      return (openSince != nil || isPipelined) && declarations.request == nil && !isSingle
+        && window.count < Self.largestWindow && window.bytes < Self.mostBytes && unsentBytes < Self.mostUnsent
+    }
+  }
+
+  var isConnected: Bool { connection != nil }
+  /// Whether the log-in is complete.
+  var isOpen: Bool { openSince != nil }
+  var address: Address? { mutating get { connection?.address } }
   /// The broker's product and version; empty while it is not known.
-  var broker: String { mutating get { pipeline?.broker ?? "" } }
+  var broker: String { mutating get { connection?.broker ?? "" } }
+
+  // MARK: Waiting
+
+  var descriptor: Int32? { mutating get { connection?.descriptor } }
+  var waitsForWriting: Bool { mutating get { connection?.waitsForWriting == true } }
 
   /// When something is due, if nothing happens before.
   var nextDeadline: Deadline {
     mutating get {
-      let maySend = isDeclined ? inFlight.isEmpty : pipeline?.hasRoom ?? true
-      var deadline = !unsent.isEmpty && maySend ? retryAt : .never
-      if let interval = pipeline?.serviceInterval { deadline = min(deadline, .after(interval)) }
-      return min(deadline, confirmDeadline)
+      let mayFlush = hasUnsent && (isDeclined ? inFlight.isEmpty : connection == nil || maySend)
+      var deadline = mayFlush ? retryAt : .never
+      if let interval = connection?.serviceInterval { deadline = min(deadline, .after(interval)) }
+      return min(deadline, confirmDeadline, requestDeadline ?? .never)
     }
   }
 
-  /// When the broker must have confirmed the oldest message in flight.
+  /// When the broker must have confirmed the oldest message in flight, or read what is sent.
   private var confirmDeadline: Deadline {
     mutating get {
-      guard !options.waitsWhileBlocked || blockedReason == nil, let since = pipeline?.waitingSince else {
+      guard let openSince, !options.waitsWhileBlocked || blockedReason == nil else { return .never }
+      let progress = connection?.lastProgress ?? openSince
+      guard let oldest = window.oldest ?? (connection?.hasUnsent == true ? progress : nil) else {
         return .never
       }
-      return since + options.confirmTimeout
+      return max(oldest, progress, openSince) + options.confirmTimeout
     }
   }
 
   // MARK: Sending
 
-  /// Adds a message; it is sent by the next `flush()`.
+  /// Adds a message; it is sent by `flush()`.
   mutating func add(_ item: Item) {
     added += 1
-    unsent.append(Parcel(item: item, number: added))
+    unsent.append(Parcel(item, added))
   }
 
-  /// Sends a message, on the present connection.
+  /// Sends a message, when there is room.
   ///
   /// - Throws: what ends the connection; the message is kept.
   mutating func send(_ item: Item) throws(AMQPError) {
     added += 1
-    try put(Parcel(item: item, number: added))
+    let parcel = Parcel(item, added)
+    if item.route == .direct && !mustBeSingle(parcel) {
+      try put(parcel, item.envelope)
+    } else {
+      unsent.append(parcel)
+      try flush()
+    }
   }
 
-  /// Sends what may be sent of what was added or must be sent again; connects for that.
+  /// Sends what may be sent of what was added or must be sent again; begins to connect for that.
   ///
   /// - Throws: what ends the connection.
   mutating func flush() throws(AMQPError) {
-    guard !unsent.isEmpty, !isPaused else { return }
+    guard hasUnsent, !isPaused else { return }
     if isDeclined { disconnect() }
     try connect()
-    while !isPaused, pipeline?.hasRoom == true, let parcel = unsent.popFirst() { try put(parcel) }
+    while maySend, try flushFirst() {}
   }
+
+  /// Sends the first of what may be sent, or the request that it needs.
+  ///
+  /// - Returns: whether the next one may follow.
+  private mutating func flushFirst() throws(AMQPError) -> Bool {
+    if let envelope = returned.first {
+      guard try declares(.queue(envelope.routingKey)) else { return false }
+      _ = returned.popFirst()
+      _ = try connection?.publish(
+        envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: false)
+      return true
+    }
+    guard let parcel = again.first ?? unsent.first, !isPaused else { return false }
+    for target in targets(of: parcel) {
+      guard try declares(target) else { return false }
+      guard declarations.outcome(of: target) != .missing else {
+        popFirst()
+        settled.append(
+          (parcel, parcel.reply ?? .missing(reason: "queue '\(parcel.item.queue)' does not exist")))
+        return true
+      }
+    }
+    guard !mustBeSingle(parcel) || window.isEmpty else { return false }
+    popFirst()
+    if let reply = parcel.reply {
+      settled.append((parcel, reply))
+    } else {
+      try put(parcel, envelope(of: parcel))
+    }
+    return true
+  }
+
+  private mutating func popFirst() { _ = again.isEmpty ? unsent.popFirst() : again.popFirst() }
+
+  private mutating func put(_ parcel: Parcel, _ envelope: Envelope) throws(AMQPError) {
+    do throws(AMQPError) {
+      let tag = try connection?.publish(
+        envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey,
+        confirms: options.confirms, leavesHeadroom: options.leavesHeadroom)
+      guard let tag else { return again.append(parcel) }
+      guard options.confirms || openSince == nil else { return count(unread: parcel) }
+      sent += 1
+      window.sent(envelope, ticket: sent, tag: tag)
+      inFlight[sent] = parcel
+      isSingle = mustBeSingle(parcel)
+    } catch  where error.kind == .tooLarge { settled.append((parcel, .refused(reason: error.detail))) } catch
+    {
+      again.append(parcel)
+      throw error
+    }
+  }
+
+  /// Without confirms, a message is settled when it is sent.
+  private mutating func count(unread parcel: Parcel) {
+    hasUnreadMessages = true
+    settled.append((parcel, .confirmed))
+  }
+
+  /// Whether the broker may close the channel over it: what it has not confirmed by then it never confirms.
+  private mutating func mustBeSingle(_ parcel: Parcel) -> Bool {
+    let envelope = parcel.item.envelope
+    let user = envelope.message.properties.userID
+    return parcel.isSingle || user != nil && user != connection?.address.username
+      || envelope.message.body.count > Self.largestSafeBody
+      || options.mixesExchanges && !envelope.exchange.isEmpty && !knownExchanges.contains(envelope.exchange)
+  }
+
+  // MARK: Queues
+
+  /// What must be declared before the message is sent, or its reply is reported.
+  private func targets(of parcel: Parcel) -> [Declarations.Target] {
+    let queue = parcel.item.queue
+    let work: Declarations.Target = options.missingQueue == .create ? .queue(queue) : .existing(queue)
+    if parcel.reply != nil { return [.existing(queue)] }
+    switch parcel.item.route {
+    case .direct: return parcel.returns > 0 ? [work] : []
+    case .failedQueue: return [.failedQueue(queue)]
+    case .retry(let time): return [.waiting(.retry(of: queue, after: time))]
+    case .delay(let time):
+      let week = ISOWeek(secondsSince1970: Glibc.time(nil))
+      let waiting = Declarations.Target.waiting(.delay(of: queue, by: time, in: week))
+      return declarations.outcome(of: waiting) == nil ? [work, waiting] : [waiting]
+    }
+  }
+
+  private func envelope(of parcel: Parcel) -> Envelope {
+    var envelope = parcel.item.envelope
+    if let target = targets(of: parcel).last, case .ready(let name) = declarations.outcome(of: target) {
+      envelope.routingKey = name
+    }
+    return envelope
+  }
+
+  /// Whether it is known how a target stands; otherwise the request for it is sent, when nothing is in flight.
+  private mutating func declares(_ target: Declarations.Target) throws(AMQPError) -> Bool {
+    if declarations.outcome(of: target) != nil { return true }
+    guard window.isEmpty, openSince != nil else { return false }
+    declarations.begin(target, on: BrokerVersion(broker: connection?.broker ?? ""))
+    try sendRequest()
+    return false
+  }
+
+  private mutating func sendRequest() throws(AMQPError) {
+    guard let request = declarations.request, openSince != nil else { return }
+    requestDeadline = .after(options.connection.rpcTimeout)
+    try connection?.sendDeclare(request.queue, isPassive: request.isPassive)
+  }
+
+  /// The broker has answered the request; sends the next, if it takes another.
+  private mutating func answered(_ error: AMQPError?) throws(AMQPError) {
+    guard let request = declarations.request else { return }
+    requestDeadline = nil
+    let report = report
+    try declarations.answered(error.map { AMQPError($0.kind, request.operation, $0.detail) }, after: sent) {
+      report(.waitingQueue($0))
+    }
+    guard let next = declarations.request else { return }
+    if next.needsConnection { try reconnect() } else { try sendRequest() }
+  }
+
+  /// What the broker says of a queue, when nothing is to be sent; nil when there is none. Waits for the answer.
+  ///
+  /// - Throws: `interrupted`, and what ends the connection.
+  mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
+    try connect()
+    while openSince == nil {
+      _ = try next()
+      if openSince == nil { try wait() }
+    }
+    return try connection?.status(ofQueue: name)
+  }
+
+  /// Waits until there is something to do.
+  ///
+  /// - Throws: `interrupted`.
+  mutating func wait() throws(AMQPError) {
+    let socket = descriptor ?? -1
+    EventLoop.wait(
+      for: [socket, Interruption.attempt], writable: waitsForWriting ? socket : -1, until: nextDeadline)
+    if Signals.stop != nil { throw AMQPError(.interrupted, options.operation, "a signal arrived") }
+  }
+
+  /// Waits until the broker has read what was sent without confirms.
+  ///
+  /// - Returns: whether nothing was returned that must be sent again.
+  mutating func isRead() throws(AMQPError) -> Bool {
+    guard openSince != nil else { return false }
+    try connection?.publishBarrier()
+    _ = try next()
+    return isIdle
+  }
+
+  // MARK: Answers
 
   /// The next message of which it is known what became of it.
   ///
-  /// - Returns: nil when none was settled within `timeout`.
   /// - Throws: what ends the connection; `timedOut` when the broker has not confirmed one in time.
-  mutating func next(within timeout: Duration = .zero) throws(AMQPError) -> Settled? {
+  mutating func next() throws(AMQPError) -> Settled? {
     while true {
       if let next = settled.popFirst() { return next }
-      guard let answer = try pipeline?.next(within: timeout) else { break }
-      try handle(answer)
+      do throws(AMQPError) {
+        let event = try connection?.nextEvent(within: .zero)
+        if openSince == nil, connection?.isOpen == true { try opened() }
+        guard let event else { break }
+        try handle(event)
+      } catch { try failed(error) }
+    }
+    if let next = settled.popFirst() { return next }
+    if requestDeadline?.hasPassed == true, let request = declarations.request {
+      throw AMQPError(.timedOut, request.operation, "no answer in time")
     }
     guard confirmDeadline.hasPassed else { return nil }
     let reason = blockedReason.map { "the broker takes no tasks: \($0)" }
     throw AMQPError(.timedOut, options.operation, reason ?? "the broker has not confirmed the task in time")
   }
 
-  /// Sends a message again when the broker may take it: after `basic.nack`, when nothing is in flight any more.
-  mutating func sendLater(_ parcel: Parcel, after reply: BrokerReply, by limit: Deadline = .never) {
-    unsent.append(Parcel(item: parcel.item, number: parcel.number))
-    if case .declined = reply { isDeclined = true }
-    waitingQueues.forget()
-    scheduleRetry(by: limit)
-  }
-
-  /// Waits until the broker has read what was sent without confirms.
-  ///
-  /// - Returns: whether nothing was returned that had to be sent again.
-  mutating func isRead() throws(AMQPError) -> Bool {
-    try pipeline?.publishBarrier()
-    var isQuiet = true
-    while let answer = try pipeline?.next(within: .zero) {
-      try handle(answer)
-      isQuiet = false
-    }
-    return isQuiet
-  }
-
-  private mutating func put(_ parcel: Parcel) throws(AMQPError) {
-    do throws(AMQPError) {
-      var ticket: Int?
-      if parcel.item.route == .direct {
-        ticket = try pipeline?.send(parcel.item.envelope)
-      } else {
-        var envelope = parcel.item.envelope
-        guard let queue = try declareQueue(for: parcel.item.route, envelope.routingKey) else {
-          return settled.append((parcel, Self.missing(envelope.routingKey)))
-        }
-        envelope.routingKey = queue
-        ticket = try pipeline?.send(envelope)
+  private mutating func handle(_ event: Event) throws(AMQPError) {
+    switch event {
+    case .confirmed(let tag, let multiple, let accepted):
+      for (entry, reply) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
+        if options.mixesExchanges { knownExchanges.insert(entry.envelope.exchange) }
+        settle(entry.ticket, reply)
       }
-      guard let ticket else { return unsent.append(parcel) }
-      if options.confirms {
-        inFlight[ticket] = parcel
-      } else {
-        hasUnreadMessages = true
-        settled.append((parcel, .confirmed))
-      }
-    } catch  where error.kind == .tooLarge {
-      settled.append((parcel, .refused(reason: error.detail)))
-    } catch {
-      unsent.append(parcel)
-      throw error
-    }
-  }
-
-  // MARK: Replies
-
-  private mutating func handle(_ answer: Pipeline.Answer) throws(AMQPError) {
-    switch answer {
-    case .settled(let ticket, let reply):
-      guard let parcel = inFlight.removeValue(forKey: ticket) else { return }
-      switch reply {
-      case .unroutable: return try returned(parcel, ticket, reply)
-      case .confirmed, .refused:
-        (failures, isDeclined) = (0, false)
-        backoff.reset()
-      case .declined, .missing: break
-      }
-      settled.append((parcel, reply))
-    case .returned(let envelope, let reason): try returned(envelope, reason)
+      if window.isEmpty { isSingle = false }
+    case .returned(let message) where options.confirms: window.returned(message)
+    case .returned(let message): try returned(message)
+    case .declared: try answered(nil)
+    case .channelClosed(let error) where requestDeadline != nil: try answered(error)
+    case .channelClosed(let error): try channelClosed(error)
     case .blocked(let reason):
       blockedReason = reason
       report(.blocked(reason: reason, timeout: options.confirmTimeout))
     case .unblocked:
       blockedReason = nil
       report(.unblocked)
+    case .delivered, .got, .cancelled, .consuming: break
     }
   }
 
-  /// A message was returned for want of a queue.
-  private mutating func returned(
-    _ parcel: Parcel, _ ticket: Int, _ reply: BrokerReply
-  ) throws(AMQPError) {
-    var again = parcel
-    again.returns += 1
+  private mutating func settle(_ ticket: Int, _ reply: BrokerReply) {
+    guard var parcel = inFlight.removeValue(forKey: ticket) else { return }
+    switch reply {
+    case .unroutable where mayCreateQueue(of: parcel):
+      parcel.returns += 1
+      forgetQueue(of: parcel, ticket)
+      return again.append(parcel)
+    case .confirmed, .refused:
+      (failures, isDeclined) = (0, false)
+      backoff.reset()
+    case .unroutable, .declined, .missing: break
+    }
+    settled.append((parcel, reply))
+  }
+
+  private func mayCreateQueue(of parcel: Parcel) -> Bool {
     let envelope = parcel.item.envelope
-    let isDirect = parcel.item.route == .direct
-    let mayExist = !isDirect || options.missingQueue != .report
     // Of an empty name the broker would make a queue of any name.
-    guard mayExist, envelope.exchange.isEmpty, !envelope.routingKey.isEmpty, again.returns <= 3 else {
-      return settled.append((parcel, reply))
+    return envelope.exchange.isEmpty && !envelope.routingKey.isEmpty && parcel.returns < Self.mostReturns
+      && (parcel.item.route != .direct || options.missingQueue != .report)
+  }
+
+  /// A message was returned for want of its queue: unless that was created after the message was sent, it is again.
+  private mutating func forgetQueue(of parcel: Parcel, _ ticket: Int) {
+    for target in targets(of: parcel) where declarations.isMissing(target, at: ticket) {
+      declarations.forget(target)
+      if case .queue(let name) = target { report(.declaring(queue: name)) }
     }
-    do throws(AMQPError) {
-      if !isDirect {
-        waitingQueues.forget()
-      } else if options.missingQueue == .create {
-        try create(envelope.routingKey, for: ticket)
-      } else if try !exists(envelope.routingKey) {
-        return settled.append((parcel, Self.missing(envelope.routingKey)))
-      }
-    } catch {
-      unsent.append(again)
-      throw error
-    }
-    try put(again)
   }
 
   /// A message that was sent without confirms was returned.
-  private mutating func returned(_ envelope: Envelope, _ reason: String) throws(AMQPError) {
-    guard envelope.exchange.isEmpty && !envelope.routingKey.isEmpty else {
-      throw AMQPError(.unroutable, options.operation, "no queue takes it: \(reason)")
+  private mutating func returned(_ message: ReturnedMessage) throws(AMQPError) {
+    let name = message.routingKey
+    guard message.exchange.isEmpty && !name.isEmpty else {
+      throw AMQPError(.unroutable, options.operation, "no queue takes it: \(message.reason)")
     }
     guard options.missingQueue == .create else {
-      throw AMQPError(
-        .notFound, "\(options.operation) to queue '\(envelope.routingKey)'", "it does not exist")
+      throw AMQPError(.notFound, "\(options.operation) to queue '\(name)'", "it does not exist")
     }
-    try create(envelope.routingKey, for: .max)
-    _ = try pipeline?.send(envelope)
+    if returned.isEmpty {
+      declarations.forget(.queue(name))
+      report(.declaring(queue: name))
+    }
+    returned.append(Envelope(message.message, routingKey: name))
   }
 
-  private static func missing(_ queue: String) -> BrokerReply {
-    .missing(reason: "queue '\(queue)' does not exist")
-  }
-
-  // MARK: Queues
-
-  /// What the broker says of a queue; nil when there is none.
-  mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
-    try connect()
-    return try pipeline?.status(ofQueue: name)
-  }
-
-  /// Whether a queue exists, as the broker has said a moment ago.
-  ///
-  /// - Throws: `unavailable` when it exists and cannot be reached.
-  mutating func exists(_ queue: String) throws(AMQPError) -> Bool {
-    if let exists = declared.answer(for: queue) { return exists }
-    let exists = try status(ofQueue: queue) != nil
-    declared.answered(exists, for: queue)
-    return exists
-  }
-
-  /// Creates a queue for want of which a message was returned, unless that was done after the message was sent.
-  private mutating func create(_ queue: String, for ticket: Int) throws(AMQPError) {
-    guard declared.isMissing(queue, at: ticket) else { return }
-    report(.declaring(queue: queue))
-    try pipeline?.ensure(queue: queue)
-    declared.created(queue, before: pipeline?.nextTicket ?? 0)
-  }
-
-  /// Declares the queue of a route, once on each connection; for a delay, the work queue, too.
-  ///
-  /// - Returns: its name; nil when the work queue is missing, and is not to be created.
-  private mutating func declareQueue(for route: Route, _ name: String) throws(AMQPError) -> String? {
-    let report = report
-    let tell = { (event: WaitingQueueEvent) in report(.waitingQueue(event)) }
-    switch route {
-    case .direct: return name
-    case .failedQueue:
-      try waitingQueues.declareFailedQueue(name, on: &pipeline, tell)
-      return name
-    case .retry(let time):
-      return try waitingQueues.declare(WaitingQueue.retry(of: name, after: time), on: &pipeline, tell)
-    case .delay(let time):
-      let week = ISOWeek(secondsSince1970: Glibc.time(nil))
-      let queue = WaitingQueue.delay(of: name, by: time, in: week)
-      if let declared = waitingQueues.name(of: queue) { return declared }
-      if options.missingQueue == .create {
-        try pipeline?.ensure(queue: name)
-      } else if try pipeline?.status(ofQueue: name) == nil {
-        return nil
+  /// The channel was closed over one of those in flight: finds out which.
+  private mutating func channelClosed(_ error: AMQPError) throws(AMQPError) {
+    let isOfOne =
+      switch error.kind {
+      case .preconditionFailed, .tooLarge: true
+      case .notFound: options.mixesExchanges
+      default: false
       }
-      return try waitingQueues.declare(queue, on: &pipeline, tell)
+    guard isOfOne, !window.isEmpty else { throw error }
+    if window.count == 1 {
+      for entry in window.removeAll() { settle(entry.ticket, .refused(reason: error.detail)) }
+      isSingle = false
+    } else {
+      takeBack(areSingle: true)
     }
   }
 
   // MARK: Connections
 
-  /// Connects, if it is not connected.
+  /// Begins to connect, if it is not connected.
+  ///
+  /// - Throws: why none of the brokers accepts the connection.
   mutating func connect() throws(AMQPError) {
-    guard pipeline == nil else { return }
-    pipeline = try Pipeline(firstOf: addresses, options)
-    declared = DeclaredQueues()
-    waitingQueues.forget()
-    (isDeclined, hasUnreadMessages, blockedReason) = (false, false, nil)
+    guard connection == nil else { return }
+    declarations.forgetAll()
+    try reconnect()
+  }
+
+  private mutating func reconnect() throws(AMQPError) {
+    (candidates, refusals, openSince, requestDeadline) = (addresses[...], [], nil, nil)
+    (isDeclined, hasUnreadMessages, blockedReason, knownExchanges) = (false, false, nil, [])
+    try connectNext()
+  }
+
+  private mutating func connectNext() throws(AMQPError) {
+    connection = nil
+    while let address = candidates.popFirst() {
+      do throws(AMQPError) {
+        isPipelined = true
+        connection = try Connection.start(address, options.connection, isPipelined: true)
+        return
+      } catch { refusals.append((address, error)) }
+    }
+    throw AMQPError(refusals)
+  }
+
+  private mutating func opened() throws(AMQPError) {
+    (openSince, candidates, refusals) = (.now, [], [])
+    if !options.confirms {
+      for entry in window.removeAll() {
+        if let parcel = inFlight.removeValue(forKey: entry.ticket) { count(unread: parcel) }
+      }
+      isSingle = false
+    }
+    try sendRequest()
+  }
+
+  /// The connection failed: during the log-in, the next attempt is made; the broker refuses some requests like that.
+  ///
+  /// - Throws: the error, when there is nothing else to be tried.
+  private mutating func failed(_ error: AMQPError) throws(AMQPError) {
+    guard error.kind != .interrupted, connection != nil else { throw error }
+    guard openSince == nil else {
+      guard requestDeadline != nil else { throw error }
+      return try answered(error)
+    }
+    takeBack(areSingle: false)
+    guard let address = connection?.address else { return }
+    if isPipelined, connection?.isConnected == true, connection?.hasMissedLogin == false {
+      isPipelined = false
+      do throws(AMQPError) {
+        connection = try Connection.start(address, options.connection)
+        return
+      } catch {
+        refusals.append((address, error))
+        return try connectNext()
+      }
+    }
+    refusals.append((address, error))
+    try connectNext()
+  }
+
+  /// Takes back what is in flight, to be sent again.
+  private mutating func takeBack(areSingle: Bool) {
+    var first = Fifo<Parcel>()
+    for entry in window.removeAll() {
+      guard var parcel = inFlight.removeValue(forKey: entry.ticket) else { continue }
+      parcel.isSingle = parcel.isSingle || areSingle
+      first.append(parcel)
+    }
+    // What already waits came after these.
+    while let parcel = again.popFirst() { first.append(parcel) }
+    (again, isSingle) = (first, false)
   }
 
   /// Closes the connection, on which nothing is unconfirmed.
   mutating func disconnect() {
-    pipeline.take()?.close()
+    connection.take()?.close()
+    openSince = nil
   }
 
   /// Gives the connection up after an error; what is unconfirmed is sent again over the next one.
@@ -323,21 +531,50 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// - Returns: whether another broker is to be tried at once: this one fails for now, and not all have failed yet.
   mutating func lose(_ error: AMQPError) -> Bool {
     var hasOther = false
-    if error.isTransient, let address = pipeline?.address {
+    if error.isTransient, let address = connection?.address {
       addresses.moveToEnd(address)
       failures += 1
       hasOther = failures < addresses.count
     }
-    pipeline = nil
-    blockedReason = nil
-    unsent = Fifo(takeAll())
+    drop()
+    for parcel in takeAll() { unsent.append(Parcel(parcel.item, parcel.number)) }
     retryAt = .now
     return hasOther
   }
 
+  private mutating func drop() {
+    connection = nil
+    (openSince, requestDeadline, blockedReason) = (nil, nil, nil)
+    declarations.forgetAll()
+    _ = window.removeAll()
+    (isSingle, returned) = (false, Fifo())
+  }
+
+  // MARK: Retries
+
+  /// Sends a message again when the broker may take it: after `basic.nack`, when nothing is in flight any more.
+  mutating func sendLater(_ parcel: Parcel, after reply: BrokerReply, by limit: Deadline = .never) {
+    unsent.append(Parcel(parcel.item, parcel.number))
+    if case .declined = reply { isDeclined = true }
+    for target in targets(of: parcel) { declarations.forget(target) }
+    scheduleRetry(by: limit)
+  }
+
+  /// Looks the message's queue up before its reply is reported: one that exists and cannot be reached is an error of
+  /// the connection.
+  ///
+  /// - Returns: false when that was done, or there is no such queue.
+  mutating func looksUpQueue(of parcel: Parcel, before reply: BrokerReply) -> Bool {
+    let envelope = parcel.item.envelope
+    guard parcel.reply == nil, envelope.exchange.isEmpty, !envelope.routingKey.isEmpty else { return false }
+    var parcel = parcel
+    parcel.reply = reply
+    again.append(parcel)
+    return true
+  }
+
   /// Has what is unsent wait by back-off, until `limit` at most.
-  @discardableResult
-  mutating func scheduleRetry(by limit: Deadline = .never) -> Duration {
+  @discardableResult mutating func scheduleRetry(by limit: Deadline = .never) -> Duration {
     failures = 0
     if retryAt.hasPassed { retryAt = min(.after(backoff.delay()), limit) }
     return retryAt.remaining ?? .zero
@@ -346,7 +583,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// Takes out the messages that are not settled and for which `isWanted` holds; one that was sent may still get
   /// through. Without `inFlight`, only those that are not sent.
   mutating func remove(inFlight: Bool = true, where isWanted: (Item) -> Bool) -> [Item] {
-    var removed = unsent.remove { isWanted($0.item) }
+    var removed = again.remove { isWanted($0.item) } + unsent.remove { isWanted($0.item) }
     if inFlight {
       for (ticket, parcel) in self.inFlight where isWanted(parcel.item) {
         removed.append(parcel)
@@ -358,29 +595,14 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   /// Takes out all that is not settled, and gives the connection up.
   mutating func abandon() -> [Item] {
-    pipeline = nil
+    drop()
     return takeAll().map(\.item)
   }
 
   private mutating func takeAll() -> [Parcel] {
     var parcels = Array(inFlight.values)
     inFlight = [:]
-    while let parcel = unsent.popFirst() { parcels.append(parcel) }
+    while let parcel = again.popFirst() ?? unsent.popFirst() { parcels.append(parcel) }
     return parcels.sorted { $0.number < $1.number }
   }
-}
-
-/// Which queues a sender has seen to on its present connection.
-struct DeclaredQueues {
-  /// The first ticket after the queue was created.
-  private var boundaries: [String: Int] = [:]
-  private var answers: [String: (exists: Bool, until: Deadline)] = [:]
-
-  /// Whether the queue was missing when this ticket's message was sent, as far as we know.
-  func isMissing(_ queue: String, at ticket: Int) -> Bool { ticket >= boundaries[queue] ?? 0 }
-  mutating func created(_ queue: String, before ticket: Int) { boundaries[queue] = ticket }
-
-  /// What the broker has just answered about a queue, so that it is not asked for each of many messages.
-  func answer(for queue: String) -> Bool? { answers[queue].flatMap { $0.until.hasPassed ? nil : $0.exists } }
-  mutating func answered(_ exists: Bool, for queue: String) { answers[queue] = (exists, .after(.seconds(1))) }
 }

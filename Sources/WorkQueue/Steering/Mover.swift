@@ -52,18 +52,19 @@ package struct Mover: ~Copyable {
     try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
       var source = connection
       guard try source.status(ofQueue: options.source) != nil else { throw missingSource(options) }
-      let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source, isFailedQueue: false)
+      let replaces = try source.mustReplaceReturnedTasks(
+        ofQueue: options.source, isFailedQueue: false)
+      guard try source.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
       // A refusal has closed the channel; the ledger needs the session in which the tasks come.
       guard let found = try source.knownStatus(ofQueue: options.source, within: options.connection.rpcTimeout)
       else { throw missingSource(options) }
-      var sender = Sender<MovedTask>(options.sender) { event in
+      let sender = Sender<MovedTask>(options.sender) { event in
         switch event {
         case .blocked(let reason, let timeout): report(.blocked(reason: reason, timeout: timeout))
         case .unblocked: report(.unblocked)
         case .connected, .declaring, .waitingQueue, .declined, .lost: break  // a publisher's
         }
       }
-      guard try sender.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
       return Mover(options, source, sender, waiting: Int(found.waiting), replaces: replaces, report)
     }
   }
@@ -113,6 +114,7 @@ package struct Mover: ~Copyable {
     while true {
       let isReading = mayRead
       let isDrained = try isReading ? takeTasks() : true
+      try sender.flush()
       while let (parcel, reply) = try sender.next() { settle(parcel.item, reply) }
       for ack in ledger.flush() { try source.acknowledge(ack.tag, multiple: ack.multiple) }
       source.sendUnsent()
@@ -123,7 +125,7 @@ package struct Mover: ~Copyable {
       }
       EventLoop.wait(
         for: [mayRead ? source.descriptor : -1, sender.descriptor ?? -1, signals.descriptor],
-        writable: sender.hasUnsentBytes ? sender.descriptor ?? -1 : -1,
+        writable: sender.waitsForWriting ? sender.descriptor ?? -1 : -1,
         until: isDrained && isReading == mayRead ? nextDeadline : .now)
       for signal in signals.receive() {
         if stopSignal != nil { return .killed(signal: signal) }

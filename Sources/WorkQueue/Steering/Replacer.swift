@@ -41,8 +41,9 @@ package enum Replacer {
       }
       while sender.pending > 0 {
         try sender.flush()
-        guard let (parcel, reply) = try sender.next(within: options.rpcTimeout) else {
-          throw AMQPError(.timedOut, "publish", "the broker has not confirmed the task in time")
+        guard let (parcel, reply) = try sender.next() else {
+          try sender.wait()
+          continue
         }
         switch reply {
         case .confirmed: confirmed.insert(parcel.item.tag)

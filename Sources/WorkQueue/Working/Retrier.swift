@@ -99,7 +99,7 @@ struct Retrier: ~Copyable {
   var nextDeadline: Deadline { mutating get { sender.nextDeadline } }
 
   mutating func watch(on loop: inout EventLoop) {
-    loop.watch(sender.descriptor, forWriting: sender.hasUnsentBytes)
+    loop.watch(sender.descriptor, forWriting: sender.waitsForWriting)
   }
 
   mutating func add(_ copy: RetryMessage) {

@@ -167,7 +167,7 @@ package struct Worker: ~Copyable {
       report(.channelClosed(error, running: bench.running, timeout: timeout))
       bench.forgetVoid(link)
       try resume()
-    case .confirmed, .returned, .blocked, .unblocked, .got:
+    case .confirmed, .returned, .blocked, .unblocked, .got, .declared, .consuming:
       break  // a publisher's, or not asked for; the broker never blocks a connection that does not publish
     }
   }
