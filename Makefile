@@ -32,7 +32,7 @@ TESTED = $(if $(SANITIZE),.build/$(SANITIZE)/debug/workq,$(RELEASE))
 # The tests are built for release, with the internals visible, in a directory of their own.
 TESTS = $(if $(SANITIZE),.build/$(SANITIZE),.build/tests)
 TEST_FLAGS = --scratch-path $(TESTS) $(if $(SANITIZE),--sanitize=$(SANITIZE),-c release -Xswiftc -enable-testing)
-RUN_TESTS = swift test --skip-build $(TEST_FLAGS)
+RUN_TESTS = Tests/TestSupport/failures-last swift test --skip-build $(TEST_FLAGS)
 LIVE_TEST = WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/TestSupport/broker run $(RUN_TESTS)
 # What depends on the version of RabbitMQ: how it takes, gives out and keeps tasks.
 BROKER_SUITES = Publish|OwnBroker|Spooled|Work|Declare|Queue|Purge|Status|Peek|Move|Failed|Retry|Peer|LastHop|DeliveryLimit|TimeLimit|Unavailable

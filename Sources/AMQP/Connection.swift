@@ -79,6 +79,7 @@ package struct Connection: ~Copyable {
     let transport = try Transport(to: address, by: openBy)
     var connection = Connection(address, options, transport, login, openBy: openBy)
     try connection.login.begin(&connection.writer)
+    connection.sendUnsent()
     return connection
   }
 
@@ -116,12 +117,12 @@ package struct Connection: ~Copyable {
 
   /// Closes the connection, and waits for the broker's answer (`connection.close-ok`), for `timeout` at most.
   ///
-  /// The broker answers after it has acted on every acknowledgement, and does the same work if nobody waits.
-  /// Unless told otherwise, signals end the wait as they end a request.
+  /// It is of no use afterwards. The broker answers after it has acted on every acknowledgement, and does the same work
+  /// if nobody waits. Unless told otherwise, signals end the wait as they end a request.
   ///
   /// Whoever closes the socket at once with something still unread makes the kernel reset the connection, and
   /// the broker may drop what it has not read yet.
-  package consuming func close(within timeout: Duration = .zero, isInterruptible: Bool = true) {
+  package mutating func close(within timeout: Duration = .zero, isInterruptible: Bool = true) {
     let deadline = Deadline.after(timeout)
     let interrupt = isInterruptible ? Interruption.request : -1
     do throws(AMQPError) {
@@ -164,7 +165,9 @@ package struct Connection: ~Copyable {
   }
 
   /// Whether `nextEvent(within:)` may return an event without a look at the socket.
-  package var hasBufferedEvents: Bool { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
+  package var hasBufferedEvents: Bool {
+    mutating get { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
+  }
 
   /// The next event among what has arrived.
   private mutating func readEvent() throws(AMQPError) -> Event? {
@@ -219,23 +222,28 @@ package struct Connection: ~Copyable {
 
   // MARK: Waiting
 
+  // What a loop asks in each turn is asked of the connection in place: a getter that does not mutate is given a copy,
+  // and there is much to copy.
+
   /// The socket, for poll(2).
-  package var descriptor: Int32 { transport.descriptor }
+  package var descriptor: Int32 { mutating get { transport.descriptor } }
 
   /// Whether bytes wait for the socket to take them.
-  package var hasUnsent: Bool { !writer.isEmpty || transport.holdsOutput }
+  package var hasUnsent: Bool { mutating get { !writer.isEmpty || transport.holdsOutput } }
 
   /// Whether to wait until `descriptor` is writable, too.
-  package var waitsForWriting: Bool { transport.waitsForWriting ?? hasUnsent }
+  package var waitsForWriting: Bool { mutating get { transport.waitsForWriting ?? hasUnsent } }
 
   /// Bytes that the socket has not taken yet.
-  package var unsentBytes: Int { writer.count }
+  package var unsentBytes: Int { mutating get { writer.count } }
 
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
   package var serviceInterval: Duration? {
-    let beat = heartbeats.map { $0.interval / 3 }
-    guard !isOpen, let rest = min(openBy, transport.nextDeadline).remaining else { return beat }
-    return min(beat ?? rest, rest)
+    mutating get {
+      let beat = heartbeats.map { $0.interval / 3 }
+      guard !isOpen, let rest = min(openBy, transport.nextDeadline).remaining else { return beat }
+      return min(beat ?? rest, rest)
+    }
   }
 
   /// Sends a heartbeat if one is due, and what waits to be sent, without reading.
@@ -258,7 +266,7 @@ package struct Connection: ~Copyable {
   /// - Returns: false when `deadline` has passed.
   /// - Throws: `interrupted`.
   @discardableResult
-  func wait(
+  mutating func wait(
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
     let care = serviceInterval.map { Deadline.after($0) } ?? .never

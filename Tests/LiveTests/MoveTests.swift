@@ -153,11 +153,12 @@ import Testing
 
   @Test func `returns tasks in order that arrived beyond the limit`() throws {
     let (source, target) = try queues(1000, "--type", "quorum")
-    for _ in 1...2 {
-      try expect(Program.workq("move", "-c", "200", source, target).run().status, equals: 0)
+    // A consumer that was cancelled while a task was in flight to it put that task out of order once in 60 moves.
+    for _ in 1...10 {
+      try expect(Program.workq("move", "-c", "60", source, target).run().status, equals: 0)
     }
-    try expect(bodies(source), equals: (400..<1000).map(String.init))
-    try expect(bodies(target), equals: (0..<400).map(String.init))
+    try expect(bodies(source), equals: (600..<1000).map(String.init))
+    try expect(bodies(target), equals: (0..<600).map(String.init))
   }
 
   @Test func `loses no task of a quorum queue when it is killed at any moment`() throws {
@@ -171,9 +172,11 @@ import Testing
         ])
       _ = try move.run()
     }
+    // Not until a certain number waits: a task that was returned often is in the source twice when the process was
+    // killed between the confirm of its copy and the ack.
     try waitUntil("all others are moved") {
-      _ = try Program.workq("move", "--match", "kind=a", source, target).run()
-      return try waiting(in: source) == 2000
+      let move = try Program.workq("move", "--match", "kind=a", source, target).run()
+      return try move.output.contains(": 0 moved, ") && Set(bodies(source)).count == 2000
     }
     try expect(Set(bodies(source)), equals: Set((0..<3000).filter { $0 % 3 != 0 }.map(String.init)))
     try expect(Set(bodies(target)), equals: Set((0..<1000).map { "\($0 * 3)" }))

@@ -119,6 +119,23 @@ import Testing
     #expect(result.error.contains("3 done, 2 requeued"), "\(result.error)")
   }
 
+  @Test func `a stop runs the batch that is forming when its time is up, or nobody else has its tasks`()
+    throws
+  {
+    try publish(["a", "b", "c"], to: queue)
+    let options = ["--batch", "10", "--batch-wait", "1h"]
+    let timed = try worker(queue, options + ["--max-time", "2s"], script: "cat | xargs").run()
+    #expect(timed.output == "a b c\n")
+    #expect(timed.error.contains("3 done"), "\(timed.error)")
+    try publish(["d", "e", "f"], to: queue)
+    let running = try worker(queue, options + ["--no-ack"], script: "cat | xargs").start()
+    try waitUntil("all are delivered") { try waiting(in: queue) == 0 }
+    running.signal(SIGTERM)
+    let result = try running.end()
+    #expect(result.output == "d e f\n")
+    #expect(result.error.contains("3 done"), "\(result.error)")
+  }
+
   @Test func `--count starts a batch when it is reached, and counts tasks that were started`() throws {
     try publish((1...20).map { "\($0)" }, to: queue)
     let options = ["--batch", "10", "--batch-wait", "1h", "--count", "7"]

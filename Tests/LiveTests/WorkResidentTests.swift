@@ -281,8 +281,7 @@ import Testing
   @Test func `a command that cannot be executed stops the worker`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
-    let file = try TemporaryFile("no program")
-    try #require(chmod(file.path, 0o755) == 0)
+    let file = try TemporaryFile(executable: "no program")
     let result = try Program.workq("work", "-q", queue, "--resident", "--", file.path).run()
     #expect(result.status == 78)
     #expect(result.error.contains("Exec format error"), "\(result.error)")
@@ -319,6 +318,53 @@ import Testing
     #expect(result.outputLines == ["1", "2", "3", "finished"])
     #expect(result.error.contains("3 done"), "\(result.error)")
     try expectWaiting(in: queue, equals: 6)
+  }
+
+  @Test func `all processes have ended when the worker prints its summary`() throws {
+    let queue = freshQueue()
+    try publish((1...6).map { "\($0)" }, to: queue)
+    let script = loop("sleep 0.05; echo 0 >&3") + "; sleep 0.5; echo finished >&2"
+    let result = try resident(queue, ["-j", "3", "--output", "passthrough"], script: script).run()
+    #expect(result.status == 0, "\(result.error)")
+    let summary = try #require(result.error.ranges(of: "6 done").last)
+    let ends = result.error.ranges(of: "finished")
+    #expect(ends.count == 3)
+    #expect(ends.allSatisfy { $0.upperBound < summary.lowerBound }, "\(result.error)")
+  }
+
+  @Test func `two signals end a process that does not end at the end of its input`() throws {
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    let script =
+      "trap '' TERM; echo $$; " + loop("echo 0 >&3") + "; echo waiting; while :; do sleep 0.1; done"
+    let options = ["--kill-after", "1h", "--output", "passthrough"]
+    let running = try resident(queue, options, script: script).start()
+    try running.waitForOutput("waiting")
+    running.signal(SIGTERM)
+    try running.waitForError("stopping")
+    running.signal(SIGTERM)
+    let result = try running.end(within: 30)
+    #expect(result.status == 128 + SIGTERM)
+    #expect(!isAlive(result.outputLines.first ?? "1"))
+    try expectWaiting(in: queue, equals: 0)
+  }
+
+  @Test func `neighbours that are done are acknowledged together`() throws {
+    let queue = freshQueue()
+    try publish((1...300).map { "\($0)" }, to: queue)
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let helper =
+      "import os, sys\nwhile sys.stdin.readline():\n  for _ in range(99): sys.stdin.readline()\n"
+      + "  os.write(3, b'0\\n' * 100)"
+    let words = ["work", "-q", queue, "--resident=lines", "--window", "100", "--count", "300", "--"]
+    let work = Program.workq(words + ["python3", "-c", helper])
+    let result = try work.at(Broker.shared.with(url: proxy.url(of: .shared))).run()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.error.contains("300 done"), "\(result.error)")
+    // The log-in, the consumer, its end, and an acknowledgement for each hundred.
+    #expect(proxy.framesSent < 30)
+    try expectWaiting(in: queue, equals: 0)
   }
 
   @Test func `a process that does not end at the end of its input is asked to, and then killed`() throws {

@@ -42,6 +42,8 @@ public final class FaultProxy: @unchecked Sendable {
   private var frozen: Set<Int> = []
   /// How many units of the broker's answers have passed on each connection.
   private var counters: [Int: UnitCounter] = [:]
+  /// How many frames of the program's have passed on each connection.
+  private var requestCounters: [Int: UnitCounter] = [:]
 
   public convenience init(to broker: Broker) throws { try self.init(toPort: broker.port) }
 
@@ -112,6 +114,9 @@ public final class FaultProxy: @unchecked Sendable {
 
   /// How many units of the broker's answers have passed on each connection, from the first one on.
   public var unitsPassed: [Int] { lock.withLock { (1...max(1, accepted)).map { counters[$0]?.count ?? 0 } } }
+
+  /// How many frames of the program's have passed on all connections; they must be plain ones.
+  public var framesSent: Int { lock.withLock { requestCounters.values.reduce(0) { $0 + $1.count } } }
 
   /// How many connections are not closed, or have bytes that are not passed on.
   public var liveConnections: Int { lock.withLock { links.count } }
@@ -202,6 +207,7 @@ public final class FaultProxy: @unchecked Sendable {
       guard passes(isAnswer) else { continue }
       if isAnswer && lock.withLock({ muted.contains(number) }) { continue }
       damage(&buffer, count, isAnswer)
+      if !isAnswer { countFrames(of: buffer[..<count], on: number) }
       if isAnswer, let allowed = allowance(of: buffer[..<count], on: number), allowed < count {
         pass(buffer[..<allowed], to: to)
         stayFrozen()
@@ -240,6 +246,13 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
+  private func countFrames(of bytes: ArraySlice<UInt8>, on number: Int) {
+    lock.withLock {
+      // The first eight bytes are the protocol's name and version.
+      _ = requestCounters[number, default: UnitCounter(unit: .frame, skipping: 8)].pass(bytes, upTo: nil)
+    }
+  }
+
   /// Keeps the connection open and silent until the proxy ends.
   private func stayFrozen() {
     ending.lock()
@@ -253,15 +266,18 @@ public final class FaultProxy: @unchecked Sendable {
     private(set) var count = 0
     private var header: [UInt8] = []
     private var rest = 0
+    private var skipped: Int
 
-    init(unit: Unit) { self.unit = unit }
+    init(unit: Unit, skipping skipped: Int = 0) { (self.unit, self.skipped) = (unit, skipped) }
 
     /// - Returns: where the unit of this number ends in the bytes, or 0 when it had passed before; nil when it ends
     ///   after them.
     mutating func pass(_ bytes: ArraySlice<UInt8>, upTo limit: Int?) -> Int? {
       for (index, byte) in bytes.enumerated() {
         if count == limit { return index }
-        if rest == 0 {
+        if skipped > 0 {
+          skipped -= 1
+        } else if rest == 0 {
           header.append(byte)
           guard header.count == (unit == .frame ? 7 : 5) else { continue }
           let size = header[3...].reduce(0) { $0 << 8 | Int($1) }

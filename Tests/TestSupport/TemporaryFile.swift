@@ -6,9 +6,24 @@ public final class TemporaryFile {
   public var path: String { url.path }
 
   public init(_ text: String) throws {
-    url = FileManager.default.temporaryDirectory.appending(path: "workq-test-\(UUID().uuidString)")
+    url = Self.freshURL
     try Data(text.utf8).write(to: url)
     guard chmod(url.path, 0o600) == 0 else { throw POSIXError(.EIO) }
+  }
+
+  /// A file that may be executed.
+  ///
+  /// A process of its own writes it: a file that this one had open for writing is "busy" as long as a child that
+  /// another thread has just forked holds it, too.
+  public init(executable text: String) throws {
+    url = Self.freshURL
+    let writer = Program("/bin/sh", ["-c", #"cat >"$0" && chmod 700 "$0""#, url.path])
+    let result = try writer.run(input: Array(text.utf8))
+    guard result.status == 0 else { throw POSIXError(.EIO) }
+  }
+
+  private static var freshURL: URL {
+    FileManager.default.temporaryDirectory.appending(path: "workq-test-\(UUID().uuidString)")
   }
 
   deinit {

@@ -93,7 +93,10 @@ import Testing
     }
   }
 
-  @Test func `a queue that exists differently is one, and a missing one is only created where that is wanted`() throws {
+  @Test
+  func `a queue that exists differently is one, and a missing one is only created where that is wanted`()
+    throws
+  {
     var declarations = Declarations()
     _ = try declare(.queue("q"), [error(.preconditionFailed)], &declarations)
     #expect(declarations.outcome(of: .queue("q")) == .ready(name: "q"))

@@ -29,6 +29,6 @@ import Testing
     #expect(find(":\(all[2])") == nil)
     #expect(find(all[0]) == nil)
     #expect(find(all[2], "") == nil)
-    #expect(find(all[2], "\(all[2])/tool") == nil)
+    #expect(find(all[2], "./some/tool") == "./some/tool")
   }
 }

@@ -29,9 +29,11 @@ import Testing
 
   /// Runs the command on a body to its end.
   private func run(
-    _ options: Command.Options, _ body: [UInt8] = [], _ properties: Message.Properties = .init()
+    _ options: Command.Options, _ body: [UInt8] = [], _ properties: Message.Properties = .init(),
+    clones: Bool = true
   ) throws -> Result {
-    let child = try Command(options).start(delivery(body, properties), queue: "q", number: 1, attempt: 1)
+    let command = Command(options, Spawner(clones: clones))
+    let child = try command.start(delivery(body, properties), queue: "q", number: 1, attempt: 1)
     var status: Int32?
     try waitUntil("the command ends") {
       status = child.ended()
@@ -61,7 +63,8 @@ import Testing
     try expect(run(options("true"), body), equals: Result(status: 0, output: "", error: ""))
   }
 
-  @Test func `it finds a group of its own, default signals and four descriptors`() throws {
+  @Test(arguments: [true, false])
+  func `it finds a group of its own, default signals and four descriptors`(clones: Bool) throws {
     // What we ignore or block is not what it ignores or blocks.
     let script = """
       grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | wc -l; ps -o pid=,pgid= -p $$ | xargs
@@ -77,7 +80,8 @@ import Testing
       signal(SIGUSR2, SIG_DFL)
       close(leak)
     }
-    let lines = try run(options("sh", "-c", script)).output.split(separator: "\n").map(String.init)
+    let lines = try run(options("sh", "-c", script), clones: clones).output.split(separator: "\n").map(
+      String.init)
     try #require(lines.count == 4)
     #expect(lines[0].hasSuffix("0000000000000000"))
     // The two that are left are glibc's own, which no program can use.
@@ -148,20 +152,22 @@ import Testing
         return error as? Command.Failure
       }
     }
-    let path = NSTemporaryDirectory() + "workq-test-\(UUID().uuidString)"
-    try Data("no program".utf8).write(to: URL(filePath: path))
-    #expect(chmod(path, 0o755) == 0)
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let file = try TemporaryFile(executable: "no program")
     #expect(
       failure("no-such-command")
         == .unrunnable("cannot run 'no-such-command': No such file or directory", isTemporary: false))
     #expect(failure("") == .unrunnable("cannot run '': No such file or directory", isTemporary: false))
     #expect(failure("/etc") == .unrunnable("cannot run '/etc': Permission denied", isTemporary: false))
     #expect(
-      failure(path)
+      failure(file.path)
         == .unrunnable(
-          "cannot run '\(path)': Exec format error (a script needs a first line like #!/bin/sh)",
+          "cannot run '\(file.path)': Exec format error (a script needs a first line like #!/bin/sh)",
           isTemporary: false))
+    let busy = open(file.path, O_WRONLY | O_CLOEXEC)
+    try #require(busy >= 0)
+    defer { close(busy) }
+    #expect(
+      failure(file.path) == .unrunnable("cannot run '\(file.path)': Text file busy", isTemporary: true))
   }
 
   @Test func `what it leaves in the background ends with it`() throws {

@@ -79,6 +79,9 @@ struct Declarations {
     (outcomes, boundaries, target, request, hasNoQuorumQueues) = ([:], [:], nil, nil, false)
   }
 
+  /// Forgets the request: it could not be sent.
+  mutating func forgetRequest() { (target, request) = (nil, nil) }
+
   /// Begins to declare a target, at a broker of this version.
   mutating func begin(_ target: Target, on version: BrokerVersion?) {
     (self.target, self.version, step, refusal) = (target, version, .first, nil)

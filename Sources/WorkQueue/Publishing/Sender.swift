@@ -64,6 +64,8 @@ struct Sender<Item: Outgoing>: ~Copyable {
   private var window = ConfirmWindow()
   /// What is in the window, by its tickets.
   private var inFlight: [Int: Parcel] = [:]
+  /// Whether what is to be sent next waits for an event.
+  private var isHeldUp = false
   /// Whether a message is in flight beside which no other may be.
   private var isSingle = false
   /// To be sent before what is unsent.
@@ -130,7 +132,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// When something is due, if nothing happens before.
   var nextDeadline: Deadline {
     mutating get {
-      let mayFlush = hasUnsent && (isDeclined ? inFlight.isEmpty : connection == nil || maySend)
+      let mayFlush = hasUnsent && !isHeldUp && (isDeclined ? inFlight.isEmpty : connection == nil || maySend)
       var deadline = mayFlush ? retryAt : .never
       if let interval = connection?.serviceInterval { deadline = min(deadline, .after(interval)) }
       return min(deadline, confirmDeadline, requestDeadline ?? .never)
@@ -155,6 +157,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   mutating func add(_ item: Item) {
     added += 1
     unsent.append(Parcel(item, added))
+    isHeldUp = false
   }
 
   /// Sends a message, when there is room.
@@ -162,13 +165,12 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// - Throws: what ends the connection; the message is kept.
   mutating func send(_ item: Item) throws(AMQPError) {
     added += 1
-    let parcel = Parcel(item, added)
-    if item.route == .direct && !mustBeSingle(parcel) {
-      try put(parcel, item.envelope)
-    } else {
-      unsent.append(parcel)
-      try flush()
+    let (parcel, envelope) = (Parcel(item, added), item.envelope)
+    if item.route == .direct && !mustBeSingle(parcel, envelope) {
+      return try put(parcel, envelope, isSingle: false)
     }
+    unsent.append(parcel)
+    try flush()
   }
 
   /// Sends what may be sent of what was added or must be sent again; begins to connect for that.
@@ -179,6 +181,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
     if isDeclined { disconnect() }
     try connect()
     while maySend, try flushFirst() {}
+    isHeldUp = hasUnsent && maySend
   }
 
   /// Sends the first of what may be sent, or the request that it needs.
@@ -186,35 +189,46 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// - Returns: whether the next one may follow.
   private mutating func flushFirst() throws(AMQPError) -> Bool {
     if let envelope = returned.first {
-      guard try declares(.queue(envelope.routingKey)) else { return false }
+      guard try declares(.queue(envelope.routingKey), isReturned: true) else { return false }
       _ = returned.popFirst()
       _ = try connection?.publish(
         envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: false)
       return true
     }
     guard let parcel = again.first ?? unsent.first, !isPaused else { return false }
-    for target in targets(of: parcel) {
-      guard try declares(target) else { return false }
-      guard declarations.outcome(of: target) != .missing else {
-        popFirst()
-        settled.append(
-          (parcel, parcel.reply ?? .missing(reason: "queue '\(parcel.item.queue)' does not exist")))
-        return true
+    do throws(AMQPError) {
+      for target in targets(of: parcel) {
+        guard try declares(target, isReturned: parcel.returns > 0) else { return false }
+        guard declarations.outcome(of: target) != .missing else {
+          let reason = "queue '\(parcel.item.queue)' does not exist"
+          return settleFirst(parcel, parcel.reply ?? .missing(reason: reason))
+        }
       }
+    } catch  where error.kind == .tooLarge {
+      // The name of the queue is.
+      declarations.forgetRequest()
+      return settleFirst(parcel, .refused(reason: error.detail))
     }
-    guard !mustBeSingle(parcel) || window.isEmpty else { return false }
+    if let reply = parcel.reply { return settleFirst(parcel, reply) }
+    let envelope = envelope(of: parcel)
+    let isSingle = mustBeSingle(parcel, envelope)
+    guard !isSingle || window.isEmpty else { return false }
     popFirst()
-    if let reply = parcel.reply {
-      settled.append((parcel, reply))
-    } else {
-      try put(parcel, envelope(of: parcel))
-    }
+    try put(parcel, envelope, isSingle: isSingle)
+    return true
+  }
+
+  private mutating func settleFirst(_ parcel: Parcel, _ reply: BrokerReply) -> Bool {
+    popFirst()
+    settled.append((parcel, reply))
     return true
   }
 
   private mutating func popFirst() { _ = again.isEmpty ? unsent.popFirst() : again.popFirst() }
 
-  private mutating func put(_ parcel: Parcel, _ envelope: Envelope) throws(AMQPError) {
+  private mutating func put(
+    _ parcel: Parcel, _ envelope: Envelope, isSingle: Bool
+  ) throws(AMQPError) {
     do throws(AMQPError) {
       let tag = try connection?.publish(
         envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey,
@@ -224,7 +238,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
       sent += 1
       window.sent(envelope, ticket: sent, tag: tag)
       inFlight[sent] = parcel
-      isSingle = mustBeSingle(parcel)
+      self.isSingle = isSingle
     } catch  where error.kind == .tooLarge { settled.append((parcel, .refused(reason: error.detail))) } catch
     {
       again.append(parcel)
@@ -239,8 +253,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   /// Whether the broker may close the channel over it: what it has not confirmed by then it never confirms.
-  private mutating func mustBeSingle(_ parcel: Parcel) -> Bool {
-    let envelope = parcel.item.envelope
+  private mutating func mustBeSingle(_ parcel: Parcel, _ envelope: Envelope) -> Bool {
     let user = envelope.message.properties.userID
     return parcel.isSingle || user != nil && user != connection?.address.username
       || envelope.message.body.count > Self.largestSafeBody
@@ -274,9 +287,10 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   /// Whether it is known how a target stands; otherwise the request for it is sent, when nothing is in flight.
-  private mutating func declares(_ target: Declarations.Target) throws(AMQPError) -> Bool {
+  private mutating func declares(_ target: Declarations.Target, isReturned: Bool) throws(AMQPError) -> Bool {
     if declarations.outcome(of: target) != nil { return true }
     guard window.isEmpty, openSince != nil else { return false }
+    if isReturned, case .queue(let name) = target { report(.declaring(queue: name)) }
     declarations.begin(target, on: BrokerVersion(broker: connection?.broker ?? ""))
     try sendRequest()
     return false
@@ -300,22 +314,37 @@ struct Sender<Item: Outgoing>: ~Copyable {
     if next.needsConnection { try reconnect() } else { try sendRequest() }
   }
 
-  /// What the broker says of a queue, when nothing is to be sent; nil when there is none. Waits for the answer.
+  /// Waits for what the broker says of a queue, when nothing is to be sent; nil when there is none.
   ///
-  /// - Throws: `interrupted`, and what ends the connection.
+  /// - Throws: `interrupted` by the first signal, and what ends the connection.
   mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
     try connect()
     while openSince == nil {
       _ = try next()
       if openSince == nil { try wait() }
     }
-    return try connection?.status(ofQueue: name)
+    let request = Declarations.Request(queue: Queue(name: name), isPassive: true)
+    let deadline = Deadline.after(options.connection.rpcTimeout)
+    try connection?.sendDeclare(request.queue, isPassive: true)
+    while true {
+      switch try connection?.nextEvent(within: .zero) {
+      case .declared(let status): return status
+      case .channelClosed(let error) where error.kind == .notFound: return nil
+      case .channelClosed(let error): throw AMQPError(error.kind, request.operation, error.detail)
+      case nil:
+        guard !deadline.hasPassed else {
+          throw AMQPError(.timedOut, request.operation, "no answer in time")
+        }
+        try wait(until: deadline)
+      default: break
+      }
+    }
   }
 
   /// Waits until there is something to do.
   ///
   /// - Throws: `interrupted`.
-  mutating func wait() throws(AMQPError) {
+  mutating func wait(until deadline: Deadline = .never) throws(AMQPError) {
     let socket = descriptor ?? -1
     EventLoop.wait(
       for: [socket, Interruption.attempt], writable: waitsForWriting ? socket : -1, until: nextDeadline)
@@ -326,7 +355,11 @@ struct Sender<Item: Outgoing>: ~Copyable {
   ///
   /// - Returns: whether nothing was returned that must be sent again.
   mutating func isRead() throws(AMQPError) -> Bool {
-    guard openSince != nil else { return false }
+    guard openSince != nil else {
+      _ = try next()
+      if openSince == nil { try wait() }
+      return false
+    }
     try connection?.publishBarrier()
     _ = try next()
     return isIdle
@@ -357,6 +390,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   private mutating func handle(_ event: Event) throws(AMQPError) {
+    isHeldUp = false
     switch event {
     case .confirmed(let tag, let multiple, let accepted):
       for (entry, reply) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
@@ -405,7 +439,6 @@ struct Sender<Item: Outgoing>: ~Copyable {
   private mutating func forgetQueue(of parcel: Parcel, _ ticket: Int) {
     for target in targets(of: parcel) where declarations.isMissing(target, at: ticket) {
       declarations.forget(target)
-      if case .queue(let name) = target { report(.declaring(queue: name)) }
     }
   }
 
@@ -418,10 +451,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
     guard options.missingQueue == .create else {
       throw AMQPError(.notFound, "\(options.operation) to queue '\(name)'", "it does not exist")
     }
-    if returned.isEmpty {
-      declarations.forget(.queue(name))
-      report(.declaring(queue: name))
-    }
+    if returned.isEmpty { declarations.forget(.queue(name)) }
     returned.append(Envelope(message.message, routingKey: name))
   }
 
@@ -454,6 +484,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   private mutating func reconnect() throws(AMQPError) {
+    isHeldUp = false
     (candidates, refusals, openSince, requestDeadline) = (addresses[...], [], nil, nil)
     (isDeclined, hasUnreadMessages, blockedReason, knownExchanges) = (false, false, nil, [])
     try connectNext()
@@ -472,7 +503,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   private mutating func opened() throws(AMQPError) {
-    (openSince, candidates, refusals) = (.now, [], [])
+    (openSince, candidates, refusals, isHeldUp) = (.now, [], [], false)
     if !options.confirms {
       for entry in window.removeAll() {
         if let parcel = inFlight.removeValue(forKey: entry.ticket) { count(unread: parcel) }
@@ -509,20 +540,21 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   /// Takes back what is in flight, to be sent again.
   private mutating func takeBack(areSingle: Bool) {
-    var first = Fifo<Parcel>()
+    var parcels: [Parcel] = []
     for entry in window.removeAll() {
       guard var parcel = inFlight.removeValue(forKey: entry.ticket) else { continue }
       parcel.isSingle = parcel.isSingle || areSingle
-      first.append(parcel)
+      parcels.append(parcel)
     }
     // What already waits came after these.
-    while let parcel = again.popFirst() { first.append(parcel) }
-    (again, isSingle) = (first, false)
+    again.prepend(parcels)
+    isSingle = false
   }
 
   /// Closes the connection, on which nothing is unconfirmed.
   mutating func disconnect() {
-    connection.take()?.close()
+    connection?.close()
+    connection = nil
     openSince = nil
   }
 
@@ -580,8 +612,9 @@ struct Sender<Item: Outgoing>: ~Copyable {
     return retryAt.remaining ?? .zero
   }
 
-  /// Takes out the messages that are not settled and for which `isWanted` holds; one that was sent may still get
-  /// through. Without `inFlight`, only those that are not sent.
+  /// Takes out the messages that are not settled and for which `isWanted` holds.
+  ///
+  /// One that was sent may still get through. Without `inFlight`, only those are taken that are not sent.
   mutating func remove(inFlight: Bool = true, where isWanted: (Item) -> Bool) -> [Item] {
     var removed = again.remove { isWanted($0.item) } + unsent.remove { isWanted($0.item) }
     if inFlight {

@@ -114,6 +114,7 @@ package struct Mover: ~Copyable {
     while true {
       let isReading = mayRead
       let isDrained = try isReading ? takeTasks() : true
+      try sender.connect()
       try sender.flush()
       while let (parcel, reply) = try sender.next() { settle(parcel.item, reply) }
       for ack in ledger.flush() { try source.acknowledge(ack.tag, multiple: ack.multiple) }

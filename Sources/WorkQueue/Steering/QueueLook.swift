@@ -70,6 +70,8 @@ package struct QueueLook: ~Copyable {
       if !isWanted { scan.finish() }
       switch try scan.next(&connection, within: options.rpcTimeout) {
       case .task(let task):
+        // What comes now are copies.
+        if scan.hasCopies && scan.seen > result.waiting { isWanted = false }
         if isWanted {
           result.seen += 1
           isWanted = visit(task) && result.seen < limit

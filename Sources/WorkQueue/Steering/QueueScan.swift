@@ -15,7 +15,10 @@ internal import AMQP
 ///    was assigned is in flight. The count of a quorum queue can be behind, so it is asked for again.
 /// 5. A quorum queue puts returned tasks behind others that were returned before, and up to RabbitMQ 3.13 behind all.
 ///    So a scan goes on beyond its limit until it has received all of those.
-/// 6. Up to RabbitMQ 3.13 a quorum queue takes five seconds to requeue 100,000 tasks by `basic.nack`, because it writes
+/// 6. A quorum queue gives its consumer another task for each that is acknowledged. One that is in flight when the
+///    consumer is cancelled never arrives, and is requeued when the channel closes, behind those that were requeued by
+///    `basic.nack`. So a scan goes on until the consumer holds all that it may.
+/// 7. Up to RabbitMQ 3.13 a quorum queue takes five seconds to requeue 100,000 tasks by `basic.nack`, because it writes
 ///    each to its log again, and half a second when the channel is closed.
 struct QueueScan: ~Copyable {
   /// What a scan has found.
@@ -40,7 +43,7 @@ struct QueueScan: ~Copyable {
   /// How long nothing arrives of what is expected, until the broker is asked whether the queue is empty: then others
   /// have taken it.
   private static let quietTime = Duration.seconds(5)
-  /// How long no more tasks are seen to be back in the queue, until others are taken to have received them.
+  /// The same for tasks beyond the limit, and for those that are on their way back to the queue.
   private static let returnTime = Duration.seconds(1)
   private static let returnPause = Duration.milliseconds(20)
   /// The consumers of a channel that is closed are served in the order of their tags up to this number.
@@ -99,7 +102,7 @@ struct QueueScan: ~Copyable {
   /// When `next(_:within:)` has something to do, if nothing arrives before.
   var wakeUp: Deadline {
     if let question { return question.time + rpcTimeout }
-    return lastArrival + Self.quietTime
+    return lastArrival + (seen >= limit ? Self.returnTime : Self.quietTime)
   }
 
   /// Whether nothing arrives until something is decided of the tasks in the caller's hands, which are that many.
@@ -150,8 +153,9 @@ struct QueueScan: ~Copyable {
   /// would leave it behind the others.
   private mutating func begin(_ connection: inout Connection) throws(AMQPError) {
     hasBegun = true
-    if limit == .max && waiting > 0 {
-      try consume(waiting, &connection)
+    if limit == .max {
+      // None are counted while they are on their way back from a process that was killed.
+      try consume(waiting > 0 ? waiting : Self.largestPrefetch, &connection)
     } else {
       try ask(&connection)
     }
@@ -165,12 +169,16 @@ struct QueueScan: ~Copyable {
   /// Whether tasks beyond the limit must be received, so that those before can be returned in order.
   private var mustGoOn: Bool { returnsToEnd ? seen < waiting : isAmongReturned }
 
+  /// Whether tasks may be in flight to the consumer.
+  private var isConsumerFilling: Bool { prefetch.map { left < $0 } ?? false }
+
   /// Has the broker send more, or tell whether there is more, when it sends nothing by itself.
   ///
   /// - Returns: false at the end of the scan.
   private mutating func request(_ connection: inout Connection) throws(AMQPError) -> Bool {
-    guard seen < max(limit, 1) || mustGoOn, !hasCopies || seen < waiting else { return false }
-    guard question == nil, prefetch == nil || left == prefetch || seen >= waiting else { return true }
+    let isWanted = (seen < max(limit, 1) || mustGoOn) && (!hasCopies || seen < waiting)
+    guard isWanted || isConsumerFilling else { return false }
+    guard question == nil, !isConsumerFilling || seen >= waiting else { return true }
     if isCountLate, let status = try connection.knownStatus(ofQueue: queue, within: rpcTimeout) {
       waiting = seen + Int(status.waiting)
       isCountLate = false

@@ -59,7 +59,8 @@ package struct Watch: ~Copyable {
           raise(SIGSTOP)
           report(.started)
         default:
-          connection.take()?.close()
+          connection?.close()
+          connection = nil
           return
         }
       }

@@ -21,6 +21,13 @@ struct Fifo<Element> {
     elements.append(element)
   }
 
+  /// Puts elements in front of all others, in their order.
+  mutating func prepend(_ elements: [Element]) {
+    guard !elements.isEmpty else { return }
+    self.elements.replaceSubrange(..<head, with: elements.map(Optional.some))
+    head = 0
+  }
+
   /// Takes out the elements for which `isWanted` holds; the others keep their order.
   mutating func remove(where isWanted: (Element) -> Bool) -> [Element] {
     var (kept, removed): ([Element], [Element]) = ([], [])

@@ -3,23 +3,25 @@ internal import Glibc
 
 /// Files that have no name, and so leave nothing behind.
 enum Files {
-  /// A file in memory that holds the bytes, rewound, and that nobody can change any more: it can be a
+  /// A file in memory that holds the bytes, and that nobody can change any more: it can be a
   /// program's stdin whatever the program does with it.
   static func holding(_ bytes: [UInt8]) throws(SystemError) -> Int32 {
     let file = unsafe csystem_memory_file("workq task")
     guard file >= 0 else { throw SystemError(code: errno) }
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+    var written = 0
+    while written < bytes.count {
+      // At an offset, so that a reader begins with the first byte.
+      let count = unsafe bytes[written...].withUnsafeBytes {
+        unsafe pwrite(file, $0.baseAddress, $0.count, written)
+      }
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else {
         let code = errno
         close(file)
         throw SystemError(code: code)
       }
-      rest = rest.dropFirst(count)
+      written += count
     }
-    lseek(file, 0, SEEK_SET)
     csystem_seal(file)
     return file
   }

@@ -8,8 +8,8 @@ package struct SystemError: Error, Equatable, Sendable {
   /// In the system's words.
   package var words: String { unsafe String(cString: strerror(code)) }
 
-  /// Whether it is a want of memory, processes or descriptors, which may be over soon.
-  var isShortage: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(code) }
+  /// Whether it may be over soon: memory, processes or descriptors are short, or the program's file is being written.
+  var isTransient: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY].contains(code) }
 }
 
 /// Starts programs so that they find what a shell's child finds, and nothing of ours.
@@ -19,13 +19,19 @@ package struct SystemError: Error, Equatable, Sendable {
 /// 2. Every signal at its default, none blocked, whatever our own parent did.
 /// 3. No descriptor but stdin, stdout, stderr and the one for results.
 ///
-/// posix_spawn(3) shares our memory with the child until it executes: its cost does not grow with ours,
-/// and a program that cannot be executed is known from its result.
+/// The child shares our memory until it executes the program: its cost does not grow with ours, and a program that
+/// cannot be executed is known at once. We start it ourselves; posix_spawn(3) does where the kernel cannot, and where the
+/// program must be searched for.
 @safe
 final class Spawner {
   private var attributes = posix_spawnattr_t()
+  /// Whether children are started without posix_spawn(3).
+  private var clones: Bool
+  /// The signals that are ignored, once the first program is started.
+  private var ignored: UInt64?
 
-  init() {
+  init(clones: Bool = true) {
+    self.clones = clones
     unsafe posix_spawnattr_init(&attributes)
     let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
     unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
@@ -59,6 +65,44 @@ final class Spawner {
     variables: [UInt8],
     descriptors: (Int32, Int32, Int32, Int32)
   ) throws(SystemError) -> pid_t {
+    var pid: pid_t = 0
+    let code = unsafe words.withArray(and: lastWord) { arguments in
+      unsafe environment.withArray(and: variables) { environment -> Int32 in
+        var code = ENOENT
+        if clones, let path { code = unsafe clone(&pid, path, arguments, environment, descriptors) }
+        guard code == ENOENT else { return code }
+        return unsafe spawn(&pid, path, arguments, environment, descriptors)
+      }
+    }
+    guard code == 0 else { throw SystemError(code: code) }
+    return pid
+  }
+
+  private typealias Strings = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+
+  /// - Returns: the error; ENOENT also where the kernel cannot.
+  private func clone(
+    _ pid: inout pid_t, _ path: [CChar], _ arguments: Strings, _ environment: Strings,
+    _ descriptors: (Int32, Int32, Int32, Int32)
+  ) -> Int32 {
+    let ignored = self.ignored ?? csystem_ignored_signals()
+    self.ignored = ignored
+    return unsafe path.withUnsafeBufferPointer { path in
+      var program = unsafe csystem_program(
+        path: path.baseAddress, arguments: arguments, environment: environment, descriptors: descriptors,
+        ignored: ignored, error: 0)
+      pid = unsafe csystem_start(&program)
+      if pid < 0 { clones = false }
+      return pid < 0 ? ENOENT : unsafe program.error
+    }
+  }
+
+  /// - Returns: the error.
+  private func spawn(
+    _ pid: inout pid_t, _ path: [CChar]?, _ arguments: Strings, _ environment: Strings,
+    _ descriptors: (Int32, Int32, Int32, Int32)
+  ) -> Int32 {
+    guard let name = unsafe arguments.pointee else { return ENOENT }
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -68,18 +112,10 @@ final class Spawner {
     // The last: what is there may be one of the others.
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.3, ResultChannel.descriptor)
     unsafe posix_spawn_file_actions_addclosefrom_np(&actions, ResultChannel.descriptor + 1)
-    var pid: pid_t = 0
-    let code = unsafe words.withArray(and: lastWord) { arguments in
-      unsafe environment.withArray(and: variables) { environment -> Int32 in
-        guard let name = unsafe arguments.pointee else { return ENOENT }
-        if let path {
-          let code = unsafe posix_spawn(&pid, path, &actions, &attributes, arguments, environment)
-          if code != ENOENT { return code }
-        }
-        return unsafe posix_spawnp(&pid, name, &actions, &attributes, arguments, environment)
-      }
+    if let path {
+      let code = unsafe posix_spawn(&pid, path, &actions, &attributes, arguments, environment)
+      if code != ENOENT { return code }
     }
-    guard code == 0 else { throw SystemError(code: code) }
-    return pid
+    return unsafe posix_spawnp(&pid, name, &actions, &attributes, arguments, environment)
   }
 }

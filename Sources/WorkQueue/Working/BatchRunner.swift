@@ -1,82 +1,56 @@
 internal import AMQP
-internal import Glibc
 
 /// Runs the command for many tasks at a time.
 ///
-/// 1. A batch starts when it is full, when it has waited for long enough, or when no more tasks are to be expected.
-/// 2. Only a task that ran alone, or that has a line of its own on the result channel, is charged with an attempt: a batch
-///    that fails without a word about single tasks is halved, and each half run again.
+/// Only a task that ran alone, or that has a line of its own on the result channel, is charged with an attempt: a batch
+/// that fails without a word about single tasks is halved, and each half run again.
 final class BatchRunner: Runner {
-  /// Tasks that run together.
-  private struct Batch {
-    var jobs: [Job]
-    /// Whether its tasks have been in a larger batch that failed.
-    var isRerun = false
-  }
-
-  private struct Run {
+  private final class BatchRun: Run {
     let jobs: [Job]
-    let child: Child
-    let started: Deadline
     /// What the command has written of each task.
     var lines: [ResultLine?]
     /// The first of its tasks without a line.
     var oldest = 0
-    /// How it ends, if we have asked it to end.
-    var forcedEnd: Outcome?
-    /// When a command that was asked to end is killed.
-    var killTime = Deadline.never
-  }
 
-  /// A batch whose bodies have this many bytes is full.
-  private static let mostBytes = 16 << 20
-  /// Where the worker exits when its queue is empty, a batch waits no longer than this for its next task.
-  private static let drainWait = Duration.milliseconds(20)
+    init(_ jobs: [Job], number: Int, _ child: Child, started: Deadline) {
+      self.jobs = jobs
+      lines = [ResultLine?](repeating: nil, count: jobs.count)
+      super.init(number: number, child, started: started)
+    }
+  }
 
   private let command: Command
   private let options: Worker.Options
   private let size: Int
-  private let wait: Duration
   private let format: TaskFormat
   private let report: (WorkerEvent) -> Void
-  /// When the worker takes no more tasks.
-  private let end: Deadline
   private let past = Deadline.now
-
-  /// Tasks that wait for others to join them, their bytes, and until when.
-  private var forming: [Job] = []
-  private var formingBytes = 0
-  private var formingEnd = Deadline.never
-  /// Batches that wait for one that runs to end.
-  private var ready = Fifo<Batch>()
-  private var runs: [Int: Run] = [:]
-  private var numbers: [pid_t: Int] = [:]
+  private var waiting: BatchQueue
+  private var runs: Runs<BatchRun>
   private var started = 0
-  private var timers = Timers()
   private var outstanding = 0
   private var results: [JobResult] = []
-  private var isInterrupted = false
+  /// Whether tasks that do not run are not to run any more.
+  private var requeues = false
 
   init(
     _ command: Command.Options, _ options: Worker.Options, size: Int, wait: Duration, _ format: TaskFormat,
     report: @escaping (WorkerEvent) -> Void
   ) {
     (self.command, self.options, self.report) = (Command(command), options, report)
-    (self.size, self.wait, self.format) = (size, wait, format)
-    end = options.bounds.maxTime.map { .after($0) } ?? .never
+    (self.size, self.format) = (size, format)
+    waiting = BatchQueue(size: size, wait: wait, expectsNone: options.bounds.drains)
+    runs = Runs(killAfter: command.killAfter)
     Files.raiseLimit(toHold: 6 * options.jobs)
   }
 
   /// None while full batches wait, so that memory has a bound.
-  var room: Int { ready.isEmpty ? options.jobs * size - outstanding : 0 }
+  var room: Int { waiting.hasComplete ? 0 : options.jobs * size - outstanding }
 
   var nextDeadline: Deadline {
-    if !results.isEmpty || mustRequeue { return past }
-    return runs.count < options.jobs ? min(timers.next, formingEnd) : timers.next
+    guard results.isEmpty else { return past }
+    return runs.count < options.jobs ? min(runs.nextDeadline, waiting.nextDeadline) : runs.nextDeadline
   }
-
-  /// Whether a signal has asked to stop while there are tasks that do not run.
-  private var mustRequeue: Bool { Signals.stop != nil && !(forming.isEmpty && ready.isEmpty) }
 
   // MARK: Tasks
 
@@ -86,68 +60,37 @@ final class BatchRunner: Runner {
       return JobResult(job: job, outcome: .unfit(objection))
     }
     outstanding += 1
-    guard format.objection(to: body) == nil else {
-      ready.append(Batch(jobs: [job]))
-      launch(.now)
-      return nil
-    }
     let now = Deadline.now
-    if forming.isEmpty { formingEnd = min(now + wait, end) }
-    if options.bounds.drains {
-      formingEnd = min(formingEnd, now + max(wait < Self.drainWait ? wait : Self.drainWait, .zero))
-    }
-    forming.append(job)
-    formingBytes += body.count
-    if forming.count >= size || formingBytes >= Self.mostBytes || job.number == options.bounds.count {
-      close()
+    if format.objection(to: body) == nil {
+      waiting.append(job, now)
+    } else {
+      waiting.appendAlone(job)
     }
     launch(now)
     return nil
   }
 
-  /// The batch that is forming is complete.
-  private func close() {
-    guard !forming.isEmpty else { return }
-    ready.append(Batch(jobs: forming))
-    (forming, formingBytes, formingEnd) = ([], 0, .never)
-  }
-
-  /// Starts what is ready, as many batches as there are jobs.
+  /// Starts what is complete, as many batches as there are jobs.
   private func launch(_ now: Deadline) {
-    while runs.count < options.jobs {
-      if ready.isEmpty, formingEnd <= now { close() }
-      guard let batch = ready.popFirst() else { return }
-      run(batch, now)
-    }
+    if requeues { requeue() }
+    while runs.count < options.jobs, let batch = waiting.popFirst(now) { run(batch, now) }
   }
 
   private func run(_ batch: Batch, _ now: Deadline) {
     started += 1
     do throws(Command.Failure) {
       let child = try command.startBatch(batch.jobs, format, queue: options.queue, number: started)
-      let lines = [ResultLine?](repeating: nil, count: batch.jobs.count)
-      runs[started] = Run(jobs: batch.jobs, child: child, started: now, lines: lines)
-      numbers[child.pid] = started
+      let limit = command.options.timeout.map { now + $0 } ?? .never
+      runs.add(BatchRun(batch.jobs, number: started, child, started: now), limit: limit)
     } catch {
       switch error {
-      case .unfit where batch.jobs.count > 1: return halve(batch.jobs)
+      case .unfit where batch.jobs.count > 1: return waiting.halve(batch.jobs)
       case .unfit(let reason): return finish(batch.jobs[0], .unfit(reason))
       case .unrunnable(let reason, let isTemporary):
         return giveUp(batch.jobs, .unrunnable(reason, isTemporary: isTemporary))
       }
     }
     if !batch.isRerun { for job in batch.jobs { report(.started(job)) } }
-    if let timeout = command.options.timeout { setTimer(now + timeout, started) }
-  }
-
-  /// Has tasks that failed together run in two halves, before all others.
-  private func halve(_ jobs: [Job]) {
-    guard !jobs.isEmpty else { return }
-    let half = (jobs.count + 1) / 2
-    let halves = jobs.count == 1 ? [jobs[...]] : [jobs[..<half], jobs[half...]]
-    var all = Fifo(halves.map { Batch(jobs: Array($0), isRerun: true) })
-    while let batch = ready.popFirst() { all.append(batch) }
-    ready = all
   }
 
   private func finish(
@@ -161,11 +104,11 @@ final class BatchRunner: Runner {
 
   /// The command cannot be run: neither are the tasks that wait.
   private func giveUp(_ jobs: [Job], _ outcome: Outcome) {
-    for job in jobs { finish(job, outcome) }
-    close()
-    while let batch = ready.popFirst() {
-      for job in batch.jobs { finish(job, outcome) }
-    }
+    for job in jobs + waiting.takeAll() { finish(job, outcome) }
+  }
+
+  private func requeue() {
+    for job in waiting.takeAll() { finish(job, .interrupted) }
   }
 
   private func takeResults() -> [JobResult] {
@@ -173,81 +116,36 @@ final class BatchRunner: Runner {
     return results
   }
 
-  // MARK: Time
-
   func step(_ now: Deadline) -> [JobResult] {
-    while let number = timers.popDue(now) {
-      guard let run = runs[number] else { continue }
-      if run.forcedEnd == nil, let timeout = command.options.timeout {
-        end(number, .timedOut(timeout))
-      } else if run.killTime <= now {
-        run.child.kill()
-      }
+    while let run = runs.nextDue(now), let timeout = command.options.timeout {
+      runs.end(run, .timedOut(timeout))
     }
-    if mustRequeue { requeue() }
     launch(now)
     return takeResults()
-  }
-
-  /// Has the tasks requeued that do not run.
-  private func requeue() {
-    close()
-    while let batch = ready.popFirst() {
-      for job in batch.jobs { finish(job, .interrupted) }
-    }
-  }
-
-  private func setTimer(_ time: Deadline, _ number: Int) {
-    timers.set(time, for: number) { runs[$0] != nil }
-  }
-
-  private func end(_ number: Int, _ outcome: Outcome) {
-    guard var run = runs[number], run.forcedEnd == nil else { return }
-    run.forcedEnd = outcome
-    run.killTime = .after(command.options.killAfter)
-    runs[number] = run
-    setTimer(run.killTime, number)
-    run.child.terminate()
-  }
-
-  func interrupt() -> [JobResult] {
-    isInterrupted = true
-    requeue()
-    for number in runs.keys { end(number, .interrupted) }
-    return takeResults()
-  }
-
-  func kill() {
-    for run in runs.values { run.child.kill() }
   }
 
   // MARK: Input and output
 
   func watch(on loop: inout EventLoop) {
-    for run in runs.values {
-      if run.forcedEnd == nil { loop.watch(run.child.results.readEnd) }
-      for descriptor in run.child.output.descriptors { loop.watch(descriptor) }
-    }
+    runs.watch(on: &loop)
   }
 
   func read(_ ready: [Int32]) {
-    for (number, var run) in runs {
-      if ready.contains(run.child.results.readEnd) {
-        let complaint = readLines(&run, turns: 1)
-        runs[number] = run
-        if let complaint { end(number, .noResult(complaint)) }
-      }
-      if run.child.output.descriptors.contains(where: ready.contains) { run.child.output.readLines(show) }
+    for run in runs.withResults(ready) {
+      if let complaint = readLines(run, turns: 1) { runs.end(run, .noResult(complaint)) }
+      // What it still writes is of no use.
+      if run.isEnding { run.isMuted = true }
     }
+    if command.options.output == .tagged { runs.readOutput(ready, show) }
   }
 
   /// Takes what the command has written of single tasks.
   ///
   /// - Returns: what is wrong with it.
-  private func readLines(_ run: inout Run, turns: Int) -> String? {
+  private func readLines(_ run: BatchRun, turns: Int) -> String? {
     let channel = run.child.results
     for _ in 0..<turns {
-      guard run.forcedEnd == nil, channel.fill() else { break }
+      guard !run.isEnding, channel.fill() else { break }
       while let line = channel.nextLine() {
         guard let result = ResultLine(line), let index = index(of: result, run) else {
           channel.discard()
@@ -261,7 +159,7 @@ final class BatchRunner: Runner {
   }
 
   /// Which of the tasks a line is for; nil when that has one, or is none.
-  private func index(of line: ResultLine, _ run: Run) -> Int? {
+  private func index(of line: ResultLine, _ run: BatchRun) -> Int? {
     let index = line.task.map { $0 - 1 } ?? run.oldest
     return run.lines.indices.contains(index) && run.lines[index] == nil ? index : nil
   }
@@ -270,24 +168,22 @@ final class BatchRunner: Runner {
     report(.output(stream, bytes))
   }
 
-  // MARK: Ends
+  // MARK: Ends of a run
 
   func ended(_ pid: Int32) -> [JobResult]? {
-    guard let number = numbers.removeValue(forKey: pid), var run = runs.removeValue(forKey: number) else {
-      return nil
-    }
+    guard let run = runs.remove(pid: pid) else { return nil }
     let now = Deadline.now
     let status = run.child.reap()
-    if let complaint = readLines(&run, turns: 16) { run.forcedEnd = .noResult(complaint) }
+    let complaint = readLines(run, turns: 16)
     let stderr = run.child.output.finish(show)
-    settle(run, run.forcedEnd ?? Outcome(waitStatus: status), stderr, took: now - run.started)
-    if mustRequeue || isInterrupted { requeue() }
+    let end = complaint.map { .noResult($0) } ?? run.forcedEnd ?? Outcome(waitStatus: status)
+    settle(run, end, stderr, took: now - run.started)
     launch(now)
     return takeResults()
   }
 
   /// Decides what becomes of the tasks of a run that has ended.
-  private func settle(_ run: Run, _ end: Outcome, _ stderr: [UInt8], took: Duration) {
+  private func settle(_ run: BatchRun, _ end: Outcome, _ stderr: [UInt8], took: Duration) {
     var rest: [Job] = []
     for (job, line) in zip(run.jobs, run.lines) {
       if let line {
@@ -315,12 +211,30 @@ final class BatchRunner: Runner {
     if run.jobs.count == 1, let job = rest.first {
       finish(job, end, took: took, stderr: stderr)
     } else {
-      halve(rest)
+      waiting.halve(rest)
     }
   }
 
   func stopped(_ pid: Int32, by signal: Int32) {
-    guard let number = numbers[pid], let job = runs[number]?.jobs.first else { return }
+    guard let job = runs.of(pid: pid)?.jobs.first else { return }
     report(.commandStopped(job, signal: signal))
+  }
+
+  // MARK: Ends of the worker
+
+  func stop(requeues: Bool) -> [JobResult] {
+    if requeues { self.requeues = true }
+    waiting.stop()
+    launch(.now)
+    return takeResults()
+  }
+
+  func interrupt() -> [JobResult] {
+    for run in runs.all { runs.end(run, .interrupted) }
+    return stop(requeues: true)
+  }
+
+  func kill() {
+    runs.kill()
   }
 }

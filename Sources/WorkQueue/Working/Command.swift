@@ -57,7 +57,7 @@ package final class Command {
   private static let longestString = 131_072
 
   let options: Options
-  private let spawner = Spawner()
+  private let spawner: Spawner
   private let words: CStrings
   /// Where the program is that a name stands for; it is looked for once, and not for each run.
   private let path: [CChar]?
@@ -66,8 +66,8 @@ package final class Command {
   private let roomForHeaders: Int
   private let name: String
 
-  init(_ options: Options) {
-    self.options = options
+  init(_ options: Options, _ spawner: Spawner = Spawner()) {
+    (self.options, self.spawner) = (options, spawner)
     switch options.program {
     case .words(let list):
       words = CStrings(list)
@@ -98,7 +98,7 @@ package final class Command {
       defer { close(input) }
       return try spawn(arguments, lastWord, variables, input: input, number: number)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
     }
   }
 
@@ -112,7 +112,7 @@ package final class Command {
         words, [], JobEnvironment.variable("QUEUE", queue), input: readEnd, number: number)
       return (child, input)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
     }
   }
 
@@ -146,7 +146,7 @@ package final class Command {
       defer { close(file) }
       return try spawn(words, arguments, variables, input: file, number: number)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isShortage)
+      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
     }
   }
 

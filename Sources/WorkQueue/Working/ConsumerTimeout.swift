@@ -11,7 +11,11 @@ package struct ConsumerTimeout {
   /// A broker that is busy, or a worker that is, needs some time, too.
   private static let shortest = Duration.seconds(10)
 
-  private(set) var limit = usual
+  private(set) var limit = usual {
+    didSet { warningTime = limit * 5 / 6 }
+  }
+  /// How long after a task was handed to us people are told that it gets late.
+  private(set) var warningTime = usual * 5 / 6
   /// Whether the broker has refused to be asked for this queue, as RabbitMQ 4.3 does for a classic one, which
   /// has no limit.
   private(set) var isRefused = false
@@ -22,9 +26,6 @@ package struct ConsumerTimeout {
     /// It does not tell: the consumer was cancelled before (RabbitMQ 4.3 says "-1 ms").
     case unknownLimit
   }
-
-  /// How long after a task was handed to us people are told that it gets late.
-  var warningTime: Duration { limit * 5 / 6 }
 
   /// Notes what the broker was asked for and heeds; nil when it would not be asked.
   mutating func asked(for limit: Duration?) {

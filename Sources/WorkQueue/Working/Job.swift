@@ -9,7 +9,9 @@ struct ReceivedTask {
 }
 
 /// A task that is worked on, for the attempt of this number.
-package struct Job {
+///
+/// An object, because a message is large and a job passes through many hands.
+package final class Job {
   /// Counts this worker's tasks from 1.
   package let number: Int
   package let delivery: Delivery
@@ -18,6 +20,11 @@ package struct Job {
   let started: Deadline
   /// When the broker handed it to us, which is when its time limit began.
   let received: Deadline
+
+  init(number: Int, delivery: Delivery, attempt: Int, started: Deadline, received: Deadline) {
+    (self.number, self.delivery, self.attempt) = (number, delivery, attempt)
+    (self.started, self.received) = (started, received)
+  }
 }
 
 /// How the work on a task ended.

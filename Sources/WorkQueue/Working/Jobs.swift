@@ -101,6 +101,18 @@ struct Jobs {
     return ended(results)
   }
 
+  /// No more tasks will be begun; with `requeues`, those that no process has are requeued.
+  ///
+  /// - Returns: the work that has ended by that.
+  mutating func stop(requeues: Bool) -> [JobResult] {
+    ended(runner.stop(requeues: requeues))
+  }
+
+  /// Lets the processes end that have waited for more tasks, when none will come.
+  ///
+  /// - Returns: whether none is left.
+  func close() -> Bool { runner.close() }
+
   /// Ends all work, to be requeued.
   ///
   /// - Returns: the work that has ended by that; the rest follows.

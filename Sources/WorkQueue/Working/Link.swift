@@ -33,7 +33,7 @@ struct Link: ~Copyable {
       let first = try attempt.finish()
       report(.waiting(broker: first.broker, address: first.address))
       warn(of: first)
-      subscription = consume first
+      subscription = first
       backoff.reset()
       mayHoldEvents = true
     } catch  where error.kind == .interrupted {
@@ -46,7 +46,7 @@ struct Link: ~Copyable {
   }
 
   /// Notes the time limit that holds for tasks, and reports one that does not fit the options.
-  private mutating func warn(of new: borrowing Subscription) {
+  private mutating func warn(of new: Subscription) {
     if options.policy.requeuesForEver, new.version?.limitsDeliveries == true {
       report(.requeuesForEver(broker: new.broker))
     }
@@ -79,7 +79,7 @@ struct Link: ~Copyable {
     mayHoldEvents = true
     report(.reconnected(broker: new.broker, address: new.address))
     if new.knowsTimeouts { timeLimit.asked(for: new.askedTimeout) }
-    subscription = consume new
+    subscription = new
     backoff.reset()
     reconnectEnd = .never
     return true
@@ -124,33 +124,27 @@ struct Link: ~Copyable {
 
   /// Closes the connection when the broker has acted on all that it was told.
   mutating func close() {
-    subscription.take()?.close()
+    subscription?.close()
+    subscription = nil
   }
 
   /// Closes the connection when the broker has read what was sent, or at `deadline`.
   mutating func close(by deadline: Deadline) {
-    subscription.take()?.close(by: deadline)
+    subscription?.close(by: deadline)
+    subscription = nil
   }
 
   // MARK: Waiting
 
   var isConnected: Bool { subscription != nil }
-  var isConsuming: Bool { look { $0.isConsuming } == true }
-  var address: Address? { look { $0.address } }
-
-  /// What `body` finds out about the connection; nil without one.
-  private func look<Value>(_ body: (borrowing Subscription) -> Value) -> Value? {
-    switch subscription {
-    case .some(let subscription): body(subscription)
-    case .none: nil
-    }
-  }
+  var isConsuming: Bool { subscription?.isConsuming == true }
+  var address: Address? { subscription?.address }
 
   /// When something is due, if nothing happens before; with `isStopping`, no other connection is needed.
   mutating func nextDeadline(isStopping: Bool) -> Deadline {
     if let deadline = attempt?.nextDeadline { return deadline }
-    guard isConnected else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
-    return look { $0.serviceInterval }.flatMap { $0 }.map { .after($0) } ?? .never
+    guard let subscription else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
+    return subscription.serviceInterval.map { .after($0) } ?? .never
   }
 
   /// Watches the socket, for input only where it is wanted.
@@ -158,8 +152,8 @@ struct Link: ~Copyable {
     if let descriptor = attempt?.descriptor {
       loop.watch(descriptor, forWriting: attempt?.waitsForWriting == true)
     }
-    let waitsForWriting = look { $0.waitsForWriting } == true
-    loop.watch(look { $0.descriptor }, forReading: forReading, forWriting: waitsForWriting)
+    guard let subscription else { return }
+    loop.watch(subscription.descriptor, forReading: forReading, forWriting: subscription.waitsForWriting)
   }
 
   // MARK: Events
@@ -229,10 +223,10 @@ struct Link: ~Copyable {
   // MARK: Settling
 
   /// Whether the broker still waits for what becomes of this task.
-  func holds(_ tag: Delivery.Tag) -> Bool { look { $0.holds(tag) } == true }
+  func holds(_ tag: Delivery.Tag) -> Bool { subscription?.holds(tag) == true }
 
   /// Whether the present channel has delivered the task.
-  func hasDelivered(_ tag: Delivery.Tag) -> Bool { look { $0.session } == tag.session }
+  func hasDelivered(_ tag: Delivery.Tag) -> Bool { subscription?.session == tag.session }
 
   /// Notes that a task is done; the broker is told at the next `flush()`.
   mutating func finished(_ tag: Delivery.Tag) {

@@ -4,17 +4,7 @@ internal import AMQP
 ///
 /// 1. Tasks are put into the format that it reads when there is room in the pipe, not before.
 /// 2. A task is its own from the first byte that it has read: until then it never ran.
-final class ResidentProcess {
-  /// What is to come of it.
-  enum State: Equatable {
-    /// It gets tasks.
-    case working
-    /// Its stdin is closed; it is asked to end when that does not end it.
-    case closing
-    /// It was asked to end (TERM), and is killed when that does not end it.
-    case ending
-  }
-
+final class ResidentProcess: Run {
   /// A task that it has, and where the task begins among all the bytes of its stdin; nil while it is not put there.
   private struct Entry {
     let job: Job
@@ -24,10 +14,8 @@ final class ResidentProcess {
   /// So many bytes are kept ready for the pipe.
   private static let readyBytes = 65_536
 
-  let number: Int
   /// How many times commands had failed to start when it was started.
   let round: Int
-  let child: Child
   let input: TaskPipe
   private let queue: String
   private let format: TaskFormat
@@ -37,7 +25,8 @@ final class ResidentProcess {
   private var head = 0
   private var next = 0
 
-  var state = State.working
+  /// When its stdin was closed, so that it ends.
+  private(set) var closed: Deadline?
   /// The task for which it was asked to end, and what that has come to.
   var victim: (task: Int, outcome: Outcome)?
   /// How many tasks are without a result, how many it was given in all, and how many results it has written.
@@ -46,15 +35,21 @@ final class ResidentProcess {
   private(set) var results = 0
   /// Since when the oldest of its tasks is that.
   private(set) var oldestSince = Deadline.now
-  /// When something is due next (its time limit, its end), and the earliest time at which its runner looks.
-  var endTime = Deadline.never
-  var timer = Deadline.never
-  /// Whether its lines are not read any more.
-  var isMuted = false
 
   init(number: Int, round: Int, _ child: Child, _ input: TaskPipe, queue: String, _ format: TaskFormat) {
-    self.round = round
-    (self.number, self.child, self.input, self.queue, self.format) = (number, child, input, queue, format)
+    (self.round, self.input, self.queue, self.format) = (round, input, queue, format)
+    super.init(number: number, child, started: .now)
+  }
+
+  /// Whether it gets tasks.
+  var isWorking: Bool { closed == nil && !isEnding }
+  /// Since when it does nothing but end; nil while it has tasks, or waits for them.
+  var idleEnd: Deadline? { load == 0 ? closed.map { max($0, oldestSince) } : nil }
+
+  /// Closes its stdin; it may finish.
+  func close(_ now: Deadline) {
+    closed = now
+    input.close()
   }
 
   /// The oldest task without a result.

@@ -74,12 +74,6 @@ struct Retrier: ~Copyable {
     self.report = report
     var connection = context.options.connection
     connection.name += " retries"
-    // A broker that does not answer must not cost the heartbeats of the connection that consumes.
-    if connection.heartbeat > .zero {
-      let timeout = max(.seconds(1), connection.heartbeat)
-      connection.rpcTimeout = min(connection.rpcTimeout, timeout)
-      connection.connectTimeout = min(connection.connectTimeout, timeout)
-    }
     var options = SenderOptions(context.options.addresses, connection)
     options.operation = "publish copies"
     options.waitsWhileBlocked = true

@@ -33,6 +33,18 @@ protocol Runner: AnyObject {
   /// A child of the process was stopped by a signal.
   func stopped(_ pid: Int32, by signal: Int32)
 
+  // MARK: Ends
+
+  /// The worker receives no more tasks; with `requeues`, those that no process has are requeued.
+  ///
+  /// - Returns: the results of these.
+  func stop(requeues: Bool) -> [JobResult]
+
+  /// No task is left and none will come: lets the processes end that have waited for more.
+  ///
+  /// - Returns: whether none is left; while there are some, it is called again.
+  func close() -> Bool
+
   /// Asks all work to end, to be requeued.
   ///
   /// - Returns: the results of the work that has ended by that.
@@ -40,4 +52,10 @@ protocol Runner: AnyObject {
 
   /// Ends all work that was asked to end.
   func kill()
+}
+
+// Where each task begins at once, and its process ends with it.
+extension Runner {
+  func stop(requeues: Bool) -> [JobResult] { [] }
+  func close() -> Bool { true }
 }

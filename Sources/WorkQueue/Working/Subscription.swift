@@ -1,7 +1,9 @@
 internal import AMQP
 
 /// A connection that consumes the work queue, and what the broker is still to be told on it.
-struct Subscription: ~Copyable {
+///
+/// An object, because a large value would be copied each time an optional one is looked at.
+final class Subscription {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }
   private var connection: Connection
@@ -46,7 +48,7 @@ struct Subscription: ~Copyable {
   /// Makes sure of the queue, and starts to receive its tasks, as far as possible without blocking.
   ///
   /// - Returns: whether it consumes.
-  mutating func setUp() throws(AMQPError) -> Bool {
+  func setUp() throws(AMQPError) -> Bool {
     if step == nil { try ask(.looking) }
     while let event = try connection.nextEvent(within: .zero) {
       switch event {
@@ -64,7 +66,7 @@ struct Subscription: ~Copyable {
     return false
   }
 
-  private mutating func ask(_ step: Step) throws(AMQPError) {
+  private func ask(_ step: Step) throws(AMQPError) {
     self.step = step
     setupDeadline = .after(options.connection.rpcTimeout)
     switch step {
@@ -79,7 +81,7 @@ struct Subscription: ~Copyable {
     }
   }
 
-  private mutating func refused(_ error: AMQPError) throws(AMQPError) {
+  private func refused(_ error: AMQPError) throws(AMQPError) {
     switch (step, error.kind) {
     case (.looking, .notFound):
       guard options.declares else { throw noQueue }
@@ -111,12 +113,12 @@ struct Subscription: ~Copyable {
   }
 
   /// Each consumer has a tag that the broker has not seen in this session: it may keep the old one.
-  private mutating func nameConsumer() {
+  private func nameConsumer() {
     consumerNumber += 1
     consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
   }
 
-  private mutating func began() {
+  private func began() {
     isConsuming = true
     guard ledger.session != connection.session else { return }
     ledger = AckLedger(session: connection.session)
@@ -141,7 +143,7 @@ struct Subscription: ~Copyable {
   var askedTimeout: Duration? { asksForTimeout && knowsTimeouts ? options.neededTimeout : nil }
 
   /// Makes sure of the queue, and starts to receive its tasks again after that was stopped.
-  mutating func consume() throws(AMQPError) {
+  func consume() throws(AMQPError) {
     isConsuming = false
     try ensureQueue()
     nameConsumer()
@@ -161,7 +163,7 @@ struct Subscription: ~Copyable {
   }
 
   /// Consumes anew where tasks are held that take the places of others: the broker heeds a new prefetch only then.
-  mutating func makeRoom(forHeld count: Int) throws(AMQPError) {
+  func makeRoom(forHeld count: Int) throws(AMQPError) {
     held = count
     guard isConsuming else { return }
     try stopConsuming()
@@ -174,7 +176,7 @@ struct Subscription: ~Copyable {
     return arguments
   }
 
-  private mutating func consumeQueue() throws(AMQPError) {
+  private func consumeQueue() throws(AMQPError) {
     try connection.consume(
       queue: options.queue, consumer: consumer, prefetch: prefetch,
       acknowledges: options.acknowledges, arguments: arguments)
@@ -192,7 +194,7 @@ struct Subscription: ~Copyable {
   ///
   /// A broker that was asked for a time limit cancels the consumer when a delivery reaches it, and gives that
   /// one to somebody else. The younger ones are still ours.
-  mutating func cancelled(_ name: String) throws(AMQPError) -> Cancellation {
+  func cancelled(_ name: String) throws(AMQPError) -> Cancellation {
     let isPresent = !retired.contains { $0.consumer == name }
     if isPresent { isConsuming = false }
     guard let limit = askedTimeout else { return .queueGone }
@@ -208,12 +210,12 @@ struct Subscription: ~Copyable {
   }
 
   /// Removes the consumers that the broker keeps: it might give them tasks again.
-  mutating func forgetRetired() throws(AMQPError) {
+  func forgetRetired() throws(AMQPError) {
     for (consumer, _) in retired { try connection.forget(consumer: consumer) }
     retired = []
   }
 
-  mutating func nextEvent() throws(AMQPError) -> Event? {
+  func nextEvent() throws(AMQPError) -> Event? {
     let event = try connection.nextEvent(within: .zero)
     switch event {
     case .delivered(let delivery): if options.acknowledges { ledger.opened(delivery.tag) }
@@ -226,7 +228,7 @@ struct Subscription: ~Copyable {
   }
 
   /// Sends a heartbeat if one is due.
-  mutating func sendHeartbeat() { connection.sendHeartbeat() }
+  func sendHeartbeat() { connection.sendHeartbeat() }
 
   /// Whether `nextEvent()` may have something to tell without a look at the socket.
   var mayHoldEvents: Bool { connection.hasBufferedEvents }
@@ -238,18 +240,18 @@ struct Subscription: ~Copyable {
   func holds(_ tag: Delivery.Tag) -> Bool { ledger.isOpen(tag) }
 
   /// Notes that a task is done.
-  mutating func finished(_ tag: Delivery.Tag) {
+  func finished(_ tag: Delivery.Tag) {
     if options.acknowledges { _ = ledger.finished(tag) }
   }
 
-  mutating func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
+  func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.requeued(tag)
     settlements += 1
     try connection.requeue(tag)
   }
 
-  mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
+  func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.requeued(tag)
     settlements += 1
@@ -257,7 +259,7 @@ struct Subscription: ~Copyable {
   }
 
   /// Tells the broker of all that is done.
-  mutating func flush() throws(AMQPError) {
+  func flush() throws(AMQPError) {
     lostResults = ledger.unflushedCount
     for ack in ledger.flush() {
       try connection.acknowledge(ack.tag, multiple: ack.multiple)
@@ -272,12 +274,12 @@ struct Subscription: ~Copyable {
   }
 
   /// What the broker says of the queue; nil when it is gone.
-  mutating func status() throws(AMQPError) -> Queue.Status? {
+  func status() throws(AMQPError) -> Queue.Status? {
     try connection.status(ofQueue: options.queue)
   }
 
   /// Takes no more tasks; those already on their way still come as events.
-  mutating func stopConsuming() throws(AMQPError) {
+  func stopConsuming() throws(AMQPError) {
     guard isConsuming else { return }
     isConsuming = false
     try connection.cancel(consumer: consumer)
@@ -285,7 +287,7 @@ struct Subscription: ~Copyable {
 
   /// Closes the connection when the broker has acted on every acknowledgement, or has had half a minute for it, or
   /// a second signal arrives.
-  consuming func close() {
+  func close() {
     let deadline = Deadline.after(Self.closeTimeout)
     // The broker hands out no more before it has acted on those that make room for it.
     let prefetch = Int(prefetch)
@@ -302,11 +304,11 @@ struct Subscription: ~Copyable {
   }
 
   /// Closes the connection when the broker has read what was sent, or at `deadline`, whatever signals arrive.
-  consuming func close(by deadline: Deadline) {
+  func close(by deadline: Deadline) {
     connection.close(within: deadline.remaining ?? .zero, isInterruptible: false)
   }
 
-  private mutating func ensureQueue() throws(AMQPError) {
+  private func ensureQueue() throws(AMQPError) {
     guard try connection.status(ofQueue: options.queue) == nil else { return }
     guard options.declares else { throw noQueue }
     try connection.ensure(queue: options.queue)

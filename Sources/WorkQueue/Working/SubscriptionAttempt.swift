@@ -19,7 +19,12 @@ struct SubscriptionAttempt: ~Copyable {
 
   var descriptor: Int32? { mutating get { subscription?.descriptor ?? attempt.descriptor } }
   var waitsForWriting: Bool { mutating get { subscription?.waitsForWriting ?? attempt.waitsForWriting } }
-  var nextDeadline: Deadline { mutating get { subscription?.setupDeadline ?? attempt.nextDeadline } }
+  var nextDeadline: Deadline {
+    mutating get {
+      guard let subscription else { return attempt.nextDeadline }
+      return min(subscription.setupDeadline, subscription.serviceInterval.map { .after($0) } ?? .never)
+    }
+  }
 
   /// Goes on as far as possible.
   ///

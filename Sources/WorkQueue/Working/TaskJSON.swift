@@ -45,9 +45,11 @@ enum TaskJSON {
   }
 
   private static func append(key: String, _ bytes: inout [UInt8]) {
-    bytes.append(contentsOf: [UInt8(ascii: ","), quote])
+    bytes.append(UInt8(ascii: ","))
+    bytes.append(quote)
     bytes.append(contentsOf: key.utf8)
-    bytes.append(contentsOf: [quote, UInt8(ascii: ":")])
+    bytes.append(quote)
+    bytes.append(UInt8(ascii: ":"))
   }
 
   private static func append(_ key: String, _ text: String?, _ bytes: inout [UInt8]) {
@@ -63,7 +65,14 @@ enum TaskJSON {
   }
 
   private static func append(_ number: some BinaryInteger, _ bytes: inout [UInt8]) {
-    bytes.append(contentsOf: String(number).utf8)
+    guard let number = UInt64(exactly: number) else { return bytes.append(contentsOf: String(number).utf8) }
+    // Without a string for it.
+    var scale: UInt64 = 1
+    while number / scale >= 10 { scale *= 10 }
+    while scale > 0 {
+      bytes.append(digits[Int(number / scale % 10)])
+      scale /= 10
+    }
   }
 
   /// Of headers with one name, the first counts.

@@ -175,6 +175,21 @@ struct Workbench: ~Copyable {
     try settle(jobs.reap(), on: &link)
   }
 
+  /// Requeues what has not started, unless only we know of it or it is to be done.
+  ///
+  /// - Returns: how many tasks that were.
+  mutating func stop(_ reason: StopReason, on link: inout Link) throws(AMQPError) -> Int {
+    defer { if reason.isFailure { inbox = Inbox() } }
+    let results = jobs.stop(requeues: reason.isFailure || reason != .bound && options.acknowledges)
+    try settle(results, on: &link)
+    return try requeueAll(on: &link) + results.count { $0.outcome == .interrupted }
+  }
+
+  /// Lets the processes end that have waited for more tasks.
+  ///
+  /// - Returns: whether none is left.
+  func closeJobs() -> Bool { jobs.close() }
+
   /// Ends all work, and requeues its tasks.
   mutating func interrupt(on link: inout Link) throws(AMQPError) {
     try settle(jobs.interrupt(), on: &link)
@@ -191,11 +206,6 @@ struct Workbench: ~Copyable {
   @discardableResult
   mutating func requeueAll(on link: inout Link) throws(AMQPError) -> Int {
     try settler.requeueAll(&inbox, on: &link)
-  }
-
-  /// Has no task begun any more, not even those that only we know of.
-  mutating func drop() {
-    inbox = Inbox()
   }
 
   /// Forgets the tasks that the broker redelivers anyway, and counts the results that it did not get.

@@ -52,7 +52,7 @@ package struct Worker: ~Copyable {
     try connect(signals)
     while true {
       let isDrained = serve()
-      if shutdown.isUnderway && bench.isEmpty && isDrained { return try leave(signals) }
+      if shutdown.isUnderway && bench.isEmpty && isDrained && bench.closeJobs() { return try leave(signals) }
       wait(signals, until: isDrained ? nextDeadline : .now)
       bench.read(loop.ready)
       if loop.isReady(signals.childDescriptor) { reap(signals) }
@@ -244,11 +244,8 @@ package struct Worker: ~Copyable {
   private mutating func stop(_ reason: StopReason) {
     guard shutdown.begin(reason, grace: options.grace) else { return }
     var requeued = 0
-    attempt { (worker) throws(AMQPError) in
-      try worker.link.stopConsuming()
-      requeued = try worker.bench.requeueAll(on: &worker.link)
-      if reason.isFailure { worker.bench.drop() }
-    }
+    attempt { (worker) throws(AMQPError) in try worker.link.stopConsuming() }
+    attempt { (worker) throws(AMQPError) in requeued = try worker.bench.stop(reason, on: &worker.link) }
     report(.stopping(reason, running: bench.running, handedBack: requeued))
   }
 
@@ -269,7 +266,7 @@ package struct Worker: ~Copyable {
     attempt { (worker) throws(AMQPError) in try worker.bench.interrupt(on: &worker.link) }
     let end = Deadline.after(min(Self.commandTimeout, options.command?.killAfter ?? .zero))
     var wasKilled = false
-    while bench.running > 0 {
+    while bench.running > 0 || !bench.closeJobs() {
       if !wasKilled && (end.hasPassed || !stopSignals(signals).isEmpty) {
         wasKilled = true
         bench.kill()

@@ -106,7 +106,7 @@ package enum StopReason: Equatable, Sendable {
   case signal(Int32)
   /// It has done what it was to do.
   case bound
-  /// The command cannot be run; `isTemporary` when only for want of memory or processes.
+  /// The command cannot be run; `isTemporary` when memory or processes are short, or the program is being written.
   case unrunnable(String, isTemporary: Bool)
   /// What no new connection would mend, or what took too long to mend.
   case failure(AMQPError)

@@ -201,6 +201,8 @@ struct Publish {
     guard let limit else { return true }
     do throws(AMQPError) {
       return !limit.isReached(by: try publisher.waiting(in: limit.queues), console)
+    } catch  where error.kind == .interrupted && Signals.stop != nil {
+      return false
     } catch {
       throw Failure(error, at: addresses.locations)
     }

@@ -87,6 +87,7 @@ struct WorkReport {
       if job.delivery.isRedelivered { console.detail("the next task is redelivered") }
       return
     }
+    guard !console.isQuiet else { return }
     var remarks: [String] = []
     if let id = job.delivery.message.properties.messageID { remarks.append("id \(Quoted.plain(id))") }
     if job.attempt > 1 { remarks.append(attempt(job)) }
@@ -96,6 +97,7 @@ struct WorkReport {
   }
 
   private func tellEnd(_ job: Job, _ end: JobEnd) {
+    guard !console.isQuiet else { return }
     let cause =
       end.isPastTimeLimit ? "the broker's time limit has passed" : "the connection that delivered it is gone"
     let stale = end.isInVain ? "; \(cause): the broker redelivers it" : ""
