@@ -1,28 +1,66 @@
+/// An attempt to connect to the first of a cluster's nodes that accepts the connection, in the order given.
+///
+/// It never blocks but in `finish()`: `advance()` is called when `descriptor` is ready or `nextDeadline` has come.
+package struct ConnectionAttempt: ~Copyable {
+  private let options: Connection.Options
+  private var rest: ArraySlice<Address>
+  private var failures: [(address: Address, error: AMQPError)] = []
+  private var connection: Connection?
+
+  package init(_ addresses: [Address], _ options: Connection.Options) {
+    (self.options, rest) = (options, addresses[...])
+  }
+
+  package var descriptor: Int32? { mutating get { connection?.descriptor } }
+  package var waitsForWriting: Bool { mutating get { connection?.waitsForWriting == true } }
+  package var nextDeadline: Deadline {
+    mutating get { connection?.serviceInterval.map { .after($0) } ?? .never }
+  }
+  /// Whether there are nodes that were not tried.
+  package var hasMore: Bool { !rest.isEmpty }
+
+  /// Goes on as far as possible.
+  ///
+  /// - Returns: the connection, when the log-in is complete; called again, that of another node.
+  /// - Throws: of a single node, why it failed; of several, the reasons of all, as an error of the last one's kind, or
+  ///   of the last that may be reached later: one node that refuses us for good does not make the others useless.
+  package mutating func advance() throws(AMQPError) -> Connection? {
+    while true {
+      var address = connection?.address
+      do throws(AMQPError) {
+        if connection == nil {
+          address = rest.popFirst()
+          guard let address else { break }
+          connection = try Connection.start(address, options)
+        }
+        try connection?.advanceLogin()
+        return connection?.isOpen == true ? connection.take() : nil
+      } catch {
+        connection = nil
+        if let address { failures.append((address, error)) }
+      }
+    }
+    throw AMQPError(failures)
+  }
+
+  /// Waits until the log-in is complete.
+  ///
+  /// - Throws: what `advance()` throws; `interrupted`.
+  package mutating func finish() throws(AMQPError) -> Connection {
+    while true {
+      if let connection = try advance() { return connection }
+      try connection?.wait(until: .never, orInterrupt: Interruption.attempt, "connect")
+    }
+  }
+}
+
 extension Connection {
   /// Connects to the first of a cluster's nodes that accepts the connection, in the order given.
   ///
-  /// With `isPipelined` the log-in of the one that was reached is still going on.
-  ///
-  /// - Throws: what `open(_:_:isPipelined:)` throws of a single node; of several, the reasons of all, as an
-  ///   error of the last one's kind, or of the last that may be reached later: one node that refuses us for
-  ///   good does not make the others useless. `interrupted` at once.
-  package static func open(
-    firstOf addresses: [Address], _ options: Options, isPipelined: Bool = false
-  ) throws(AMQPError) -> Connection {
-    var failures: [(address: Address, error: AMQPError)] = []
-    for address in addresses {
-      do throws(AMQPError) {
-        return try open(address, options, isPipelined: isPipelined)
-      } catch {
-        guard error.kind != .interrupted else { throw error }
-        failures.append((address, error))
-      }
-    }
-    guard let last = failures.last else { throw AMQPError(.badAddress, "connect", "no broker was named") }
-    guard failures.count > 1 else { throw last.error }
-    let details = failures.map { "\($0.address.location): \($0.error.detail)" }
-    let kind = failures.last { $0.error.isTransient }?.error.kind ?? last.error.kind
-    throw AMQPError(kind, "connect to any of them", details.joined(separator: "; "))
+  /// - Throws: what a `ConnectionAttempt` throws; `interrupted` at once.
+  package static func open(firstOf addresses: [Address], _ options: Options) throws(AMQPError) -> Connection {
+    var attempt = ConnectionAttempt(addresses, options)
+    return try attempt.finish()
   }
 
   /// Connects to a cluster's nodes in turn, in the order given, until `body` does not fail with one for a
@@ -30,26 +68,35 @@ extension Connection {
   ///
   /// - Throws: what `body` throws of a reason that does not pass, or of the last node; `interrupted` at once.
   package static func withFirst<Value: ~Copyable>(
-    of addresses: [Address], _ options: Options,
-    _ body: (consuming Connection) throws(AMQPError) -> Value
+    of addresses: [Address], _ options: Options, _ body: (consuming Connection) throws(AMQPError) -> Value
   ) throws(AMQPError) -> Value {
-    var (rest, refusal) = (addresses[...], AMQPError?.none)
+    var attempt = ConnectionAttempt(addresses, options)
+    var refusal: AMQPError?
     while true {
       let connection: Connection
-      do throws(AMQPError) {
-        connection = try open(firstOf: Array(rest), options)
-      } catch {
-        throw refusal ?? error
-      }
-      let place = rest.firstIndex(of: connection.address) ?? rest.startIndex
-      do throws(AMQPError) {
-        return try body(connection)
-      } catch {
-        rest = rest[(place + 1)...]
-        guard error.isTransient, error.kind != .interrupted, !rest.isEmpty else { throw error }
+      do throws(AMQPError) { connection = try attempt.finish() } catch { throw refusal ?? error }
+      do throws(AMQPError) { return try body(connection) } catch {
+        guard error.isTransient, error.kind != .interrupted, attempt.hasMore else { throw error }
         refusal = error
       }
     }
+  }
+}
+
+extension AMQPError {
+  /// Why none of several nodes accepted a connection.
+  package init(_ failures: [(address: Address, error: AMQPError)]) {
+    guard let last = failures.last else {
+      self.init(.badAddress, "connect", "no broker was named")
+      return
+    }
+    guard failures.count > 1 else {
+      self = last.error
+      return
+    }
+    let details = failures.map { "\($0.address.location): \($0.error.detail)" }
+    let kind = failures.last { $0.error.isTransient }?.error.kind ?? last.error.kind
+    self.init(kind, "connect to any of them", details.joined(separator: "; "))
   }
 }
 

@@ -18,18 +18,6 @@ extension Connection {
     }
   }
 
-  /// Asks how many tasks wait in a queue (passive `queue.declare`); the answer arrives as `counted`.
-  ///
-  /// The broker closes the channel when there is no such queue.
-  package mutating func requestStatus(ofQueue name: String) throws(AMQPError) {
-    guard channel.isOpen else { return }
-    var declare = unsafe amqp_queue_declare_t(
-      ticket: 0, queue: try pool.name(name), passive: 1, durable: 0, exclusive: 0, auto_delete: 0, nowait: 0,
-      arguments: pool.table([:]))
-    try unsafe send(AMQP_QUEUE_DECLARE_METHOD, &declare, "look at queue '\(name)'")
-    pendingCounts += 1
-  }
-
   /// Declares a queue (`queue.declare`), or finds that it exists with just these properties.
   ///
   /// - Throws: `preconditionFailed` when it exists with others.
@@ -49,13 +37,31 @@ extension Connection {
   private mutating func declare(
     _ queue: Queue, isPassive: Bool, _ operation: String
   ) throws(AMQPError) -> Queue.Status {
-    var declare = unsafe amqp_queue_declare_t(
+    var declare = unsafe try method(for: queue, isPassive: isPassive)
+    return unsafe Self.status(try request(AMQP_QUEUE_DECLARE_METHOD, &declare, operation))
+  }
+
+  /// Declares a queue, or looks it up, without waiting: `declared` or a refusal arrives as an event or error.
+  package mutating func sendDeclare(_ queue: Queue, isPassive: Bool) throws(AMQPError) {
+    try openChannel()
+    var declare = unsafe try method(for: queue, isPassive: isPassive)
+    try unsafe send(AMQP_QUEUE_DECLARE_METHOD, &declare, "declare queue '\(queue.name)'")
+    pendingDeclarations += 1
+  }
+
+  private mutating func method(for queue: Queue, isPassive: Bool) throws(AMQPError)
+    -> amqp_queue_declare_t
+  {
+    unsafe amqp_queue_declare_t(
       ticket: 0, queue: try pool.name(queue.name), passive: isPassive ? 1 : 0,
       durable: queue.isDurable ? 1 : 0, exclusive: 0, auto_delete: queue.isAutoDelete ? 1 : 0, nowait: 0,
       arguments: pool.table(queue.arguments))
-    let ok = try unsafe request(AMQP_QUEUE_DECLARE_METHOD, &declare, operation)
-      .decoded(as: amqp_queue_declare_ok_t.self)
-    return unsafe Queue.Status(name: ok.queue.text, waiting: ok.message_count, consumers: ok.consumer_count)
+  }
+
+  static func status(_ answer: amqp_method_t) -> Queue.Status {
+    let ok = unsafe answer.decoded(as: amqp_queue_declare_ok_t.self)
+    return unsafe Queue.Status(
+      name: ok.queue.text, waiting: ok.message_count, consumers: ok.consumer_count)
   }
 
   /// Removes the waiting tasks of a queue (`queue.purge`); those that workers hold are not waiting.
@@ -139,10 +145,29 @@ extension Connection {
   ) throws(AMQPError) {
     let operation = "consume from queue '\(queue)'"
     try setPrefetch(prefetch, operation)
-    var consume = unsafe amqp_basic_consume_t(
-      ticket: 0, queue: try pool.name(queue), consumer_tag: pool.bytes(consumer),
-      no_local: 0, no_ack: acknowledges ? 0 : 1, exclusive: 0, nowait: 0, arguments: pool.table(arguments))
+    var consume = unsafe try method(queue, consumer, acknowledges: acknowledges, arguments)
     try unsafe request(AMQP_BASIC_CONSUME_METHOD, &consume, operation)
+  }
+
+  /// Does the same without waiting: `consuming` or a refusal arrives as an event or error.
+  package mutating func sendConsume(
+    queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool, arguments: FieldTable
+  ) throws(AMQPError) {
+    let operation = "consume from queue '\(queue)'"
+    try openChannel()
+    var qos = amqp_basic_qos_t(prefetch_size: 0, prefetch_count: prefetch, global: 0)
+    try unsafe send(AMQP_BASIC_QOS_METHOD, &qos, operation)
+    var consume = unsafe try method(queue, consumer, acknowledges: acknowledges, arguments)
+    try unsafe send(AMQP_BASIC_CONSUME_METHOD, &consume, operation)
+  }
+
+  private mutating func method(
+    _ queue: String, _ consumer: String, acknowledges: Bool, _ arguments: FieldTable
+  ) throws(AMQPError) -> amqp_basic_consume_t {
+    unsafe amqp_basic_consume_t(
+      ticket: 0, queue: try pool.name(queue), consumer_tag: pool.bytes(consumer),
+      no_local: 0, no_ack: acknowledges ? 0 : 1, exclusive: 0, nowait: 0,
+      arguments: pool.table(arguments))
   }
 
   private mutating func setPrefetch(_ count: UInt16, _ operation: String) throws(AMQPError) {

@@ -55,11 +55,6 @@ extension Connection {
           Delivery.Tag(session: session, number: got.delivery_tag), isAnswer: true,
           isRedelivered: got.redelivered != 0, got.exchange.text, got.routing_key.text))
     case AMQP_BASIC_GET_EMPTY_METHOD: return .got(nil)
-    case AMQP_QUEUE_DECLARE_OK_METHOD where pendingCounts > 0:
-      pendingCounts -= 1
-      let ok = unsafe method.decoded(as: amqp_queue_declare_ok_t.self)
-      return unsafe .counted(
-        Queue.Status(name: ok.queue.text, waiting: ok.message_count, consumers: ok.consumer_count))
     case AMQP_BASIC_RETURN_METHOD:
       let back = unsafe method.decoded(as: amqp_basic_return_t.self)
       try unsafe assembler.begin(
@@ -91,7 +86,11 @@ extension Connection {
       throw unsafe AMQPError(code: close.reply_code, close.reply_text.text, "use the connection")
     case AMQP_CONNECTION_CLOSE_OK_METHOD: throw AMQPError(.lost, "use the connection", "it is closed")
     // The answers to what was sent without waiting for one.
-    case AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD: break
+    case AMQP_QUEUE_DECLARE_OK_METHOD:
+      pendingDeclarations -= 1
+      return .declared(unsafe Self.status(method))
+    case AMQP_BASIC_CONSUME_OK_METHOD: return .consuming
+    case AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD, AMQP_BASIC_QOS_OK_METHOD: break
     default:
       let name = unsafe amqp_method_name(method.id).map { unsafe String(cString: $0) }
       throw AMQPError.unexpected(name ?? "an unknown method")

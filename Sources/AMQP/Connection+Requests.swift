@@ -22,7 +22,7 @@ extension Connection {
         while let frame = try unsafe nextFrame() {
           // In AMQP an answer has the number after the request's; those of a channel come in order.
           if unsafe frame.frame_type == UInt8(AMQP_FRAME_METHOD) && frame.payload.method.id == id + 1,
-            id != AMQP_QUEUE_DECLARE_METHOD || pendingCounts == 0
+            id != AMQP_QUEUE_DECLARE_METHOD || pendingDeclarations == 0
           {
             return unsafe frame.payload.method
           }
@@ -54,7 +54,7 @@ extension Connection {
       }
     }
     assembler = ContentAssembler()
-    pendingCounts = 0
+    pendingDeclarations = 0
     try channel.open(&writer)
   }
 

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A connection to a broker with one channel on it.
 ///
-/// 1. It is made connected. `isOpen` tells whether the log-in is complete: pipelined, it goes on for a while.
+/// 1. From `start` on, `nextEvent(within:)` opens it, without blocking: `isOpen` tells when the log-in is complete.
 /// 2. `nextEvent(within:)` is its one reader; a request leaves other events that arrive meanwhile to it.
 /// 3. The channel is opened when first needed, and again after the broker closed it: `session` counts.
 /// 4. Everything that is sent goes through `writer`, and leaves when the socket takes it: no send blocks.
@@ -50,8 +50,8 @@ package struct Connection: ~Copyable {
   var channel = Channel()
   var pool = Pool()
   var assembler = ContentAssembler()
-  /// How many answers to `requestStatus(ofQueue:)` are to come on the present channel.
-  var pendingCounts = 0
+  /// How many answers to `sendDeclare` are to come on the present channel.
+  var pendingDeclarations = 0
   /// Events that arrived while a request was waited for.
   var pendingEvents: ArraySlice<Event> = []
 
@@ -59,16 +59,21 @@ package struct Connection: ~Copyable {
 
   /// Connects and logs in.
   ///
+  /// - Throws: `unresolvable`, `unreachable`, `tls`, `badFile`, `noBroker` or `accessRefused`; `interrupted`.
+  package static func open(_ address: Address, _ options: Options) throws(AMQPError) -> Connection {
+    try open(firstOf: [address], options)
+  }
+
+  /// Begins to connect and to log in; `nextEvent(within:)` goes on with it.
+  ///
   /// Pipelined, what it takes to log in is sent without waiting for any of the broker's answers. What is
-  /// published next leaves by the same write, so that all is done in one round trip. The answers arrive by
-  /// `nextEvent(within:)`: `isOpen` tells when they were good. Any other answer is worth an attempt step by
-  /// step, which finds out more about what went wrong.
+  /// published next leaves by the same write, so that all is done in one round trip. When that fails, an attempt step
+  /// by step finds out more about what went wrong.
   ///
   /// What the address says of itself goes before the options, which hold for all addresses.
   ///
-  /// - Throws: `unresolvable`, `unreachable`, `tls` or `badFile`; unless pipelined, `noBroker` or
-  ///   `accessRefused`; `interrupted`.
-  package static func open(
+  /// - Throws: `tls` or `badFile`.
+  package static func start(
     _ address: Address, _ options: Options, isPipelined: Bool = false
   ) throws(AMQPError) -> Connection {
     let openBy = Deadline.after(address.connectTimeout ?? options.connectTimeout)
@@ -76,7 +81,7 @@ package struct Connection: ~Copyable {
     let transport = try Transport(to: address, by: openBy)
     var connection = Connection(address, options, transport, login, openBy: openBy)
     try connection.login.begin(&connection.writer)
-    if !isPipelined { try connection.finishLogin() }
+    connection.sendUnsent()
     return connection
   }
 
@@ -90,23 +95,19 @@ package struct Connection: ~Copyable {
     self.login = login
   }
 
-  /// Waits until the log-in is complete.
+  /// Goes on with the log-in as far as possible.
   ///
-  /// - Throws: what `open(_:_:isPipelined:)` throws.
-  package mutating func finishLogin() throws(AMQPError) {
-    while !isOpen {
-      if let event = try readEvent() {
-        pendingEvents.append(event)
-      } else if !isOpen {
-        try wait(until: openBy, orInterrupt: Interruption.attempt, "log in")
-      }
-    }
+  /// - Throws: why it failed.
+  mutating func advanceLogin() throws(AMQPError) {
+    while !isOpen, let event = try readEvent() { pendingEvents.append(event) }
   }
 
   /// The number of the present channel session; 0 is none yet.
   package var session: Int { channel.session }
   /// Whether the log-in is complete.
   package var isOpen: Bool { login.isDone }
+  /// Whether the other side has accepted the connection.
+  package var isConnected: Bool { transport.isOpen }
   /// Whether the broker has not completed the log-in in time.
   package var hasMissedLogin: Bool { !isOpen && openBy.hasPassed }
   /// The broker's product and version, as it calls them: "RabbitMQ 3.10.8"; empty until it has said so.
@@ -118,10 +119,8 @@ package struct Connection: ~Copyable {
 
   /// Closes the connection, and waits for the broker's answer (`connection.close-ok`), for `timeout` at most.
   ///
-  /// The connection is of no use afterwards.
-  ///
-  /// The broker answers after it has acted on every acknowledgement, and does the same work if nobody waits.
-  /// Unless told otherwise, signals end the wait as they end a request.
+  /// It is of no use afterwards. The broker answers after it has acted on every acknowledgement, and does the same work
+  /// if nobody waits. Unless told otherwise, signals end the wait as they end a request.
   ///
   /// Whoever closes the socket at once with something still unread makes the kernel reset the connection, and
   /// the broker may drop what it has not read yet.
@@ -198,8 +197,9 @@ package struct Connection: ~Copyable {
       case .blocked:
         // What the broker has said comes first: it may say why it does not read any more.
         if let failure = writer.failure { throw failure }
-        if heartbeats?.isLost == true {
-          throw AMQPError(.lost, "read from the broker", "nothing came from the broker for two heartbeats")
+        if isOpen, heartbeats?.isLost == true {
+          throw AMQPError(
+            .lost, "read from the broker", "nothing came from the broker for two heartbeats")
         }
         if hasMissedLogin { throw AMQPError(.timedOut, "log in", "no answer in time") }
         return nil
@@ -209,6 +209,7 @@ package struct Connection: ~Copyable {
 
   /// What answers badly before the log-in is complete is most likely no broker, or wants TLS.
   private func loginFailure(_ error: AMQPError) -> AMQPError {
+    guard transport.isOpen else { return error }
     switch error.kind {
     case .lost where address.tls != nil:
       // With TLS 1.3 our certificate is judged when the handshake is over for us.
@@ -234,6 +235,9 @@ package struct Connection: ~Copyable {
   /// Whether bytes wait for the socket to take them.
   package var hasUnsent: Bool { mutating get { !writer.isEmpty || transport.holdsOutput } }
 
+  /// Whether to wait until `descriptor` is writable, too.
+  package var waitsForWriting: Bool { mutating get { transport.waitsForWriting ?? hasUnsent } }
+
   /// Bytes that the socket has not taken yet.
   package var unsentBytes: Int { mutating get { writer.count } }
 
@@ -241,14 +245,14 @@ package struct Connection: ~Copyable {
   package var serviceInterval: Duration? {
     mutating get {
       let beat = heartbeats.map { $0.interval / 3 }
-      guard !isOpen, let rest = openBy.remaining else { return beat }
+      guard !isOpen, let rest = min(openBy, transport.nextDeadline).remaining else { return beat }
       return min(beat ?? rest, rest)
     }
   }
 
   /// Sends a heartbeat if one is due, and what waits to be sent, without reading.
   package mutating func sendHeartbeat() {
-    if heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
+    if isOpen, heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
     sendUnsent()
   }
 
@@ -270,7 +274,7 @@ package struct Connection: ~Copyable {
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
     let care = serviceInterval.map { Deadline.after($0) } ?? .never
-    let events = hasUnsent ? POLLIN | POLLOUT : POLLIN
+    let events = waitsForWriting ? POLLIN | POLLOUT : POLLIN
     let isReady = try Interruption.wait(
       for: descriptor, events, orInterrupt: interrupt, until: min(deadline, care), operation)
     return isReady || !deadline.hasPassed

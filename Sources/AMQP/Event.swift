@@ -12,8 +12,10 @@ package enum Event: Equatable, Sendable {
   case delivered(Delivery)
   /// The answer to a `basic.get`; nil when no task waits.
   case got(Delivery?)
-  /// The answer to `requestStatus(ofQueue:)`.
-  case counted(Queue.Status)
+  /// The answer to a `queue.declare` that was not waited for.
+  case declared(Queue.Status)
+  /// The answer to a `basic.consume` that was not waited for.
+  case consuming
   /// The broker ended our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
   case cancelled(consumer: String)
   /// The broker closed the channel: all that was in flight on it is void. The next use opens another.

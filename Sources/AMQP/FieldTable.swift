@@ -1,7 +1,7 @@
 /// Named values of AMQP's types, in order: a message's headers, a queue's arguments.
-package struct FieldTable: Equatable, Sendable, ExpressibleByDictionaryLiteral {
+package struct FieldTable: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   /// A value, with its name.
-  package struct Entry: Equatable, Sendable {
+  package struct Entry: Hashable, Sendable {
     package var name: String
     package var value: FieldValue
 
@@ -37,7 +37,7 @@ package struct FieldTable: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 
 /// One value of a field table: every type that RabbitMQ's grammar has, kept as it came so that a task
 /// can be published again unchanged.
-package indirect enum FieldValue: Equatable, Sendable {
+package indirect enum FieldValue: Hashable, Sendable {
   case boolean(Bool)
   case int8(Int8)
   case uint8(UInt8)

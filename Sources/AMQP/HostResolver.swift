@@ -1,39 +1,60 @@
 internal import Glibc
 
-/// Resolves one host name, with the deadline that getaddrinfo(3) lacks: that runs in a thread of its
-/// own, which is left behind when it takes too long.
+/// Resolves one host name without blocking: getaddrinfo(3) runs in a thread of its own where a name server has to
+/// be asked, and is left behind when it takes too long.
 ///
 /// The thread and the caller share nothing but this object. The thread is done with it before it writes
 /// to its end, and the caller looks at the result only after it has seen that.
-@safe
-final class HostResolver {
+@safe final class HostResolver {
+  /// A socket's address.
+  struct Endpoint {
+    let family: Int32
+    let type: Int32
+    let address: [UInt8]
+  }
+
   private let host: String
   private let port: UInt16
-  private var hints: addrinfo
   private var code = EAI_AGAIN
-  private var found: UnsafeMutablePointer<addrinfo>?
+  private var found: [Endpoint] = []
+  private var isDone = false
   /// Both ends are ours until the thread, too, has let go: a late write finds a reader.
   private var ends: [Int32] = [-1, -1]
 
-  init(host: String, port: UInt16, hints: addrinfo) {
-    self.host = host
-    self.port = port
-    unsafe self.hints = hints
-    unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
+  init(host: String, port: UInt16) {
+    (self.host, self.port) = (host, port)
+    let isLocal = host == "localhost"
+    look(flags: isLocal ? 0 : AI_NUMERICHOST)
+    isDone = isLocal || code == 0 || !startThread()
   }
 
-  deinit {
-    if let found = unsafe found { unsafe freeaddrinfo(found) }
-    for end in ends where end >= 0 { close(end) }
-  }
+  deinit { for end in ends where end >= 0 { close(end) } }
 
-  /// Resolves the name.
+  /// Readable when the name is resolved.
+  var descriptor: Int32 { ends[0] }
+
+  /// What the host name stands for; nil while it is being resolved, and has until `deadline`.
   ///
-  /// - Returns: getaddrinfo's code, EAI_AGAIN after the deadline; and the addresses, which the caller frees
-  ///   with freeaddrinfo(3).
-  /// - Throws: `interrupted`.
-  func resolve(by deadline: Deadline) throws(AMQPError) -> (Int32, UnsafeMutablePointer<addrinfo>?) {
-    guard ends[0] >= 0 else { return (EAI_MEMORY, nil) }
+  /// - Throws: `unresolvable`, `shortage`.
+  func endpoints(by deadline: Deadline) throws(AMQPError) -> [Endpoint]? {
+    isDone = isDone || isReady(ends[0], POLLIN)
+    guard isDone || deadline.hasPassed else { return nil }
+    let code = isDone ? code : EAI_AGAIN
+    if code == 0 { return found }
+    let (kind, words): (AMQPError.Kind, String) =
+      switch code {
+      case EAI_AGAIN: (.unresolvable, "no name server answered in time")
+      case EAI_MEMORY: (.shortage, "there are no descriptors or memory left for it")
+      default: (.unresolvable, unsafe String(cString: gai_strerror(code)))
+      }
+    throw AMQPError(kind, "look up '\(host)'", words)
+  }
+
+  /// - Returns: false when there is no thread, and never will be a result.
+  private func startThread() -> Bool {
+    code = EAI_MEMORY
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { return false }
     let shared = unsafe Unmanaged.passRetained(self).toOpaque()
     var thread = pthread_t()
     let failure = unsafe pthread_create(
@@ -44,14 +65,10 @@ final class HostResolver {
       }, shared)
     guard failure == 0 else {
       unsafe Unmanaged<HostResolver>.fromOpaque(shared).release()
-      return (EAI_MEMORY, nil)
+      return false
     }
     pthread_detach(thread)
-    let isDone = try Interruption.wait(
-      for: ends[0], POLLIN, orInterrupt: Interruption.attempt, until: deadline, "look up '\(host)'")
-    guard isDone else { return (EAI_AGAIN, nil) }
-    defer { unsafe found = nil }
-    return unsafe (code, found)
+    return true
   }
 
   private func run() {
@@ -59,7 +76,28 @@ final class HostResolver {
     var all = sigset_t()
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
-    code = unsafe getaddrinfo(host, String(port), &hints, &found)
+    look(flags: 0)
     _ = unsafe write(ends[1], [0], 1)
   }
+
+  private func look(flags: Int32) {
+    var hints = unsafe addrinfo()
+    unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    unsafe hints.ai_flags = flags
+    var first: UnsafeMutablePointer<addrinfo>?
+    code = unsafe getaddrinfo(host, String(port), &hints, &first)
+    guard code == 0, let first = unsafe first else { return }
+    found = unsafe sequence(first: first) { unsafe $0.pointee.ai_next }.map {
+      let bytes = unsafe UnsafeRawBufferPointer(start: $0.pointee.ai_addr, count: Int($0.pointee.ai_addrlen))
+      return unsafe Endpoint(
+        family: $0.pointee.ai_family, type: $0.pointee.ai_socktype, address: [UInt8](bytes))
+    }
+    unsafe freeaddrinfo(first)
+  }
+}
+
+/// Whether a descriptor is ready for `events` (POLLIN, POLLOUT) now.
+func isReady(_ descriptor: Int32, _ events: Int32) -> Bool {
+  var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+  return unsafe poll(&entry, 1, 0) > 0
 }

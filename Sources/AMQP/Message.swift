@@ -1,5 +1,5 @@
 /// A task to be sent: a body of any bytes, and what travels beside it.
-package struct Message: Equatable, Sendable {
+package struct Message: Hashable, Sendable {
   package var body: [UInt8]
   package var properties: Properties
 
@@ -8,8 +8,14 @@ package struct Message: Equatable, Sendable {
     self.properties = properties
   }
 
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(properties)
+    // All at once, where an array combines its elements one by one.
+    unsafe body.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+  }
+
   /// The properties of AMQP's basic class; nil is a property that was not given.
-  package struct Properties: Equatable, Sendable {
+  package struct Properties: Hashable, Sendable {
     /// Whether a message is to outlive the broker that has it.
     package enum DeliveryMode: UInt8, Sendable {
       /// Kept in the broker's memory: gone when it restarts.

@@ -19,7 +19,7 @@ final class TLS {
   private let written: OpaquePointer
   private var output: ArraySlice<UInt8> = []
   /// What is wrong with the broker's certificate.
-  private var verdict: String?
+  private var problem: String?
   /// OpenSSL's code for the last failure; 0 is none.
   private var failureCode: UInt = 0
 
@@ -128,29 +128,30 @@ final class TLS {
 
   // MARK: The handshake
 
-  /// Performs the handshake on a connected socket, which stays the caller's.
-  ///
-  /// - Throws: `tls` when one side does not trust the other; `noBroker`; `interrupted`.
-  func handshake(on descriptor: Int32, by deadline: Deadline) throws(AMQPError) {
-    guard let socket = unsafe BIO_new_socket(descriptor, BIO_NOCLOSE) else { throw Self.outOfMemory }
+  /// Begins the handshake on a connected socket, which stays the caller's.
+  func beginHandshake(on descriptor: Int32) throws(AMQPError) {
+    guard let socket = unsafe BIO_new_socket(descriptor, BIO_NOCLOSE) else {
+      throw Self.outOfMemory
+    }
     unsafe SSL_set0_rbio(session, socket)
     unsafe SSL_set_connect_state(session)
     self.descriptor = descriptor
-    while true {
-      switch perform("connect", { unsafe SSL_do_handshake(session) }) {
-      case .done: return
-      case .blocked: break
-      case .end, .failed:
-        if let verdict { throw AMQPError(.tls, "connect", verdict) }
-        throw refusal("connect")
-          ?? AMQPError(.noBroker, "connect", "the peer closed the connection during the TLS handshake")
-      }
-      let isReady = try Interruption.wait(
-        for: descriptor, holdsOutput ? POLLOUT : POLLIN, orInterrupt: Interruption.attempt, until: deadline,
-        "connect")
-      guard isReady else {
-        throw AMQPError(.noBroker, "connect", "the TLS handshake had no answer in time")
-      }
+  }
+
+  /// Goes on with the handshake, which has until `deadline`.
+  ///
+  /// - Returns: whether it is complete.
+  /// - Throws: `tls` when one side does not trust the other; `noBroker`.
+  func handshake(by deadline: Deadline) throws(AMQPError) -> Bool {
+    switch perform("connect", { unsafe SSL_do_handshake(session) }) {
+    case .done: return true
+    case .blocked where !deadline.hasPassed: return false
+    case .blocked: throw AMQPError(.noBroker, "connect", "the TLS handshake had no answer in time")
+    case .end, .failed:
+      if let problem { throw AMQPError(.tls, "connect", problem) }
+      throw refusal("connect")
+        ?? AMQPError(
+          .noBroker, "connect", "the peer closed the connection during the TLS handshake")
     }
   }
 
@@ -273,22 +274,23 @@ final class TLS {
     case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
       let names = unsafe X509_STORE_CTX_get0_cert(store).map { unsafe CertificateNames.all(of: $0) } ?? []
       let known = names.isEmpty ? "nobody" : names.map { "'\($0)'" }.joined(separator: ", ")
-      verdict = "\(whose) is for \(known), and not for '\(serverName)'"
+      problem = "\(whose) is for \(known), and not for '\(serverName)'"
     case X509_V_ERR_CERT_HAS_EXPIRED:
       let date = unsafe CertificateNames.date(X509_get0_notAfter(culprit))
-      verdict = "\(whose) has expired, on \(date)"
+      problem = "\(whose) has expired, on \(date)"
     case X509_V_ERR_CERT_NOT_YET_VALID:
       let date = unsafe CertificateNames.date(X509_get0_notBefore(culprit))
-      verdict = "\(whose) is not valid before \(date); is this machine's clock right?"
+      problem = "\(whose) is not valid before \(date); is this machine's clock right?"
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      verdict = "\(whose) is self-signed and not trusted; --cacert can name it"
+      problem = "\(whose) is self-signed and not trusted; --cacert can name it"
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
       X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
       let issuer = unsafe CertificateNames.commonName(X509_get_issuer_name(culprit)) ?? "somebody"
-      verdict =
+      problem =
         "the broker's certificate is signed by an untrusted CA, '\(issuer)'; --cacert can name it"
     default:
-      verdict = "\(whose) is not good: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
+      problem =
+        "\(whose) is not good: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
     }
     return false
   }

@@ -16,46 +16,60 @@ struct Transport: ~Copyable {
     case failed(AMQPError)
   }
 
-  let descriptor: Int32
+  /// Until the connection is open.
+  private var dialer: Dialer?
+  private var socket: Int32
   private let tls: TLS?
 
-  /// Connects, and performs the handshake of TLS where the address asks for it.
+  /// Begins to connect; reads and writes go on with that, and are blocked until the connection is open.
   ///
-  /// - Throws: `unresolvable`, `unreachable`, `shortage`, `noBroker`, `tls`, `badFile`, `interrupted`.
+  /// - Throws: `badFile`, `tls`.
   init(to address: Address, by deadline: Deadline) throws(AMQPError) {
     // A useless file is reported before anybody is asked for anything.
-    let tls: TLS?
     if let settings = address.tls { tls = try TLS(for: address, settings) } else { tls = nil }
-    let descriptor = try Socket.connect(host: address.host, port: address.port, by: deadline)
-    do throws(AMQPError) {
-      try tls?.handshake(on: descriptor, by: deadline)
-    } catch {
-      close(descriptor)
-      throw error
-    }
-    self.init(descriptor: descriptor, tls: tls)
+    (dialer, socket) = (Dialer(to: address, tls, by: deadline), -1)
   }
 
   /// Takes a connected non-blocking socket over.
   init(descriptor: Int32, tls: TLS? = nil) {
-    self.descriptor = descriptor
-    self.tls = tls
+    (dialer, socket, self.tls) = (nil, descriptor, tls)
   }
 
   deinit {
-    close(descriptor)
+    if socket >= 0 { close(socket) }
+  }
+
+  var descriptor: Int32 { dialer?.descriptor ?? socket }
+  var isOpen: Bool { dialer == nil }
+  /// Whether it waits for `descriptor` to be writable; nil when it is open.
+  var waitsForWriting: Bool? { dialer?.waitsForWriting }
+  /// When to go on, if `descriptor` is not ready before.
+  var nextDeadline: Deadline { dialer?.nextDeadline ?? .never }
+
+  /// Goes on connecting.
+  ///
+  /// - Returns: nil when the connection is open.
+  private mutating func dial(_ dialer: Dialer) -> Result? {
+    do throws(AMQPError) {
+      guard let socket = try dialer.advance() else { return .blocked }
+      (self.socket, self.dialer) = (socket, nil)
+      return nil
+    } catch {
+      return .failed(error)
+    }
   }
 
   /// Whether a read may succeed although poll(2) does not show it.
-  var holdsInput: Bool { tls?.holdsInput ?? false }
+  var holdsInput: Bool { dialer == nil && tls?.holdsInput == true }
 
   /// Why TLS ended the connection, where the other side gave a reason.
   func refusal(_ operation: String) -> AMQPError? { tls?.refusal(operation) }
 
   mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Result {
+    if let dialer, let result = dial(dialer) { return result }
     if let tls { return unsafe tls.read(into: buffer) }
     while true {
-      let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+      let count = unsafe recv(socket, buffer.baseAddress, buffer.count, 0)
       if count > 0 { return .done(count) }
       if count == 0 { return .end }
       switch errno {
@@ -69,12 +83,13 @@ struct Transport: ~Copyable {
 
   /// Writes the beginning of the bytes; with `hasMore` the kernel may wait for more before it sends them.
   mutating func write(_ bytes: UnsafeRawBufferPointer, hasMore: Bool) -> Result {
+    if let dialer, let result = dial(dialer) { return result }
     if let tls { return unsafe tls.write(bytes) }
-    return unsafe Self.send(bytes, to: descriptor, hasMore: hasMore)
+    return unsafe Self.send(bytes, to: socket, hasMore: hasMore)
   }
 
   /// Whether written bytes wait for the socket to take them.
-  var holdsOutput: Bool { tls?.holdsOutput ?? false }
+  var holdsOutput: Bool { dialer == nil && tls?.holdsOutput == true }
 
   /// Sends such bytes.
   mutating func flush() -> Result { tls?.flush() ?? .done(0) }
@@ -95,6 +110,6 @@ struct Transport: ~Copyable {
 
   /// Announces the end of what we send (close_notify), where that is usual.
   func announceEnd() {
-    tls?.announceEnd()
+    if dialer == nil { tls?.announceEnd() }
   }
 }

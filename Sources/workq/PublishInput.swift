@@ -25,7 +25,7 @@ struct PublishInput: ~Copyable, TaskSource {
   private var reader: RecordReader
   private var ids = MessageID()
   private var number = 0
-  /// Records as they came, by number, while their fate is open; only for `failures`.
+  /// Records as they came, by number, while their result is open; only for `failures`.
   private var raw: [Int: [UInt8]] = [:]
   private var failures: FailedRecords?
   /// To be kept for later.
@@ -48,10 +48,10 @@ struct PublishInput: ~Copyable, TaskSource {
     reader = RecordReader(options.inputs, delimiter: options.delimiter)
   }
 
-  mutating func next() -> Supply { Signals.stop == nil ? nextRead() : .end }
+  mutating func next() -> SourceItem { Signals.stop == nil ? nextRead() : .end }
 
   /// The next task; after a signal to stop, of what has been read.
-  private mutating func nextRead() -> Supply {
+  private mutating func nextRead() -> SourceItem {
     while true {
       let isStopped = Signals.stop != nil
       switch isStopped ? reader.nextBuffered() : reader.next() {
@@ -80,8 +80,8 @@ struct PublishInput: ~Copyable, TaskSource {
     }
   }
 
-  mutating func settled(_ task: PublishTask, _ fate: Fate) {
-    switch fate {
+  mutating func settled(_ task: PublishTask, _ result: PublishResult) {
+    switch result {
     case .published:
       tally.published += 1
       raw[task.number] = nil

@@ -179,14 +179,14 @@ struct SegmentSource: TaskSource {
   /// What is still to be published.
   var rest: [Envelope] { zip(envelopes, isPublished).filter { !$0.1 }.map(\.0) }
 
-  mutating func next() -> Supply {
+  mutating func next() -> SourceItem {
     guard taken < envelopes.count, Signals.stop == nil else { return .end }
     defer { taken += 1 }
     return .task(PublishTask(number: taken, envelopes[taken]))
   }
 
-  mutating func settled(_ task: PublishTask, _ fate: Fate) {
-    switch fate {
+  mutating func settled(_ task: PublishTask, _ result: PublishResult) {
+    switch result {
     case .published: isPublished[task.number] = true
     case .failed(let failure):
       if !failure.mayPass { refusal = refusal ?? failure }

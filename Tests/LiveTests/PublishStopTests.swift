@@ -45,6 +45,18 @@ import Testing
     try expectWaiting(in: queue, equals: 3)
   }
 
+  @Test func `a signal ends the look at the waiting tasks, and is what it dies by`() throws {
+    proxy.freeze(1, after: 4, .frame)
+    let publish = try publish("--unless-waiting", "5", at: viaProxy)
+    try pipe.write("1\n")
+    try waitUntil("the broker is silent") { proxy.hasFrozen }
+    publish.signal(SIGTERM)
+    let result = try publish.end(within: 20)
+    #expect(result.status == 128 + SIGTERM)
+    #expect(result.error.contains("stopped by SIGTERM: 0 of"), "\(result.error)")
+    try expectWaiting(in: queue, equals: 0)
+  }
+
   /// Publishes a line, and thousands more when the broker has fallen silent.
   private func publishToSilence(_ options: String...) throws -> RunningProgram {
     let failed = try #require(failed).path

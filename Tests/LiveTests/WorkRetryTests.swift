@@ -142,7 +142,7 @@ import Testing
     try waitUntil("its original is acknowledged") { worker.error.contains("retry in") }
     proxy.mute(2)
     try publish(["second"], to: queue)
-    try worker.waitForError("the broker has not confirmed one in time")
+    try worker.waitForError("the broker has not confirmed the task in time")
     try waitUntil("it was sent again") { try waiting(in: retry) >= 3 }
     worker.signal(SIGTERM)
     let result = try worker.end()

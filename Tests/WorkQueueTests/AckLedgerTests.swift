@@ -22,7 +22,7 @@ import Testing
     #expect(ledger.flush() == [])
   }
 
-  @Test func `takes the open deliveries for void that came before a moment`() {
+  @Test func `takes the open deliveries for stale that arrived before a moment`() {
     var ledger = ledger(opened: 3)
     #expect(ledger.finished(tag(1)) == true)
     let moment = Deadline.now
@@ -58,7 +58,7 @@ import Testing
     #expect(ledger.flush() == [.init(tag: tag(2), multiple: false)])
   }
 
-  @Test func `a task of another session is void, and so is one finished twice`() {
+  @Test func `a task of another session is stale, and so is one finished twice`() {
     var ledger = ledger(opened: 2)
     #expect(ledger.finished(tag(1, session: 6)) == false)
     #expect(ledger.finished(tag(1)) == true)
@@ -68,9 +68,9 @@ import Testing
     #expect(ledger.finished(tag(3)) == false)
   }
 
-  @Test func `a task that was handed back is not acknowledged`() {
+  @Test func `a task that was requeued is not acknowledged`() {
     var ledger = ledger(opened: 3)
-    ledger.handedBack(tag(2))
+    ledger.requeued(tag(2))
     #expect(ledger.finished(tag(1)) == true)
     #expect(ledger.finished(tag(3)) == true)
     // Tag 2 is settled already: "all up to 3" no longer reaches it at the broker.
@@ -98,7 +98,7 @@ import Testing
         finished.insert(number)
       case 3 where !open.isEmpty:
         let number = open.remove(at: .random(in: open.indices, using: &random))
-        ledger.handedBack(tag(number))
+        ledger.requeued(tag(number))
         outstanding.remove(number)
         handedBack.insert(number)
       case 4:
@@ -112,5 +112,48 @@ import Testing
       default: break
       }
     }
+  }
+
+  /// With as many open, a scan for each end would take minutes.
+  @Test(arguments: ConfirmWindowTests.Order.allCases, [1, 100])
+  func `acknowledges each of 100,000 tasks once, whatever the order of their ends`(
+    order: ConfirmWindowTests.Order, endsPerFlush: Int
+  ) {
+    let count = 100_000
+    var ledger = ledger(opened: UInt64(count))
+    var isAcknowledged = [Bool](repeating: false, count: count + 1)
+    var (isFinished, reached, wrong) = (isAcknowledged, 0, 0)
+    for (index, number) in order.tags(count).enumerated() {
+      if !ledger.finished(tag(number)) { wrong += 1 }
+      isFinished[Int(number)] = true
+      guard index % endsPerFlush == endsPerFlush - 1 else { continue }
+      for ack in ledger.flush() {
+        let last = Int(ack.tag.number)
+        if isAcknowledged[last] || !isFinished[last] { wrong += 1 }
+        isAcknowledged[last] = true
+        guard ack.multiple else { continue }
+        while reached < last {
+          reached += 1
+          if !isFinished[reached] { wrong += 1 }
+          isAcknowledged[reached] = true
+        }
+      }
+    }
+    #expect(wrong == 0)
+    #expect(isAcknowledged.dropFirst().allSatisfy { $0 })
+    #expect(ledger.isSettled(upTo: UInt64(count)) == true)
+  }
+
+  @Test func `keeps memory only for what is open while the first task is running`() {
+    var ledger = AckLedger(session: 7)
+    ledger.opened(tag(1))
+    for number in 2...100_000 as ClosedRange<UInt64> {
+      ledger.opened(tag(number))
+      _ = ledger.finished(tag(number))
+      _ = ledger.flush()
+    }
+    #expect(ledger.isOpen(tag(1)) == true)
+    #expect(ledger.isOpen(tag(2)) == false)
+    #expect(ledger.slots <= 2048)
   }
 }

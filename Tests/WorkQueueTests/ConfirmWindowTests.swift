@@ -28,7 +28,7 @@ import Testing
     let envelopes: [Envelope]
     let answers: [Answer]
 
-    func verdict(_ index: Int) -> Verdict {
+    func reply(_ index: Int) -> BrokerReply {
       switch answers[index] {
       case .ack: .confirmed
       case .nack: .declined(reason: "the queue is full, or cannot take it now")
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test func `each ticket is settled once, with the verdict of its like`() {
+  @Test func `each ticket is settled once, with the reply of its like`() {
     for seed in 1...300 as ClosedRange<UInt64> {
       var random = SeededRandom(seed: seed)
       // Few of everything, so that many are equal in their ids, their bodies, or both.
@@ -56,11 +56,11 @@ import Testing
 
   private func check(_ model: Model, _ random: inout SeededRandom, _ comment: Comment) {
     var window = ConfirmWindow()
-    var verdicts: [Int: Verdict] = [:]
+    var replies: [Int: BrokerReply] = [:]
     var (sent, answered, toldBack) = (0, Set<Int>(), 0)
-    func take(_ settled: [(entry: ConfirmWindow.Entry, verdict: Verdict)]) {
-      for (entry, verdict) in settled {
-        #expect(verdicts.updateValue(verdict, forKey: entry.ticket) == nil, comment)
+    func take(_ settled: [(entry: ConfirmWindow.Entry, reply: BrokerReply)]) {
+      for (entry, reply) in settled {
+        #expect(replies.updateValue(reply, forKey: entry.ticket) == nil, comment)
       }
     }
     while answered.count < model.envelopes.count {
@@ -88,11 +88,11 @@ import Testing
     #expect(window.isEmpty, comment)
     #expect(window.bytes == 0, comment)
     #expect(window.oldest == nil, comment)
-    #expect(verdicts.count == model.envelopes.count, comment)
+    #expect(replies.count == model.envelopes.count, comment)
     for kind in model.envelopes {
       let alike = model.envelopes.indices.filter { model.envelopes[$0] == kind }
-      let expected = alike.map { "\(model.verdict($0))" }.sorted()
-      #expect(alike.map { verdicts[$0].map { "\($0)" } ?? "none" }.sorted() == expected, comment)
+      let expected = alike.map { "\(model.reply($0))" }.sorted()
+      #expect(alike.map { replies[$0].map { "\($0)" } ?? "none" }.sorted() == expected, comment)
     }
   }
 
@@ -105,7 +105,7 @@ import Testing
     changed.message.properties.headers = ["added": .boolean(true)]
     window.returned(returned(changed))
     let settled = window.confirmed(tag: 3, multiple: true, accepted: true)
-    #expect(settled.map(\.verdict) == [.confirmed, .unroutable(reason: "NO_ROUTE"), .confirmed])
+    #expect(settled.map(\.reply) == [.confirmed, .unroutable(reason: "NO_ROUTE"), .confirmed])
   }
 
   @Test func `a confirm of what was never sent, or again, settles nothing`() {
@@ -128,5 +128,79 @@ import Testing
     #expect(left == (2000..<3000).filter { $0 != 2499 })
     #expect(window.isEmpty)
     #expect(window.bytes == 0)
+  }
+
+  // MARK: Many in flight
+
+  private static let many = 100_000
+
+  enum Order: CaseIterable {
+    case ascending, descending, shuffled, alternating
+
+    /// The tags from 1 on, in this order.
+    func tags(_ count: Int) -> [UInt64] {
+      let all = (1...UInt64(count)).map(\.self)
+      var random = SeededRandom(seed: 7)
+      return switch self {
+      case .ascending: all
+      case .descending: all.reversed()
+      case .shuffled: all.shuffled(using: &random)
+      case .alternating: zip(all.prefix(count / 2), all.reversed()).flatMap { [$0, $1] }
+      }
+    }
+  }
+
+  /// With as many in flight, a scan for each confirm would take minutes.
+  @Test(arguments: Order.allCases, [false, true])
+  func `settles each of 100,000 in flight once, whatever the order`(order: Order, hasReturns: Bool) {
+    var window = ConfirmWindow()
+    for ticket in 0..<Self.many {
+      window.sent(envelope("\(ticket)", "x"), ticket: ticket, tag: UInt64(ticket + 1))
+    }
+    let isReturned = { (ticket: Int) in hasReturns && ticket % 3 == 0 }
+    for ticket in 0..<Self.many where isReturned(ticket) {
+      window.returned(returned(envelope("\(ticket)", "x")))
+    }
+    var (wrong, settled) = (0, 0)
+    for tag in order.tags(Self.many) {
+      let ticket = Int(tag) - 1
+      let reply: BrokerReply = isReturned(ticket) ? .unroutable(reason: "NO_ROUTE") : .confirmed
+      let answers = window.confirmed(tag: tag, multiple: false, accepted: true)
+      settled += answers.count
+      wrong += answers.count { $0.entry.ticket != ticket || $0.reply != reply }
+    }
+    #expect(settled == Self.many)
+    #expect(wrong == 0)
+    #expect(window.isEmpty)
+    #expect(window.bytes == 0)
+  }
+
+  @Test func `confirms of several settle all up to their tag, with 100,000 in flight`() {
+    var window = ConfirmWindow()
+    for ticket in 0..<Self.many {
+      window.sent(envelope("\(ticket)", "x"), ticket: ticket, tag: UInt64(ticket + 1))
+    }
+    var settled: [Int] = []
+    for tag in stride(from: UInt64(2), through: UInt64(Self.many), by: 2) {
+      settled += window.confirmed(tag: tag, multiple: true, accepted: true).map(\.entry.ticket)
+    }
+    #expect(settled == Array(0..<Self.many))
+    #expect(window.isEmpty)
+  }
+
+  @Test func `releases what is confirmed while the first confirm is late`() {
+    var window = ConfirmWindow()
+    weak var confirmed: ConfirmWindow.Entry?
+    window.sent(envelope("0", "x"), ticket: 0, tag: 1)
+    for ticket in 1..<Self.many {
+      let tag = UInt64(ticket + 1)
+      window.sent(envelope("\(ticket)", "x"), ticket: ticket, tag: tag)
+      let settled = window.confirmed(tag: tag, multiple: false, accepted: true)
+      if ticket == 1 { confirmed = settled.first?.entry }
+    }
+    #expect(confirmed == nil)
+    #expect(window.count == 1)
+    #expect(window.slots <= 2048)
+    #expect(window.removeAll().map(\.ticket) == [0])
   }
 }

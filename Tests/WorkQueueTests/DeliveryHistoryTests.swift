@@ -95,7 +95,7 @@ import Testing
     #expect(replacements.nextDeadline == .never)
     replacements.add(task(1), recordsStart: true)
     #expect(replacements.nextDeadline < .after(.seconds(6)))
-    #expect(replacements.overdue == [])
+    #expect(replacements.takeOverdue() == [])
     replacements.confirm(task(1).delivery.tag)
     #expect(replacements.confirmed == 1)
     #expect(replacements.isInQueue)

@@ -122,14 +122,14 @@ import Testing
   @Test func `a copy does without the headers that only people read when they are too large`() {
     var failure = record()
     failure.stderr = [65]
-    let copy = Copy(
+    let copy = RetryMessage(
       number: 1, tag: Delivery.Tag(session: 1, number: 1), message: delivery().copy(after: failure),
-      destination: .failedQueue)
+      destination: .failedQueue, queue: "q.failed")
     #expect(copy.message.properties.headers?[TaskHeaders.stderr] == .text("A"))
-    #expect(copy.lighter?.message.properties.headers?[TaskHeaders.stderr] == nil)
-    #expect(copy.lighter?.message.properties.headers?[TaskHeaders.reason] == nil)
-    #expect(copy.lighter?.message.properties.headers?[TaskHeaders.attempts] != nil)
-    #expect(copy.lighter?.message.body == copy.message.body)
-    #expect((copy.lighter?.lighter == nil) == true)
+    #expect(copy.withoutDetails?.message.properties.headers?[TaskHeaders.stderr] == nil)
+    #expect(copy.withoutDetails?.message.properties.headers?[TaskHeaders.reason] == nil)
+    #expect(copy.withoutDetails?.message.properties.headers?[TaskHeaders.attempts] != nil)
+    #expect(copy.withoutDetails?.message.body == copy.message.body)
+    #expect((copy.withoutDetails?.withoutDetails == nil) == true)
   }
 }

@@ -109,21 +109,12 @@ import Testing
 
   @Test func `a failed queue gets no limit of deliveries from 4.0 on, and no such argument before`() {
     func limit(_ version: BrokerVersion?) -> FieldValue? {
-      WaitingQueues.failedQueue("q.failed", on: version).arguments["x-delivery-limit"]
+      Declarations.failedQueue("q.failed", on: version).arguments["x-delivery-limit"]
     }
     #expect(limit(BrokerVersion(3, 10)) == nil)
     #expect(limit(BrokerVersion(3, 13)) == nil)
     #expect(limit(nil) == nil)
     #expect(limit(BrokerVersion(4, 0)) == .int64(-1))
     #expect(limit(BrokerVersion(4, 3)) == .int64(-1))
-  }
-
-  @Test func `a queue is made once for all tasks that were sent before`() {
-    var made = MadeQueues()
-    #expect(made.isMissing("q", at: 0))
-    made.made("q", before: 10)
-    #expect(!made.isMissing("q", at: 9))
-    #expect(made.isMissing("q", at: 10))
-    #expect(made.isMissing("r", at: 9))
   }
 }

@@ -1,86 +1,36 @@
 package import AMQP
 
-/// Sends tasks so that the word "published" can be believed.
+/// Publishes the tasks of a source, and reports the result of each.
 ///
-/// 1. Every task is mandatory and confirmed: a queue has it, and the broker has taken responsibility.
-/// 2. A queue that is missing is made when a task comes back for want of it, and the task is sent again;
-///    so an existing queue is used as it is, whatever its properties, and costs no question.
-/// 3. A broker that does not confirm, or does not read, is given `confirmTimeout` and no more.
-/// 4. After a lost connection, all that was not confirmed is sent again, and so is what the broker does not
-///    take for now, as long as `retryFor` allows. The latter goes over a new connection: RabbitMQ 3.10 refuses
-///    all that comes by a channel whose first task met a quorum queue without a leader, also when it has one.
-/// 5. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
-/// 6. After a signal to stop it waits for the confirms in flight, for `confirmTimeout` at most.
+/// 1. A task is published when the broker has confirmed it: `Sender` says what that takes.
+/// 2. A broker that cannot be reached, or takes nothing, is tried again for `retryFor`.
+/// 3. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
+/// 4. After a signal to stop it waits for the confirms in flight, for `confirmTimeout` at most.
 package struct Publisher: ~Copyable {
-  /// To which broker tasks go, and how sure of it we want to be.
-  package struct Options: Equatable, Sendable {
-    package var addresses: [Address]
-    package var connection: Connection.Options
-    /// Whether a missing queue is made.
-    package var declares = true
-    /// Whether tasks name exchanges of their own, so that one that is missing is that task's fault.
-    package var mixesExchanges = false
-    /// Whether the broker's confirm is waited for.
-    package var confirms = true
-    /// For a task's confirm, counted from when the broker has all of it, and for each question.
-    package var confirmTimeout = Duration.seconds(30)
-    /// How long a broker that is away is tried again.
-    package var retryFor = Duration.zero
-
-    package init(addresses: [Address], connection: Connection.Options) {
-      self.addresses = addresses
-      self.connection = connection
-    }
-  }
-
-  struct Sent {
-    let task: PublishTask
-    /// How often it has come back for want of a queue.
-    let returns: Int
-  }
-
-  let options: Options
-  /// The brokers in the order in which they are tried.
-  var addresses: [Address]
-  /// How many of them have refused in turn since a task was confirmed.
-  var refusals = 0
-  /// Whether tasks were sent without confirms on the present connection: the broker may not have read them.
-  var hasUnreadTasks = false
-  let report: (PublisherEvent) -> Void
-  var pipeline: Pipeline?
-  /// By their tickets on the present pipeline.
-  var onTheirWay: [Int: Sent] = [:]
-  /// To be sent again: the connection was lost over them, or the broker did not take them.
-  var again = Fifo<PublishTask>()
-  /// When they may be.
-  var againTime = Deadline.now
-  /// Whether the broker has declined a task on the present connection and confirmed none since.
-  var isDeclined = false
-  var made = MadeQueues()
-  var waitingQueues = WaitingQueues()
-  var backoff = Backoff()
-  /// Until when a broker that is away, or takes nothing, is tried again.
-  var retryUntil: Deadline?
+  private let options: SenderOptions
+  /// How long a broker is tried again that is unreachable, or takes nothing.
+  private let retryFor: Duration
+  private let report: (SenderEvent) -> Void
+  private var sender: Sender<PublishTask>
+  /// Until when a broker is tried again that is unreachable, or takes nothing.
+  private var retryUntil: Deadline?
   /// Until when confirms are awaited after a signal to stop.
-  var stopUntil: Deadline?
-  var blockedReason: String?
-  var hasGreeted = false
-  var hasDeclined = false
+  private var stopUntil: Deadline?
+  private var hasGreeted = false
+  private var hasDeclined = false
 
-  /// `report` is told of what happens on the way.
-  package init(_ options: Options, report: @escaping (PublisherEvent) -> Void) {
-    self.options = options
-    addresses = options.addresses
-    self.report = report
+  /// `report` is called for what happens on the way.
+  package init(_ options: SenderOptions, retryFor: Duration, report: @escaping (SenderEvent) -> Void) {
+    (self.options, self.retryFor, self.report) = (options, retryFor, report)
+    sender = Sender(options, report: report)
   }
 
   /// How many tasks wait in these queues together; a queue that does not exist has none.
   package mutating func waiting(in queues: [String]) throws(AMQPError) -> Int {
     while true {
       do throws(AMQPError) {
-        try connect()
         var count = 0
-        for queue in queues { count += Int(try pipeline?.status(ofQueue: queue)?.waiting ?? 0) }
+        for queue in queues { count += Int(try sender.status(ofQueue: queue)?.waiting ?? 0) }
         return count
       } catch {
         try retry(after: error)
@@ -88,9 +38,9 @@ package struct Publisher: ~Copyable {
     }
   }
 
-  /// Publishes all that the source has, and tells it what became of each task.
+  /// Publishes all that the source has, and reports the result of each task to it.
   ///
-  /// - Throws: what ended it before the source did. The tasks that were on their way have failed by then.
+  /// - Throws: what ended it before the source did. The tasks that were unconfirmed have failed by then.
   package mutating func publish(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) {
     while true {
       do throws(AMQPError) {
@@ -99,120 +49,145 @@ package struct Publisher: ~Copyable {
         do throws(AMQPError) {
           try retry(after: error)
         } catch {
-          giveUp(on: &source, error)
+          let failure = PublishFailure(.connection(error.kind), error.detail)
+          for task in sender.abandon() { source.settled(task, .failed(failure)) }
           throw error
         }
       }
     }
   }
 
-  /// Says good-bye, when there is a connection.
+  /// Closes the connection, if there is one.
   package consuming func close() {
-    disconnect()
+    sender.disconnect()
   }
 
   // MARK: The loop
 
-  /// Takes one turn: sends what may be sent, hears what there is to hear, and waits for more of either.
+  /// Takes one turn: sends what may be sent, reads what has arrived, and waits for more of either.
   ///
   /// - Returns: whether everything is done.
   private mutating func serve(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
-    if isDeclined && !isPaused { disconnect() }
-    try connect()
-    let supply = try fill(&source)
-    while let notice = try pipeline?.next(within: .zero) { try handle(notice, &source) }
+    try sender.connect()
+    let item = try fill(&source)
+    while let (parcel, reply) = try sender.next() { settle(parcel, reply, &source) }
     greet()
-    if supply == .end && onTheirWay.isEmpty && again.isEmpty && pipeline?.hasUnsent == false {
+    if item == .end && sender.isIdle {
       if options.confirms { return true }
-      return try isRead(&source)
+      return try sender.isRead()
     }
-    if supply == nil && pipeline?.hasRoom == true && !isPaused { return false }
-    var due = min(try stopDue(), pipeline?.serviceInterval.map { Deadline.after($0) } ?? .never)
-    if isPaused && !againTime.hasPassed { due = min(due, againTime) }
-    if let since = pipeline?.waitingSince {
-      let limit = since + options.confirmTimeout
-      guard !limit.hasPassed else { throw timedOut }
-      due = min(due, limit)
-    }
-    wait(for: supply, until: due)
+    if item == nil && sender.hasRoom { return false }
+    let deadline = min(try stopDeadline(), sender.nextDeadline)
+    let socket = sender.descriptor ?? -1
+    var readable = [socket]
+    if case .wait(let input) = item { readable.append(input) }
+    if Signals.stop == nil { readable.append(Interruption.attempt) }
+    EventLoop.wait(for: readable, writable: sender.waitsForWriting ? socket : -1, until: deadline)
     return false
   }
 
-  /// Whether nothing may be sent now: the broker has declined a task, which is sent again later and before others.
-  var isPaused: Bool {
-    !again.isEmpty && (!againTime.hasPassed || isDeclined && !onTheirWay.isEmpty)
-  }
-
-  /// Puts tasks on their way while there is room.
+  /// Sends tasks while there is room.
   ///
-  /// - Returns: why no more went: what the source says, or nil when the window is full, or nothing may go now.
-  private mutating func fill(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Supply? {
-    while pipeline?.hasRoom == true {
-      guard !isPaused else { return nil }
-      if let task = again.popFirst() {
-        try send(task, &source)
-        continue
-      }
-      let supply = source.next()
-      guard case .task(let task) = supply else { return supply }
-      try send(task, &source)
+  /// - Returns: why no more went: what the source says, or nil when the window is full, or nothing may be sent now.
+  private mutating func fill(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> SourceItem? {
+    try sender.flush()
+    while sender.hasRoom {
+      let item = source.next()
+      guard case .task(let task) = item else { return item }
+      try sender.send(task)
     }
     return nil
   }
 
-  private mutating func wait(for supply: Supply?, until due: Deadline) {
-    let socket = pipeline?.descriptor ?? -1
-    var readable = [socket]
-    if case .wait(let input) = supply { readable += [input, Interruption.attempt] }
-    EventLoop.wait(for: readable, writable: pipeline?.hasUnsent == true ? socket : -1, until: due)
-  }
-
-  mutating func handle(_ notice: Pipeline.Notice, _ source: inout some TaskSource & ~Copyable)
-    throws(AMQPError)
-  {
-    switch notice {
-    case .settled(let ticket, let verdict):
-      switch verdict {
-      case .declined, .unroutable: break  // No progress: its queue may be out of reach for long.
-      case .confirmed, .refused:
-        retryUntil = nil
-        refusals = 0
-        isDeclined = false
-        backoff.reset()
-      }
-      if let sent = onTheirWay.removeValue(forKey: ticket) {
-        try settle(sent, ticket, verdict, &source)
-      }
-    case .returned(let envelope, let reason): try handBack(envelope, reason)
-    case .blocked(let reason):
-      blockedReason = reason
-      report(.blocked(reason: reason, patience: options.confirmTimeout))
-    case .unblocked:
-      blockedReason = nil
-      report(.unblocked)
+  private mutating func settle(
+    _ parcel: Sender<PublishTask>.Parcel, _ reply: BrokerReply,
+    _ source: inout some TaskSource & ~Copyable
+  ) {
+    let task = parcel.item
+    func fail(_ kind: PublishFailure.Kind, _ reason: String) {
+      source.settled(task, .failed(PublishFailure(kind, reason)))
+    }
+    switch reply {
+    case .confirmed:
+      retryUntil = nil
+      source.settled(task, .published)
+    case .refused(let reason):
+      retryUntil = nil
+      fail(.refused, reason)
+    case .unroutable(let reason): fail(.refused, "unroutable: \(reason)")
+    case .missing(let reason): fail(.noQueue, reason)
+    case .declined(let reason):
+      if retries(parcel, reply, reason) || sender.looksUpQueue(of: parcel, before: reply) { return }
+      fail(.refused, reason)
     }
   }
 
+  /// Has a task sent again later that the broker has declined.
+  ///
+  /// - Returns: false when the time for that is over, or was not asked for.
+  private mutating func retries(
+    _ parcel: Sender<PublishTask>.Parcel, _ reply: BrokerReply, _ reason: String
+  ) -> Bool {
+    guard let until = retryEnd() else { return false }
+    sender.sendLater(parcel, after: reply, by: until)
+    if !hasDeclined { report(.declined(reason: reason, timeout: retryFor)) }
+    hasDeclined = true
+    return true
+  }
+
   private mutating func greet() {
-    let broker = pipeline?.broker ?? ""
+    let broker = sender.broker
     guard !hasGreeted && !broker.isEmpty else { return }
     hasGreeted = true
-    if let address = pipeline?.address { report(.connected(broker: broker, address: address)) }
+    if let address = sender.address { report(.connected(broker: broker, address: address)) }
+  }
+
+  // MARK: Errors and signals
+
+  /// Until when a broker is tried again; nil when that is over, or was not asked for.
+  private mutating func retryEnd() -> Deadline? {
+    guard retryFor > .zero else { return nil }
+    let until = retryUntil ?? .after(retryFor)
+    retryUntil = until
+    return until.hasPassed ? nil : until
+  }
+
+  /// Waits for the next attempt, if there is to be one.
+  ///
+  /// - Throws: the error, when there is none.
+  private mutating func retry(after error: AMQPError) throws(AMQPError) {
+    // Without confirms nobody knows which tasks would have to be sent again.
+    guard !sender.hasUnreadMessages, Signals.stop == nil else { throw error }
+    let unconfirmed = sender.unconfirmed
+    var delay = Duration.zero
+    if !sender.lose(error) {
+      guard error.isTransient, let until = retryEnd() else { throw error }
+      delay = sender.scheduleRetry(by: until)
+    }
+    report(.lost(error, unconfirmed: unconfirmed, retry: delay))
+    EventLoop.wait(for: [Interruption.attempt], until: .after(delay))
+  }
+
+  /// When to look again whether a stop has taken too long.
+  ///
+  /// - Throws: `interrupted` when it has, when a second signal ends it, or when nothing is in flight.
+  private mutating func stopDeadline() throws(AMQPError) -> Deadline {
+    guard let signal = Signals.stop else { return .never }
+    let until = stopUntil ?? .after(options.confirmTimeout)
+    stopUntil = until
+    let isWaiting = sender.unconfirmed > 0 || sender.isOpen && !sender.isPaused
+    guard !until.hasPassed, !Interruption.hasEndedRequests, isWaiting else {
+      throw Self.stopped(by: signal)
+    }
+    return min(until, .after(.milliseconds(100)))
+  }
+
+  /// Why tasks are not published after a signal to stop.
+  package static func stopped(by signal: Int32) -> AMQPError {
+    AMQPError(.interrupted, "publish", "stopped by \(Signals.name(of: signal))")
   }
 }
 
-/// What a publisher has to say on its way.
-package enum PublisherEvent: Equatable, Sendable {
-  case connected(broker: String, address: Address)
-  /// A task came back because there is no such queue.
-  case declaring(queue: String)
-  case waitingQueue(WaitingQueueEvent)
-  /// The broker takes nothing in for now; we wait for `patience` at the most.
-  case blocked(reason: String, patience: Duration)
-  case unblocked
-  /// For the first time the broker did not take a task; it is tried again for `patience` after the last that
-  /// it took.
-  case declined(reason: String, patience: Duration)
-  /// The connection failed; the next attempt comes in `retry`, at once with another broker when that is zero.
-  case lost(AMQPError, onTheirWay: Int, retry: Duration)
+extension PublishTask: Outgoing {
+  var route: Route { envelope.delay.map { .delay($0) } ?? .direct }
 }

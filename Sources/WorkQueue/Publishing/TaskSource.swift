@@ -1,14 +1,14 @@
 package import AMQP
 
-/// Where a publisher's tasks come from, and who is told what became of them.
+/// Where a publisher's tasks come from, and where their results are reported.
 package protocol TaskSource: ~Copyable {
   /// The next task, as far as there is one without waiting.
-  mutating func next() -> Supply
-  /// What became of a task; each one's fate is told exactly once.
-  mutating func settled(_ task: PublishTask, _ fate: Fate)
+  mutating func next() -> SourceItem
+  /// Reports the result of a task, exactly once for each.
+  mutating func settled(_ task: PublishTask, _ result: PublishResult)
 }
 
-/// A task on its way into a queue; an object, because it goes through many hands.
+/// A task to be published; an object, because it is passed on many times.
 package final class PublishTask: Equatable, Sendable {
   /// The source's own number for it.
   package let number: Int
@@ -25,15 +25,15 @@ package final class PublishTask: Equatable, Sendable {
 }
 
 /// What a source has at the moment.
-package enum Supply: Equatable, Sendable {
+package enum SourceItem: Equatable, Sendable {
   case task(PublishTask)
   /// None yet: this descriptor becomes readable when there may be one.
   case wait(descriptor: Int32)
   case end
 }
 
-/// What has become of a task.
-package enum Fate: Equatable, Sendable {
+/// The result of publishing a task.
+package enum PublishResult: Equatable, Sendable {
   /// A queue has it.
   case published
   case failed(PublishFailure)
@@ -42,9 +42,9 @@ package enum Fate: Equatable, Sendable {
 /// Why a task was not published, or is not known to be.
 package struct PublishFailure: Error, Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
-    /// No queue would take it, it is too large, or the broker refused it for what it is.
+    /// It is unroutable or too large, or the broker refused it for what it is.
     case refused
-    /// Its queue does not exist, and was not to be made.
+    /// Its queue does not exist, and was not to be created.
     case noQueue
     /// The connection failed in this way before its confirm came.
     case connection(AMQPError.Kind)

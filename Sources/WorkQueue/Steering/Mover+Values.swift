@@ -15,8 +15,8 @@ extension Mover {
     package var ids: Set<String> = []
     /// Whether a task remembers how often it was tried.
     package var keepsAttempts = false
-    /// How long the broker may leave us without an answer.
-    package var patience = Duration.seconds(30)
+    /// How long the broker may take to answer.
+    package var timeout = Duration.seconds(30)
 
     package init(addresses: [Address], connection: Connection.Options, source: String, target: String) {
       self.addresses = addresses
@@ -78,8 +78,8 @@ extension Mover {
 /// What happens during a move.
 package enum MoverEvent: Equatable, Sendable {
   case moved(Int, of: Int)
-  /// The broker blocks publishers; the move waits for `patience` at most.
-  case blocked(reason: String, patience: Duration)
+  /// The broker blocks publishers; the move waits for `timeout` at most.
+  case blocked(reason: String, timeout: Duration)
   case unblocked
   /// A signal came; this number of copies is unconfirmed.
   case stopping(unconfirmed: Int)

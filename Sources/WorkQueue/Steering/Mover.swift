@@ -14,7 +14,7 @@ package struct Mover: ~Copyable {
   private let options: Options
   private let report: (MoverEvent) -> Void
   private var source: Connection
-  private var pipeline: Pipeline
+  private var sender: Sender<MovedTask>
   private var scan: QueueScan
   private var ledger: AckLedger
   /// How many tasks wait in the source at the start, which is as far as it looks.
@@ -23,14 +23,12 @@ package struct Mover: ~Copyable {
   private let replaces: Bool
   private let version: BrokerVersion?
   private var progress = Progress()
-  /// The deliveries whose copies are in flight, by the copies' tickets.
-  private var inFlight: [Int: Delivery.Tag] = [:]
-  /// The same for tasks that are left, and replaced by copies at the end of the source.
-  private var replacing: [Int: Delivery.Tag] = [:]
+  /// How many copies for the target are in flight.
+  private var inFlight = 0
   private var stopSignal: Int32?
   private var refusal: String?
   /// When the source must be read, for its heartbeats, although the target takes no more.
-  private var nextCare = Deadline.now
+  private var nextService = Deadline.now
 
   private struct Progress {
     var seen = 0
@@ -54,18 +52,25 @@ package struct Mover: ~Copyable {
     try Connection.withFirst(of: options.addresses, options.connection) { connection throws(AMQPError) in
       var source = connection
       guard try source.status(ofQueue: options.source) != nil else { throw missingSource(options) }
-      let replaces = try source.mustReplaceReturnedTasks(ofQueue: options.source, isFailedQueue: false)
+      let replaces = try source.mustReplaceReturnedTasks(
+        ofQueue: options.source, isFailedQueue: false)
+      guard try source.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
       // A refusal has closed the channel; the ledger needs the session in which the tasks come.
       guard let found = try source.knownStatus(ofQueue: options.source, within: options.connection.rpcTimeout)
       else { throw missingSource(options) }
-      var pipeline = try Pipeline(firstOf: options.addresses, options.connection)
-      guard try pipeline.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
-      return Mover(options, source, pipeline, waiting: Int(found.waiting), replaces: replaces, report)
+      let sender = Sender<MovedTask>(options.sender) { event in
+        switch event {
+        case .blocked(let reason, let timeout): report(.blocked(reason: reason, timeout: timeout))
+        case .unblocked: report(.unblocked)
+        case .connected, .declaring, .waitingQueue, .declined, .lost: break  // a publisher's
+        }
+      }
+      return Mover(options, source, sender, waiting: Int(found.waiting), replaces: replaces, report)
     }
   }
 
   private init(
-    _ options: Options, _ source: consuming Connection, _ pipeline: consuming Pipeline, waiting: Int,
+    _ options: Options, _ source: consuming Connection, _ sender: consuming Sender<MovedTask>, waiting: Int,
     replaces: Bool, _ report: @escaping (MoverEvent) -> Void
   ) {
     self.options = options
@@ -79,13 +84,13 @@ package struct Mover: ~Copyable {
     scan = QueueScan(
       queue: options.source, waiting: waiting, limit: limit, on: version, options.connection)
     self.source = source
-    self.pipeline = pipeline
+    self.sender = sender
   }
 
   package var address: Address { source.address }
   package var balance: Balance {
     Balance(
-      moved: progress.moved, left: progress.left, uncertain: inFlight.count,
+      moved: progress.moved, left: progress.left, uncertain: inFlight,
       countsDeliveries: progress.countsDeliveries && progress.returned > progress.replaced,
       replaced: progress.replaced)
   }
@@ -109,31 +114,32 @@ package struct Mover: ~Copyable {
     while true {
       let isReading = mayRead
       let isDrained = try isReading ? takeTasks() : true
-      try takeVerdicts()
+      try sender.connect()
+      try sender.flush()
+      while let (parcel, reply) = try sender.next() { settle(parcel.item, reply) }
       for ack in ledger.flush() { try source.acknowledge(ack.tag, multiple: ack.multiple) }
       source.sendUnsent()
-      if progress.isAtEnd && inFlight.isEmpty && replacing.isEmpty {
+      if progress.isAtEnd && sender.pending == 0 {
         try scan.release(&source, acknowledged: progress.moved + progress.replaced)
         if let stopSignal { return .stopped(signal: stopSignal) }
         return refusal.map { .refused(reason: $0) } ?? .complete
       }
-      try checkTimeout()
       EventLoop.wait(
-        for: [mayRead ? source.descriptor : -1, pipeline.descriptor, signals.descriptor],
-        writable: pipeline.hasUnsent ? pipeline.descriptor : -1,
-        until: isDrained && isReading == mayRead ? wakeUp() : .now)
+        for: [mayRead ? source.descriptor : -1, sender.descriptor ?? -1, signals.descriptor],
+        writable: sender.waitsForWriting ? sender.descriptor ?? -1 : -1,
+        until: isDrained && isReading == mayRead ? nextDeadline : .now)
       for signal in signals.receive() {
         if stopSignal != nil { return .killed(signal: signal) }
         stopSignal = signal
-        report(.stopping(unconfirmed: inFlight.count))
+        report(.stopping(unconfirmed: inFlight))
       }
     }
   }
 
   /// Closes both connections; what was taken and not settled goes back to the source.
   package consuming func close() {
-    source.close(within: min(options.patience, .seconds(5)))
-    pipeline.close()
+    source.close(within: min(options.timeout, .seconds(5)))
+    sender.disconnect()
   }
 
   // MARK: The source
@@ -145,19 +151,21 @@ package struct Mover: ~Copyable {
 
   /// Whether the source is read: the broker waits with more while it is not.
   private var mayRead: Bool {
-    mutating get { !progress.isAtEnd && (pipeline.hasRoom || !wantsMore || nextCare.hasPassed) }
+    mutating get {
+      !progress.isAtEnd && (sender.hasRoom || !wantsMore || nextService.hasPassed)
+    }
   }
 
   /// Receives tasks, as many as one turn has room for.
   ///
   /// - Returns: whether there are no more for now.
   private mutating func takeTasks() throws(AMQPError) -> Bool {
-    nextCare = source.serviceInterval.map { .after($0) } ?? .never
-    let isForced = !pipeline.hasRoom
+    nextService = source.serviceInterval.map { .after($0) } ?? .never
+    let isForced = !sender.hasRoom
     var turn = Self.largestTurn
     while turn.tasks > 0 && turn.bytes > 0 {
       if !wantsMore { scan.finish() }
-      guard isForced || pipeline.hasRoom || !wantsMore else { return true }
+      guard isForced || sender.hasRoom || !wantsMore else { return true }
       switch try scan.next(&source, within: .zero) {
       case .task(let task):
         turn.tasks -= 1
@@ -185,65 +193,68 @@ package struct Mover: ~Copyable {
       progress.returned += 1
       guard replaces, Replacer.mustReplace(task, on: version) else { return scan.leave(task.tag) }
       let copy = task.replacement(in: options.source, starts: task.history.starts)
-      replacing[try pipeline.send(Envelope(copy, routingKey: options.source))] = task.tag
-      return
+      return try sender.send(MovedTask(task.tag, copy, to: options.source, isReplacement: true))
     }
     let copy = task.message.moved(keepsAttempts: options.keepsAttempts)
-    let ticket = try pipeline.send(Envelope(copy, routingKey: options.target))
-    inFlight[ticket] = task.tag
+    try sender.send(MovedTask(task.tag, copy, to: options.target))
+    inFlight += 1
     progress.matched += 1
   }
 
   // MARK: The target
 
-  private mutating func takeVerdicts() throws(AMQPError) {
-    while let notice = try pipeline.next(within: .zero) {
-      switch notice {
-      case .settled(let ticket, let verdict): settle(ticket, verdict)
-      case .blocked(let reason): report(.blocked(reason: reason, patience: options.patience))
-      case .unblocked: report(.unblocked)
-      case .returned: break  // only without confirms
-      }
-    }
-  }
-
-  private mutating func settle(_ ticket: Int, _ verdict: Verdict) {
-    if let tag = replacing.removeValue(forKey: ticket) {
-      guard case .confirmed = verdict else { return scan.leave(tag) }
-      _ = ledger.finished(tag)
+  private mutating func settle(_ task: MovedTask, _ reply: BrokerReply) {
+    if task.isReplacement {
+      guard case .confirmed = reply else { return scan.leave(task.tag) }
+      _ = ledger.finished(task.tag)
       scan.hasCopies = true
       progress.replaced += 1
       return
     }
-    guard let tag = inFlight.removeValue(forKey: ticket) else { return }
-    switch verdict {
+    inFlight -= 1
+    switch reply {
     case .confirmed:
-      _ = ledger.finished(tag)
+      _ = ledger.finished(task.tag)
       progress.moved += 1
       report(.moved(progress.moved, of: goal))
-    case .unroutable(let reason), .refused(let reason), .declined(let reason):
+    case .unroutable(let reason), .refused(let reason), .declined(let reason), .missing(let reason):
       refusal = refusal ?? reason
       progress.left += 1
       progress.returned += 1
-      scan.leave(tag)
+      scan.leave(task.tag)
     }
   }
 
   // MARK: Waiting
 
-  private mutating func checkTimeout() throws(AMQPError) {
-    if let since = pipeline.waitingSince, (since + options.patience).hasPassed {
-      throw AMQPError(
-        .timedOut, "move to queue '\(options.target)'", "the broker has not confirmed the tasks in time")
+  private var nextDeadline: Deadline {
+    mutating get {
+      let deadline = min(sender.nextDeadline, mayRead ? scan.wakeUp : nextService)
+      return min(deadline, source.serviceInterval.map { .after($0) } ?? .never)
     }
   }
+}
 
-  private mutating func wakeUp() -> Deadline {
-    var moment = pipeline.waitingSince.map { $0 + options.patience } ?? .never
-    moment = min(moment, mayRead ? scan.wakeUp : nextCare)
-    for interval in [source.serviceInterval, pipeline.serviceInterval] {
-      if let interval { moment = min(moment, .after(interval)) }
-    }
-    return moment
+/// A task's copy in another queue, or at the end of its own.
+private struct MovedTask: Outgoing {
+  /// The original's.
+  let tag: Delivery.Tag
+  let envelope: Envelope
+  /// Whether the task is left in its queue, and returned too often.
+  let isReplacement: Bool
+  var route: Route { .direct }
+
+  init(_ tag: Delivery.Tag, _ copy: Message, to queue: String, isReplacement: Bool = false) {
+    (self.tag, self.isReplacement) = (tag, isReplacement)
+    envelope = Envelope(copy, routingKey: queue)
+  }
+}
+
+extension Mover.Options {
+  fileprivate var sender: SenderOptions {
+    var sender = SenderOptions(addresses, connection)
+    sender.operation = "move to queue '\(target)'"
+    sender.confirmTimeout = timeout
+    return sender
   }
 }

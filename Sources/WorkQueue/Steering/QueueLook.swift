@@ -144,7 +144,7 @@ extension Connection {
       return false
     }
     do throws(AMQPError) {
-      _ = try declare(WaitingQueues.failedQueue(queue, on: version))
+      _ = try declare(Declarations.failedQueue(queue, on: version))
       return false
     } catch  where error.kind == .preconditionFailed || error.kind == .accessRefused {
       return true

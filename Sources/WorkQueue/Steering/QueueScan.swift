@@ -132,8 +132,9 @@ struct QueueScan: ~Copyable {
         question = nil
         if isEnd { return .end }
       case .cancelled:
-        throw AMQPError(.notFound, "get tasks of queue '\(queue)'", "the queue was deleted meanwhile")
-      case .confirmed, .returned, .counted, .channelClosed, .blocked, .unblocked: break
+        throw AMQPError(
+          .notFound, "get tasks of queue '\(queue)'", "the queue was deleted meanwhile")
+      case .confirmed, .returned, .channelClosed, .blocked, .unblocked, .declared, .consuming: break
       case nil:
         if isStopped && question == nil { return .end }
         if wakeUp.hasPassed {

@@ -34,27 +34,35 @@ package enum Replacer {
   ) throws(AMQPError) -> (tags: Set<Delivery.Tag>, refusal: String?) {
     var (confirmed, refusal): (Set<Delivery.Tag>, String?) = ([], nil)
     do throws(AMQPError) {
-      var pipeline = try Pipeline(firstOf: addresses, options)
+      var sender = Sender<Replacement>(SenderOptions(addresses, options)) { _ in }
       for task in tasks {
         let copy = task.replacement(in: queue, starts: task.history.starts)
-        let ticket = try pipeline.send(Envelope(copy, routingKey: queue))
-        while true {
-          guard let notice = try pipeline.next(within: options.rpcTimeout) else {
-            throw AMQPError(.timedOut, "publish", "the broker has not confirmed the task in time")
-          }
-          guard case .settled(ticket, let verdict) = notice else { continue }
-          switch verdict {
-          case .confirmed: confirmed.insert(task.tag)
-          case .unroutable(let reason), .refused(let reason), .declined(let reason): refusal = reason
-          }
-          break
+        sender.add(Replacement(tag: task.tag, envelope: Envelope(copy, routingKey: queue)))
+      }
+      while sender.pending > 0 {
+        try sender.flush()
+        guard let (parcel, reply) = try sender.next() else {
+          try sender.wait()
+          continue
+        }
+        switch reply {
+        case .confirmed: confirmed.insert(parcel.item.tag)
+        case .unroutable(let reason), .refused(let reason), .declined(let reason), .missing(let reason):
+          refusal = reason
         }
       }
-      pipeline.close()
+      sender.disconnect()
     } catch {
       refusal = error.detail
     }
     for tag in confirmed { try connection.acknowledge(tag) }
     return (confirmed, refusal)
   }
+}
+
+/// A task's copy for the end of its queue.
+private struct Replacement: Outgoing {
+  let tag: Delivery.Tag
+  let envelope: Envelope
+  var route: Route { .direct }
 }

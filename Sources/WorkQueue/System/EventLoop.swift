@@ -31,6 +31,21 @@ struct EventLoop {
 
   func isReady(_ descriptor: Int32) -> Bool { ready.contains(descriptor) }
 
+  /// Waits for a connection that is being opened.
+  ///
+  /// - Throws: `interrupted`.
+  static func wait(
+    for descriptor: Int32?, writing: Bool, until deadline: Deadline, _ operation: String
+  ) throws(AMQPError) {
+    var loop = EventLoop()
+    loop.watch(descriptor, forWriting: writing)
+    loop.watch(Interruption.attempt)
+    loop.wait(until: deadline)
+    guard !loop.isReady(Interruption.attempt) else {
+      throw AMQPError(.interrupted, operation, "a signal arrived")
+    }
+  }
+
   /// Waits until one of the descriptors can be read, `writable` can be written or `deadline` comes; a negative
   /// descriptor is none.
   static func wait(for descriptors: [Int32] = [], writable: Int32 = -1, until deadline: Deadline) {

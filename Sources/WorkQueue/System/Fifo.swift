@@ -14,6 +14,7 @@ struct Fifo<Element> {
   /// The number of elements.
   var count: Int { elements.count - head }
   var isEmpty: Bool { count == 0 }
+  var first: Element? { head < elements.count ? elements[head] : nil }
 
   /// Adds an element at the end.
   mutating func append(_ element: Element) {

@@ -10,112 +10,79 @@ struct AckLedger {
     let multiple: Bool
   }
 
-  private enum State {
-    case open
-    case finished
-    /// The broker has been told.
-    case settled
-  }
-
   let session: Int
-  /// The states of the deliveries from the one with the tag number `first` on.
-  private var states: [State] = []
-  private var first: UInt64 = 1
-  /// When each of them came.
-  private var received: [Deadline] = []
-  /// Finished and not yet told to the broker, in the order in which they finished.
+  /// When the deliveries arrived that are neither finished nor requeued.
+  private var open = TagWindow<Deadline>()
+  /// Finished and not yet acknowledged, in the order in which they finished.
   private var unflushed: [UInt64] = []
+  /// The number of the newest delivery.
+  private(set) var last: UInt64 = 0
 
-  /// How many results the broker is to be told of.
+  /// How many results are not acknowledged.
   var unflushedCount: Int { unflushed.count }
+
+  /// For how many deliveries there is memory.
+  var slots: Int { open.slotCount }
 
   init(session: Int) {
     self.session = session
   }
 
-  /// A delivery has come; tag numbers count up from 1 in each session.
+  /// A delivery has arrived; tag numbers count up from 1 in each session.
   mutating func opened(_ tag: Delivery.Tag) {
     guard tag.session == session else { return }
-    states.append(.open)
-    received.append(.now)
+    open.append(.now, tag: tag.number)
+    last = tag.number
   }
 
   /// Whether the broker still waits for what becomes of this delivery.
   func isOpen(_ tag: Delivery.Tag) -> Bool {
-    guard tag.session == session, let index = index(of: tag) else { return false }
-    return states[index] == .open
+    tag.session == session && open.contains(tag.number)
   }
 
-  /// The number of the newest delivery.
-  var last: UInt64 { first + UInt64(states.count) - 1 }
-
-  /// Whether nothing up to the delivery of this number is open, or finished without the broker's knowledge.
+  /// Whether nothing up to the delivery of this number is open, or finished and not acknowledged.
   func isSettled(upTo last: UInt64) -> Bool {
-    guard last >= first else { return true }
-    return states.prefix(Int(last - first) + 1).allSatisfy { $0 == .settled }
+    open.first.map { $0.tag > last } ?? true && unflushed.allSatisfy { $0 > last }
   }
 
-  /// Takes the open deliveries up to that number for void that came at `moment` or before: the broker has
+  /// Takes the open deliveries up to that number for stale that arrived at `moment` or before: the broker has
   /// redelivered them.
   ///
   /// - Returns: how many there were.
   mutating func expire(receivedBy moment: Deadline, upTo last: UInt64) -> Int {
     var count = 0
-    for index in states.indices where states[index] == .open && received[index] <= moment {
-      guard first + UInt64(index) <= last else { break }
-      states[index] = .settled
-      count += 1
-    }
+    while let (_, received) = open.first, received <= moment, open.popFirst(upTo: last) != nil { count += 1 }
     return count
   }
 
   /// A task is done; its acknowledgement is due at the next `flush()`.
   ///
-  /// - Returns: whether the broker still waits for it: a delivery of an earlier session is void.
+  /// - Returns: whether the broker still waits for it: a delivery of an earlier session is stale.
   mutating func finished(_ tag: Delivery.Tag) -> Bool {
-    guard set(tag, .finished) else { return false }
+    guard tag.session == session, open.remove(tag.number) != nil else { return false }
     unflushed.append(tag.number)
     return true
   }
 
-  /// A task was given back.
-  mutating func handedBack(_ tag: Delivery.Tag) {
-    _ = set(tag, .settled)
+  /// A task was requeued or rejected.
+  mutating func requeued(_ tag: Delivery.Tag) {
+    if tag.session == session { _ = open.remove(tag.number) }
   }
 
-  /// The acknowledgements that tell the broker of all that has finished: as few as can be.
+  /// The acknowledgements of all that has finished: as few as can be.
   mutating func flush() -> [Acknowledgement] {
     guard !unflushed.isEmpty else { return [] }
     defer { unflushed.removeAll(keepingCapacity: true) }
-    let prefix = states.firstIndex { $0 == .open } ?? states.count
-    let covered = first + UInt64(prefix)  // the first tag number that "all up to" does not reach
+    // "All up to" a tag must not reach this one.
+    let firstOpen = open.first?.tag ?? .max
     var acks: [Acknowledgement] = []
-    let together = unflushed.filter { $0 < covered }
-    if let last = together.max() {
-      acks.append(acknowledgement(last, multiple: together.count > 1))
-    }
-    for number in unflushed where number >= covered {
-      acks.append(acknowledgement(number, multiple: false))
-      states[Int(number - first)] = .settled
-    }
-    states.removeFirst(prefix)
-    received.removeFirst(prefix)
-    first = covered
+    let together = unflushed.filter { $0 < firstOpen }
+    if let last = together.max() { acks.append(acknowledgement(last, multiple: together.count > 1)) }
+    for number in unflushed where number > firstOpen { acks.append(acknowledgement(number, multiple: false)) }
     return acks
   }
 
   private func acknowledgement(_ number: UInt64, multiple: Bool) -> Acknowledgement {
     Acknowledgement(tag: Delivery.Tag(session: session, number: number), multiple: multiple)
-  }
-
-  private mutating func set(_ tag: Delivery.Tag, _ state: State) -> Bool {
-    guard isOpen(tag), let index = index(of: tag) else { return false }
-    states[index] = state
-    return true
-  }
-
-  private func index(of tag: Delivery.Tag) -> Int? {
-    guard tag.number >= first, tag.number - first < UInt64(states.count) else { return nil }
-    return Int(tag.number - first)
   }
 }

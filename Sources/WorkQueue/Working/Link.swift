@@ -7,6 +7,8 @@ struct Link: ~Copyable {
   private var options: Worker.Options { context.options }
   private var report: (WorkerEvent) -> Void { context.report }
   private var subscription: Subscription?
+  /// The next one, while that is being opened.
+  private var attempt: SubscriptionAttempt?
   private var backoff = Backoff()
   private var nextAttempt = Deadline.never
   /// When the broker will have been away for too long.
@@ -27,7 +29,8 @@ struct Link: ~Copyable {
   /// - Throws: why it cannot be connected.
   mutating func connectFirst(until end: Deadline) throws(AMQPError) {
     do throws(AMQPError) {
-      let first = try Subscription.open(context)
+      var attempt = SubscriptionAttempt(context)
+      let first = try attempt.finish()
       report(.waiting(broker: first.broker, address: first.address))
       warn(of: first)
       subscription = first
@@ -55,12 +58,25 @@ struct Link: ~Copyable {
     report(.timeoutTooShort(broker: broker, needed: needed, usual: ConsumerTimeout.usual))
   }
 
-  /// Connects again when it is time to.
+  /// Connects again when it is time to, as far as possible without blocking.
   ///
   /// - Returns: whether it has.
   mutating func reconnectIfDue() throws(AMQPError) -> Bool {
-    guard subscription == nil, nextAttempt.hasPassed else { return false }
-    let new = try Subscription.open(context, asksForTimeout: !timeLimit.isRefused)
+    guard subscription == nil else { return false }
+    if attempt == nil {
+      guard nextAttempt.hasPassed else { return false }
+      attempt = SubscriptionAttempt(context, asksForTimeout: !timeLimit.isRefused)
+    }
+    let new: Subscription
+    do throws(AMQPError) {
+      guard let next = try attempt?.advance() else { return false }
+      new = next
+    } catch {
+      attempt = nil
+      throw error
+    }
+    attempt = nil
+    mayHoldEvents = true
     report(.reconnected(broker: new.broker, address: new.address))
     if new.knowsTimeouts { timeLimit.asked(for: new.askedTimeout) }
     subscription = new
@@ -125,15 +141,19 @@ struct Link: ~Copyable {
   var address: Address? { subscription?.address }
 
   /// When something is due, if nothing happens before; with `isStopping`, no other connection is needed.
-  func nextDeadline(isStopping: Bool) -> Deadline {
+  mutating func nextDeadline(isStopping: Bool) -> Deadline {
+    if let deadline = attempt?.nextDeadline { return deadline }
     guard let subscription else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
     return subscription.serviceInterval.map { .after($0) } ?? .never
   }
 
   /// Watches the socket, for input only where it is wanted.
-  func watch(on loop: inout EventLoop, forReading: Bool) {
+  mutating func watch(on loop: inout EventLoop, forReading: Bool) {
+    if let descriptor = attempt?.descriptor {
+      loop.watch(descriptor, forWriting: attempt?.waitsForWriting == true)
+    }
     guard let subscription else { return }
-    loop.watch(subscription.descriptor, forReading: forReading, forWriting: subscription.hasUnsent)
+    loop.watch(subscription.descriptor, forReading: forReading, forWriting: subscription.waitsForWriting)
   }
 
   // MARK: Events
@@ -189,6 +209,7 @@ struct Link: ~Copyable {
   }
 
   mutating func stopConsuming() throws(AMQPError) {
+    attempt = nil
     try subscription?.stopConsuming()
     mayHoldEvents = true
   }

@@ -16,13 +16,23 @@ struct Replacements {
   }
 
   private var entries: [Delivery.Tag: Entry] = [:]
+  /// In the order of adding, which is that of their ends; some may be confirmed.
+  private var waiting = Fifo<Delivery.Tag>()
   private var recorded: [Deadline] = []
   /// How many copies were confirmed at the end of the queue.
   private(set) var confirmed = 0
   private var lastConfirm: Deadline?
 
   /// When a copy is given up, if it is not confirmed before.
-  var nextDeadline: Deadline { entries.values.map(\.end).min() ?? .never }
+  var nextDeadline: Deadline {
+    mutating get {
+      while let tag = waiting.first {
+        if let entry = entries[tag] { return entry.end }
+        _ = waiting.popFirst()
+      }
+      return .never
+    }
+  }
 
   /// Whether a copy is not confirmed yet: then none is run, because it could be the death of this worker
   /// before the original is acknowledged, and both would come back.
@@ -37,6 +47,7 @@ struct Replacements {
   /// Notes that a copy of the task is being published; `recordsStart` when that is instead of a run.
   mutating func add(_ task: ReceivedTask, recordsStart: Bool) {
     entries[task.delivery.tag] = Entry(task: task, end: .after(Self.timeLimit))
+    waiting.append(task.delivery.tag)
     guard recordsStart else { return }
     recorded.removeAll { ($0 + Self.closeTogether).hasPassed }
     recorded.append(.now)
@@ -59,8 +70,14 @@ struct Replacements {
     entries.removeValue(forKey: tag)?.task
   }
 
-  /// The tasks whose copies were not confirmed in time.
-  var overdue: [Delivery.Tag] { entries.filter { $0.value.end.hasPassed }.map(\.key) }
+  /// Gives up the copies that were not confirmed in time.
+  ///
+  /// - Returns: the tags of their tasks.
+  mutating func takeOverdue() -> [Delivery.Tag] {
+    var tags: [Delivery.Tag] = []
+    while nextDeadline.hasPassed, let tag = waiting.popFirst() { tags.append(tag) }
+    return tags
+  }
 
   /// Forgets the tasks that the broker redelivers anyway.
   mutating func forget(where isStale: (Delivery.Tag) -> Bool) {

@@ -22,11 +22,11 @@ struct Settler: ~Copyable {
   private(set) var calendar = RetryCalendar()
   /// Until when a task that was requeued may be neither counted nor redelivered.
   private var requeueEnd = Deadline.now
-  private var unpublishable: [Copy] = []
+  private var unpublishable: [RetryMessage] = []
 
   init(_ context: WorkerContext) {
     self.context = context
-    retrier = Retrier(context.options)
+    retrier = Retrier(context)
   }
 
   /// How many copies are to be published.
@@ -37,7 +37,7 @@ struct Settler: ~Copyable {
   var replaced: Int { replacements.confirmed }
   /// Whether a task was requeued or replaced a moment ago: it may be neither counted nor redelivered yet.
   var expectsRequeued: Bool { replacements.isInQueue || !requeueEnd.hasPassed }
-  var nextDeadline: Deadline { mutating get { min(retrier.wakeUp, replacements.nextDeadline) } }
+  var nextDeadline: Deadline { mutating get { min(retrier.nextDeadline, replacements.nextDeadline) } }
 
   /// What the tasks have come to, with the retries that are still to come.
   var counts: TaskCounts {
@@ -48,7 +48,7 @@ struct Settler: ~Copyable {
   }
 
   mutating func watch(on loop: inout EventLoop) {
-    loop.watch(retrier.descriptor, forWriting: retrier.hasUnsent)
+    retrier.watch(on: &loop)
   }
 
   // MARK: Results
@@ -102,7 +102,7 @@ struct Settler: ~Copyable {
     return settlement
   }
 
-  private func copy(of result: JobResult, to destination: Copy.Destination) -> Copy {
+  private func copy(of result: JobResult, to destination: RetryMessage.Destination) -> RetryMessage {
     let (job, outcome) = (result.job, result.outcome)
     let made: Int =
       switch outcome {
@@ -113,9 +113,9 @@ struct Settler: ~Copyable {
     let failure = FailureRecord(
       attempt: made, outcome: outcome, reason: result.reason ?? outcome.words, time: UInt64(time(nil)),
       host: options.host, stderr: result.stderr, queue: options.queue)
-    return Copy(
+    return RetryMessage(
       number: job.number, tag: job.delivery.tag, message: job.delivery.copy(after: failure),
-      destination: destination)
+      destination: destination, queue: destination == .failedQueue ? options.failedQueue : options.queue)
   }
 
   /// Counts results that the broker did not get.
@@ -213,10 +213,10 @@ struct Settler: ~Copyable {
   private mutating func replace(_ task: ReceivedTask, starts: Int, recordsStart: Bool = false) {
     replacements.add(task, recordsStart: recordsStart)
     retrier.add(
-      Copy(
+      RetryMessage(
         number: nil, tag: task.delivery.tag,
         message: task.delivery.replacement(in: options.queue, starts: starts),
-        destination: .workQueue(wasRun: false)))
+        destination: .workQueue(wasRun: false), queue: options.queue))
   }
 
   /// A task has come; one that this worker has scheduled is expected no more.
@@ -231,7 +231,7 @@ struct Settler: ~Copyable {
   mutating func step(
     on link: inout Link, _ inbox: inout Inbox, isStopping: Bool
   ) throws(AMQPError) {
-    let published = retrier.step(report)
+    let published = retrier.step()
     for copy in published {
       count(copy)
       guard options.acknowledges else { continue }
@@ -251,7 +251,7 @@ struct Settler: ~Copyable {
     if published.contains(where: { !$0.destination.isRetried }) { try link.flush() }
   }
 
-  private mutating func count(_ copy: Copy) {
+  private mutating func count(_ copy: RetryMessage) {
     switch copy.destination {
     case .delay(let delay):
       tally.retried += 1
@@ -271,7 +271,7 @@ struct Settler: ~Copyable {
   private mutating func settleRefused(
     on link: inout Link, _ inbox: inout Inbox, isStopping: Bool
   ) throws(AMQPError) {
-    let overdue = replacements.overdue
+    let overdue = replacements.takeOverdue()
     for (copy, reason) in retrier.takeRefused() + retrier.withdraw(overdue) {
       let task = replacements.giveUp(copy.tag)
       guard link.holds(copy.tag) else { continue }

@@ -9,7 +9,7 @@ final class Subscription {
   private var connection: Connection
   private(set) var ledger: AckLedger
   private(set) var isConsuming = false
-  private var asksForTimeout = true
+  private var asksForTimeout: Bool
   /// How many of the tasks that the broker has handed out are held until the worker stops.
   private var held = 0
   /// The present consumer's tag.
@@ -23,36 +23,113 @@ final class Subscription {
   private(set) var lostResults = 0
   /// How many acks, nacks and rejects this session has sent.
   private var settlements = 0
+  /// What the broker was asked for by `setUp()`; nil when that has not begun.
+  private var step: Step?
+  /// When it must have answered.
+  private(set) var setupDeadline = Deadline.never
+
+  private enum Step {
+    case looking, declaring, consuming
+  }
 
   /// The broker acts on this number of them at once, whatever the queue: see `takeOneMore(of:within:)`.
   private static let fewSettlements = 16
   /// For the broker to act on the last of them: what it has not acted on, it redelivers.
   private static let closeTimeout = Duration.seconds(30)
 
-  /// Connects to the first of the brokers that does not fail for now, and consumes; with a time limit of our own
-  /// where `asksForTimeout` and the broker permits it.
-  static func open(
-    _ context: WorkerContext, asksForTimeout: Bool = true
-  ) throws(AMQPError) -> Subscription {
-    try Connection.withFirst(of: context.options.addresses, context.options.connection) {
-      connection throws(AMQPError) in
-      let subscription = Subscription(context: context, connection: connection, ledger: AckLedger(session: 0))
-      subscription.asksForTimeout = asksForTimeout
-      try subscription.consume()
-      return subscription
+  /// `setUp()` has it consume.
+  init(_ context: WorkerContext, _ connection: consuming Connection, asksForTimeout: Bool) {
+    (self.context, self.asksForTimeout, ledger) = (context, asksForTimeout, AckLedger(session: 0))
+    self.connection = connection
+  }
+
+  // MARK: Setting up
+
+  /// Makes sure of the queue, and starts to receive its tasks, as far as possible without blocking.
+  ///
+  /// - Returns: whether it consumes.
+  func setUp() throws(AMQPError) -> Bool {
+    if step == nil { try ask(.looking) }
+    while let event = try connection.nextEvent(within: .zero) {
+      switch event {
+      case .declared: try ask(.consuming)
+      case .channelClosed(let error): try refused(error)
+      case .consuming:
+        began()
+        return true
+      default: break
+      }
+    }
+    guard !setupDeadline.hasPassed else {
+      throw AMQPError(.timedOut, operation, "no answer in time")
+    }
+    return false
+  }
+
+  private func ask(_ step: Step) throws(AMQPError) {
+    self.step = step
+    setupDeadline = .after(options.connection.rpcTimeout)
+    switch step {
+    case .looking, .declaring:
+      try connection.sendDeclare(Queue(name: options.queue), isPassive: step == .looking)
+    case .consuming:
+      nameConsumer()
+      try connection.sendConsume(
+        queue: options.queue, consumer: consumer, prefetch: prefetch,
+        acknowledges: options.acknowledges,
+        arguments: arguments)
     }
   }
 
-  private init(context: WorkerContext, connection: consuming Connection, ledger: AckLedger) {
-    self.context = context
-    self.connection = connection
-    self.ledger = ledger
+  private func refused(_ error: AMQPError) throws(AMQPError) {
+    switch (step, error.kind) {
+    case (.looking, .notFound):
+      guard options.declares else { throw noQueue }
+      try ask(.declaring)
+    case (.declaring, .preconditionFailed):
+      // Someone declared it in the meantime, and differently.
+      try ask(.consuming)
+    case (.consuming, .preconditionFailed) where asksForTimeout && Self.isAboutTimeout(error):
+      asksForTimeout = false
+      try ask(.consuming)
+    default: throw AMQPError(error.kind, operation, error.detail)
+    }
+  }
+
+  private var operation: String {
+    switch step {
+    case .looking, nil: "look at queue '\(options.queue)'"
+    case .declaring: "declare queue '\(options.queue)'"
+    case .consuming: "consume from queue '\(options.queue)'"
+    }
+  }
+
+  private static func isAboutTimeout(_ error: AMQPError) -> Bool {
+    error.kind == .preconditionFailed && error.detail.contains("x-consumer-timeout")
+  }
+
+  private var noQueue: AMQPError {
+    AMQPError(.notFound, "consume from queue '\(options.queue)'", "there is no such queue")
+  }
+
+  /// Each consumer has a tag that the broker has not seen in this session: it may keep the old one.
+  private func nameConsumer() {
+    consumerNumber += 1
+    consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
+  }
+
+  private func began() {
+    isConsuming = true
+    guard ledger.session != connection.session else { return }
+    ledger = AckLedger(session: connection.session)
+    settlements = 0
+    retired = []
   }
 
   var broker: String { connection.broker }
   var address: Address { connection.address }
   var descriptor: Int32 { connection.descriptor }
-  var hasUnsent: Bool { connection.hasUnsent }
+  var waitsForWriting: Bool { connection.waitsForWriting }
   /// How often the connection must be looked after.
   var serviceInterval: Duration? { connection.serviceInterval }
 
@@ -65,26 +142,18 @@ final class Subscription {
   /// The time limit that the broker was asked for and heeds; nil where it does not.
   var askedTimeout: Duration? { asksForTimeout && knowsTimeouts ? options.neededTimeout : nil }
 
-  /// Makes sure of the queue, and starts to receive its tasks; also after the broker stopped that.
-  ///
-  /// Each time with a tag that the broker has not seen in this session: it may keep the old one.
+  /// Makes sure of the queue, and starts to receive its tasks again after that was stopped.
   func consume() throws(AMQPError) {
     isConsuming = false
     try ensureQueue()
-    consumerNumber += 1
-    consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
+    nameConsumer()
     do throws(AMQPError) {
       try consumeQueue()
-    } catch  where error.kind == .preconditionFailed && error.detail.contains("x-consumer-timeout") {
+    } catch  where Self.isAboutTimeout(error) {
       asksForTimeout = false
       try consumeQueue()
     }
-    isConsuming = true
-    if ledger.session != connection.session {
-      ledger = AckLedger(session: connection.session)
-      settlements = 0
-      retired = []
-    }
+    began()
   }
 
   /// How many unacknowledged tasks the broker may have handed out; 0 is no limit.
@@ -101,9 +170,13 @@ final class Subscription {
     try consume()
   }
 
-  private func consumeQueue() throws(AMQPError) {
+  private var arguments: FieldTable {
     var arguments = FieldTable()
     arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
+    return arguments
+  }
+
+  private func consumeQueue() throws(AMQPError) {
     try connection.consume(
       queue: options.queue, consumer: consumer, prefetch: prefetch,
       acknowledges: options.acknowledges, arguments: arguments)
@@ -173,14 +246,14 @@ final class Subscription {
 
   func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
     guard options.acknowledges else { return }
-    ledger.handedBack(tag)
+    ledger.requeued(tag)
     settlements += 1
     try connection.requeue(tag)
   }
 
   func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     guard options.acknowledges else { return }
-    ledger.handedBack(tag)
+    ledger.requeued(tag)
     settlements += 1
     try connection.reject(tag, requeue: requeue)
   }
@@ -202,7 +275,7 @@ final class Subscription {
 
   /// Asks how many tasks wait, without a wait for the answer.
   func requestCount() throws(AMQPError) {
-    if isConsuming { try connection.requestStatus(ofQueue: options.queue) }
+    if isConsuming { try connection.sendDeclare(Queue(name: options.queue), isPassive: true) }
   }
 
   /// What the broker says of the queue; nil when it is gone.
@@ -242,9 +315,7 @@ final class Subscription {
 
   private func ensureQueue() throws(AMQPError) {
     guard try connection.status(ofQueue: options.queue) == nil else { return }
-    guard options.declares else {
-      throw AMQPError(.notFound, "consume from queue '\(options.queue)'", "there is no such queue")
-    }
+    guard options.declares else { throw noQueue }
     try connection.ensure(queue: options.queue)
   }
 }

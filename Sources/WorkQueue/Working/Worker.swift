@@ -169,7 +169,7 @@ package struct Worker: ~Copyable {
     case .delivered(let delivery):
       waiting = waiting.map { max(0, $0 - 1) }
       try bench.receive(delivery, on: &link, shutdown)
-    case .counted(let status):
+    case .declared(let status):
       // While we consume, no consumer is no answer: a busy quorum queue gives none.
       if status.consumers > 0 { waiting = Int(status.waiting) }
     case .cancelled(let consumer): try cancelled(consumer)
@@ -178,7 +178,7 @@ package struct Worker: ~Copyable {
       report(.channelClosed(error, running: bench.running, timeout: timeout))
       bench.forgetVoid(link)
       try resume()
-    case .confirmed, .returned, .blocked, .unblocked, .got:
+    case .confirmed, .returned, .blocked, .unblocked, .got, .consuming:
       break  // a publisher's, or not asked for; the broker never blocks a connection that does not publish
     }
   }

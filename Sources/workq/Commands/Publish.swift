@@ -47,7 +47,7 @@ struct Publish {
     var source = try source(template, console)
     let addresses = try connection.addresses(console)
     let clearsLine = source.progress != nil
-    var publisher = Publisher(publisherOptions(addresses)) {
+    var publisher = Publisher(senderOptions(addresses), retryFor: delivery.retryFor) {
       if clearsLine { Console.draw("") }
       Self.tell($0, console)
     }
@@ -110,8 +110,8 @@ struct Publish {
 
   private func spooled(_ addresses: [Address], _ console: Console) throws(Failure) -> SpooledPublish {
     // Whoever holds the lock waits no longer than this for the broker, if its options are the same.
-    let patience = connection.connectTimeout + delivery.confirmTimeout
-    return try SpooledPublish(directory: spool.path(for: addresses[0]), lockTimeout: patience, console)
+    let timeout = connection.connectTimeout + delivery.confirmTimeout
+    return try SpooledPublish(directory: spool.path(for: addresses[0]), lockTimeout: timeout, console)
   }
 
   /// Whether there may be more than one task.
@@ -178,13 +178,14 @@ struct Publish {
     return [.record(try StandardStreams.readInput())]
   }
 
-  private func publisherOptions(_ addresses: [Address]) -> Publisher.Options {
-    var options = Publisher.Options(addresses: addresses, connection: connection.options(for: "publish"))
-    options.declares = delivery.declares
+  private func senderOptions(_ addresses: [Address]) -> SenderOptions {
+    var options = SenderOptions(addresses, connection.options(for: "publish"))
+    options.connection.rpcTimeout = delivery.confirmTimeout
+    options.missingQueue = delivery.declares ? .create : .check
+    options.leavesHeadroom = true
     options.confirms = delivery.confirms
     options.mixesExchanges = input.isJSON || spool.isUsed
     options.confirmTimeout = delivery.confirmTimeout
-    options.retryFor = delivery.retryFor
     return options
   }
 
@@ -200,27 +201,29 @@ struct Publish {
     guard let limit else { return true }
     do throws(AMQPError) {
       return !limit.isReached(by: try publisher.waiting(in: limit.queues), console)
+    } catch  where error.kind == .interrupted && Signals.stop != nil {
+      return false
     } catch {
       throw Failure(error, at: addresses.locations)
     }
   }
 
-  private static func tell(_ event: PublisherEvent, _ console: Console) {
+  private static func tell(_ event: SenderEvent, _ console: Console) {
     switch event {
     case .connected(let broker, let address):
       console.detail("connected to \(broker) at \(address.location)")
     case .declaring(let queue):
       console.detail("queue '\(queue)' does not exist: declaring it, and publishing again")
     case .waitingQueue(let event): event.report(to: console)
-    case .blocked(let reason, let patience):
+    case .blocked(let reason, let timeout):
       console.notice(
-        "the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(patience.spoken)")
+        "the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(timeout.spoken)")
     case .unblocked:
       console.notice("the broker accepts tasks again")
-    case .declined(let reason, let patience):
-      console.notice("a task is refused for now: \(reason); trying again for up to \(patience.spoken)")
-    case .lost(let error, let onTheirWay, let retry):
-      let again = onTheirWay > 0 ? "; unconfirmed tasks (\(onTheirWay)) are sent again" : ""
+    case .declined(let reason, let timeout):
+      console.notice("a task is refused for now: \(reason); trying again for up to \(timeout.spoken)")
+    case .lost(let error, let unconfirmed, let retry):
+      let again = unconfirmed > 0 ? "; unconfirmed tasks (\(unconfirmed)) are sent again" : ""
       let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.spoken)"
       console.notice("cannot \(error.operation): \(error.detail); \(next)\(again)")
     }

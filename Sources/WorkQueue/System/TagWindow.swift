@@ -1,0 +1,95 @@
+/// What the broker still has to confirm, or is to be told of, by its tags, which count up.
+///
+/// Elements are added in the order of their tags and removed in any: each of both costs O(1) while few have been
+/// removed before older ones, and O(log n) otherwise, amortised. Memory is kept for what is present, and for as many
+/// removed ones beside a thousand.
+struct TagWindow<Element> {
+  private typealias Slot = (tag: UInt64, element: Element?)
+
+  /// With fewer slots, those of removed elements are kept.
+  private static var fewest: Int { 1024 }
+
+  /// Those before `head` are empty, and the one at `head` never is.
+  private var slots: [Slot] = []
+  private var head = 0
+  private(set) var count = 0
+
+  var isEmpty: Bool { count == 0 }
+  /// For how many elements there is memory.
+  var slotCount: Int { slots.count }
+
+  /// In the order of their tags.
+  var elements: some Sequence<Element> { slots[head...].lazy.compactMap(\.element) }
+
+  /// The element with the lowest tag.
+  var first: (tag: UInt64, element: Element)? {
+    guard head < slots.count, let element = slots[head].element else { return nil }
+    return (slots[head].tag, element)
+  }
+
+  /// Adds an element; its tag is higher than all others.
+  mutating func append(_ element: Element, tag: UInt64) {
+    slots.append((tag, element))
+    count += 1
+  }
+
+  func contains(_ tag: UInt64) -> Bool {
+    index(of: tag).map { slots[$0].element != nil } ?? false
+  }
+
+  mutating func remove(_ tag: UInt64) -> Element? {
+    guard let index = index(of: tag), let element = slots[index].element.take() else { return nil }
+    dropEmpty()
+    return element
+  }
+
+  /// Removes the element with the lowest tag, if that is `tag` or lower.
+  mutating func popFirst(upTo tag: UInt64) -> Element? {
+    guard head < slots.count, slots[head].tag <= tag, let element = slots[head].element.take() else {
+      return nil
+    }
+    dropEmpty()
+    return element
+  }
+
+  /// Removes all, in the order of their tags.
+  mutating func removeAll() -> [Element] {
+    defer { self = TagWindow() }
+    return Array(elements)
+  }
+
+  private func index(of tag: UInt64) -> Int? {
+    let index = lowerBound(of: tag)
+    return index < slots.count && slots[index].tag == tag ? index : nil
+  }
+
+  /// The index of the first slot whose tag is not lower.
+  private func lowerBound(of tag: UInt64) -> Int {
+    guard head < slots.count, tag > slots[head].tag else { return head }
+    let distance = tag - slots[head].tag
+    var (low, high) = (head + 1, slots.count)
+    if distance < UInt64(high - head) {
+      // Where it is if none between has been dropped, and no farther otherwise.
+      let guess = head + Int(distance)
+      if slots[guess].tag == tag { return guess }
+      high = guess
+    }
+    while low < high {
+      let middle = (low + high) / 2
+      if slots[middle].tag < tag { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  private mutating func dropEmpty() {
+    count -= 1
+    while head < slots.count && slots[head].element == nil { head += 1 }
+    if head == slots.count {
+      slots.removeAll(keepingCapacity: slots.count <= Self.fewest)
+      head = 0
+    } else if slots.count > Self.fewest && slots.count > 2 * count {
+      slots.removeAll { $0.element == nil }
+      head = 0
+    }
+  }
+}

@@ -1,0 +1,58 @@
+internal import AMQP
+
+/// An attempt to connect to the first of the brokers that does not fail for now, and to consume.
+///
+/// It never blocks but in `finish()`: `advance()` is called when `descriptor` is ready or `nextDeadline` has come.
+struct SubscriptionAttempt: ~Copyable {
+  private let context: WorkerContext
+  private let asksForTimeout: Bool
+  private var attempt: ConnectionAttempt
+  private var subscription: Subscription?
+  /// Why the last broker that accepted the connection has failed.
+  private var refusal: AMQPError?
+
+  /// With `asksForTimeout`, a time limit of our own is asked for where the broker permits it.
+  init(_ context: WorkerContext, asksForTimeout: Bool = true) {
+    (self.context, self.asksForTimeout) = (context, asksForTimeout)
+    attempt = ConnectionAttempt(context.options.addresses, context.options.connection)
+  }
+
+  var descriptor: Int32? { mutating get { subscription?.descriptor ?? attempt.descriptor } }
+  var waitsForWriting: Bool { mutating get { subscription?.waitsForWriting ?? attempt.waitsForWriting } }
+  var nextDeadline: Deadline {
+    mutating get {
+      guard let subscription else { return attempt.nextDeadline }
+      return min(subscription.setupDeadline, subscription.serviceInterval.map { .after($0) } ?? .never)
+    }
+  }
+
+  /// Goes on as far as possible.
+  ///
+  /// - Returns: the subscription, when it consumes.
+  /// - Throws: why the last broker has failed, or one for good.
+  mutating func advance() throws(AMQPError) -> Subscription? {
+    while true {
+      if subscription == nil {
+        do throws(AMQPError) {
+          guard let connection = try attempt.advance() else { return nil }
+          subscription = Subscription(context, connection, asksForTimeout: asksForTimeout)
+        } catch { throw refusal ?? error }
+      }
+      do throws(AMQPError) { return try subscription?.setUp() == true ? subscription.take() : nil } catch {
+        subscription = nil
+        guard error.isTransient, attempt.hasMore else { throw error }
+        refusal = error
+      }
+    }
+  }
+
+  /// Waits until it consumes.
+  ///
+  /// - Throws: what `advance()` throws; `interrupted`.
+  mutating func finish() throws(AMQPError) -> Subscription {
+    while true {
+      if let subscription = try advance() { return subscription }
+      try EventLoop.wait(for: descriptor, writing: waitsForWriting, until: nextDeadline, "connect")
+    }
+  }
+}

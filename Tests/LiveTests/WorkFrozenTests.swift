@@ -1,0 +1,99 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A worker goes on with its tasks while one of its connections is being opened to a broker that is silent.
+@Suite(.waiting) struct WorkFrozenTests {
+  /// How many frames of the broker's a connection gets before it freezes.
+  enum Point: Int, CaseIterable, CustomTestStringConvertible {
+    case logIn = 0
+    /// After those of the log-in and `channel.open-ok`.
+    case declare = 4
+
+    var testDescription: String { "\(self)" }
+  }
+
+  /// Without heartbeats and with these time limits, whoever waits for the broker waits for long.
+  private static let options = [
+    "--heartbeat", "0", "--connect-timeout", "30s", "--retry-delay", "1h", "-j", "2", "--prefetch", "10",
+  ]
+  private static let script = """
+    read -r task; case $task in fail) exit 1 ;; *) echo begun; exec sleep 60 ;; esac
+    """
+
+  private func start(_ proxy: FaultProxy, _ queue: String, timeout: String) throws -> RunningProgram {
+    try worker(queue, Self.options + ["--timeout", timeout], script: Self.script)
+      .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+  }
+
+  /// Waits until the task's time limit has ended it.
+  private func expectTimeout(_ worker: RunningProgram, after start: ContinuousClock.Instant) throws {
+    try worker.waitForError("timed out after")
+    #expect(ContinuousClock.now - start < .seconds(15))
+  }
+
+  /// Stops the worker, which must obey although the broker is silent.
+  private func expectStop(_ worker: RunningProgram) throws {
+    let start = ContinuousClock.now
+    worker.signal(SIGTERM)
+    try worker.waitForError("stopping")
+    #expect(ContinuousClock.now - start < .seconds(15))
+    try expect(worker.end().status, equals: 0)
+  }
+
+  @Test(arguments: Point.allCases)
+  func `time limits and signals are obeyed while the connection for copies is silent`(point: Point) throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    proxy.freeze(2, after: point.rawValue, .frame)
+    let worker = try start(proxy, queue, timeout: "5s")
+    try worker.waitForError("waiting for tasks")
+    try publish(["fail"], to: queue)
+    try waitUntil("the second connection is silent") { proxy.hasFrozen }
+    let start = ContinuousClock.now
+    try publish(["slow"], to: queue)
+    try expectTimeout(worker, after: start)
+    try expectStop(worker)
+  }
+
+  @Test func `time limits and signals are obeyed while a reconnect is silent`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    proxy.freeze(2, after: 0, .frame)
+    let worker = try start(proxy, queue, timeout: "5s")
+    try worker.waitForError("waiting for tasks")
+    let start = ContinuousClock.now
+    try publish(["slow", "last"], to: queue)
+    try waitUntil("both have begun") { worker.output.split(separator: "\n").count { $0 == "begun" } == 2 }
+    proxy.cut(only: 1)
+    try waitUntil("the reconnect is silent") { proxy.hasFrozen }
+    try expectTimeout(worker, after: start)
+    worker.signal(SIGTERM)
+    worker.signal(SIGTERM)
+    _ = try worker.end(within: 15)
+  }
+
+  @Test(arguments: Point.allCases)
+  func `the connection that consumes survives while the one for copies is silent`(point: Point) throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    proxy.freeze(2, after: point.rawValue, .frame)
+    let worker = try worker(
+      queue, ["--heartbeat", "1s", "--connect-timeout", "20s", "--retry-delay", "1h"],
+      script: "read -r t; exit 1"
+    ).at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try worker.waitForError("waiting for tasks")
+    try publish(["fail"], to: queue)
+    try waitUntil("the second connection is silent") { proxy.hasFrozen }
+    // The third one is made when the second is given up, and is good.
+    try waitUntil("the copy is published") {
+      (try? waiting(in: retryQueue(of: queue, after: .seconds(3600)))) == 1
+    }
+    #expect(!worker.error.contains("connection lost"), "\(worker.error)")
+    worker.signal(SIGTERM)
+    try expect(worker.end().status, equals: 0)
+  }
+}
