@@ -15,10 +15,10 @@ import WorkQueue
     try publish(["b", "c"], to: two)
     var connection = try Connection.open(try Address(url: Broker.shared.url), Connection.Options())
     _ = try connection.status(ofQueue: one)
-    try connection.requestStatus(ofQueue: one)
+    try connection.sendDeclare(Queue(name: one), isPassive: true)
     let waited = try connection.status(ofQueue: two)
     #expect(waited?.waiting == 2)
-    guard case .counted(let counted)? = try connection.nextEvent(within: .seconds(30)) else {
+    guard case .declared(let counted)? = try connection.nextEvent(within: .seconds(30)) else {
       Issue.record("no count came")
       return
     }
