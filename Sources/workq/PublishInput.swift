@@ -21,7 +21,7 @@ struct PublishInput: ~Copyable, TaskSource {
 
   private let options: Options
   private let template: TaskTemplate
-  private let announce: Announcement
+  private let announce: PublishReport
   private var reader: RecordReader
   private var ids = MessageID()
   private var number = 0
@@ -37,7 +37,7 @@ struct PublishInput: ~Copyable, TaskSource {
   var progress: Progress?
 
   init(
-    _ options: Options, _ template: TaskTemplate, _ announce: Announcement,
+    _ options: Options, _ template: TaskTemplate, _ announce: PublishReport,
     failures: consuming FailedRecords?, progress: Progress?
   ) {
     self.options = options
@@ -87,7 +87,7 @@ struct PublishInput: ~Copyable, TaskSource {
       raw[task.number] = nil
       if announce.isUsed(isBatch: options.isBatch) { progress?.clear() }
       announce.published(task, isBatch: options.isBatch)
-    case .failed(let failure) where options.isSpooled && failure.mayPass: later.append(task)
+    case .failed(let failure) where options.isSpooled && failure.isTransient: later.append(task)
     case .failed(let failure):
       announce.failed(task, failure, isBatch: options.isBatch)
       failed(task.number, failure)

@@ -50,7 +50,7 @@ struct SpooledPublish: ~Copyable {
           if Signals.stop != nil { try keep(&source, until: .never) }
           return
         }
-        guard error.kind.mayPass else { return source.ended(by: error) }
+        guard error.kind.isTransient else { return source.ended(by: error) }
         console.detail("keeping tasks in '\(directory)': cannot \(error.operation): \(error.detail)")
         try keep(&source, until: .after(Self.retryInterval))
         if source.isAtEnd { return }
@@ -88,7 +88,7 @@ struct SpooledPublish: ~Copyable {
         away = error
       }
     }
-    if let away, !away.kind.mayPass { return false }  // That ends it anyway.
+    if let away, !away.kind.isTransient { return false }  // That ends it anyway.
     return limit.isReached(by: count, console)
   }
 
@@ -189,21 +189,21 @@ struct SegmentSource: TaskSource {
     switch result {
     case .published: isPublished[task.number] = true
     case .failed(let failure):
-      if !failure.mayPass { refusal = refusal ?? failure }
+      if !failure.isTransient { refusal = refusal ?? failure }
     }
   }
 }
 
 extension AMQPError.Kind {
   /// Whether a later attempt may go better: what would end a publish with 69 or 75.
-  var mayPass: Bool { [.unavailable, .temporary].contains(ExitStatus(self)) }
+  var isTransient: Bool { [.unavailable, .temporary].contains(ExitStatus(self)) }
 }
 
 extension PublishFailure {
   /// Whether a later attempt may go better.
-  var mayPass: Bool {
+  var isTransient: Bool {
     guard case .connection(let kind) = kind else { return false }
-    return kind.mayPass
+    return kind.isTransient
   }
 }
 

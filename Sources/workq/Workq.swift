@@ -10,7 +10,7 @@ enum Workq {
     // As long as the options are not understood, a word that looks like it asks for JSON.
     output.isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
-      ProcessListing.hidePasswords(in: arguments)
+      ArgumentScrubber.hidePasswords(in: arguments)
       switch try Invocation.parse(arguments) {
       case .help(let subcommand, let isShort):
         output.console.print(Help.text(subcommand, isShort: isShort))

@@ -137,7 +137,7 @@ import Testing
     var hidden = 0
     for _ in Fuzz.cases(20_000) {
       let argument = random.nonsense(words, upTo: 10)
-      let range = ProcessListing.passwords(in: argument)
+      let range = ArgumentScrubber.passwords(in: argument)
       if range.isEmpty { continue }
       hidden += 1
       if !argument.indices.contains(range.upperBound) || argument[range.upperBound] != UInt8(ascii: "@") {
@@ -156,7 +156,7 @@ import Testing
   ])
   func `what others see of an argument`(argument: String, seen: String) {
     var bytes = Array(argument.utf8)
-    for place in ProcessListing.passwords(in: bytes) { bytes[place] = UInt8(ascii: "x") }
+    for place in ArgumentScrubber.passwords(in: bytes) { bytes[place] = UInt8(ascii: "x") }
     #expect(String(decoding: bytes, as: UTF8.self) == seen)
   }
 }

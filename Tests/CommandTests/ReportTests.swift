@@ -46,13 +46,13 @@ import WorkQueue
   }
 }
 
-@Suite(.units) struct PublishConclusionTests {
+@Suite(.units) struct PublishSummaryTests {
   private func failure(isBatch: Bool = true, _ change: (inout Tally) -> Void) -> Failure? {
     var tally = Tally()
     change(&tally)
     var address = Address.localDefault
     (address.host, address.port, address.vhost) = ("h", 1, "v")
-    return PublishConclusion(tally, at: [address], isBatch: isBatch).failure
+    return PublishSummary(tally, at: [address], isBatch: isBatch).failure
   }
 
   private let lost = AMQPError(.lost, "read from the broker", "the other side closed the connection")
@@ -127,6 +127,6 @@ import WorkQueue
     (100_000, "100,000"),
   ])
   func `thousands are set apart`(number: Int, text: String) {
-    #expect(Figures.grouped(number) == text)
+    #expect(NumberFormat.grouped(number) == text)
   }
 }

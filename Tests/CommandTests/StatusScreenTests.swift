@@ -104,13 +104,13 @@ import WorkQueue
   }
 }
 
-@Suite(.units) struct OutlookTests {
+@Suite(.units) struct ForecastTests {
   private func sentence(_ waiting: [UInt32], consumers: UInt32 = 1) -> String? {
     var history = QueueHistory()
     for (index, count) in waiting.enumerated() {
       history.add(waiting: count, consumers: consumers, at: .seconds(index * 2))
     }
-    return Outlook.sentence(
+    return Forecast.sentence(
       queue: "q", waiting: waiting.last ?? 0, consumers: consumers, history: history)
   }
 
@@ -149,13 +149,13 @@ import WorkQueue
 
 @Suite(.units) struct FiguresTests {
   @Test func `numbers, rates and times are short`() {
-    #expect([0, 999, 1000, 1_204_000].map { Figures.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
-    #expect(Figures.grouped(-1000) == "-1,000")
+    #expect([0, 999, 1000, 1_204_000].map { NumberFormat.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
+    #expect(NumberFormat.grouped(-1000) == "-1,000")
     #expect(
-      [0, 0.04, 0.05, 1, 1.26, 9.96, 40.4, 1e30].map { Figures.rate($0) } == [
+      [0, 0.04, 0.05, 1, 1.26, 9.96, 40.4, 1e30].map { NumberFormat.rate($0) } == [
         "0/s", "0/s", "0.1/s", "1/s", "1.3/s", "10/s", "40/s", "1,000,000,000,000/s",
       ])
-    #expect([-1.5, 0, 2, -0.01].map { Figures.change($0) } == ["-1.5/s", "0/s", "+2/s", "0/s"])
+    #expect([-1.5, 0, 2, -0.01].map { NumberFormat.change($0) } == ["-1.5/s", "0/s", "+2/s", "0/s"])
     let times: [Double] = [0.02, 0.5, 1.25, 9.97, 40, 119, 120, 3569, 3600, 5400, 7200, 86_400, 500_000]
     #expect(
       times.map { Duration.seconds($0).spoken } == [

@@ -98,10 +98,10 @@ import Testing
 
   @Test func `it gives running tasks back before systemd's patience ends`() throws {
     let unit = try Self.unit()
-    let patience = try #require(try Self.setting("TimeoutStopSec", in: unit).firstMatch(of: #/^(\d+)s$/#))
+    let timeout = try #require(try Self.setting("TimeoutStopSec", in: unit).firstMatch(of: #/^(\d+)s$/#))
     let grace = try #require(unit.firstMatch(of: #/--grace (\d+)s /#))
     // After the grace a command gets TERM, and KILL ten seconds later: the default of --kill-after.
-    #expect(try #require(Int(grace.1)) + 10 < #require(Int(patience.1)))
+    #expect(try #require(Int(grace.1)) + 10 < #require(Int(timeout.1)))
     try expect(Self.setting("KillMode", in: unit), equals: "mixed")
   }
 

@@ -83,7 +83,7 @@ import Testing
   func `whatever the order, the broker hears of every finished task and of no other`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var ledger = AckLedger(session: 7)
-    var (delivered, open, finished, handedBack) = (UInt64(0), [UInt64](), Set<UInt64>(), Set<UInt64>())
+    var (delivered, open, finished, released) = (UInt64(0), [UInt64](), Set<UInt64>(), Set<UInt64>())
     var outstanding = Set<UInt64>()
     for _ in 0..<300 {
       switch Int.random(in: 0..<5, using: &random) {
@@ -100,7 +100,7 @@ import Testing
         let number = open.remove(at: .random(in: open.indices, using: &random))
         ledger.requeued(tag(number))
         outstanding.remove(number)
-        handedBack.insert(number)
+        released.insert(number)
       case 4:
         for ack in ledger.flush() {
           let covered = outstanding.filter { ack.multiple ? $0 <= ack.tag.number : $0 == ack.tag.number }

@@ -8,12 +8,12 @@ import Testing
 
   @Test(
     arguments: [
-      (.pretended, .acknowledge), (.exited(0), .acknowledge), (.exited(1), .retry(after: .seconds(10))),
+      (.simulated, .acknowledge), (.exited(0), .acknowledge), (.exited(1), .retry(after: .seconds(10))),
       (.exited(75), .retry(after: .seconds(10))), (.exited(111), .retry(after: .seconds(10))),
       (.exited(65), .park), (.exited(100), .park), (.signalled(9), .retry(after: .seconds(10))),
-      (.timedOut(.seconds(1)), .retry(after: .seconds(10))), (.interrupted, .handBack),
-      (.unfit("NUL"), .park), (.exhausted(times: 5), .park),
-      (.unrunnable("typo", isTemporary: false), .handBack),
+      (.timedOut(.seconds(1)), .retry(after: .seconds(10))), (.interrupted, .release),
+      (.invalidTask("NUL"), .park), (.attemptsExceeded(times: 5), .park),
+      (.unrunnable("typo", isTemporary: false), .release),
     ] as [(Outcome, Settlement)])
   func `each end has its settlement`(outcome: Outcome, settlement: Settlement) {
     #expect(policy.settlement(of: outcome, attempt: 1) == settlement)

@@ -157,7 +157,7 @@ import Testing
   @Test func `only what was given back has not ended`() {
     var counts = TaskCounts()
     (counts.done, counts.retried, counts.requeued, counts.parked) = (1, 2, 4, 8)
-    (counts.dropped, counts.inVain, counts.handedBack) = (16, 32, 64)
+    (counts.dropped, counts.stale, counts.released) = (16, 32, 64)
     #expect(counts.ended == 63)
   }
 

@@ -50,7 +50,7 @@ package struct Publisher: ~Copyable {
           try retry(after: error)
         } catch {
           let failure = PublishFailure(.connection(error.kind), error.detail)
-          for task in sender.abandon() { source.settled(task, .failed(failure)) }
+          for task in sender.shutDownNow() { source.settled(task, .failed(failure)) }
           throw error
         }
       }

@@ -627,7 +627,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   /// Takes out all that is not settled, and gives the connection up.
-  mutating func abandon() -> [Item] {
+  mutating func shutDownNow() -> [Item] {
     drop()
     return takeAll().map(\.item)
   }

@@ -10,10 +10,10 @@ extension Connection {
   ///
   /// - Returns: the task, to be given back; nil when none waits.
   /// - Throws: `unsupported` where tasks can only be consumed; `timedOut`; what ends a connection.
-  mutating func takeOneMore(of queue: String, within patience: Duration) throws(AMQPError) -> Delivery? {
+  mutating func ackBarrier(of queue: String, within timeout: Duration) throws(AMQPError) -> Delivery? {
     try ask(queue: queue)
-    let end = Deadline.after(patience)
-    while let event = try nextAnswer(from: queue, within: end.remaining ?? patience) {
+    let end = Deadline.after(timeout)
+    while let event = try nextAnswer(from: queue, within: end.remaining ?? timeout) {
       if case .got(let task) = event { return task }
     }
     throw AMQPError(.timedOut, "get tasks of queue '\(queue)'", "the broker did not answer in time")

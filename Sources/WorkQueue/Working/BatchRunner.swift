@@ -57,7 +57,7 @@ final class BatchRunner: Runner {
   func start(_ job: Job) -> JobResult? {
     let body = job.delivery.message.body
     if let objection = command.objection(toArgument: body) {
-      return JobResult(job: job, outcome: .unfit(objection))
+      return JobResult(job: job, outcome: .invalidTask(objection))
     }
     outstanding += 1
     let now = Deadline.now
@@ -84,8 +84,8 @@ final class BatchRunner: Runner {
       runs.add(BatchRun(batch.jobs, number: started, child, started: now), limit: limit)
     } catch {
       switch error {
-      case .unfit where batch.jobs.count > 1: return waiting.halve(batch.jobs)
-      case .unfit(let reason): return finish(batch.jobs[0], .unfit(reason))
+      case .invalidTask where batch.jobs.count > 1: return waiting.halve(batch.jobs)
+      case .invalidTask(let reason): return finish(batch.jobs[0], .invalidTask(reason))
       case .unrunnable(let reason, let isTemporary):
         return giveUp(batch.jobs, .unrunnable(reason, isTemporary: isTemporary))
       }

@@ -48,7 +48,7 @@ package final class Command {
   /// Why a task was not begun.
   enum Failure: Error, Equatable {
     /// The task's fault: it cannot be handed to the command.
-    case unfit(String)
+    case invalidTask(String)
     /// The command's, or the machine's.
     case unrunnable(String, isTemporary: Bool)
   }
@@ -136,7 +136,7 @@ package final class Command {
       // exec(2) counts a pointer for each string, too.
       guard bodies.count == 1 || arguments.count + bodies.count * MemoryLayout<Int>.size <= roomForHeaders
       else {
-        throw .unfit("the tasks make the command's arguments too long")
+        throw .invalidTask("the tasks make the command's arguments too long")
       }
     }
     let variables =
@@ -157,7 +157,7 @@ package final class Command {
       try check(body, isArgument: true)
       return nil
     } catch {
-      guard case .unfit(let reason) = error else { return nil }
+      guard case .invalidTask(let reason) = error else { return nil }
       return reason
     }
   }
@@ -190,18 +190,18 @@ package final class Command {
     // All placeholders together get the room that one argument has.
     guard arguments.size - words.size < Self.longestString,
       replaced.allSatisfy({ $0.count < Self.longestString })
-    else { throw .unfit("the task makes the command's arguments too long") }
+    else { throw .invalidTask("the task makes the command's arguments too long") }
     return arguments
   }
 
   private func check(_ body: [UInt8], isArgument: Bool) throws(Failure) {
     let what = isArgument ? "an argument" : "a command line"
-    guard !body.contains(0) else { throw .unfit("the task holds a NUL byte, and \(what) cannot") }
+    guard !body.contains(0) else { throw .invalidTask("the task holds a NUL byte, and \(what) cannot") }
     guard body.count < Self.longestString else {
-      throw .unfit("the task has \(body.count) bytes, and \(what) at most \(Self.longestString - 1)")
+      throw .invalidTask("the task has \(body.count) bytes, and \(what) at most \(Self.longestString - 1)")
     }
     if isArgument && String(validating: body, as: UTF8.self) == nil {
-      throw .unfit("the task is not UTF-8, as an argument must be")
+      throw .invalidTask("the task is not UTF-8, as an argument must be")
     }
   }
 

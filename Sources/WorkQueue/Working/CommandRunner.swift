@@ -37,7 +37,7 @@ final class CommandRunner: Runner {
       runs.add(TaskRun(job, child), limit: limit)
     } catch {
       switch error {
-      case .unfit(let reason): return JobResult(job: job, outcome: .unfit(reason))
+      case .invalidTask(let reason): return JobResult(job: job, outcome: .invalidTask(reason))
       case .unrunnable(let reason, let isTemporary):
         return JobResult(job: job, outcome: .unrunnable(reason, isTemporary: isTemporary))
       }

@@ -27,7 +27,7 @@ struct Drain {
   /// How many tasks were begun or replaced when the queue was last seen empty.
   private var begunAtLook = 0
   /// How often in a row the broker did not know how many tasks wait.
-  private var doubts = 0
+  private var ambiguousReplies = 0
 
   init(_ bounds: Bounds) {
     self.bounds = bounds
@@ -83,11 +83,11 @@ struct Drain {
     let isEmpty = found.map { $0.waiting == 0 } ?? true
     if isConsuming, isEmpty, state.expectsRequeued {
       nextLook = .after(Self.lookInterval)
-    } else if isConsuming, isEmpty, found?.consumers == 0, doubts < Self.mostDoubts {
-      doubts += 1
+    } else if isConsuming, isEmpty, found?.consumers == 0, ambiguousReplies < Self.mostDoubts {
+      ambiguousReplies += 1
       nextLook = .after(Self.lookInterval)
     } else if isConsuming && isEmpty {
-      (doubts, begunAtLook) = (0, state.begun)
+      (ambiguousReplies, begunAtLook) = (0, state.begun)
       try link.stopConsuming()
       nextLook = .now
     } else if isEmpty && state.begun == begunAtLook {

@@ -24,7 +24,7 @@ final class FakeRunner: Runner {
   func start(_ job: Job) -> JobResult? {
     report(.started(job))
     let duration = Self.duration(of: job.delivery.message.body, dot: dot)
-    guard duration > .zero else { return JobResult(job: job, outcome: .pretended) }
+    guard duration > .zero else { return JobResult(job: job, outcome: .simulated) }
     running[job.number] = job
     ends.set(job.started + duration, for: job.number) { running[$0] != nil }
     return nil
@@ -34,7 +34,7 @@ final class FakeRunner: Runner {
     var results: [JobResult] = []
     while let number = ends.popDue(now) {
       guard let job = running.removeValue(forKey: number) else { continue }
-      results.append(JobResult(job: job, outcome: .pretended, took: now - job.started))
+      results.append(JobResult(job: job, outcome: .simulated, took: now - job.started))
     }
     return results
   }

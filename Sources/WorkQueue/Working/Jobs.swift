@@ -54,7 +54,7 @@ struct Jobs {
       return JobResult(job: job, outcome: .workersDied(starts: history.starts))
     }
     guard !options.policy.isExhausted(before: job.attempt) else {
-      return JobResult(job: job, outcome: .exhausted(times: job.attempt - 1))
+      return JobResult(job: job, outcome: .attemptsExceeded(times: job.attempt - 1))
     }
     if let result = runner.start(job) { return result }
     running[job.number] = job

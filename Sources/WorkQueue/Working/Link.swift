@@ -240,7 +240,7 @@ struct Link: ~Copyable {
 
   /// Requeues a task that did not fail.
   mutating func requeue(_ tag: Delivery.Tag) throws(AMQPError) {
-    try subscription?.handBack(tag)
+    try subscription?.release(tag)
   }
 
   /// Requeues a task that failed, or has the broker drop it.

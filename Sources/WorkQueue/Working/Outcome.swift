@@ -1,7 +1,7 @@
 /// How the work on a task ended.
 package enum Outcome: Equatable, Sendable {
   /// The work that was only pretended always goes well.
-  case pretended
+  case simulated
   case exited(Int32)
   /// A signal that was not ours ended it.
   case signalled(Int32)
@@ -12,9 +12,9 @@ package enum Outcome: Equatable, Sendable {
   /// We ended it, because the worker could not wait for it.
   case interrupted
   /// It was never begun: the task cannot be handed to the command, for this reason.
-  case unfit(String)
+  case invalidTask(String)
   /// It was never begun: the task has had this many attempts already.
-  case exhausted(times: Int)
+  case attemptsExceeded(times: Int)
   /// It was never begun: this many runs of the task were begun, and their workers died.
   case workersDied(starts: Int)
   /// The command cannot be run, whatever the task.
@@ -31,13 +31,13 @@ package enum Outcome: Equatable, Sendable {
   /// As a sentence without its subject, for logs and for the task itself.
   package var words: String {
     switch self {
-    case .pretended: "done"
+    case .simulated: "done"
     case .exited(let status): "exit status \(status)"
     case .signalled(let signal): "killed by \(Self.name(ofSignal: signal))"
     case .timedOut(let limit): "timed out after \(Self.text(limit))"
     case .interrupted: "stopped because the worker exits"
-    case .noResult(let reason), .unfit(let reason), .unrunnable(let reason, _): reason
-    case .exhausted(let times): "no attempt is left after \(times)"
+    case .noResult(let reason), .invalidTask(let reason), .unrunnable(let reason, _): reason
+    case .attemptsExceeded(let times): "no attempt is left after \(times)"
     case .workersDied(let starts): "its workers died: \(starts) recorded starts without an end"
     }
   }

@@ -51,7 +51,7 @@ final class ResidentRunner: Runner {
 
   func start(_ job: Job) -> JobResult? {
     if let objection = format.objection(to: job.delivery.message.body) {
-      return JobResult(job: job, outcome: .unfit(objection))
+      return JobResult(job: job, outcome: .invalidTask(objection))
     }
     report(.started(job))
     outstanding += 1
@@ -104,7 +104,7 @@ final class ResidentRunner: Runner {
       return process
     } catch {
       switch error {
-      case .unfit(let reason): giveUp(.unrunnable(reason, isTemporary: false))
+      case .invalidTask(let reason): giveUp(.unrunnable(reason, isTemporary: false))
       case .unrunnable(let reason, let isTemporary): giveUp(.unrunnable(reason, isTemporary: isTemporary))
       }
       return nil

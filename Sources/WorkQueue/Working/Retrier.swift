@@ -127,8 +127,8 @@ struct Retrier: ~Copyable {
   }
 
   /// Gives up on all copies; some of those that were sent may still get through.
-  mutating func abandon() -> [RetryMessage] {
-    sender.abandon()
+  mutating func shutDownNow() -> [RetryMessage] {
+    sender.shutDownNow()
   }
 
   mutating func disconnect() {

@@ -57,9 +57,9 @@ struct RetryCalendar {
   /// How many tasks wait for their retry after `now`.
   func scheduled(after now: Deadline = .now) -> Int { moments.count { $0 > now } }
 
-  /// Whether one of them comes back in `patience` from `now` at the latest.
-  func expects(within patience: Duration, from now: Deadline = .now) -> Bool {
-    let last = now + patience
+  /// Whether one of them comes back in `timeout` from `now` at the latest.
+  func expects(within timeout: Duration, from now: Deadline = .now) -> Bool {
+    let last = now + timeout
     return moments.contains { $0 + Self.slack > now && $0 <= last }
   }
 

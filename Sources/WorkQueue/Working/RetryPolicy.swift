@@ -73,9 +73,9 @@ package struct RetryPolicy: Equatable, Sendable {
 
   private func settlement(of outcome: Outcome, _ attempt: Int) -> Settlement {
     switch outcome {
-    case .pretended: .acknowledge
-    case .interrupted, .unrunnable: .handBack
-    case .unfit, .exhausted, .workersDied: .park
+    case .simulated: .acknowledge
+    case .interrupted, .unrunnable: .release
+    case .invalidTask, .attemptsExceeded, .workersDied: .park
     case .exited(let status): settlement(by: onExit[status] ?? onFailure, attempt: attempt)
     case .signalled, .timedOut, .noResult: settlement(by: onFailure, attempt: attempt)
     }

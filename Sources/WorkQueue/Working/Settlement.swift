@@ -14,5 +14,5 @@ package enum Settlement: Equatable, Sendable {
   /// It goes back as one that never failed (`basic.nack` with requeue).
   ///
   /// RabbitMQ counts the two ways apart from 4.3 on: a task that is only handed back is never given up.
-  case handBack
+  case release
 }

@@ -61,16 +61,16 @@ struct Settler: ~Copyable {
   {
     let (job, outcome) = (result.job, result.outcome)
     var settlement = options.policy.settlement(of: outcome, attempt: job.attempt, retryIn: result.retryIn)
-    if isProbe && settlement != .acknowledge { settlement = .handBack }
+    if isProbe && settlement != .acknowledge { settlement = .release }
     let tag = job.delivery.tag
-    let isInVain = options.acknowledges && !link.holds(tag)
-    let isPastTimeLimit = isInVain && link.hasDelivered(tag)
+    let isStale = options.acknowledges && !link.holds(tag)
+    let isPastTimeLimit = isStale && link.hasDelivered(tag)
     let end = JobEnd(
-      outcome: outcome, reason: result.reason, settlement: settlement, took: result.took, isInVain: isInVain,
+      outcome: outcome, reason: result.reason, settlement: settlement, took: result.took, isStale: isStale,
       isPastTimeLimit: isPastTimeLimit)
     report(.ended(job, end))
-    guard !isInVain else {
-      tally.inVain += 1
+    guard !isStale else {
+      tally.stale += 1
       return settlement
     }
     switch settlement {
@@ -90,8 +90,8 @@ struct Settler: ~Copyable {
       tally.dropped += 1
       tally.failed(because: result.reason ?? outcome.words)
       try link.reject(tag, requeue: false)
-    case .handBack:
-      tally.handedBack += 1
+    case .release:
+      tally.released += 1
       try requeue(ReceivedTask(delivery: job.delivery, received: job.received), on: &link)
     case .retry where options.policy.retriesByBroker:
       tally.retried += 1
@@ -106,7 +106,7 @@ struct Settler: ~Copyable {
     let (job, outcome) = (result.job, result.outcome)
     let made: Int =
       switch outcome {
-      case .exhausted(let times): times
+      case .attemptsExceeded(let times): times
       case .workersDied(let starts): job.attempt - 1 + starts
       default: job.attempt
       }
@@ -121,7 +121,7 @@ struct Settler: ~Copyable {
   /// Counts results that the broker did not get.
   mutating func lost(results: Int) {
     tally.done -= results
-    tally.inVain += results
+    tally.stale += results
   }
 
   // MARK: Requeuing
@@ -138,7 +138,7 @@ struct Settler: ~Copyable {
 
   /// Requeues a task that came when no more were wanted.
   mutating func refuse(_ task: ReceivedTask, on link: inout Link) throws(AMQPError) {
-    tally.handedBack += 1
+    tally.released += 1
     try requeue(task, on: &link)
   }
 
@@ -152,7 +152,7 @@ struct Settler: ~Copyable {
   ) throws(AMQPError) -> Int {
     guard options.acknowledges else { return 0 }  // ours alone now: nobody else will do them
     let count = inbox.count
-    tally.handedBack += count
+    tally.released += count
     while var task = inbox.popFirst() {
       task.mayRun = task.mayRun || !replaces
       try requeue(task, on: &link)
@@ -165,7 +165,7 @@ struct Settler: ~Copyable {
     guard options.acknowledges else { return }
     inbox.remove { !link.holds($0.delivery.tag) }
     replacements.forget { !link.holds($0) }
-    tally.inVain += retrier.forget { !link.holds($0.tag) }
+    tally.stale += retrier.forget { !link.holds($0.tag) }
     unpublishable.removeAll { !link.holds($0.tag) }
   }
 
@@ -290,9 +290,9 @@ struct Settler: ~Copyable {
 
   /// Requeues the originals of all copies that are not published.
   mutating func giveUpCopies(on link: inout Link) throws(AMQPError) {
-    for copy in retrier.abandon() {
+    for copy in retrier.shutDownNow() {
       // What was not run is counted already.
-      if copy.number != nil { tally.handedBack += 1 }
+      if copy.number != nil { tally.released += 1 }
       try link.requeue(copy.tag)
     }
   }

@@ -32,7 +32,7 @@ final class Subscription {
     case looking, declaring, consuming
   }
 
-  /// The broker acts on this number of them at once, whatever the queue: see `takeOneMore(of:within:)`.
+  /// The broker acts on this number of them at once, whatever the queue: see `ackBarrier(of:within:)`.
   private static let fewSettlements = 16
   /// For the broker to act on the last of them: what it has not acted on, it redelivers.
   private static let closeTimeout = Duration.seconds(30)
@@ -244,7 +244,7 @@ final class Subscription {
     if options.acknowledges { _ = ledger.finished(tag) }
   }
 
-  func handBack(_ tag: Delivery.Tag) throws(AMQPError) {
+  func release(_ tag: Delivery.Tag) throws(AMQPError) {
     guard options.acknowledges else { return }
     ledger.requeued(tag)
     settlements += 1
@@ -298,7 +298,7 @@ final class Subscription {
     let prefetch = Int(prefetch)
     if settlements > Self.fewSettlements, prefetch == 0 || prefetch > Self.fewSettlements {
       do throws(AMQPError) {
-        let more = try connection.takeOneMore(of: options.queue, within: Self.closeTimeout)
+        let more = try connection.ackBarrier(of: options.queue, within: Self.closeTimeout)
         if let more { try connection.requeue(more.tag) }
         _ = try connection.status(ofQueue: options.queue)
       } catch {

@@ -78,7 +78,9 @@ extension Delivery {
     switch failure.outcome {
     case .exited(let status): headers[TaskHeaders.exitStatus] = .int64(Int64(status))
     case .signalled(let signal): headers[TaskHeaders.signal] = .int64(Int64(signal))
-    case .pretended, .timedOut, .noResult, .interrupted, .unfit, .exhausted, .workersDied, .unrunnable: break
+    case .simulated, .timedOut, .noResult, .interrupted, .invalidTask, .attemptsExceeded, .workersDied,
+      .unrunnable:
+      break
     }
     if headers[TaskHeaders.firstFailure] == nil {
       headers[TaskHeaders.firstFailure] = .timestamp(failure.time)

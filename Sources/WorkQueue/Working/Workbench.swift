@@ -144,11 +144,11 @@ struct Workbench: ~Copyable {
     if result.outcome == .interrupted {
       throttle.forgetProbe(number)
     } else {
-      tell(throttle.ended(number, isSuccess: settlement == .acknowledge))
+      report(throttle.ended(number, isSuccess: settlement == .acknowledge))
     }
   }
 
-  private func tell(_ change: Throttle.Change?) {
+  private func report(_ change: Throttle.Change?) {
     switch change {
     case .paused(let failures, let delay): report(.paused(failures: failures, retry: delay))
     case .resumed: report(.unpaused)

@@ -10,7 +10,7 @@ internal import Glibc
 ///    to the queue.
 package struct Worker: ~Copyable {
   /// How a worker has come to its end.
-  package enum Ending: Equatable, Sendable {
+  package enum ExitReason: Equatable, Sendable {
     /// Stopped, with everything finished or given back.
     case stopped(StopReason, TaskCounts)
     /// Stopped by a second signal, which the process should die by.
@@ -51,7 +51,7 @@ package struct Worker: ~Copyable {
   /// Works until a signal, a bound or a failure ends it.
   ///
   /// - Throws: why the first connection failed, or what no new connection would mend.
-  package mutating func run() throws(AMQPError) -> Ending {
+  package mutating func run() throws(AMQPError) -> ExitReason {
     let signals = try Signals(Signals.ending, others: [SIGUSR1], requestsEndAfter: 2)
     try connect(signals)
     while true {
@@ -61,7 +61,7 @@ package struct Worker: ~Copyable {
       bench.read(loop.ready)
       if loop.isReady(signals.childDescriptor) { reap(signals) }
       for signal in loop.isReady(signals.descriptor) ? stopSignals(signals) : [] {
-        if shutdown.hasSignal { return abandon(signal, signals) }
+        if shutdown.hasSignal { return shutDownNow(signal, signals) }
         stop(.signal(signal))
       }
     }
@@ -257,11 +257,11 @@ package struct Worker: ~Copyable {
     var requeued = 0
     attempt { (worker) throws(AMQPError) in try worker.link.stopConsuming() }
     attempt { (worker) throws(AMQPError) in requeued = try worker.bench.stop(reason, on: &worker.link) }
-    report(.stopping(reason, running: bench.running, handedBack: requeued))
+    report(.stopping(reason, running: bench.running, released: requeued))
   }
 
   /// Leaves in peace: the broker hears all that there is to say.
-  private mutating func leave(_ signals: borrowing Signals) throws(AMQPError) -> Ending {
+  private mutating func leave(_ signals: borrowing Signals) throws(AMQPError) -> ExitReason {
     flush()
     link.close()
     bench.disconnect()
@@ -272,8 +272,8 @@ package struct Worker: ~Copyable {
   }
 
   /// Leaves now: commands are ended, tasks go back.
-  private mutating func abandon(_ signal: Int32, _ signals: borrowing Signals) -> Ending {
-    report(.abandoned(running: bench.unsettled, acknowledges: options.acknowledges))
+  private mutating func shutDownNow(_ signal: Int32, _ signals: borrowing Signals) -> ExitReason {
+    report(.stoppedNow(running: bench.unsettled, acknowledges: options.acknowledges))
     attempt { (worker) throws(AMQPError) in try worker.bench.interrupt(on: &worker.link) }
     let end = Deadline.after(min(Self.commandTimeout, options.command?.killAfter ?? .zero))
     var wasKilled = false

@@ -57,7 +57,7 @@ package enum WorkerEvent {
   /// Consuming again after one of the two.
   case resumed(queue: String)
   /// It takes no more tasks: what runs is finished first, what was not begun has been given back.
-  case stopping(StopReason, running: Int, handedBack: Int)
+  case stopping(StopReason, running: Int, released: Int)
   /// So many tasks have failed in a row, or the one that was tried since: no other begins in that time.
   case paused(failures: Int, retry: Duration)
   /// A task has succeeded after a pause.
@@ -65,7 +65,7 @@ package enum WorkerEvent {
   /// The running tasks have had their time; they are ended and given back.
   case graceIsOver(running: Int)
   /// Left at once; these tasks go back to the queue, or are lost where they are not acknowledged.
-  case abandoned(running: Int, acknowledges: Bool)
+  case stoppedNow(running: Int, acknowledges: Bool)
   /// How it stands, asked for by a signal.
   case state(WorkerState)
   /// How it stands, in each `Worker.Options.progressInterval`.
@@ -98,7 +98,7 @@ package struct JobEnd: Equatable, Sendable {
   package let took: Duration
   /// Whether the broker gives the task out again whatever we say, because the connection that it came by
   /// is gone.
-  package let isInVain: Bool
+  package let isStale: Bool
   /// Whether that is for the broker's time limit, and not for a lost connection.
   package let isPastTimeLimit: Bool
 }
@@ -130,9 +130,9 @@ package struct TaskCounts: Equatable, Sendable {
   package var parked = 0
   package var dropped = 0
   /// Given back as if nothing had happened.
-  package var handedBack = 0
+  package var released = 0
   /// Worked on in vain: the broker gives them out again.
-  package var inVain = 0
+  package var stale = 0
   /// Scheduled for a retry that is still to come.
   package var scheduled = 0
   /// Failed, and held until the worker stops: no copy of them can be published.
@@ -152,5 +152,5 @@ package struct TaskCounts: Equatable, Sendable {
   }
 
   /// Tasks whose work came to an end here.
-  package var ended: Int { done + retried + requeued + parked + dropped + inVain }
+  package var ended: Int { done + retried + requeued + parked + dropped + stale }
 }

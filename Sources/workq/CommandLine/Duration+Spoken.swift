@@ -9,7 +9,7 @@ extension Duration {
     case ..<119.5: "\(Int(seconds.rounded())) s"
     case ..<3570: "\(Int((seconds / 60).rounded())) min"
     case ..<172_800: "\(Self.oneDecimal(seconds / 3600)) h"
-    default: "\(Figures.grouped(Int((seconds / 86_400).rounded()))) d"
+    default: "\(NumberFormat.grouped(Int((seconds / 86_400).rounded()))) d"
     }
   }
 

@@ -45,7 +45,7 @@ struct Failed {
         if result == nil { try names.checkWorkQueue(&link) }
         return console.notice("no task is parked in '\(names.failed)'")
       }
-      ReplacementNote.tell(result.replacement, names.failed, console)
+      ReplacementNote.report(result.replacement, names.failed, console)
       if settings.failed.isList { return }
       let report = FailedReport(queue: names.failed, summary: summary)
       if output.isJSON {
@@ -82,7 +82,7 @@ struct ParkedQueues {
   }
 
   func advice(for count: Int) -> String {
-    let tasks = count == 1 ? "1 task is" : "\(Figures.grouped(count)) tasks are"
+    let tasks = count == 1 ? "1 task is" : "\(NumberFormat.grouped(count)) tasks are"
     let name = Quoted.shellWord(work)
     return "\(tasks) parked in '\(failed)'; 'workq retry \(name)' brings \(count == 1 ? "it" : "them") back"
   }
@@ -90,7 +90,7 @@ struct ParkedQueues {
 
 /// Reports tasks that were replaced while they were looked at.
 enum ReplacementNote {
-  static func tell(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
+  static func report(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
     if replacement.replaced > 0 {
       let them = replacement.replaced == 1 ? "1 task" : "\(replacement.replaced) tasks"
       console.notice(

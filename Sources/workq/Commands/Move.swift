@@ -39,7 +39,7 @@ struct Move {
       console: console, isJSON: settings.output.isJSON, source: source, target: target)
     try settings.speaking(with: addresses) {
       if choice.isDryRun { return try tryOut(options, report, console) }
-      var mover = try Mover.open(options) { report.tell($0) }
+      var mover = try Mover.open(options) { report.report($0) }
       do {
         let ending = try mover.run()
         try report.end(ending, mover.balance, at: mover.address.location)
@@ -74,7 +74,7 @@ struct Move {
     guard let found else { throw Mover.missingSource(options) }
     link.close()
     held.showHeld()
-    ReplacementNote.tell(found.replacement, options.source, console)
+    ReplacementNote.report(found.replacement, options.source, console)
     report.tryOut(chosen, left)
   }
 }

@@ -33,7 +33,7 @@ struct Peek {
       if try link.countsLooks(at: tasks, ofQueue: queue) {
         console.notice("'\(queue)' is a quorum queue: this look counts as a delivery of what it shows")
       }
-      ReplacementNote.tell(result.replacement, queue, console)
+      ReplacementNote.report(result.replacement, queue, console)
       try show(tasks, result.waiting, of: queue, at: link.address.location, console)
     }
   }
@@ -62,7 +62,7 @@ struct Peek {
     if tasks.isEmpty { console.notice("no task waits in '\(queue)'") }
     if waiting > tasks.count && !tasks.isEmpty {
       console.notice(
-        "showed \(tasks.count) of \(Figures.grouped(waiting)) waiting tasks (--count shows more)")
+        "showed \(tasks.count) of \(NumberFormat.grouped(waiting)) waiting tasks (--count shows more)")
     }
   }
 }

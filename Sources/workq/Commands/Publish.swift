@@ -49,7 +49,7 @@ struct Publish {
     let clearsLine = source.progress != nil
     var publisher = Publisher(senderOptions(addresses), retryFor: delivery.retryFor) {
       if clearsLine { Console.draw("") }
-      Self.tell($0, console)
+      Self.report($0, console)
     }
     if spool.onlyFlushes {
       try flush(&publisher, addresses, console)
@@ -61,7 +61,7 @@ struct Publish {
     if let signal = Signals.stop { return try stop(&source, by: signal, addresses, console) }
     publisher.close()
     try source.finish()
-    try PublishConclusion(source.tally, at: addresses, isBatch: isBatch).report(console, source.progress)
+    try PublishSummary(source.tally, at: addresses, isBatch: isBatch).report(console, source.progress)
   }
 
   private func publish(_ source: inout PublishInput, _ publisher: inout Publisher) throws {
@@ -78,7 +78,7 @@ struct Publish {
   ) throws {
     source.ended(by: Publisher.stopped(by: signal))
     try source.finish()
-    let message = PublishConclusion(source.tally, at: addresses, isBatch: isBatch).stopped(by: signal)
+    let message = PublishSummary(source.tally, at: addresses, isBatch: isBatch).stopped(by: signal)
     console.failure(message)
     if output.isJSON { console.print([.error: message, .code: 128 + signal]) }
     Signals.die(by: signal)
@@ -152,7 +152,7 @@ struct Publish {
     options.isJSON = input.isJSON
     options.isBatch = isBatch
     options.isSpooled = spool.isUsed
-    let announcement = Announcement(
+    let announcement = PublishReport(
       console: console, isJSON: output.isJSON, printsID: delivery.printsID,
       showsTasks: Console.outputIsTerminal && !console.isQuiet)
     let showsProgress = isBatch && Console.errorIsTerminal && !console.isQuiet && !output.isJSON
@@ -208,7 +208,7 @@ struct Publish {
     }
   }
 
-  private static func tell(_ event: SenderEvent, _ console: Console) {
+  private static func report(_ event: SenderEvent, _ console: Console) {
     switch event {
     case .connected(let broker, let address):
       console.detail("connected to \(broker) at \(address.location)")

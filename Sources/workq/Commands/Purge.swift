@@ -64,8 +64,8 @@ struct Purge {
       from: choice.retryDelay, upTo: choice.retryMaxDelay)
     let family = QueueFamily(
       queue: name, retryDelays: delays, delays: choice.delays, now: WallClock.seconds)
-    var survey = Survey(of: [family])
-    return try survey.take(&link).filter { $0.member.role != .work && $0.member.role != .failed }
+    var probe = QueueProbe(of: [family])
+    return try probe.take(&link).filter { $0.member.role != .work && $0.member.role != .failed }
       .compactMap(\.status)
   }
 

@@ -34,10 +34,10 @@ struct Status {
     }
     if let interval = choice.interval { return try watch(families, every: interval) }
     try settings.withConnection(for: "status") { link, console in
-      var survey = Survey(of: families)
-      let readings = try survey.take(&link)
+      var probe = QueueProbe(of: families)
+      let readings = try probe.take(&link)
       if output.isJSON || !output.isQuiet && !choice.isCheck {
-        StatusReport(console: console, isJSON: output.isJSON).tell(readings)
+        StatusReport(console: console, isJSON: output.isJSON).report(readings)
       }
       try check(readings, link.address.location)
     }
@@ -52,7 +52,7 @@ struct Status {
     try settings.speaking(with: addresses) {
       var watch = Watch(
         Watch.Options(addresses: addresses, connection: options, families: families, interval: interval)
-      ) { view.tell($0) }
+      ) { view.report($0) }
       try watch.run()
     }
   }

@@ -23,8 +23,8 @@ struct Work {
     if choice.retriesByBroker { try checkRetries(of: queue) }
     try settings.speaking(with: addresses) {
       var worker = Worker(options) { event in
-        listeners.tell(event)
-        report.tell(event)
+        listeners.report(event)
+        report.report(event)
       }
       switch try worker.run() {
       case .killed(let signal):
@@ -111,10 +111,10 @@ private struct Listeners {
     return command.output != .passthrough || OutputRelay.isAvailable
   }
 
-  func tell(_ event: WorkerEvent) {
-    liveLine?.tell(event)
-    serviceManager?.tell(event)
-    metrics?.tell(event)
+  func report(_ event: WorkerEvent) {
+    liveLine?.report(event)
+    serviceManager?.report(event)
+    metrics?.report(event)
   }
 }
 

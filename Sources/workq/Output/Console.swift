@@ -98,26 +98,26 @@ struct Console {
 
   /// Tells people what is being done.
   func say(_ text: @autoclosure () -> String) {
-    if !isQuiet { tell(text(), .plain) }
+    if !isQuiet { report(text(), .plain) }
   }
 
   /// Tells people of something that did not go as wished but is dealt with.
   func notice(_ text: @autoclosure () -> String) {
-    if !isQuiet { tell(text(), .notice) }
+    if !isQuiet { report(text(), .notice) }
   }
 
   /// Tells people who want to know.
   func detail(_ text: @autoclosure () -> String) {
-    if isVerbose { tell(text(), .detail) }
+    if isVerbose { report(text(), .detail) }
   }
 
   /// Tells people of tasks that failed, also with `--quiet`.
   func result(_ text: String) {
-    tell(text, .notice)
+    report(text, .notice)
   }
 
   func failure(_ text: String) {
-    tell(text, .failure)
+    report(text, .failure)
   }
 
   static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
@@ -138,7 +138,7 @@ struct Console {
   }
 
   /// Words of strangers may be in it: whatever they are, they do not move the cursor.
-  private func tell(_ text: String, _ style: Style) {
+  private func report(_ text: String, _ style: Style) {
     showHeld()
     let lines =
       text.isPrintableASCII ? [text[...]] : text.split(separator: "\n", omittingEmptySubsequences: false)

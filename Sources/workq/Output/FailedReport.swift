@@ -16,11 +16,13 @@ struct FailedReport {
     let groups = summary.groups
     var rows = groups.map { group in
       [
-        Figures.grouped(group.tasks), group.reason.map(Quoted.plain) ?? Self.noReason,
+        NumberFormat.grouped(group.tasks), group.reason.map(Quoted.plain) ?? Self.noReason,
         group.first.map(PeekReport.date) ?? "-", group.last.map(PeekReport.date) ?? "-",
       ]
     }
-    if summary.others > 0 { rows.append([Figures.grouped(summary.others), Self.otherReasons, "-", "-"]) }
+    if summary.others > 0 {
+      rows.append([NumberFormat.grouped(summary.others), Self.otherReasons, "-", "-"])
+    }
     rows.insert(["TASKS", "REASON", "FIRST", "LAST"], at: 0)
     var table = Table.lines(rows, [.right])
     if let width, table.contains(where: { $0.count > width }) {

@@ -21,12 +21,12 @@ final class LiveLine {
     self.drains = drains
   }
 
-  func tell(_ event: WorkerEvent) {
+  func report(_ event: WorkerEvent) {
     switch event {
     case .progress(let state):
       BottomLine.draw(line(state, columns: Terminal.size(of: STDERR_FILENO).columns))
     case .stopping: isStopping = true
-    case .stopped, .abandoned: BottomLine.end()
+    case .stopped, .stoppedNow: BottomLine.end()
     default: break
     }
   }
@@ -41,12 +41,12 @@ final class LiveLine {
     let waiting = isStopping ? nil : state.waiting.map { $0 + state.prefetched }
     let rate = rate(state)
     var parts: [Part] = state.address == nil ? [("not connected", 0)] : []
-    parts.append(("\(Figures.grouped(counts.done)) done", 0))
-    if failed > 0 { parts.append(("\(Figures.grouped(failed)) failed", 1)) }
-    if counts.scheduled > 0 { parts.append(("\(Figures.grouped(counts.scheduled)) to retry", 3)) }
-    parts.append(("\(Figures.grouped(state.running)) running", 5))
-    if let waiting { parts.append(("\(Figures.grouped(waiting)) waiting", 2)) }
-    if rate > 0 { parts.append((Figures.rate(rate), 4)) }
+    parts.append(("\(NumberFormat.grouped(counts.done)) done", 0))
+    if failed > 0 { parts.append(("\(NumberFormat.grouped(failed)) failed", 1)) }
+    if counts.scheduled > 0 { parts.append(("\(NumberFormat.grouped(counts.scheduled)) to retry", 3)) }
+    parts.append(("\(NumberFormat.grouped(state.running)) running", 5))
+    if let waiting { parts.append(("\(NumberFormat.grouped(waiting)) waiting", 2)) }
+    if rate > 0 { parts.append((NumberFormat.rate(rate), 4)) }
     if drains, let waiting, rate > 0 {
       let left = Double(waiting + state.running) / rate
       parts.append(("\(Duration.seconds(left.rounded(.up)).spoken) left", 1))

@@ -46,7 +46,7 @@ final class Metrics {
     close(lock)
   }
 
-  func tell(_ event: WorkerEvent) {
+  func report(_ event: WorkerEvent) {
     switch event {
     case .started(let job):
       attempts += 1
@@ -111,7 +111,7 @@ final class Metrics {
     let outcomes = [
       ("done", counts.done), ("retried", counts.retried), ("requeued", counts.requeued),
       ("parked", counts.parked),
-      ("dropped", counts.dropped), ("released", counts.handedBack), ("stale", counts.inVain),
+      ("dropped", counts.dropped), ("released", counts.released), ("stale", counts.stale),
     ]
     add(
       "tasks_total", "counter", "Tasks by outcome.",

@@ -17,14 +17,14 @@ final class MoveReport {
     (self.console, self.isJSON, self.source, self.target) = (console, isJSON, source, target)
   }
 
-  func tell(_ event: MoverEvent) {
+  func report(_ event: MoverEvent) {
     switch event {
     case .moved(let count, let goal):
       guard nextLine.hasPassed else { return }
       nextLine = .after(Self.pause)
       if showsProgress { Console.draw(Self.line(count, of: goal, after: Deadline.now - start)) }
-    case .blocked(let reason, let patience):
-      notice("the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(patience.spoken)")
+    case .blocked(let reason, let timeout):
+      notice("the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(timeout.spoken)")
     case .unblocked:
       notice("the broker accepts tasks again")
     case .stopping(let count):
@@ -37,16 +37,16 @@ final class MoveReport {
 
   /// "120 of 500 moved, 95/s, 4 s left".
   static func line(_ count: Int, of goal: Int, after time: Duration) -> String {
-    let text = "\(Figures.grouped(count)) of \(Figures.grouped(goal)) moved"
+    let text = "\(NumberFormat.grouped(count)) of \(NumberFormat.grouped(goal)) moved"
     let seconds = time / .seconds(1)
     guard seconds >= 0.5, count > 0 else { return text }
     let rate = Double(count) / seconds
     let left = Duration.seconds((Double(goal - count) / rate).rounded())
-    return "\(text), \(Figures.rate(rate)), \(left.spoken) left"
+    return "\(text), \(NumberFormat.rate(rate)), \(left.spoken) left"
   }
 
   /// Says how it ended; ends the process by the signal that ended the move.
-  func end(_ ending: Mover.Ending, _ balance: Mover.Balance, at location: String) throws(Failure) {
+  func end(_ ending: Mover.ExitReason, _ balance: Mover.Balance, at location: String) throws(Failure) {
     clear()
     result(balance)
     if balance.countsDeliveries {
@@ -54,7 +54,7 @@ final class MoveReport {
     }
     if balance.replaced > 0 {
       notice(
-        "\(Figures.grouped(balance.replaced)) of the tasks that were left had been returned often: copies at the "
+        "\(NumberFormat.grouped(balance.replaced)) of the tasks that were left had been returned often: copies at the "
           + "end of '\(source)' replace them")
     }
     switch ending {
@@ -93,7 +93,9 @@ final class MoveReport {
     return "; \(tasks(count)) more \(count == 1 ? "is" : "are") unconfirmed and may be in both queues"
   }
 
-  private func tasks(_ count: Int) -> String { count == 1 ? "1 task" : "\(Figures.grouped(count)) tasks" }
+  private func tasks(_ count: Int) -> String {
+    count == 1 ? "1 task" : "\(NumberFormat.grouped(count)) tasks"
+  }
 
   private func result(_ balance: Mover.Balance) {
     if isJSON {

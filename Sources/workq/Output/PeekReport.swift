@@ -90,7 +90,7 @@ enum PeekReport {
 
   private static func body(_ bytes: [UInt8]) -> String {
     guard bytes.count > mostBytes else { return Quoted.bytes(bytes) }
-    return "\(Quoted.bytes(whole(bytes.prefix(mostBytes))))… (\(Figures.grouped(bytes.count)) bytes)"
+    return "\(Quoted.bytes(whole(bytes.prefix(mostBytes))))… (\(NumberFormat.grouped(bytes.count)) bytes)"
   }
 
   /// The beginning of a body, without the first part of a character that was cut in two.

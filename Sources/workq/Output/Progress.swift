@@ -32,8 +32,8 @@ struct Progress {
   /// The line: "12,345 published, 4,321/s, 56 %, 3 s left".
   func line(published: Int, bytesRead: Int, elapsed: Duration) -> String {
     let seconds = elapsed / .seconds(1)
-    var parts = ["\(Figures.grouped(published)) published"]
-    if seconds > 0.5 { parts.append("\(Figures.grouped(Int(Double(published) / seconds)))/s") }
+    var parts = ["\(NumberFormat.grouped(published)) published"]
+    if seconds > 0.5 { parts.append("\(NumberFormat.grouped(Int(Double(published) / seconds)))/s") }
     if let totalBytes, totalBytes > 0 {
       let share = min(1, Double(bytesRead) / Double(totalBytes))
       parts.append("\(Int(share * 100)) %")
@@ -47,8 +47,8 @@ struct Progress {
   /// What is said at the end: "published 100,000 tasks in 6.3 s (15,873/s)".
   func summary(published: Int) -> String {
     let elapsed = Deadline.now - started
-    let rate = Figures.grouped(Int(Double(published) / max(elapsed / .seconds(1), 0.001)))
-    let tasks = published == 1 ? "1 task" : "\(Figures.grouped(published)) tasks"
+    let rate = NumberFormat.grouped(Int(Double(published) / max(elapsed / .seconds(1), 0.001)))
+    let tasks = published == 1 ? "1 task" : "\(NumberFormat.grouped(published)) tasks"
     return "published \(tasks) in \(elapsed.spoken) (\(rate)/s)"
   }
 }

@@ -34,19 +34,19 @@ final class ServiceManager {
     close(descriptor)
   }
 
-  func tell(_ event: WorkerEvent) {
+  func report(_ event: WorkerEvent) {
     switch event {
     case .waiting: send("READY=1")
     case .unreachable(_, let retry):
       // A start that waits for its broker takes longer than systemd allows it by itself.
       if let retry { send("EXTEND_TIMEOUT_USEC=\((retry + Self.attemptTime) / .microseconds(1))") }
-    case .progress(let state): tell(state)
+    case .progress(let state): report(state)
     case .stopping: send("STOPPING=1")
     default: break
     }
   }
 
-  private func tell(_ state: WorkerState) {
+  private func report(_ state: WorkerState) {
     var lines = hasWatchdog ? ["WATCHDOG=1"] : []
     let status = Self.status(state)
     if status != self.status { lines.append("STATUS=\(status)") }

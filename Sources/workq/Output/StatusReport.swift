@@ -7,7 +7,7 @@ struct StatusReport {
   let isJSON: Bool
 
   /// One look at the queues.
-  func tell(_ readings: [QueueReading]) {
+  func report(_ readings: [QueueReading]) {
     if isJSON {
       for reading in readings { console.print(Self.json(reading)) }
       return
@@ -35,7 +35,7 @@ struct StatusReport {
   }
 
   /// One of many looks, where no screen can be drawn.
-  func tell(_ readings: [QueueReading], _ histories: [String: QueueHistory]) {
+  func report(_ readings: [QueueReading], _ histories: [String: QueueHistory]) {
     for reading in readings {
       let rate = histories[reading.member.name]?.rate
       if isJSON {
@@ -43,7 +43,7 @@ struct StatusReport {
         object[.changePerSecond] = rate.map { ($0 * 1000).rounded() / 1000 }
         console.print(object)
       } else {
-        let change = rate.map(Figures.change) ?? "-"
+        let change = rate.map(NumberFormat.change) ?? "-"
         let cells = [WallClock.text, reading.member.name] + figures(of: reading) + [change]
         console.print(cells.joined(separator: "  "))
       }

@@ -59,11 +59,11 @@ struct StatusScreen {
       switch reading.member.role {
       case .work:
         let history = histories[reading.member.name] ?? QueueHistory()
-        let sentence = Outlook.sentence(
+        let sentence = Forecast.sentence(
           queue: reading.member.name, waiting: status.waiting, consumers: status.consumers, history: history)
         if let sentence { notes.append(sentence) }
       case .failed where status.waiting > 0:
-        let tasks = status.waiting == 1 ? "1 task is" : "\(Figures.grouped(status.waiting)) tasks are"
+        let tasks = status.waiting == 1 ? "1 task is" : "\(NumberFormat.grouped(status.waiting)) tasks are"
         notes.append("\(tasks) parked: workq peek \(Quoted.shellWord(reading.member.name)) shows why")
       case .retry, .delay, .failed: break
       }
@@ -113,9 +113,9 @@ struct StatusScreen {
 
   private func figures(of reading: QueueReading) -> [String] {
     guard let status = reading.status else { return ["missing", "", ""] }
-    let rate = histories[reading.member.name]?.rate.map(Figures.change) ?? ""
+    let rate = histories[reading.member.name]?.rate.map(NumberFormat.change) ?? ""
     let consumers = reading.member.role == .work || status.consumers > 0 ? "\(status.consumers)" : ""
-    return [Figures.grouped(status.waiting), rate, consumers]
+    return [NumberFormat.grouped(status.waiting), rate, consumers]
   }
 
   private var sparkTitle: String {

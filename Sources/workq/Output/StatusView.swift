@@ -23,7 +23,7 @@ final class StatusView {
     terminal = isScreen ? Terminal(console: console, showsColor: console.showsColorOnOutput) : nil
   }
 
-  func tell(_ event: WatchEvent) {
+  func report(_ event: WatchEvent) {
     switch event {
     case .started:
       terminal?.enter()
@@ -32,7 +32,7 @@ final class StatusView {
     case .readings(let readings, let time, let address):
       take(readings, at: time)
       (location, clock, trouble) = (address.location, WallClock.text, nil)
-      if terminal == nil { report.tell(readings, histories) } else { draw() }
+      if terminal == nil { report.report(readings, histories) } else { draw() }
     case .lost(let error, let retry):
       trouble = "connection lost: \(error.detail); connecting again in \(retry.spoken)"
       if terminal != nil { return draw() }

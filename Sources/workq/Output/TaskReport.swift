@@ -44,7 +44,7 @@ struct TaskReport {
 
   /// Why the broker redelivers the task whatever its end was.
   private func staleness(_ end: JobEnd) -> String? {
-    guard end.isInVain else { return nil }
+    guard end.isStale else { return nil }
     let cause =
       end.isPastTimeLimit ? "the broker's time limit has passed" : "the connection that delivered it is gone"
     return "; \(cause): the broker redelivers it"
@@ -58,7 +58,7 @@ struct TaskReport {
     case .requeue: "requeued"
     case .park: "parked in '\(options.failedQueue)'"
     case .drop: "dropped"
-    case .handBack: options.acknowledges ? "requeued" : "lost (--no-ack)"
+    case .release: options.acknowledges ? "requeued" : "lost (--no-ack)"
     }
   }
 }

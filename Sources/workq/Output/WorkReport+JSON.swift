@@ -53,21 +53,21 @@ extension WorkReport {
       .messageID: job.delivery.message.properties.messageID,
     ]
     object[.event] =
-      switch (end.isInVain, end.settlement, end.outcome) {
+      switch (end.isStale, end.settlement, end.outcome) {
       case (true, _, _): "stale"
       case (_, .acknowledge, _): "done"
       case (_, _, .interrupted): "interrupted"
       default: "failed"
       }
     switch end.outcome {
-    case .pretended: break
+    case .simulated: break
     case .exited(let status): object[.exitStatus] = status
     case .signalled(let number): object[.signal] = number
     default: object[.error] = end.outcome.words
     }
     if let reason = end.reason { object[.error] = reason }
     // Whatever is done about a stale task, the broker redelivers it.
-    guard !end.isInVain else { return object }
+    guard !end.isStale else { return object }
     switch end.settlement {
     case .acknowledge: object[.action] = "ack"
     case .retry where options.policy.retriesByBroker: object[.action] = "retry"
@@ -75,7 +75,7 @@ extension WorkReport {
     case .requeue: object[.action] = "requeue"
     case .park: object[.action] = "park"
     case .drop: object[.action] = "drop"
-    case .handBack: object[.action] = "release"
+    case .release: object[.action] = "release"
     }
     return object
   }
@@ -125,7 +125,7 @@ extension WorkReport {
     case .commandEnded(let reason, let retry):
       [.event: "command_ended", .error: reason, .retryInSeconds: retry]
     case .graceIsOver(let running): [.event: "grace_over", .tasks: running]
-    case .abandoned(let running, _): [.event: "killed", .tasks: running]
+    case .stoppedNow(let running, _): [.event: "killed", .tasks: running]
     case .stopped(let state): Self.counted("stopped", state.counts, state.uptime)
     case .state(let state):
       Self.counted("state", state.counts, state.uptime, running: state.running, state.address)
@@ -139,7 +139,7 @@ extension WorkReport {
     [
       .event: event, .tasks: running, .broker: address?.location, .seconds: duration, .done: tally.done,
       .retried: tally.retried, .requeued: tally.requeued, .parked: tally.parked, .dropped: tally.dropped,
-      .released: tally.handedBack, .stale: tally.inVain, .scheduled: tally.scheduled, .held: tally.held,
+      .released: tally.released, .stale: tally.stale, .scheduled: tally.scheduled, .held: tally.held,
     ]
   }
 

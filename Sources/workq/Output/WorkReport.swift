@@ -23,7 +23,7 @@ struct WorkReport {
     isResident = if case .resident = options.command?.mode { true } else { false }
   }
 
-  func tell(_ event: WorkerEvent) {
+  func report(_ event: WorkerEvent) {
     switch event {
     case .caughtUp: return console.showHeld()
     // What a resident command writes belongs to no task.
@@ -38,9 +38,9 @@ struct WorkReport {
     }
     if log == .json {
       if !console.isQuiet, let object = object(event) { console.log(object.line) }
-      if isFake { tellTutorial(event) }
+      if isFake { reportTutorial(event) }
     } else {
-      tellText(event)
+      reportText(event)
     }
     switch event {
     case .started, .ended: break  // many may come at once, and all that may wait is what they say on stdout
@@ -49,42 +49,42 @@ struct WorkReport {
   }
 
   /// The tutorial's own lines; nothing else is written to stdout.
-  private func tellTutorial(_ event: WorkerEvent) {
+  private func reportTutorial(_ event: WorkerEvent) {
     switch event {
     case .waiting: data(" [*] Waiting for messages. To exit press CTRL+C")
     case .started(let job): data(" [x] Received \(Quoted.bytes(job.delivery.message.body))")
-    case .ended(_, let end) where end.outcome == .pretended: data(" [x] Done")
+    case .ended(_, let end) where end.outcome == .simulated: data(" [x] Done")
     default: break
     }
   }
 
-  private func tellText(_ event: WorkerEvent) {
-    if isFake { tellTutorial(event) }
+  private func reportText(_ event: WorkerEvent) {
+    if isFake { reportTutorial(event) }
     switch event {
     case .waiting(let broker, let address):
       console.detail("connected to \(broker) at \(address.location), consuming '\(queue)'")
       if !isFake && !options.bounds.isBounded {
         console.say("waiting for tasks from '\(queue)'; press Ctrl-C to exit")
       }
-    case .started(let job): tellStart(job)
-    case .ended(let job, let end): tellEnd(job, end)
+    case .started(let job): reportStart(job)
+    case .ended(let job, let end): reportEnd(job, end)
     case .output, .caughtUp: break
     case .waitingQueue(let event): event.report(to: console)
-    case .stopped(let state): tellSummary(state.counts, state.uptime)
+    case .stopped(let state): reportSummary(state.counts, state.uptime)
     case .state(let state): console.result(Self.words(state, queue: queue))
     case .progress: break
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
-      .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .abandoned, .unpublishable,
+      .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .stoppedNow, .unpublishable,
       .commandStopped, .paused, .unpaused, .noResult, .commandEnded:
-      tellTrouble(event)
+      reportTrouble(event)
     case .lost, .unreachable, .reconnected, .cancelled, .channelClosed, .timedOut, .resumed:
-      tellConnection(event)
+      reportConnection(event)
     }
   }
 
   // MARK: Tasks
 
-  private func tellStart(_ job: Job) {
+  private func reportStart(_ job: Job) {
     if !isFake {
       console.detail(tasks.started(job))
     } else if job.delivery.isRedelivered {
@@ -92,11 +92,11 @@ struct WorkReport {
     }
   }
 
-  private func tellEnd(_ job: Job, _ end: JobEnd) {
+  private func reportEnd(_ job: Job, _ end: JobEnd) {
     switch end.outcome {
     case .interrupted where isFake: break  // that was said of all of them
-    case .pretended:
-      if end.isInVain {
+    case .simulated:
+      if end.isStale {
         console.notice("the task's acknowledgement came too late: the broker redelivers the task")
       }
     case _ where end.settlement == .acknowledge: console.say(tasks.done(job, end))
@@ -104,7 +104,7 @@ struct WorkReport {
     }
   }
 
-  private func tellSummary(_ tally: TaskCounts, _ duration: Duration) {
+  private func reportSummary(_ tally: TaskCounts, _ duration: Duration) {
     if isFake || tally.ended == 0 && options.bounds.isBounded {
       console.detail(summary(tally, duration))
     } else {
@@ -133,14 +133,14 @@ struct WorkReport {
     guard count > 0 else { return nil }
     let reasons = tally.failures.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }
     let list = reasons.map { "\(Quoted.plain($0.key)) (\($0.value))" }.joined(separator: ", ")
-    return "\(count == 1 ? "1 task" : "\(Figures.grouped(count)) tasks") failed: \(list)"
+    return "\(count == 1 ? "1 task" : "\(NumberFormat.grouped(count)) tasks") failed: \(list)"
   }
 
   private func summary(_ tally: TaskCounts, _ duration: Duration) -> String {
     let counts = [
-      (tally.retried, "scheduled for retry"), (tally.requeued + tally.handedBack, "requeued"),
+      (tally.retried, "scheduled for retry"), (tally.requeued + tally.released, "requeued"),
       (tally.parked, "parked"), (tally.dropped, "dropped"), (tally.held, "held"),
-      (tally.inVain, "to be redelivered"),
+      (tally.stale, "to be redelivered"),
     ]
     let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let rate = Double(tally.ended) / max(duration / .seconds(1), 0.001)
@@ -150,7 +150,7 @@ struct WorkReport {
 
   // MARK: The rest
 
-  private func tellTrouble(_ event: WorkerEvent) {
+  private func reportTrouble(_ event: WorkerEvent) {
     switch event {
     case .copiedInVain(let number):
       let task = number.map { "task \($0) is retried, requeued or parked" } ?? "a task is replaced by a copy"
@@ -207,16 +207,16 @@ struct WorkReport {
     case .unpaused: console.notice("a task succeeded: going on")
     case .graceIsOver(let running):
       console.notice("the grace period has ended: stopping and requeueing \(count(running))")
-    case .stopping(let reason, let running, let handedBack): tellStop(reason, running, handedBack)
-    case .abandoned(let running, let acknowledges):
+    case .stopping(let reason, let running, let released): reportStop(reason, running, released)
+    case .stoppedNow(let running, let acknowledges):
       let fate = acknowledges ? "requeued" : "lost (--no-ack)"
       console.notice(running > 0 ? "stopped now: running tasks (\(running)) are \(fate)" : "stopped now")
     default: break
     }
   }
 
-  private func tellStop(_ reason: StopReason, _ running: Int, _ handedBack: Int) {
-    let rest = handedBack > 0 ? "; requeued \(count(handedBack)) not started" : ""
+  private func reportStop(_ reason: StopReason, _ running: Int, _ released: Int) {
+    let rest = released > 0 ? "; requeued \(count(released)) not started" : ""
     let last = running > 0 ? ": finishing \(runningTasks(running)); press Ctrl-C again to stop now" : ""
     if case .bound = reason {
       console.detail("stopping\(last)\(rest)")
@@ -225,7 +225,7 @@ struct WorkReport {
     }
   }
 
-  private func tellConnection(_ event: WorkerEvent) {
+  private func reportConnection(_ event: WorkerEvent) {
     switch event {
     case .lost(let error, let running, let results, let retry):
       let unsaid =

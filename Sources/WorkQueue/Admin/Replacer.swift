@@ -3,7 +3,7 @@ internal import AMQP
 /// Replaces tasks that were only looked at by copies at the end of their queue, so that looking cannot bring
 /// them to the delivery limit of a quorum queue.
 package enum Replacer {
-  /// So many acknowledgements the broker acts on at once, whatever the queue: see `takeOneMore(of:within:)`.
+  /// So many acknowledgements the broker acts on at once, whatever the queue: see `ackBarrier(of:within:)`.
   static let fewAcks = 16
 
   /// What became of the tasks.

@@ -1,7 +1,7 @@
 internal import WorkQueue
 
 /// What the figures of a queue mean, in a sentence.
-enum Outlook {
+enum Forecast {
   /// Below this a rate is called nothing, in tasks a second.
   private static let smallest = 0.1
   /// So long a look has to be before anything is foretold.
@@ -13,13 +13,13 @@ enum Outlook {
   ) -> String? {
     let rate = history.length >= shortest ? history.rate ?? 0 : 0
     if rate >= smallest {
-      let growth = "'\(queue)' grows by \(Figures.rate(rate))"
+      let growth = "'\(queue)' grows by \(NumberFormat.rate(rate))"
       guard consumers > 0 else { return "\(growth), and has no consumers" }
       return "\(growth): \(forecast(waiting: waiting, rate: rate, pace: history.knownPace))"
     }
     if consumers == 0 && waiting > 0 { return "'\(queue)' has no consumers" }
     if rate <= -smallest && waiting > 0 {
-      return "'\(queue)' shrinks by \(Figures.rate(rate)): empty in \(time(Double(waiting) / -rate))"
+      return "'\(queue)' shrinks by \(NumberFormat.rate(rate)): empty in \(time(Double(waiting) / -rate))"
     }
     return nil
   }
@@ -27,7 +27,7 @@ enum Outlook {
   /// How long the work that waits would take can only be said when the consumers' pace has been seen.
   private static func forecast(waiting: UInt32, rate: Double, pace: Double?) -> String {
     guard let pace else {
-      return "at this rate \(Figures.grouped(Int(rate * 600))) more tasks wait in 10 min"
+      return "at this rate \(NumberFormat.grouped(Int(rate * 600))) more tasks wait in 10 min"
     }
     let hourOfWork = pace * 3600
     let missing = hourOfWork - Double(waiting)

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What others see of our command line (ps(1), /proc/PID/cmdline).
-enum ProcessListing {
+enum ArgumentScrubber {
   /// Overwrites the passwords of URLs among the arguments, from the colon behind the user to the last "@".
   ///
   /// Until then anybody could read them: for a moment, which is why there is a warning, too. The kernel says

@@ -100,7 +100,7 @@ package struct Mover: ~Copyable {
   /// Moves until it is done, or a signal ends it.
   ///
   /// - Throws: what ended one of the connections, or kept the tasks from being taken.
-  package mutating func run() throws(AMQPError) -> Ending {
+  package mutating func run() throws(AMQPError) -> ExitReason {
     let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
     do throws(AMQPError) {
       return try run(signals)
@@ -110,7 +110,7 @@ package struct Mover: ~Copyable {
     }
   }
 
-  private mutating func run(_ signals: borrowing Signals) throws(AMQPError) -> Ending {
+  private mutating func run(_ signals: borrowing Signals) throws(AMQPError) -> ExitReason {
     while true {
       let isReading = mayRead
       let isDrained = try isReading ? takeTasks() : true
@@ -229,7 +229,7 @@ package struct Mover: ~Copyable {
 
   private var nextDeadline: Deadline {
     mutating get {
-      let deadline = min(sender.nextDeadline, mayRead ? scan.wakeUp : nextService)
+      let deadline = min(sender.nextDeadline, mayRead ? scan.nextDeadline : nextService)
       return min(deadline, source.serviceInterval.map { .after($0) } ?? .never)
     }
   }

@@ -28,7 +28,7 @@ package struct Watch: ~Copyable {
   private let options: Options
   private let report: (WatchEvent) -> Void
   private var connection: Connection?
-  private var survey: Survey
+  private var probe: QueueProbe
   private var backoff = Backoff()
   private let start = Deadline.now
   private var next = Deadline.now
@@ -37,7 +37,7 @@ package struct Watch: ~Copyable {
   package init(_ options: Options, report: @escaping (WatchEvent) -> Void) {
     self.options = options
     self.report = report
-    survey = Survey(of: options.families)
+    probe = QueueProbe(of: options.families)
   }
 
   /// Watches until a signal that asks to stop.
@@ -50,7 +50,7 @@ package struct Watch: ~Copyable {
     report(.started)
     while true {
       try turn()
-      EventLoop.wait(for: descriptors(signals.descriptor), until: wakeUp())
+      EventLoop.wait(for: descriptors(signals.descriptor), until: nextDeadline())
       for signal in signals.receive() {
         switch signal {
         case SIGWINCH: report(.resized)
@@ -90,7 +90,7 @@ package struct Watch: ~Copyable {
 
   private mutating func look() throws(AMQPError) {
     guard var link = connection.take() else { return }
-    let readings = try survey.take(&link)
+    let readings = try probe.take(&link)
     let address = link.address
     connection = consume link
     backoff.reset()
@@ -103,7 +103,7 @@ package struct Watch: ~Copyable {
     return [signals, socket]
   }
 
-  private mutating func wakeUp() -> Deadline {
+  private mutating func nextDeadline() -> Deadline {
     guard let interval = connection?.serviceInterval else { return next }
     return min(next, .after(interval))
   }

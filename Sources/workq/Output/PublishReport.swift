@@ -2,7 +2,7 @@ internal import AMQP
 internal import WorkQueue
 
 /// What is said of each task on stdout: nothing, unless it is asked for or somebody watches.
-struct Announcement {
+struct PublishReport {
   let console: Console
   let isJSON: Bool
   let printsID: Bool
@@ -14,7 +14,7 @@ struct Announcement {
 
   func published(_ task: PublishTask, isBatch: Bool) {
     if isJSON {
-      tell("published", task, isBatch: isBatch)
+      report("published", task, isBatch: isBatch)
     } else if printsID {
       console.print(task.envelope.message.properties.messageID ?? "")
     } else if showsTasks && !isBatch {
@@ -25,7 +25,7 @@ struct Announcement {
   /// The broker could not take it now.
   func kept(_ task: PublishTask, isBatch: Bool) {
     if isJSON {
-      tell("spooled", task, isBatch: isBatch)
+      report("spooled", task, isBatch: isBatch)
     } else if printsID {
       console.print(task.envelope.message.properties.messageID ?? "")
     } else if showsTasks && !isBatch {
@@ -34,7 +34,7 @@ struct Announcement {
   }
 
   func failed(_ task: PublishTask, _ failure: PublishFailure, isBatch: Bool) {
-    if isJSON { tell("failed", task, isBatch: isBatch, failure.reason) }
+    if isJSON { report("failed", task, isBatch: isBatch, failure.reason) }
   }
 
   /// A record that is no task.
@@ -42,7 +42,7 @@ struct Announcement {
     if isJSON { console.print([.event: "failed", .record: number, .error: reason]) }
   }
 
-  private func tell(_ event: String, _ task: PublishTask, isBatch: Bool, _ error: String? = nil) {
+  private func report(_ event: String, _ task: PublishTask, isBatch: Bool, _ error: String? = nil) {
     let envelope = task.envelope
     let isQueue = envelope.exchange.isEmpty
     console.print([

@@ -2,7 +2,7 @@ internal import AMQP
 internal import WorkQueue
 
 /// What a publish ends with: an exit code, and one line when not all went well.
-struct PublishConclusion {
+struct PublishSummary {
   private let tally: Tally
   private let addresses: [Address]
   private let isBatch: Bool

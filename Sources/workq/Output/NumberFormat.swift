@@ -1,5 +1,5 @@
 /// Numbers as people read them.
-enum Figures {
+enum NumberFormat {
   /// "1,204,000".
   static func grouped(_ number: some BinaryInteger) -> String {
     let digits = String(number.magnitude)

@@ -16,7 +16,7 @@ package struct QueueReading: Equatable, Sendable {
 /// A broker closes the channel over each queue that is missing, and writes a line into its log. So a queue is
 /// not looked for when the one that comes before it is missing, and a survey that is repeated looks for missing
 /// ones less and less often.
-package struct Survey {
+package struct QueueProbe {
   /// How long a missing work queue is not looked for again.
   private static let workQueuePause = Duration.seconds(10)
   /// The same for other queues: at first, doubled each time, and at most.

@@ -100,7 +100,7 @@ struct QueueScan: ~Copyable {
   }
 
   /// When `next(_:within:)` has something to do, if nothing arrives before.
-  var wakeUp: Deadline {
+  var nextDeadline: Deadline {
     if let question { return question.time + rpcTimeout }
     return lastArrival + (seen >= limit ? Self.returnTime : Self.quietTime)
   }
@@ -120,7 +120,7 @@ struct QueueScan: ~Copyable {
     let end = Deadline.after(timeout)
     while true {
       if !isStopped, try !request(&connection) { return .end }
-      let moment = isStopped && question == nil ? .now : min(end, wakeUp)
+      let moment = isStopped && question == nil ? .now : min(end, nextDeadline)
       switch try connection.nextAnswer(from: queue, within: moment.remaining ?? timeout) {
       case .delivered(let task): return .task(received(task, by: consumers.count))
       case .got(let task?):
@@ -137,7 +137,7 @@ struct QueueScan: ~Copyable {
       case .confirmed, .returned, .channelClosed, .blocked, .unblocked, .declared, .consuming: break
       case nil:
         if isStopped && question == nil { return .end }
-        if wakeUp.hasPassed {
+        if nextDeadline.hasPassed {
           guard question == nil else {
             throw AMQPError(.timedOut, "get tasks of queue '\(queue)'", "the broker did not answer in time")
           }
@@ -255,7 +255,7 @@ struct QueueScan: ~Copyable {
     _ connection: inout Connection, acknowledged: Int
   ) throws(AMQPError) {
     if acknowledged > Replacer.fewAcks,
-      let task = try connection.takeOneMore(of: queue, within: rpcTimeout)
+      let task = try connection.ackBarrier(of: queue, within: rpcTimeout)
     {
       leave(received(task, by: nil).tag)
     }

@@ -49,7 +49,7 @@ extension Mover {
   }
 
   /// Why a move has come to its end.
-  package enum Ending: Equatable, Sendable {
+  package enum ExitReason: Equatable, Sendable {
     /// All that was to be moved was moved.
     case complete
     /// The target would not have a task, for the broker's reason.
