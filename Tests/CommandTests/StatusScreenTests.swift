@@ -149,7 +149,8 @@ import WorkQueue
 
 @Suite(.units) struct FiguresTests {
   @Test func `numbers, rates and times are short`() {
-    #expect([0, 999, 1000, 1_204_000].map { NumberFormat.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
+    #expect(
+      [0, 999, 1000, 1_204_000].map { NumberFormat.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
     #expect(NumberFormat.grouped(-1000) == "-1,000")
     #expect(
       [0, 0.04, 0.05, 1, 1.26, 9.96, 40.4, 1e30].map { NumberFormat.rate($0) } == [
