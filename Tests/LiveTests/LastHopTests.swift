@@ -77,12 +77,13 @@ import Testing
   }
 
   @Test func `a delayed task comes when the expired work queue is declared again`() throws {
-    try declare("--expires", "500ms")
-    let publish = Program.workq("publish", "--delay", "2s", "-q", queue, "task").at(broker)
+    // A publish that found the queue expired would declare it again.
+    try declare("--expires", "3s")
+    let publish = Program.workq("publish", "--delay", "6s", "-q", queue, "task").at(broker)
     try expect(publish.run().status, equals: 0)
     // To ask for it by AMQP is to use it, from RabbitMQ 4 on.
     try waitUntil("the queue has expired") { try broker.queueTypes()[queue] == nil }
-    try waitUntilDue(delayQueue(of: queue, by: .seconds(2)))
+    try waitUntilDue(delayQueue(of: queue, by: .seconds(6)))
     try declare()
     try work(until: ["task"])
   }

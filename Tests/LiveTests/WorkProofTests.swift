@@ -141,7 +141,9 @@ import Testing
     try waitUntil("every task is done or parked (\(last.error.suffix(2000)))") {
       guard Set(records.done) == good, try waiting(in: failed, at: broker) >= bad.count else { return false }
       let bodies = try look.run().output.matches(of: /"body":"([^"]*)"/).map { String($0.1) }
-      return Set(bodies) == bad
+      // What was published twice is done twice.
+      let retries = try waiting(in: retryQueue(of: queue, after: .seconds(1)), at: broker)
+      return try Set(bodies) == bad && retries == 0 && waiting(in: queue, at: broker) == 0
     }
     last.signal(SIGTERM)
     try expect(last.end().status, equals: 0)
