@@ -62,7 +62,12 @@ import Testing
 
   @Test func `does not wait for a process in the background that keeps stderr open`() throws {
     try publish(["a"], to: queue)
-    let script = "setsid sleep 600 </dev/null >/dev/null 3>&- & echo $! >&2; exit 3"
+    // What has not left the command's group yet is killed with it.
+    let script = """
+      setsid sleep 600 </dev/null >/dev/null 3>&- &
+      until [ "$(ps -o sid= -p $! | tr -d ' ')" = $! ]; do :; done
+      echo $! >&2; exit 3
+      """
     let result = try program(script: script).run()
     #expect(result.status == 1)
     let pid = try #require(try keptError().flatMap { Int32($0.dropLast()) })

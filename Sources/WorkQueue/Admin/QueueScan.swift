@@ -271,7 +271,8 @@ struct QueueScan: ~Copyable {
     let expected = max(returned, waitingAtStart - acknowledged)
     while let status = try connection.knownStatus(ofQueue: queue, within: rpcTimeout),
       status.waiting < expected,
-      !(time + Self.returnTime).hasPassed
+      // Without consumers, nobody takes them: the queue is busy.
+      !(time + (status.consumers > 0 ? Self.returnTime : Self.quietTime)).hasPassed
     {
       if status.waiting > most { (most, time) = (Int(status.waiting), .now) }
       _ = try connection.nextEvent(within: Self.returnPause)
