@@ -14,21 +14,7 @@ internal import Glibc
 ///    all that comes by a channel whose first message met a quorum queue without a leader, also when it has one.
 /// 5. Its owner decides for how long it is worth while: after an error, it calls `lose(_:)` and `scheduleRetry(by:)`.
 struct Sender<Item: Outgoing>: ~Copyable {
-  /// An item, and how it stands.
-  struct Parcel {
-    let item: Item
-    /// In the order of adding.
-    fileprivate let number: Int
-    /// How often it was returned for want of a queue.
-    fileprivate var returns = 0
-    /// Whether it is sent when nothing is in flight: the broker may close the channel over it.
-    fileprivate var isSingle = false
-    /// The broker's reply, where its queue is looked up before that is reported.
-    fileprivate var reply: BrokerReply?
-
-    fileprivate init(_ item: Item, _ number: Int) { (self.item, self.number) = (item, number) }
-  }
-
+  typealias Parcel = Outbox<Item>.Parcel
   typealias Settled = (parcel: Parcel, reply: BrokerReply)
 
   /// More than this in flight gains nothing, and makes a report of what is unknown longer.
@@ -42,35 +28,15 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   private let options: SenderOptions
   private let report: (SenderEvent) -> Void
-  /// In the order in which they are tried.
-  private var addresses: [Address]
-  /// How many of them have failed in turn since a message was confirmed.
-  private var failures = 0
-
-  private var connection: Connection?
-  private var isPipelined = true
-  /// When the log-in was complete; nil before.
-  private var openSince: Deadline?
-  /// The brokers that were not tried, and why the others did not accept the present connection.
-  private var candidates: ArraySlice<Address> = []
-  private var refusals: [(address: Address, error: AMQPError)] = []
+  private var uplink: Uplink
+  private var outbox = Outbox<Item>()
 
   private var declarations = Declarations()
   /// When the broker must have answered the request; nil when none was sent.
   private var requestDeadline: Deadline?
 
-  private var added = 0
-  private var sent = 0
-  private var window = ConfirmWindow()
-  /// What is in the window, by its tickets.
-  private var inFlight: [Int: Parcel] = [:]
   /// Whether what is to be sent next waits for an event.
   private var isHeldUp = false
-  /// Whether a message is in flight beside which no other may be.
-  private var isSingle = false
-  /// To be sent before what is unsent.
-  private var again = Fifo<Parcel>()
-  private var unsent = Fifo<Parcel>()
   /// What was returned and is not confirmed, to be sent again.
   private var returned = Fifo<Envelope>()
   private var settled = Fifo<Settled>()
@@ -89,52 +55,56 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   init(_ options: SenderOptions, report: @escaping (SenderEvent) -> Void) {
     (self.options, self.report) = (options, report)
-    addresses = options.addresses
+    uplink = Uplink(options.addresses, options.connection)
   }
 
   // MARK: How it stands
 
   /// How many messages are not sent, or not settled.
-  var pending: Int { again.count + unsent.count + inFlight.count }
+  var pending: Int { outbox.pending }
   /// How many messages are sent and not settled.
-  var unconfirmed: Int { inFlight.count }
-  private var hasUnsent: Bool { !again.isEmpty || !unsent.isEmpty || !returned.isEmpty }
+  var unconfirmed: Int { outbox.unconfirmed }
+  private var hasUnsent: Bool { outbox.hasUnsent || !returned.isEmpty }
   /// Whether nothing is to be sent or settled.
   var isIdle: Bool {
-    mutating get { pending == 0 && settled.isEmpty && returned.isEmpty && connection?.hasUnsent != true }
+    mutating get {
+      pending == 0 && settled.isEmpty && returned.isEmpty && uplink.connection?.hasUnsent != true
+    }
   }
   /// Whether another message would be sent at once.
   var hasRoom: Bool { mutating get { !hasUnsent && maySend } }
   /// Whether nothing may be sent now: the broker has declined a message, which is sent later and before others.
-  var isPaused: Bool { hasUnsent && (!retryAt.hasPassed || isDeclined && !inFlight.isEmpty) }
+  var isPaused: Bool { hasUnsent && (!retryAt.hasPassed || isDeclined && outbox.unconfirmed > 0) }
 
   /// Whether the connection and the window take another message.
   private var maySend: Bool {
     mutating get {
-      guard let unsentBytes = connection?.unsentBytes else { return false }
-      return (openSince != nil || isPipelined) && declarations.request == nil && !isSingle
-        && window.count < Self.largestWindow && window.bytes < Self.mostBytes && unsentBytes < Self.mostUnsent
+      guard let unsentBytes = uplink.connection?.unsentBytes else { return false }
+      return uplink.takesMessages && declarations.request == nil && !outbox.isSingle
+        && outbox.windowCount < Self.largestWindow && outbox.windowBytes < Self.mostBytes
+        && unsentBytes < Self.mostUnsent
     }
   }
 
-  var isConnected: Bool { connection != nil }
+  var isConnected: Bool { uplink.isConnected }
   /// Whether the log-in is complete.
-  var isOpen: Bool { openSince != nil }
-  var address: Address? { mutating get { connection?.address } }
+  var isOpen: Bool { uplink.isOpen }
+  var address: Address? { mutating get { uplink.connection?.address } }
   /// The broker's product and version; empty while it is not known.
-  var broker: String { mutating get { connection?.broker ?? "" } }
+  var broker: String { mutating get { uplink.connection?.broker ?? "" } }
 
   // MARK: Waiting
 
-  var descriptor: Int32? { mutating get { connection?.descriptor } }
-  var waitsForWriting: Bool { mutating get { connection?.waitsForWriting == true } }
+  var descriptor: Int32? { mutating get { uplink.connection?.descriptor } }
+  var waitsForWriting: Bool { mutating get { uplink.connection?.waitsForWriting == true } }
 
   /// When something is due, if nothing happens before.
   var nextDeadline: Deadline {
     mutating get {
-      let mayFlush = hasUnsent && !isHeldUp && (isDeclined ? inFlight.isEmpty : connection == nil || maySend)
+      let mayFlush =
+        hasUnsent && !isHeldUp && (isDeclined ? outbox.unconfirmed == 0 : !isConnected || maySend)
       var deadline = mayFlush ? retryAt : .never
-      if let interval = connection?.serviceInterval { deadline = min(deadline, .after(interval)) }
+      if let interval = uplink.connection?.serviceInterval { deadline = min(deadline, .after(interval)) }
       return min(deadline, confirmDeadline, requestDeadline ?? .never)
     }
   }
@@ -142,9 +112,11 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// When the broker must have confirmed the oldest message in flight, or read what is sent.
   private var confirmDeadline: Deadline {
     mutating get {
-      guard let openSince, !options.waitsWhileBlocked || blockedReason == nil else { return .never }
-      let progress = connection?.lastProgress ?? openSince
-      guard let oldest = window.oldest ?? (connection?.hasUnsent == true ? progress : nil) else {
+      guard let openSince = uplink.openSince, !options.waitsWhileBlocked || blockedReason == nil else {
+        return .never
+      }
+      let progress = uplink.connection?.lastProgress ?? openSince
+      guard let oldest = outbox.oldest ?? (uplink.connection?.hasUnsent == true ? progress : nil) else {
         return .never
       }
       return max(oldest, progress, openSince) + options.confirmTimeout
@@ -155,8 +127,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   /// Adds a message; it is sent by `flush()`.
   mutating func add(_ item: Item) {
-    added += 1
-    unsent.append(Parcel(item, added))
+    outbox.append(outbox.parcel(item))
     isHeldUp = false
   }
 
@@ -164,12 +135,11 @@ struct Sender<Item: Outgoing>: ~Copyable {
   ///
   /// - Throws: what ends the connection; the message is kept.
   mutating func send(_ item: Item) throws(AMQPError) {
-    added += 1
-    let (parcel, envelope) = (Parcel(item, added), item.envelope)
+    let (parcel, envelope) = (outbox.parcel(item), item.envelope)
     if item.route == .direct && !mustBeSingle(parcel, envelope) {
       return try put(parcel, envelope, isSingle: false)
     }
-    unsent.append(parcel)
+    outbox.append(parcel)
     try flush()
   }
 
@@ -191,11 +161,11 @@ struct Sender<Item: Outgoing>: ~Copyable {
     if let envelope = returned.first {
       guard try declares(.queue(envelope.routingKey), isReturned: true) else { return false }
       _ = returned.popFirst()
-      _ = try connection?.publish(
+      _ = try uplink.connection?.publish(
         envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey, confirms: false)
       return true
     }
-    guard let parcel = again.first ?? unsent.first, !isPaused else { return false }
+    guard let parcel = outbox.first, !isPaused else { return false }
     do throws(AMQPError) {
       for target in targets(of: parcel) {
         guard try declares(target, isReturned: parcel.returns > 0) else { return false }
@@ -212,36 +182,31 @@ struct Sender<Item: Outgoing>: ~Copyable {
     if let reply = parcel.reply { return settleFirst(parcel, reply) }
     let envelope = envelope(of: parcel)
     let isSingle = mustBeSingle(parcel, envelope)
-    guard !isSingle || window.isEmpty else { return false }
-    popFirst()
+    guard !isSingle || outbox.windowCount == 0 else { return false }
+    outbox.popFirst()
     try put(parcel, envelope, isSingle: isSingle)
     return true
   }
 
   private mutating func settleFirst(_ parcel: Parcel, _ reply: BrokerReply) -> Bool {
-    popFirst()
+    outbox.popFirst()
     settled.append((parcel, reply))
     return true
   }
-
-  private mutating func popFirst() { _ = again.isEmpty ? unsent.popFirst() : again.popFirst() }
 
   private mutating func put(
     _ parcel: Parcel, _ envelope: Envelope, isSingle: Bool
   ) throws(AMQPError) {
     do throws(AMQPError) {
-      let tag = try connection?.publish(
+      let tag = try uplink.connection?.publish(
         envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey,
         confirms: options.confirms, leavesHeadroom: options.leavesHeadroom)
-      guard let tag else { return again.append(parcel) }
-      guard options.confirms || openSince == nil else { return count(unread: parcel) }
-      sent += 1
-      window.sent(envelope, ticket: sent, tag: tag)
-      inFlight[sent] = parcel
-      self.isSingle = isSingle
+      guard let tag else { return outbox.sendAgain(parcel) }
+      guard options.confirms || !isOpen else { return count(unread: parcel) }
+      outbox.send(parcel, envelope, tag: tag, isSingle: isSingle)
     } catch  where error.kind == .tooLarge { settled.append((parcel, .refused(reason: error.detail))) } catch
     {
-      again.append(parcel)
+      outbox.sendAgain(parcel)
       throw error
     }
   }
@@ -255,7 +220,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// Whether the broker may close the channel over it: what it has not confirmed by then it never confirms.
   private mutating func mustBeSingle(_ parcel: Parcel, _ envelope: Envelope) -> Bool {
     let user = envelope.message.properties.userID
-    return parcel.isSingle || user != nil && user != connection?.address.username
+    return parcel.isSingle || user != nil && user != uplink.connection?.address.username
       || envelope.message.body.count > Self.largestSafeBody
       || options.mixesExchanges && !envelope.exchange.isEmpty && !knownExchanges.contains(envelope.exchange)
   }
@@ -289,17 +254,17 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// Whether it is known how a target stands; otherwise the request for it is sent, when nothing is in flight.
   private mutating func declares(_ target: Declarations.Target, isReturned: Bool) throws(AMQPError) -> Bool {
     if declarations.outcome(of: target) != nil { return true }
-    guard window.isEmpty, openSince != nil else { return false }
+    guard outbox.windowCount == 0, isOpen else { return false }
     if isReturned, case .queue(let name) = target { report(.declaring(queue: name)) }
-    declarations.begin(target, on: BrokerVersion(broker: connection?.broker ?? ""))
+    declarations.begin(target, on: BrokerVersion(broker: uplink.connection?.broker ?? ""))
     try sendRequest()
     return false
   }
 
   private mutating func sendRequest() throws(AMQPError) {
-    guard let request = declarations.request, openSince != nil else { return }
+    guard let request = declarations.request, isOpen else { return }
     requestDeadline = .after(options.connection.rpcTimeout)
-    try connection?.sendDeclare(request.queue, isPassive: request.isPassive)
+    try uplink.connection?.sendDeclare(request.queue, isPassive: request.isPassive)
   }
 
   /// The broker has answered the request; sends the next, if it takes another.
@@ -307,7 +272,9 @@ struct Sender<Item: Outgoing>: ~Copyable {
     guard let request = declarations.request else { return }
     requestDeadline = nil
     let report = report
-    try declarations.answered(error.map { AMQPError($0.kind, request.operation, $0.detail) }, after: sent) {
+    try declarations.answered(
+      error.map { AMQPError($0.kind, request.operation, $0.detail) }, after: outbox.sent
+    ) {
       report(.waitingQueue($0))
     }
     guard let next = declarations.request else { return }
@@ -319,15 +286,15 @@ struct Sender<Item: Outgoing>: ~Copyable {
   /// - Throws: `interrupted` by the first signal, and what ends the connection.
   mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
     try connect()
-    while openSince == nil {
+    while !isOpen {
       _ = try next()
-      if openSince == nil { try wait() }
+      if !isOpen { try wait() }
     }
     let request = Declarations.Request(queue: Queue(name: name), isPassive: true)
     let deadline = Deadline.after(options.connection.rpcTimeout)
-    try connection?.sendDeclare(request.queue, isPassive: true)
+    try uplink.connection?.sendDeclare(request.queue, isPassive: true)
     while true {
-      switch try connection?.nextEvent(within: .zero) {
+      switch try uplink.connection?.nextEvent(within: .zero) {
       case .declared(let status): return status
       case .channelClosed(let error) where error.kind == .notFound: return nil
       case .channelClosed(let error): throw AMQPError(error.kind, request.operation, error.detail)
@@ -355,12 +322,12 @@ struct Sender<Item: Outgoing>: ~Copyable {
   ///
   /// - Returns: whether nothing was returned that must be sent again.
   mutating func isRead() throws(AMQPError) -> Bool {
-    guard openSince != nil else {
+    guard isOpen else {
       _ = try next()
-      if openSince == nil { try wait() }
+      if !isOpen { try wait() }
       return false
     }
-    try connection?.publishBarrier()
+    try uplink.connection?.publishBarrier()
     _ = try next()
     return isIdle
   }
@@ -374,8 +341,8 @@ struct Sender<Item: Outgoing>: ~Copyable {
     while true {
       if let next = settled.popFirst() { return next }
       do throws(AMQPError) {
-        let event = try connection?.nextEvent(within: .zero)
-        if openSince == nil, connection?.isOpen == true { try opened() }
+        let event = try uplink.connection?.nextEvent(within: .zero)
+        if uplink.noteOpen() { try opened() }
         guard let event else { break }
         try handle(event)
       } catch { try failed(error) }
@@ -393,12 +360,11 @@ struct Sender<Item: Outgoing>: ~Copyable {
     isHeldUp = false
     switch event {
     case .confirmed(let tag, let multiple, let accepted):
-      for (entry, reply) in window.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
+      for (entry, reply) in outbox.confirmed(tag: tag, multiple: multiple, accepted: accepted) {
         if options.mixesExchanges { knownExchanges.insert(entry.envelope.exchange) }
         settle(entry.ticket, reply)
       }
-      if window.isEmpty { isSingle = false }
-    case .returned(let message) where options.confirms: window.returned(message)
+    case .returned(let message) where options.confirms: outbox.returned(message)
     case .returned(let message): try returned(message)
     case .declared: try answered(nil)
     case .channelClosed(let error) where requestDeadline != nil: try answered(error)
@@ -414,14 +380,15 @@ struct Sender<Item: Outgoing>: ~Copyable {
   }
 
   private mutating func settle(_ ticket: Int, _ reply: BrokerReply) {
-    guard var parcel = inFlight.removeValue(forKey: ticket) else { return }
+    guard var parcel = outbox.take(ticket) else { return }
     switch reply {
     case .unroutable where mayCreateQueue(of: parcel):
       parcel.returns += 1
       forgetQueue(of: parcel, ticket)
-      return again.append(parcel)
+      return outbox.sendAgain(parcel)
     case .confirmed, .refused:
-      (failures, isDeclined) = (0, false)
+      isDeclined = false
+      uplink.forgetFailures()
       backoff.reset()
     case .unroutable, .declined, .missing: break
     }
@@ -463,12 +430,11 @@ struct Sender<Item: Outgoing>: ~Copyable {
       case .notFound: options.mixesExchanges
       default: false
       }
-    guard isOfOne, !window.isEmpty else { throw error }
-    if window.count == 1 {
-      for entry in window.removeAll() { settle(entry.ticket, .refused(reason: error.detail)) }
-      isSingle = false
+    guard isOfOne, outbox.windowCount > 0 else { throw error }
+    if outbox.windowCount == 1 {
+      for ticket in outbox.emptyWindow() { settle(ticket, .refused(reason: error.detail)) }
     } else {
-      takeBack(areSingle: true)
+      outbox.takeBack(areSingle: true)
     }
   }
 
@@ -478,37 +444,24 @@ struct Sender<Item: Outgoing>: ~Copyable {
   ///
   /// - Throws: why none of the brokers accepts the connection.
   mutating func connect() throws(AMQPError) {
-    guard connection == nil else { return }
+    guard !isConnected else { return }
     declarations.forgetAll()
     try reconnect()
   }
 
   private mutating func reconnect() throws(AMQPError) {
     isHeldUp = false
-    (candidates, refusals, openSince, requestDeadline) = (addresses[...], [], nil, nil)
+    requestDeadline = nil
     (isDeclined, hasUnreadMessages, blockedReason, knownExchanges) = (false, false, nil, [])
-    try connectNext()
-  }
-
-  private mutating func connectNext() throws(AMQPError) {
-    connection = nil
-    while let address = candidates.popFirst() {
-      do throws(AMQPError) {
-        isPipelined = true
-        connection = try Connection.start(address, options.connection, isPipelined: true)
-        return
-      } catch { refusals.append((address, error)) }
-    }
-    throw AMQPError(refusals)
+    try uplink.connect()
   }
 
   private mutating func opened() throws(AMQPError) {
-    (openSince, candidates, refusals, isHeldUp) = (.now, [], [], false)
+    isHeldUp = false
     if !options.confirms {
-      for entry in window.removeAll() {
-        if let parcel = inFlight.removeValue(forKey: entry.ticket) { count(unread: parcel) }
+      for ticket in outbox.emptyWindow() {
+        if let parcel = outbox.take(ticket) { count(unread: parcel) }
       }
-      isSingle = false
     }
     try sendRequest()
   }
@@ -517,76 +470,40 @@ struct Sender<Item: Outgoing>: ~Copyable {
   ///
   /// - Throws: the error, when there is nothing else to be tried.
   private mutating func failed(_ error: AMQPError) throws(AMQPError) {
-    guard error.kind != .interrupted, connection != nil else { throw error }
-    guard openSince == nil else {
+    guard error.kind != .interrupted, isConnected else { throw error }
+    guard !isOpen else {
       guard requestDeadline != nil else { throw error }
       return try answered(error)
     }
-    takeBack(areSingle: false)
-    guard let address = connection?.address else { return }
-    if isPipelined, connection?.isConnected == true, connection?.hasMissedLogin == false {
-      isPipelined = false
-      do throws(AMQPError) {
-        connection = try Connection.start(address, options.connection)
-        return
-      } catch {
-        refusals.append((address, error))
-        return try connectNext()
-      }
-    }
-    refusals.append((address, error))
-    try connectNext()
-  }
-
-  /// Takes back what is in flight, to be sent again.
-  private mutating func takeBack(areSingle: Bool) {
-    var parcels: [Parcel] = []
-    for entry in window.removeAll() {
-      guard var parcel = inFlight.removeValue(forKey: entry.ticket) else { continue }
-      parcel.isSingle = parcel.isSingle || areSingle
-      parcels.append(parcel)
-    }
-    // What already waits came after these.
-    again.prepend(parcels)
-    isSingle = false
+    outbox.takeBack(areSingle: false)
+    try uplink.tryNext(after: error)
   }
 
   /// Closes the connection, on which nothing is unconfirmed.
-  mutating func disconnect() {
-    connection?.close()
-    connection = nil
-    openSince = nil
-  }
+  mutating func disconnect() { uplink.close() }
 
   /// Gives the connection up after an error; what is unconfirmed is sent again over the next one.
   ///
   /// - Returns: whether another broker is to be tried at once: this one fails for now, and not all have failed yet.
   mutating func lose(_ error: AMQPError) -> Bool {
-    var hasOther = false
-    if error.isTransient, let address = connection?.address {
-      addresses.moveToEnd(address)
-      failures += 1
-      hasOther = failures < addresses.count
-    }
+    let hasOther = uplink.moveOn(after: error)
     drop()
-    for parcel in takeAll() { unsent.append(Parcel(parcel.item, parcel.number)) }
+    for parcel in outbox.takeAll() { outbox.appendAnew(parcel) }
     retryAt = .now
     return hasOther
   }
 
   private mutating func drop() {
-    connection = nil
-    (openSince, requestDeadline, blockedReason) = (nil, nil, nil)
+    uplink.drop()
+    (requestDeadline, blockedReason, returned) = (nil, nil, Fifo())
     declarations.forgetAll()
-    _ = window.removeAll()
-    (isSingle, returned) = (false, Fifo())
   }
 
   // MARK: Retries
 
   /// Sends a message again when the broker may take it: after `basic.nack`, when nothing is in flight any more.
   mutating func sendLater(_ parcel: Parcel, after reply: BrokerReply, by limit: Deadline = .never) {
-    unsent.append(Parcel(parcel.item, parcel.number))
+    outbox.appendAnew(parcel)
     if case .declined = reply { isDeclined = true }
     for target in targets(of: parcel) { declarations.forget(target) }
     scheduleRetry(by: limit)
@@ -601,13 +518,13 @@ struct Sender<Item: Outgoing>: ~Copyable {
     guard parcel.reply == nil, envelope.exchange.isEmpty, !envelope.routingKey.isEmpty else { return false }
     var parcel = parcel
     parcel.reply = reply
-    again.append(parcel)
+    outbox.sendAgain(parcel)
     return true
   }
 
   /// Has what is unsent wait by back-off, until `limit` at most.
   @discardableResult mutating func scheduleRetry(by limit: Deadline = .never) -> Duration {
-    failures = 0
+    uplink.forgetFailures()
     if retryAt.hasPassed { retryAt = min(.after(backoff.delay()), limit) }
     return retryAt.remaining ?? .zero
   }
@@ -616,26 +533,12 @@ struct Sender<Item: Outgoing>: ~Copyable {
   ///
   /// One that was sent may still get through. Without `inFlight`, only those are taken that are not sent.
   mutating func remove(inFlight: Bool = true, where isWanted: (Item) -> Bool) -> [Item] {
-    var removed = again.remove { isWanted($0.item) } + unsent.remove { isWanted($0.item) }
-    if inFlight {
-      for (ticket, parcel) in self.inFlight where isWanted(parcel.item) {
-        removed.append(parcel)
-        self.inFlight[ticket] = nil
-      }
-    }
-    return removed.sorted { $0.number < $1.number }.map(\.item)
+    outbox.remove(inFlight: inFlight, where: isWanted)
   }
 
   /// Takes out all that is not settled, and gives the connection up.
   mutating func shutDownNow() -> [Item] {
     drop()
-    return takeAll().map(\.item)
-  }
-
-  private mutating func takeAll() -> [Parcel] {
-    var parcels = Array(inFlight.values)
-    inFlight = [:]
-    while let parcel = again.popFirst() ?? unsent.popFirst() { parcels.append(parcel) }
-    return parcels.sorted { $0.number < $1.number }
+    return outbox.takeAll().map(\.item)
   }
 }
