@@ -30,11 +30,11 @@ import Testing
     return program
   }
 
-  /// What systemd makes of StateDirectory.
+  /// What systemd makes of StateDirectory; it is removed with the broker.
   private static func stateDirectory() throws -> String {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "workq-state-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    return directory.path
+    let directory = "\(Broker.shared.directory)/state-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    return directory
   }
 
   @Test func `systemd finds nothing wrong with it, and little that it could do`() throws {
