@@ -57,6 +57,19 @@ import Testing
     try expectStop(worker)
   }
 
+  @Test func `a bounded run waits for a copy whose first connection is silent`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    try publish(["a"], to: queue)
+    proxy.freeze(2, after: 0, .frame)
+    let options = ["--connect-timeout", "7s", "--count", "1", "--on-failure", "park"]
+    let result = try worker(queue, options, script: "read -r t; exit 1")
+      .at(Broker.shared.with(url: proxy.url(of: .shared))).run()
+    #expect(result.status == 1, "\(result.error)")
+    try expectWaiting(in: "\(queue).failed", equals: 1)
+  }
+
   @Test func `time limits and signals are obeyed while a reconnect is silent`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }

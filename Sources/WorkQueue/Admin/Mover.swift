@@ -235,21 +235,6 @@ package struct Mover: ~Copyable {
   }
 }
 
-/// A task's copy in another queue, or at the end of its own.
-private struct MovedTask: Outgoing {
-  /// The original's.
-  let tag: Delivery.Tag
-  let envelope: Envelope
-  /// Whether the task is left in its queue, and returned too often.
-  let isReplacement: Bool
-  var route: Route { .direct }
-
-  init(_ tag: Delivery.Tag, _ copy: Message, to queue: String, isReplacement: Bool = false) {
-    (self.tag, self.isReplacement) = (tag, isReplacement)
-    envelope = Envelope(copy, routingKey: queue)
-  }
-}
-
 extension Mover.Options {
   fileprivate var sender: SenderOptions {
     var sender = SenderOptions(addresses, connection)

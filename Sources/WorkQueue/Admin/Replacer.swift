@@ -34,10 +34,10 @@ package enum Replacer {
   ) throws(AMQPError) -> (tags: Set<Delivery.Tag>, refusal: String?) {
     var (confirmed, refusal): (Set<Delivery.Tag>, String?) = ([], nil)
     do throws(AMQPError) {
-      var sender = Sender<Replacement>(SenderOptions(addresses, options)) { _ in }
+      var sender = Sender<MovedTask>(SenderOptions(addresses, options)) { _ in }
       for task in tasks {
         let copy = task.replacement(in: queue, starts: task.history.starts)
-        sender.add(Replacement(tag: task.tag, envelope: Envelope(copy, routingKey: queue)))
+        sender.add(MovedTask(task.tag, copy, to: queue, isReplacement: true))
       }
       while sender.pending > 0 {
         try sender.flush()
@@ -58,11 +58,4 @@ package enum Replacer {
     for tag in confirmed { try connection.acknowledge(tag) }
     return (confirmed, refusal)
   }
-}
-
-/// A task's copy for the end of its queue.
-private struct Replacement: Outgoing {
-  let tag: Delivery.Tag
-  let envelope: Envelope
-  var route: Route { .direct }
 }

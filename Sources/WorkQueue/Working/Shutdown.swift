@@ -2,8 +2,9 @@ internal import AMQP
 
 /// Whether the worker stops, why, and how long it waits for what is unfinished.
 struct Shutdown {
-  /// How long copies that cannot be published are waited for when nothing else is left.
-  private static let copyTimeout = Duration.seconds(5)
+  /// How long copies that cannot be published are waited for when nothing else is left: after a signal, and at the end
+  /// of a bounded run.
+  private static let (copyTimeout, boundedCopyTimeout) = (Duration.seconds(5), Duration.seconds(30))
 
   private(set) var reason: StopReason?
   private var graceEnd = Deadline.never
@@ -24,7 +25,7 @@ struct Shutdown {
     let isFirst = self.reason == nil
     var isFirstSignal = false
     if case .signal = reason, !hasSignal {
-      (isFirstSignal, hasSignal) = (true, true)
+      (isFirstSignal, hasSignal, copiesEnd) = (true, true, .never)
       if let grace { graceEnd = .after(grace) }
     }
     let replaces = reason.isFailure || self.reason == .bound && isFirstSignal
@@ -41,7 +42,9 @@ struct Shutdown {
 
   /// Whether copies have been waited for long enough, when nothing else is left.
   mutating func givesUpCopies() -> Bool {
-    if copiesEnd == .never { copiesEnd = .after(Self.copyTimeout) }
+    if copiesEnd == .never {
+      copiesEnd = .after(reason == .bound ? Self.boundedCopyTimeout : Self.copyTimeout)
+    }
     return copiesEnd.hasPassed
   }
 }
