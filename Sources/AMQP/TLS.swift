@@ -286,11 +286,9 @@ final class TLS {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
       X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
       let issuer = unsafe CertificateNames.commonName(X509_get_issuer_name(culprit)) ?? "somebody"
-      problem =
-        "the broker's certificate is signed by an untrusted CA, '\(issuer)'; --cacert can name it"
+      problem = "the broker's certificate is signed by an untrusted CA, '\(issuer)'; --cacert can name it"
     default:
-      problem =
-        "\(whose) is not good: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
+      problem = "\(whose) is not good: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
     }
     return false
   }

@@ -60,15 +60,15 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   // MARK: How it stands
 
-  /// How many messages are not sent, or not settled.
-  var pending: Int { outbox.pending }
+  /// How many messages are not sent, not settled, or not taken by `next()` since.
+  var pending: Int { outbox.pending + settled.count }
   /// How many messages are sent and not settled.
   var unconfirmed: Int { outbox.unconfirmed }
   private var hasUnsent: Bool { outbox.hasUnsent || !returned.isEmpty }
   /// Whether nothing is to be sent or settled.
   var isIdle: Bool {
     mutating get {
-      pending == 0 && settled.isEmpty && returned.isEmpty && uplink.connection?.hasUnsent != true
+      pending == 0 && returned.isEmpty && uplink.connection?.hasUnsent != true
     }
   }
   /// Whether another message would be sent at once.
