@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test func `a run has up to so many bodies, each on a line, in their order`() throws {
+  @Test func `gives a run at most N bodies, each on a line, in their order`() throws {
     try publish((1...23).map { "\($0)" }, to: queue)
     let script = "echo $WORKQ_BATCH $WORKQ_QUEUE; cat | xargs"
     let result = try batch(["--batch", "10"], script: script).run()

@@ -43,7 +43,7 @@ struct QueueScan: ~Copyable {
   /// How long nothing arrives of what is expected, until the broker is asked whether the queue is empty: then others
   /// have taken it.
   private static let quietTime = Duration.seconds(5)
-  /// The same for tasks beyond the limit, and for those that are on their way back to the queue.
+  /// The same for tasks beyond the limit, and for requeued ones until the queue counts them.
   private static let returnTime = Duration.seconds(1)
   private static let returnPause = Duration.milliseconds(20)
   /// The consumers of a channel that is closed are served in the order of their tags up to this number.
@@ -154,7 +154,7 @@ struct QueueScan: ~Copyable {
   private mutating func begin(_ connection: inout Connection) throws(AMQPError) {
     hasBegun = true
     if limit == .max {
-      // None are counted while they are on their way back from a process that was killed.
+      // None are counted until the broker has requeued those of a process that was killed.
       try consume(waiting > 0 ? waiting : Self.largestPrefetch, &connection)
     } else {
       try ask(&connection)

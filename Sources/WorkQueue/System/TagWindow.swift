@@ -1,4 +1,4 @@
-/// What the broker still has to confirm, or is to be told of, by its tags, which count up.
+/// What the broker still has to confirm, or to learn, by its tags, which count up.
 ///
 /// Elements are added in the order of their tags and removed in any: each of both costs O(1) while few have been
 /// removed before older ones, and O(log n) otherwise, amortised. Memory is kept for what is present, and for as many

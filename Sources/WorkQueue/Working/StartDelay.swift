@@ -13,7 +13,7 @@ struct StartDelay {
   /// When the next process may be started.
   private(set) var end = Deadline.now
 
-  /// Whether the command has failed so often that it is not started again.
+  /// Whether the command has failed too many times to be started again.
   var isExhausted: Bool { failures >= Self.mostFailures }
 
   mutating func reset() {

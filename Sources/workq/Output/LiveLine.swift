@@ -34,7 +34,7 @@ final class LiveLine {
   /// A part of the line, and how early it is left out when the terminal is narrow.
   private typealias Part = (text: String, rank: Int)
 
-  /// The line for a terminal of so many columns; the last of them stays free, because a cursor behind it would wrap.
+  /// The line for a terminal of this width, in columns; the last stays free, because a cursor behind it would wrap.
   func line(_ state: WorkerState, columns: Int) -> String {
     let counts = state.counts
     let failed = counts.parked + counts.dropped
