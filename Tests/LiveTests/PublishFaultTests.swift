@@ -84,7 +84,7 @@ import Testing
     let result = try publish.end()
     proxy.stop()
     #expect(result.status == 0, "\(result.error)")
-    #expect(try drain(queue).map(\.text) == ["1", "2", "1", "2"])
+    try expect(drain(queue).map(\.text), equals: ["1", "2", "1", "2"])
   }
 
   private func publishWithoutConfirms(from pipe: NamedPipe) throws -> RunningProgram {
