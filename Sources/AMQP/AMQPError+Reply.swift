@@ -22,10 +22,10 @@ extension AMQPError {
   /// The text becomes one line without control characters: Erlang's terms come with line ends, and what a
   /// client has sent may be in them.
   init(code: UInt16, _ text: String, _ operation: String) {
-    let words = text.unicodeScalars.split {
+    let parts = text.unicodeScalars.split {
       $0.properties.isWhitespace || $0.properties.generalCategory == .control
     }
-    let detail = words.map { String($0) }.joined(separator: " ")
+    let detail = parts.map { String($0) }.joined(separator: " ")
     self.init(Self.kind(code: code, detail), operation, detail)
   }
 

@@ -5,8 +5,8 @@ internal import Glibc
 package struct SystemError: Error, Equatable, Sendable {
   let code: Int32
 
-  /// In the system's words.
-  package var words: String { unsafe String(cString: strerror(code)) }
+  /// As strerror(3) says it.
+  package var description: String { unsafe String(cString: strerror(code)) }
 
   /// Whether it may be over soon: memory, processes or descriptors are short, or the program's file is being written.
   var isTransient: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY].contains(code) }
@@ -49,24 +49,24 @@ final class Spawner {
     unsafe posix_spawnattr_destroy(&attributes)
   }
 
-  /// Starts the program that the first of `words` names, looked for in PATH.
+  /// Starts the program that the first of `arguments` names, looked for in PATH.
   ///
   /// - Parameters:
   ///   - path: the program's, where it is known; it is looked for again when nothing is there.
-  ///   - words: its arguments, its own name first.
-  ///   - lastWord: more arguments, each ended by a NUL, or nothing.
+  ///   - arguments: its own name first.
+  ///   - lastArgument: more arguments, each ended by a NUL, or nothing.
   ///   - environment: what all runs share.
   ///   - variables: this run's, each ended by a NUL.
   ///   - descriptors: what becomes its stdin, stdout, stderr and `ResultChannel.descriptor`.
   /// - Returns: its pid, which is its process group's number, too.
   /// - Throws: why it cannot be executed, among others.
   func start(
-    at path: [CChar]? = nil, _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings,
+    at path: [CChar]? = nil, _ arguments: CStrings, lastArgument: [UInt8] = [], environment: CStrings,
     variables: [UInt8],
     descriptors: (Int32, Int32, Int32, Int32)
   ) throws(SystemError) -> pid_t {
     var pid: pid_t = 0
-    let code = unsafe words.withArray(and: lastWord) { arguments in
+    let code = unsafe arguments.withArray(and: lastArgument) { arguments in
       unsafe environment.withArray(and: variables) { environment -> Int32 in
         var code = ENOENT
         if clones, let path { code = unsafe clone(&pid, path, arguments, environment, descriptors) }
