@@ -145,7 +145,9 @@ final class CommandOutput {
 
   /// Hands on a part of what is left, after the command's end; nothing comes after it.
   ///
-  /// - Parameter room: how many bytes may be handed on.
+  /// - Parameters:
+  ///   - room: how many bytes may be handed on.
+  ///   - sink: what they are handed to.
   /// - Returns: whether that was all. It is not when there is no room, or our own output takes no more for now.
   func drain(_ room: inout Int, _ sink: Sink) -> Bool {
     while let source = sources.first {
