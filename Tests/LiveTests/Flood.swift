@@ -16,9 +16,13 @@ final class Flood {
   /// How long a flood lasts, in seconds.
   static let seconds = Double(TestEnvironment.count("FLOOD_SECONDS", 2))
 
-  /// Starts `workq` with a heartbeat of a second, and `arguments`; `connections` is how many it needs.
+  /// Starts `workq` with a heartbeat of a second, and `arguments`.
   ///
-  /// - Parameter generator: a shell command that writes what `workq` reads from stdin.
+  /// - Parameters:
+  ///   - arguments: of `workq`, the subcommand first.
+  ///   - connections: how many it needs.
+  ///   - generator: a redirection of its stdin.
+  /// - Throws: when it cannot be started.
   init(_ arguments: [String], connections: Int, input generator: String = "</dev/null") throws {
     self.connections = connections
     proxy = try FaultProxy(to: .shared)
@@ -126,10 +130,11 @@ final class Flood {
   /// How many bytes its commands have written to stdout; known when it has ended.
   var bytes: Int? { Int(text("bytes").trimmingCharacters(in: .whitespacesAndNewlines)) }
 
-  /// A count of the worker's last event, "done" or "parked".
+  /// How many tasks the worker says it has done, or parked, in its last event.
   func count(_ name: String) -> Int? {
-    events.split(separator: "\n").last { $0.contains(#""event":"stopped""#) }?
-      .firstMatch(of: try! Regex("\"\(name)\":([0-9]+)", as: (Substring, Substring).self)).flatMap { Int($0.1) }
+    let last = events.split(separator: "\n").last { $0.contains(#""event":"stopped""#) }
+    let value = last?.split(separator: "\"\(name)\":").last.map { $0.prefix { $0.isNumber } }
+    return value.flatMap { Int($0) }
   }
 
   var events: String { text("events") }
@@ -144,6 +149,8 @@ final class Flood {
     let late = timeouts.max().map { String(format: "%.2f s", $0 - 2) } ?? "-"
     let silence = String(format: "%.2f s", longestSilence)
     let broker = String(format: "%.2f s", proxy.longestSilenceOfBroker)
-    print("flood: \(what), \(Self.seconds) s: timeouts late by \(late), silent for \(silence) (broker \(broker)) \(more)")
+    print(
+      "flood: \(what), \(Self.seconds) s: timeouts late by \(late), silent for \(silence) (broker \(broker)) \(more)"
+    )
   }
 }
