@@ -45,6 +45,9 @@ public final class FaultProxy: @unchecked Sendable {
   private var counters: [Int: UnitCounter] = [:]
   /// How many frames of the program's have passed on each connection.
   private var requestCounters: [Int: UnitCounter] = [:]
+  /// When something last came, and the longest time that nothing came, from the program and from the broker.
+  private var lastArrivals: [Source: DispatchTime] = [:]
+  private var silences: [Source: Double] = [:]
 
   public convenience init(to broker: Broker) throws { try self.init(toPort: broker.port) }
 
@@ -124,6 +127,32 @@ public final class FaultProxy: @unchecked Sendable {
 
   /// How many frames of the program's have passed on all connections; they must be plain ones.
   public var framesSent: Int { lock.withLock { requestCounters.values.reduce(0) { $0 + $1.count } } }
+
+  private struct Source: Hashable {
+    let number: Int
+    let isBroker: Bool
+  }
+
+  /// The longest time in seconds that nothing came from the program on any connection that was open meanwhile.
+  public var longestSilenceOfProgram: Double { longestSilence(ofBroker: false) }
+
+  /// The same for the broker: who sends nothing for two heartbeats counts as dead.
+  public var longestSilenceOfBroker: Double { longestSilence(ofBroker: true) }
+
+  private func longestSilence(ofBroker: Bool) -> Double {
+    lock.withLock { silences.filter { $0.key.isBroker == ofBroker }.values.max() ?? 0 }
+  }
+
+  private func noteArrival(_ number: Int, isBroker: Bool) {
+    let (source, now) = (Source(number: number, isBroker: isBroker), DispatchTime.now())
+    lock.withLock {
+      if let last = lastArrivals[source] {
+        let silence = Double(now.uptimeNanoseconds - last.uptimeNanoseconds) / 1_000_000_000
+        silences[source] = max(silence, silences[source] ?? 0)
+      }
+      lastArrivals[source] = now
+    }
+  }
 
   /// How many connections are not closed, or have bytes that are not passed on.
   public var liveConnections: Int { lock.withLock { links.count } }
@@ -210,6 +239,7 @@ public final class FaultProxy: @unchecked Sendable {
     while true {
       let count = recv(from, &buffer, buffer.count, 0)
       if count < 0 && errno == EINTR { continue }
+      noteArrival(number, isBroker: isAnswer)
       guard count > 0 else { return }
       guard passes(isAnswer) else { continue }
       if isAnswer && lock.withLock({ muted.contains(number) }) { continue }

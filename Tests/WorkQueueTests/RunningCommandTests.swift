@@ -208,9 +208,31 @@ import Testing
       return child.output.descriptors.isEmpty
     }
     try waitUntil("the command ends") { child.ended() != nil }
-    #expect(child.output.finish(sink) == Array("err\n".utf8))
+    try drain(child.output, sink)
+    #expect(child.output.tail == Array("err\n".utf8))
     #expect(String(decoding: output, as: UTF8.self) == "[9] out\n[9] rest\n")
     #expect(String(decoding: error, as: UTF8.self) == "[9] err\n")
+  }
+
+  @Test(arguments: [OutputMode.grouped, .captured])
+  func `what a command has left in a file is handed on part by part`(mode: OutputMode) throws {
+    var options = options("sh", "-c", "yes 1234567 | head -c 1000000")
+    options.output = mode
+    let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
+    try waitUntil("the command ends") { child.ended() != nil }
+    var (total, largest, turns) = (0, 0, 0)
+    try waitUntil("all is handed on") {
+      var (room, bytes) = (100_000, 0)
+      defer {
+        turns += 1
+        total += bytes
+        largest = max(largest, bytes)
+      }
+      return child.output.drain(&room) { _, some in bytes += some.count }
+    }
+    #expect(total == 1_000_000)
+    #expect(turns > 5)
+    #expect(largest < 200_000)
   }
 
   @Test(arguments: [OutputMode.grouped, .tagged, .passthrough])
@@ -219,7 +241,8 @@ import Testing
     options.output = mode
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
     try waitUntil("the command ends") { child.ended() != nil }
-    let tail = child.output.finish { _, _ in }
+    try drain(child.output) { _, _ in }
+    let tail = child.output.tail
     #expect(tail.count == 1024)
     #expect(tail.suffix(10) == Array("1999\n2000\n".utf8)[...])
   }
@@ -232,6 +255,13 @@ import Testing
     #expect(OutputRelay(stdout: files[0], stderr: files[0]).hasBoth)
     #expect(!OutputRelay(stdout: files[0], stderr: files[1]).hasBoth)
     #expect(!OutputRelay(stdout: null, stderr: null).hasBoth, "where nothing is kept there is no order")
+  }
+
+  private func drain(_ output: CommandOutput, _ sink: CommandOutput.Sink) throws {
+    try waitUntil("all is handed on") {
+      var room = CommandOutput.largestTurn
+      return output.drain(&room, sink)
+    }
   }
 
   private func isAlive(_ pid: pid_t) -> Bool {

@@ -120,6 +120,7 @@ final class BatchRunner: Runner {
     while let run = runs.nextDue(now), let timeout = command.options.timeout {
       runs.end(run, .timedOut(timeout))
     }
+    settleEnded()
     launch(now)
     return takeResults()
   }
@@ -136,7 +137,7 @@ final class BatchRunner: Runner {
       // What it still writes is of no use.
       if run.isEnding { run.isMuted = true }
     }
-    if command.options.output.isReadMeanwhile { runs.readOutput(ready, show) }
+    runs.readOutput(ready, show)
   }
 
   /// Takes what the command has written of single tasks.
@@ -171,15 +172,20 @@ final class BatchRunner: Runner {
   // MARK: Ends of a run
 
   func ended(_ pid: Int32) -> [JobResult]? {
-    guard let run = runs.remove(pid: pid) else { return nil }
-    let now = Deadline.now
-    let status = run.child.reap()
-    let complaint = readLines(run, turns: 16)
-    let stderr = run.child.output.finish(show)
-    let end = complaint.map { .noResult($0) } ?? run.forcedEnd ?? Outcome(waitStatus: status)
-    settle(run, end, stderr, took: now - run.started)
-    launch(now)
+    guard runs.reap(pid: pid) else { return nil }
+    settleEnded()
+    launch(.now)
     return takeResults()
+  }
+
+  /// Settles the tasks of the runs that have ended and whose output is handed on.
+  private func settleEnded() {
+    for run in runs.takeEnded(show) {
+      guard let (status, time) = run.end else { continue }
+      let complaint = readLines(run, turns: 16)
+      let end = complaint.map { .noResult($0) } ?? run.forcedEnd ?? Outcome(waitStatus: status)
+      settle(run, end, run.child.output.tail, took: time - run.started)
+    }
   }
 
   /// Decides what becomes of the tasks of a run that has ended.
@@ -230,7 +236,8 @@ final class BatchRunner: Runner {
   }
 
   func interrupt() -> [JobResult] {
-    for run in runs.all { runs.end(run, .interrupted) }
+    runs.interrupt()
+    settleEnded()
     return stop(requeues: true)
   }
 

@@ -28,7 +28,7 @@ final class CommandOutput {
   /// So much of the end of stderr goes with a task that has failed.
   private static let tailSize = 1024
   /// What is read of a pipe in one go, in bytes, so that a flood delays nothing else.
-  private static let largestTurn = 1 << 18
+  static let largestTurn = 1 << 18
 
   /// An output of the command's that comes by us.
   private struct Source {
@@ -38,6 +38,12 @@ final class CommandOutput {
     var lines: TaggedLines
     /// Whether its end is kept.
     let hasTail: Bool
+    /// How much of it was handed on since the command's end, or of a file at all, in bytes.
+    var offset = 0
+    /// The last byte that was handed on of a file.
+    var last = UInt8(ascii: "\n")
+    /// Whether our own output took no more of it when that was last looked at.
+    var isBlocked = false
   }
 
   /// What becomes the command's stdout and stderr.
@@ -45,9 +51,8 @@ final class CommandOutput {
   private let mode: OutputMode
   private let relay: OutputRelay
   private var sources: [Source] = []
-  private var tail: [UInt8] = []
-  /// Whether our own output takes no more of what is relayed.
-  private var isBlocked = false
+  /// The end of what was written to stderr, where that came by us.
+  private(set) var tail: [UInt8] = []
 
   init(
     _ mode: OutputMode, number: Int, in directory: String, relay: OutputRelay = .standard
@@ -101,85 +106,128 @@ final class CommandOutput {
     writeEnds = (STDOUT_FILENO, STDERR_FILENO)
   }
 
-  /// Watches what it reads, or what must take what it has read.
-  func watch(on loop: inout EventLoop) {
-    if isBlocked { return relay.watch(on: &loop) }
-    for descriptor in descriptors { loop.watch(descriptor) }
+  /// Whether `drain` waits for our own output to take more.
+  var isBlocked: Bool { sources.first?.isBlocked == true }
+
+  /// Our own output takes more.
+  func unblock() {
+    if !sources.isEmpty { sources[0].isBlocked = false }
   }
 
-  /// Whether there may be something to read.
+  /// Watches what it reads, or what must take what it has read.
+  func watch(on loop: inout EventLoop) {
+    for source in sources {
+      if source.isBlocked {
+        relay.watch(source.stream, on: &loop)
+      } else if isRead {
+        loop.watch(source.descriptor)
+      }
+    }
+  }
+
+  /// Whether there may be something to read, or to write.
   func isReady(_ ready: some Sequence<Int32>) -> Bool {
-    isBlocked ? relay.isReady(ready) : descriptors.contains { ready.contains($0) }
+    sources.contains { source in
+      ready.contains(source.isBlocked ? relay.descriptor(of: source.stream) : source.descriptor)
+    }
   }
 
   /// Hands on what has been written, as far as it is to be shown now.
   func readLines(_ sink: Sink) {
     guard isRead else { return }
-    for index in sources.indices.reversed() where !readSome(index, hasEnded: false, sink) {
+    for index in sources.indices.reversed() {
+      var room = Self.largestTurn
+      guard readSome(index, &room, sink) == .ended else { continue }
       finishLines(index, sink)
       close(sources.remove(at: index).descriptor)
     }
   }
 
-  /// Hands on the rest, after the command's end; nothing comes after it.
+  /// Hands on a part of what is left, after the command's end; nothing comes after it.
   ///
-  /// - Returns: the last of what was written to stderr, where it came by us.
-  func finish(_ sink: Sink) -> [UInt8] {
-    for index in sources.indices {
+  /// - Parameters:
+  ///   - room: how many bytes may be handed on.
+  ///   - sink: what they are handed to.
+  /// - Returns: whether that was all. It is not when there is no room, or our own output takes no more for now.
+  func drain(_ room: inout Int, _ sink: Sink) -> Bool {
+    while let source = sources.first {
       if isRead {
-        _ = readSome(index, hasEnded: true, sink)
-        finishLines(index, sink)
+        // A pipe holds less, once the command does not write to it any more.
+        room = min(room, Self.largestTurn - source.offset)
+        let before = room
+        let state = readSome(0, &room, sink)
+        sources[0].offset += before - room
+        guard state != .more || sources[0].offset >= Self.largestTurn else { return false }
+        finishLines(0, sink)
       } else {
-        copy(index, sink)
+        guard copySome(&room, sink) else { return false }
+        // So that the next task's output begins on a line of its own.
+        if mode == .grouped && sources[0].last != UInt8(ascii: "\n") {
+          sink(source.stream, [UInt8(ascii: "\n")])
+        }
       }
+      close(sources.removeFirst().descriptor)
     }
-    return tail
+    return true
   }
 
-  /// Reads what is there, up to `largestTurn`; a pipe holds less, once nobody writes to it any more.
-  ///
-  /// - Returns: false when nothing will come any more.
-  private func readSome(_ index: Int, hasEnded: Bool, _ sink: Sink) -> Bool {
-    let (source, isRelayed) = (sources[index], mode == .passthrough)
-    var buffer = [UInt8](repeating: 0, count: isRelayed ? OutputRelay.pieceSize : 65_536)
-    var total = 0
+  private enum ReadState {
+    /// There may be more: there was no room, or our own output takes no more.
+    case more
+    case empty
+    /// Nothing will come any more.
+    case ended
+  }
+
+  /// Reads what is there, up to `room`.
+  private func readSome(_ index: Int, _ room: inout Int, _ sink: Sink) -> ReadState {
+    let source = sources[index]
+    let isRelayed = mode == .passthrough
+    let size = isRelayed ? OutputRelay.pieceSize : source.lines.largestPiece
+    var buffer = [UInt8](repeating: 0, count: size)
+    sources[index].isBlocked = false
     if isRelayed { relay.resize(source.descriptor) }
-    while total < Self.largestTurn {
-      isBlocked = isRelayed && !hasEnded && !relay.takesMore
-      if isBlocked { return true }
+    while room > 0 {
+      sources[index].isBlocked = !relay.takesMore(source.stream)
+      if sources[index].isBlocked { return .more }
       let count = unsafe read(source.descriptor, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
       // A terminal that nobody has open any more is an error, and no end.
-      guard count > 0 else { return count < 0 && errno != EIO }
-      total += count
+      guard count > 0 else { return count < 0 && errno != EIO ? .empty : .ended }
+      room -= count
       keepTail(source, buffer[..<count])
       let shown = isRelayed ? Array(buffer[..<count]) : sources[index].lines.add(buffer[..<count])
       if !shown.isEmpty { sink(source.stream, shown[...]) }
     }
-    return true
+    return .more
+  }
+
+  /// Hands on a part of the first file.
+  ///
+  /// - Returns: whether that was all.
+  private func copySome(_ room: inout Int, _ sink: Sink) -> Bool {
+    let source = sources[0]
+    // What is captured is not written for now.
+    let isWritten = mode == .grouped
+    var buffer = [UInt8](repeating: 0, count: isWritten ? OutputRelay.pieceSize : 65_536)
+    while true {
+      guard room > 0 else { return false }
+      sources[0].isBlocked = isWritten && !relay.takesMore(source.stream)
+      if sources[0].isBlocked { return false }
+      let count = unsafe pread(source.descriptor, &buffer, buffer.count, sources[0].offset)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return true }
+      room -= count
+      keepTail(source, buffer[..<count])
+      sink(source.stream, buffer[..<count])
+      sources[0].offset += count
+      sources[0].last = buffer[count - 1]
+    }
   }
 
   private func finishLines(_ index: Int, _ sink: Sink) {
     let lines = sources[index].lines.finish()
     if !lines.isEmpty { sink(sources[index].stream, lines[...]) }
-  }
-
-  private func copy(_ index: Int, _ sink: Sink) {
-    let source = sources[index]
-    var (buffer, offset, last) = ([UInt8](repeating: 0, count: 65_536), 0, UInt8(ascii: "\n"))
-    // So that the next task's output begins on a line of its own.
-    defer {
-      if mode == .grouped && last != UInt8(ascii: "\n") { sink(source.stream, [UInt8(ascii: "\n")]) }
-    }
-    while true {
-      let count = unsafe pread(source.descriptor, &buffer, buffer.count, offset)
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return }
-      keepTail(source, buffer[..<count])
-      sink(source.stream, buffer[..<count])
-      offset += count
-      last = buffer[count - 1]
-    }
   }
 
   private func keepTail(_ source: Source, _ bytes: ArraySlice<UInt8>) {
@@ -196,6 +244,8 @@ struct TaggedLines {
 
   private let tag: [UInt8]
   private var rest: [UInt8] = []
+  /// What is read in one go, so that its lines are no more than what our output takes at once, also when all are empty.
+  var largestPiece: Int { OutputRelay.pieceSize / (tag.count + 1) }
 
   init(_ number: Int) {
     tag = Array("[\(number)] ".utf8)

@@ -50,12 +50,12 @@ final class CommandRunner: Runner {
     while let run = runs.nextDue(now), let timeout = command.options.timeout {
       runs.end(run, .timedOut(timeout))
     }
-    return []
+    return takeEnded()
   }
 
   func interrupt() -> [JobResult] {
-    for run in runs.all { runs.end(run, .interrupted) }
-    return []
+    runs.interrupt()
+    return takeEnded()
   }
 
   func kill() {
@@ -65,10 +65,16 @@ final class CommandRunner: Runner {
   // MARK: Children
 
   func ended(_ pid: Int32) -> [JobResult]? {
-    guard let run = runs.remove(pid: pid) else { return nil }
-    let status = run.child.reap()
-    var result = JobResult(job: run.job, outcome: Outcome(waitStatus: status), took: .now - run.started)
-    result.stderr = run.child.output.finish(show)
+    runs.reap(pid: pid) ? takeEnded() : nil
+  }
+
+  private func takeEnded() -> [JobResult] {
+    runs.takeEnded(show).compactMap { run in run.end.map { result(of: run, $0.status, at: $0.time) } }
+  }
+
+  private func result(of run: TaskRun, _ status: Int32, at time: Deadline) -> JobResult {
+    var result = JobResult(job: run.job, outcome: Outcome(waitStatus: status), took: time - run.started)
+    result.stderr = run.child.output.tail
     if let forced = run.forcedEnd {
       result.outcome = forced
     } else if case .exited(let code) = result.outcome {
@@ -79,7 +85,7 @@ final class CommandRunner: Runner {
         (result.reason, result.retryIn) = (run.result?.reason, run.result?.retryIn)
       }
     }
-    return [result]
+    return result
   }
 
   /// Takes what the command has written to its result channel: one line at most.
@@ -124,7 +130,7 @@ final class CommandRunner: Runner {
     for run in runs.withResults(ready) {
       if let complaint = readResults(run, hasEnded: false) { runs.end(run, .noResult(complaint)) }
     }
-    if command.options.output.isReadMeanwhile { runs.readOutput(ready, show) }
+    runs.readOutput(ready, show)
   }
 
   /// Hands on what a command has written.

@@ -48,7 +48,8 @@ package struct OutputRelay {
     return one.st_mode & S_IFMT != S_IFCHR && one.st_dev == other.st_dev && one.st_ino == other.st_ino
   }
 
-  private var target: Int32 { stream == .stdout ? STDOUT_FILENO : STDERR_FILENO }
+  /// The descriptor of one of our outputs.
+  func descriptor(of stream: OutputStream) -> Int32 { stream == .stdout ? STDOUT_FILENO : STDERR_FILENO }
 
   /// A channel for one run of the command; nil where the system has no pseudo-terminal for us, and the command gets our
   /// terminal itself.
@@ -62,19 +63,17 @@ package struct OutputRelay {
 
   /// Gives a channel that is a terminal the size of ours.
   func resize(_ channel: Int32) {
-    if isTerminal { csystem_copy_terminal_size(target, channel) }
+    if isTerminal { csystem_copy_terminal_size(descriptor(of: stream), channel) }
   }
 
   /// Whether our output takes a piece now, or never will.
-  var takesMore: Bool {
-    var entry = pollfd(fd: target, events: Int16(POLLOUT), revents: 0)
+  func takesMore(_ stream: OutputStream) -> Bool {
+    var entry = pollfd(fd: descriptor(of: stream), events: Int16(POLLOUT), revents: 0)
     return unsafe poll(&entry, 1, 0) != 0
   }
 
   /// Waits for our output to take more.
-  func watch(on loop: inout EventLoop) {
-    loop.watch(target, forReading: false, forWriting: true)
+  func watch(_ stream: OutputStream, on loop: inout EventLoop) {
+    loop.watch(descriptor(of: stream), forReading: false, forWriting: true)
   }
-
-  func isReady(_ ready: some Sequence<Int32>) -> Bool { ready.contains(target) }
 }

@@ -42,7 +42,7 @@ final class ResidentProcess: Run {
   }
 
   /// Whether it gets tasks.
-  var isWorking: Bool { closed == nil && !isEnding }
+  var isWorking: Bool { closed == nil && !isEnding && end == nil }
   /// Since when it does nothing but end; nil while it has tasks, or waits for them.
   var idleEnd: Deadline? { load == 0 ? closed.map { max($0, oldestSince) } : nil }
 

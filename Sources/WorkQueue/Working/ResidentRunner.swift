@@ -62,6 +62,7 @@ final class ResidentRunner: Runner {
 
   func step(_ now: Deadline) -> [JobResult] {
     while let process = runs.nextDue(now) { check(process) }
+    settleEnded()
     distribute(now)
     return takeResults()
   }
@@ -168,7 +169,7 @@ final class ResidentRunner: Runner {
         process.flush()
         if process.input.hasNoReader { stopGiving(to: process) }
       }
-      if process.input.isOpen {
+      if process.input.isOpen, process.end == nil {
         // An end without a reader is ready, too.
         loop.watch(process.input.writeEnd, forReading: false, forWriting: process.input.hasUnsent)
       }
@@ -189,7 +190,7 @@ final class ResidentRunner: Runner {
     where process.isWorking && !process.input.hasUnsent && ready.contains(process.input.writeEnd) {
       stopGiving(to: process)
     }
-    if command.options.output.isReadMeanwhile { runs.readOutput(ready, show) }
+    runs.readOutput(ready, show)
   }
 
   private func readResults(of process: ResidentProcess, turns: Int, _ now: Deadline) {
@@ -226,17 +227,22 @@ final class ResidentRunner: Runner {
   // MARK: Ends
 
   func ended(_ pid: Int32) -> [JobResult]? {
-    guard let process = runs.remove(pid: pid) else { return nil }
-    let now = Deadline.now
-    // The group is killed first, so that nothing is written after what we read.
-    let status = process.child.reap()
-    readResults(of: process, turns: 16, now)
-    processes.removeAll { $0 === process }
-    let stderr = process.child.output.finish(show)
-    settle(process, Outcome(waitStatus: status), stderr, now)
-    process.input.close()
-    distribute(now)
+    guard runs.reap(pid: pid) else { return nil }
+    settleEnded()
     return takeResults()
+  }
+
+  /// Settles the tasks of the processes that have ended and whose output is handed on.
+  private func settleEnded() {
+    for process in runs.takeEnded(show) {
+      let now = Deadline.now
+      // The group is killed, so that nothing is written after what we read.
+      readResults(of: process, turns: 16, now)
+      processes.removeAll { $0 === process }
+      settle(process, Outcome(waitStatus: process.end?.status ?? 0), process.child.output.tail, now)
+      process.input.close()
+      distribute(now)
+    }
   }
 
   /// Decides what becomes of the tasks of a process that has ended.
@@ -282,6 +288,8 @@ final class ResidentRunner: Runner {
       process.input.close()
       runs.end(process)
     }
+    runs.cutOutput()
+    settleEnded()
     return takeResults()
   }
 

@@ -1,0 +1,197 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Whatever comes without end, time limits, heartbeats and signals keep their time.
+///
+/// WORKQ_TEST_FLOOD_SECONDS makes the floods longer; `make test` has two seconds for each.
+@Suite(.busy) struct FloodTests {
+  private let queue = freshQueue("flood")
+
+  /// TERM is sent to a process group that ends by it, and the worker looks at its timers in each turn: what comes on top
+  /// of 2 s is the wait for a processor of a busy machine.
+  private static let timeout = 2.0...6.0
+  /// What the broker has sent is read before its answer to the cancel: with --no-ack that is what the sockets hold.
+  private static let firstSignal = 10.0
+  /// How many times TERM is sent; a long flood ends by one, and tells its figures.
+  private static let signals = Flood.seconds > 10 ? [1] : [1, 2]
+  /// What a second signal may take: a second for commands, 0.4 s for the broker, and some for the machine.
+  private static let secondSignal = 2.0
+
+  private func work(_ options: [String], connections: Int = 2, script: String) throws -> Flood {
+    let arguments = ["work", "-q", queue, "--log", "json"] + options + ["--", "bash", "-c", script]
+    return try Flood(arguments, connections: connections)
+  }
+
+  private func expectConnections(of flood: Flood, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(flood.lostConnections == [], sourceLocation: sourceLocation)
+    #expect(flood.furtherConnections == 0, sourceLocation: sourceLocation)
+  }
+
+  /// Expects that a worker stops in time, at the first signal or at the second.
+  private func expectEnd(
+    of flood: Flood, signals: Int, within limit: Double, _ what: String, _ more: () -> String = { "" },
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let heeded = try flood.stop()
+    #expect(heeded < Self.firstSignal, sourceLocation: sourceLocation)
+    let end = signals == 1 ? try flood.end() : try flood.stopNow()
+    // What ran may have ended before the second signal.
+    let hasFinished = flood.events.contains(#""event":"stopped""#)
+    let expected: Int32 = signals == 1 || hasFinished ? 0 : 143
+    #expect(
+      end.status == expected, "\(flood.events.suffix(500))", sourceLocation: sourceLocation)
+    #expect(end.seconds < (signals == 1 ? limit : Self.secondSignal), sourceLocation: sourceLocation)
+    let times = String(
+      format: "first TERM heeded after %.2f s, end %.2f s after TERM %d", heeded, end.seconds, signals)
+    flood.note(what, "\(times) \(more())")
+  }
+
+  // MARK: Output
+
+  /// One of four tasks writes nothing and hangs; the others write to both outputs without end.
+  ///
+  /// What is kept in files until a task ends is limited here, so that the test needs no large disk.
+  @Test(arguments: ["tagged", "passthrough", "grouped"], signals)
+  func `a flood of output delays nothing`(mode: String, signals: Int) throws {
+    let tasks = Int(Flood.seconds * 4)  // twice what can time out
+    try publish((0..<max(16, tasks)).map { "\($0)" }, to: queue)
+    let size = mode == "grouped" ? " | head -c 50000000" : ""
+    let (out, error) = (Flood.endless("yes \(mode) output\(size)"), Flood.endless("yes \(mode) error\(size)"))
+    let script =
+      "read t; if [ $((t % 4)) = 0 ]; then exec sleep 600; fi; \(out) & \(error) >&2 & exec sleep 600"
+    let options = ["-j", "4", "--output", mode, "--timeout", "2s", "--on-failure", "park"]
+    let flood = try work(options, script: script)
+    try flood.last()
+    try waitUntil("a task has timed out") { flood.timeouts.count >= 4 }
+    expectConnections(of: flood)
+    // What runs has up to two seconds left.
+    try expectEnd(of: flood, signals: signals, within: 10, "output, \(mode)") {
+      "\((flood.bytes ?? 0) / 1_000_000) MB"
+    }
+    #expect(try Self.timeout.contains(#require(flood.timeouts.min())))
+    #expect(try Self.timeout.contains(#require(flood.timeouts.max())))
+  }
+
+  // MARK: Deliveries
+
+  /// As many tasks as the worker wants, whatever it does with them.
+  private func publisher() throws -> Flood {
+    try Flood(
+      ["publish", "--lines", "--transient", "--no-confirm", "-q", queue], connections: 1,
+      input: "< <(exec yes . | exec head -n \(Int(Flood.seconds * 25_000)))")
+  }
+
+  @Test(arguments: [
+    ["--fake", "--dot", "0s", "--prefetch", "5000"],
+    ["--fake", "--dot", "0s", "--no-ack"],
+    ["--batch", "500", "--prefetch", "5000"],
+    ["--resident=lines", "--window", "5000"],
+    ["--resident=lines", "--window", "5000", "--no-ack"],
+  ])
+  func `a flood of deliveries delays nothing`(options: [String]) throws {
+    let publisher = try publisher()
+    try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
+    let script = options[0] == "--batch" ? "cat >/dev/null" : "while read -r x; do echo 0; done >&3"
+    let flood =
+      options[0] == "--fake"
+      ? try Flood(["work", "-q", queue, "--log", "json"] + options, connections: 1)
+      : try work(["--timeout", "20s"] + options, connections: 1, script: script)
+    try flood.last()
+    let memory = try #require(flood.peakMemory)
+    #expect(memory < 100_000)
+    expectConnections(of: flood)
+    // What was received must still be done with --no-ack.
+    try expectEnd(of: flood, signals: 1, within: 10, "deliveries, \(options.joined(separator: " "))") {
+      "\(flood.count("done") ?? 0) tasks, \(memory) kB"
+    }
+    publisher.program.signal(SIGKILL)
+  }
+
+  /// One of two commands hangs, while the other one has a result for each of its tasks.
+  @Test(arguments: signals)
+  func `a task times out during a flood of deliveries`(signals: Int) throws {
+    let publisher = try publisher()
+    try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
+    let script = """
+      mkdir '\(FileManager.default.temporaryDirectory.path)/\(queue)' 2>/dev/null && exec sleep 600
+      while read -r x; do echo 0; done >&3
+      """
+    defer {
+      try? FileManager.default.removeItem(at: FileManager.default.temporaryDirectory.appending(path: queue))
+    }
+    let options = [
+      "-j", "2", "--resident=lines", "--window", "1000", "--timeout", "2s", "--on-failure", "park",
+    ]
+    let flood = try work(options, script: script)
+    try flood.last()
+    try waitUntil("the task has timed out") { flood.timeouts.count >= 1 }
+    expectConnections(of: flood)
+    try expectEnd(of: flood, signals: signals, within: 10, "deliveries and a task that hangs")
+    #expect(try Self.timeout.contains(#require(flood.timeouts.max())))
+    publisher.program.signal(SIGKILL)
+  }
+
+  // MARK: Confirms
+
+  @Test func `a flood of confirms delays no signal of a publisher`() throws {
+    let flood = try Flood(["publish", "-q", queue, "--lines"], connections: 1, input: "< <(exec yes task)")
+    try flood.last()
+    expectConnections(of: flood)
+    let memory = try #require(flood.peakMemory)
+    #expect(memory < 100_000)
+    flood.program.signal(SIGTERM)
+    let end = try flood.end()
+    #expect(end.status == 143, "\(flood.events)")
+    #expect(end.seconds < Self.firstSignal)
+    let tasks = try waiting(in: queue)
+    flood.note("confirms, publish", String(format: "end %.2f s after TERM, %d tasks", end.seconds, tasks))
+  }
+
+  /// Each task that fails makes a copy that the broker confirms.
+  @Test(arguments: signals)
+  func `a flood of confirms delays nothing in a worker`(signals: Int) throws {
+    let publisher = try publisher()
+    try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
+    let script = """
+      mkdir '\(FileManager.default.temporaryDirectory.path)/\(queue)' 2>/dev/null && exec sleep 600
+      while read -r x; do echo 1; done >&3
+      """
+    defer {
+      try? FileManager.default.removeItem(at: FileManager.default.temporaryDirectory.appending(path: queue))
+    }
+    let options = [
+      "-j", "2", "--resident=lines", "--window", "1000", "--timeout", "2s", "--on-failure", "park",
+    ]
+    let flood = try work(options, script: script)
+    try flood.last()
+    try waitUntil("the task has timed out") { flood.timeouts.count >= 1 }
+    expectConnections(of: flood)
+    try expectEnd(of: flood, signals: signals, within: 10, "confirms of copies") {
+      "\(flood.count("parked") ?? 0) parked"
+    }
+    #expect(try Self.timeout.contains(#require(flood.timeouts.max())))
+    publisher.program.signal(SIGKILL)
+  }
+
+  // MARK: Ended children
+
+  /// The first task hangs, and the others are `true`.
+  @Test(arguments: signals)
+  func `a flood of ended children delays nothing`(signals: Int) throws {
+    try publish((0...Int(Flood.seconds * 5000)).map { "\($0)" }, to: queue)
+    let flood = try Flood(
+      [
+        "work", "-q", queue, "--log", "json", "-j", "8", "--timeout", "2s", "--on-failure", "park",
+        "--argument", "--",
+        "/bin/sh", "-c", "[ $0 != 0 ] || exec sleep 600",
+      ], connections: 2)
+    try flood.last()
+    try waitUntil("the task has timed out") { flood.timeouts.count >= 1 }
+    expectConnections(of: flood)
+    try expectEnd(of: flood, signals: signals, within: 5, "ended children") {
+      "\(flood.count("done") ?? 0) done"
+    }
+    #expect(try Self.timeout.contains(#require(flood.timeouts.max())))
+  }
+}
