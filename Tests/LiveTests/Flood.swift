@@ -13,8 +13,8 @@ final class Flood {
   /// How many connections the program needs.
   private let connections: Int
 
-  /// How long a flood lasts, in seconds.
-  static let seconds = Double(TestEnvironment.count("FLOOD_SECONDS", 2))
+  /// How long a flood lasts, in seconds; 0 is none.
+  static let seconds = Double(TestEnvironment.count("FLOOD_SECONDS", 0))
 
   /// Starts `workq` with a heartbeat of a second, and `arguments`.
   ///
