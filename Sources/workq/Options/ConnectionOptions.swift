@@ -12,8 +12,8 @@ extension OptionGroup {
           environment: ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"], "URL of the broker",
           """
           Its form is `amqp://user:password@host:port/vhost`, or `amqps://...` with TLS (port 5671). Missing \
-          parts are those of the default, but a user needs a password. Special characters are percent-encoded. \
-          Both `amqp://host` and `amqp://host/` mean the virtual host `/`.
+          parts are those of the default; a user needs a password. Special characters are percent-encoded. Both \
+          `amqp://host` and `amqp://host/` mean the virtual host `/`.
 
           For a cluster, repeat the option or separate URLs with commas: workq tries the nodes in turn, at the \
           start and after a lost connection.
@@ -28,7 +28,7 @@ extension OptionGroup {
         ) { $0.connection.urls.append($1) },
         .value(
           "url-file", "file", complete: .file, "Read the URL from the first line of <file>",
-          "Its mode is 0600, or 0640 if root owns it."
+          "Required mode: 0600, or 0640 if root owns the file."
         ) { $0.connection.urlFile = Value.path($1) },
         .value("host", "host", "Host, instead of the URL's") { $0.connection.host = $1 },
         .value("port", "port", "Port, instead of the URL's") { (settings, value) throws(UsageError) in
@@ -41,8 +41,8 @@ extension OptionGroup {
         .value(
           "password-file", "file", complete: .file, "Read the password from the first line of <file>",
           """
-          Its mode is that of --url-file. A password in --url causes a warning, and is overwritten in the list \
-          of processes.
+          The required mode is that of --url-file. A password in --url causes a warning, and is overwritten in \
+          the list of processes.
           """
         ) { $0.connection.passwordFile = Value.path($1) },
       ] + tls + [
@@ -108,7 +108,7 @@ extension OptionGroup {
         .flag("quiet", common: true, "Print errors only") { $0.output.isQuiet = true },
         .flag(
           "json", common: true, "Print results as JSON, one object per line",
-          "So is a failure. JSON OUTPUT in the manual has the keys."
+          "A failure is an object, too. JSON OUTPUT in the manual has the keys."
         ) { $0.output.isJSON = true },
         .value(
           "color", "when", complete: .words(["auto", "always", "never"]), default: "auto",
