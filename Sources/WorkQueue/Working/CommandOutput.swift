@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// How the output of commands that run side by side is kept apart.
+/// How the output of parallel commands is kept apart.
 package enum OutputMode: String, CaseIterable, Sendable {
-  /// The command writes to our stdout and stderr as if they were its own: see `OutputRelay`.
+  /// The command's output goes to our stdout and stderr at once; see `OutputRelay`.
   case passthrough
-  /// Each line comes at once, with the task's number in front.
+  /// Each line is printed at once, prefixed with the task's number.
   case tagged
-  /// All that a task has written comes when it has ended.
+  /// A task's output is printed when the task has ended.
   case grouped
-  /// The same, byte for byte, also without a line's end.
+  /// The same, byte for byte, without adding a newline.
   case captured
 
   /// Whether output is read while the command runs.
@@ -25,28 +25,28 @@ package enum OutputStream: Equatable, Sendable {
 final class CommandOutput {
   typealias Sink = (OutputStream, ArraySlice<UInt8>) -> Void
 
-  /// So much of the end of stderr goes with a task that has failed.
+  /// The number of last bytes of stderr that are stored with a failed task.
   private static let tailSize = 1024
-  /// What is read of a pipe in one go, in bytes, so that a flood delays nothing else.
+  /// Maximum bytes read from a pipe per turn, so that a flood delays nothing else.
   private static let largestTurn = 1 << 18
 
-  /// An output of the command's that comes by us.
+  /// An output of the command that we pass on.
   private struct Source {
     let stream: OutputStream
-    /// A file that the command appends to, or a channel that we read.
+    /// A file that the command appends to, or a pipe or terminal that we read.
     let descriptor: Int32
     var lines: TaggedLines
-    /// Whether its end is kept.
+    /// Whether its last bytes are kept.
     let hasTail: Bool
   }
 
-  /// What becomes the command's stdout and stderr.
+  /// The command's stdout and stderr.
   private(set) var writeEnds = (stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
   private let mode: OutputMode
   private let relay: OutputRelay
   private var sources: [Source] = []
   private var tail: [UInt8] = []
-  /// Whether our own output takes no more of what is relayed.
+  /// Whether our own output accepts no more of what is passed on.
   private var isBlocked = false
 
   init(
@@ -91,17 +91,17 @@ final class CommandOutput {
 
   private var isRead: Bool { mode.isReadMeanwhile }
 
-  /// The descriptors that have something to read now and then.
+  /// The descriptors to read from while the command runs.
   var descriptors: [Int32] { isRead ? sources.map(\.descriptor) : [] }
 
-  /// The command has its ends: a channel ends when those do.
+  /// The command has its ends of the pipes: closes ours, so that the pipes end with the command's.
   func began() {
     guard isRead else { return }
     for end in Set([writeEnds.stdout, writeEnds.stderr]) where end > STDERR_FILENO { close(end) }
     writeEnds = (STDOUT_FILENO, STDERR_FILENO)
   }
 
-  /// Watches what it reads, or what must take what it has read.
+  /// Watches the descriptors that it reads, or our output while that is blocked.
   func watch(on loop: inout EventLoop) {
     if isBlocked { return relay.watch(on: &loop) }
     for descriptor in descriptors { loop.watch(descriptor) }
@@ -112,7 +112,7 @@ final class CommandOutput {
     isBlocked ? relay.isReady(ready) : descriptors.contains { ready.contains($0) }
   }
 
-  /// Hands on what has been written, as far as it is to be shown now.
+  /// Passes on what was written, as far as it is to be shown now.
   func readLines(_ sink: Sink) {
     guard isRead else { return }
     for index in sources.indices.reversed() where !readSome(index, hasEnded: false, sink) {
@@ -121,9 +121,9 @@ final class CommandOutput {
     }
   }
 
-  /// Hands on the rest, after the command's end; nothing comes after it.
+  /// Passes on the rest after the command's end; later output is ignored.
   ///
-  /// - Returns: the last of what was written to stderr, where it came by us.
+  /// - Returns: the last bytes of stderr, if we passed it on.
   func finish(_ sink: Sink) -> [UInt8] {
     for index in sources.indices {
       if isRead {
@@ -136,9 +136,9 @@ final class CommandOutput {
     return tail
   }
 
-  /// Reads what is there, up to `largestTurn`; a pipe holds less, once nobody writes to it any more.
+  /// Reads what is available, up to `largestTurn`; a pipe without writers holds less.
   ///
-  /// - Returns: false when nothing will come any more.
+  /// - Returns: false at the end.
   private func readSome(_ index: Int, hasEnded: Bool, _ sink: Sink) -> Bool {
     let (source, isRelayed) = (sources[index], mode == .passthrough)
     var buffer = [UInt8](repeating: 0, count: isRelayed ? OutputRelay.pieceSize : 65_536)
@@ -149,7 +149,7 @@ final class CommandOutput {
       if isBlocked { return true }
       let count = unsafe read(source.descriptor, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
-      // A terminal that nobody has open any more is an error, and no end.
+      // A pseudo-terminal that no process has open fails with EIO instead of an end of file.
       guard count > 0 else { return count < 0 && errno != EIO }
       total += count
       keepTail(source, buffer[..<count])
@@ -167,7 +167,7 @@ final class CommandOutput {
   private func copy(_ index: Int, _ sink: Sink) {
     let source = sources[index]
     var (buffer, offset, last) = ([UInt8](repeating: 0, count: 65_536), 0, UInt8(ascii: "\n"))
-    // So that the next task's output begins on a line of its own.
+    // So that the next task's output begins on a new line.
     defer {
       if mode == .grouped && last != UInt8(ascii: "\n") { sink(source.stream, [UInt8(ascii: "\n")]) }
     }
@@ -189,9 +189,9 @@ final class CommandOutput {
   }
 }
 
-/// Cuts output into lines with a task's number in front of each.
+/// Splits output into lines, each prefixed with a task's number.
 struct TaggedLines {
-  /// What has no end by then is shown as if it had.
+  /// An incomplete line of this length, in bytes, is printed as a line.
   private static let longestLine = 65_536
 
   private let tag: [UInt8]
@@ -201,9 +201,9 @@ struct TaggedLines {
     tag = Array("[\(number)] ".utf8)
   }
 
-  /// Takes bytes in.
+  /// Adds bytes.
   ///
-  /// - Returns: the lines that are complete now.
+  /// - Returns: the lines that are now complete.
   mutating func add(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     var lines: [UInt8] = []
     var bytes = bytes
@@ -217,7 +217,7 @@ struct TaggedLines {
     return lines
   }
 
-  /// The last line, which nothing ended; nothing when there is none.
+  /// The incomplete last line, with a newline added; empty when there is none.
   mutating func finish() -> [UInt8] {
     guard !rest.isEmpty else { return [] }
     defer { rest.removeAll(keepingCapacity: true) }

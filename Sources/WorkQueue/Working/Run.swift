@@ -1,22 +1,22 @@
 internal import AMQP
 internal import Glibc
 
-/// A command that runs, and when it is made to end.
+/// A running command, and when it is stopped.
 ///
-/// A runner adds what its commands work on.
+/// Runners' subclasses add the command's tasks.
 class Run {
   let number: Int
   let child: Child
   let started: Deadline
-  /// When its runner has to look at it, while nobody has asked it to end.
+  /// When its runner has to check it, until it is asked to stop.
   fileprivate var limit = Deadline.never
-  /// Whether it was asked to end, what its work comes to by that, and when it is killed for not having ended.
+  /// Whether it was asked to stop, the resulting outcome, and when it is killed.
   fileprivate(set) var isEnding = false
   fileprivate(set) var forcedEnd: Outcome?
   fileprivate var killTime = Deadline.never
-  /// The earliest of these times that a timer was set for.
+  /// The earliest time that a timer is set for.
   fileprivate var timer = Deadline.never
-  /// Whether its results are not read any more.
+  /// Whether its results are no longer read.
   var isMuted = false
 
   init(number: Int, _ child: Child, started: Deadline) {
@@ -24,7 +24,7 @@ class Run {
   }
 }
 
-/// The commands that run: each ends by itself, or is asked to (TERM) and killed when that does not end it.
+/// The running commands: each exits by itself, or is sent TERM, and then KILL if it does not exit.
 struct Runs<Member: Run> {
   private let killAfter: Duration
   private var members: [Int: Member] = [:]
@@ -47,10 +47,10 @@ struct Runs<Member: Run> {
     setLimit(limit, of: run)
   }
 
-  /// The command that has this process; nil when it is none of them.
+  /// The command with this pid; nil when there is none.
   func of(pid: pid_t) -> Member? { byPID[pid] }
 
-  /// Takes out the command that has this process, which has ended.
+  /// Takes out the command with this pid, which has exited.
   mutating func remove(pid: pid_t) -> Member? {
     guard let run = byPID.removeValue(forKey: pid) else { return nil }
     members[run.number] = nil
@@ -60,7 +60,7 @@ struct Runs<Member: Run> {
 
   // MARK: Time
 
-  /// Changes when `nextDue(_:)` returns a command.
+  /// Sets when `nextDue(_:)` returns a command.
   mutating func setLimit(_ limit: Deadline, of run: Member) {
     run.limit = limit
     setTimer(for: run)
@@ -73,7 +73,7 @@ struct Runs<Member: Run> {
     timers.set(due, for: run.number) { members[$0] != nil }
   }
 
-  /// Kills commands that have not ended in time, and returns one whose limit has come; the limit is none after that.
+  /// Kills commands that have not exited in time, and returns one that is due; it is then no longer due.
   mutating func nextDue(_ now: Deadline) -> Member? {
     while let number = timers.popDue(now) {
       guard let run = members[number] else { continue }
@@ -92,7 +92,7 @@ struct Runs<Member: Run> {
 
   // MARK: Ends
 
-  /// Asks a command to end, unless it was asked before; it is killed after `killAfter`.
+  /// Sends TERM to a command, unless it was sent before; KILL follows after `killAfter`.
   mutating func end(_ run: Member, _ outcome: Outcome? = nil) {
     guard !run.isEnding else { return }
     (run.isEnding, run.forcedEnd) = (true, outcome)

@@ -1,12 +1,12 @@
-/// One of the program's subcommands: what the help says about it, its options, and what it does.
+/// A subcommand: its help, its options, and what it does.
 struct Subcommand {
   /// The words that it takes besides options.
   enum Operands {
-    /// At most that many queues or words, called by this name; nil is any number.
+    /// At most this number of queues or words, with this name in the help; nil means any number.
     case words(String, atMost: Int?)
     /// Exactly these.
     case exactly([String])
-    /// A command, behind `--`.
+    /// A command, after `--`.
     case command
   }
 

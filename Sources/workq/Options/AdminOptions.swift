@@ -83,7 +83,7 @@ extension Move {
     OptionGroup(title: "Move options", options: choices(verb: "move", participle: "moved"))
   }
 
-  /// What is moved, for `move` and `retry`.
+  /// The options of `move` and `retry`.
   static func choices(verb: String, participle: String) -> [Option] {
     [
       .value(

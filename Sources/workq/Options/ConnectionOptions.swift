@@ -1,7 +1,7 @@
 internal import AMQP
 
 extension OptionGroup {
-  /// Which broker, and which queue on it.
+  /// The broker and the queue.
   static var connection: OptionGroup {
     OptionGroup(
       title: "Connection options",
@@ -128,7 +128,7 @@ extension OptionGroup {
       ])
   }
 
-  /// What only the program has, in front of a subcommand.
+  /// The options of the program without a subcommand.
   static var program: OptionGroup {
     OptionGroup(
       title: "Other options",

@@ -169,7 +169,7 @@ extension Declare {
       ])
   }
 
-  /// Whether the word behind `--dead-letter` is its value, as in 1.0.
+  /// Whether the word after `--dead-letter` is its value, as in 1.0.
   private static func isQueueName(_ word: String) -> Bool {
     !word.isEmpty && word.utf8.first != UInt8(ascii: "-") && word.utf8.count <= 255
       && !RawArguments.isEscaped(word)

@@ -81,7 +81,7 @@ extension Publish {
     }
   }
 
-  /// Refuses options that contradict each other, or of which one would be without effect.
+  /// Refuses options that contradict each other or would have no effect.
   static func check(_ settings: Settings) throws(UsageError) {
     let (publish, words) = (settings.publish, settings.words)
     let (input, delivery, spool) = (publish.input, publish.delivery, publish.spool)
@@ -126,7 +126,7 @@ extension Publish {
     }
   }
 
-  /// An option about tasks that are to be published, where `--flush-spool` publishes none.
+  /// A given option that has no effect with `--flush-spool`.
   private static func idleOption(_ settings: Settings) -> String? {
     let (publish, delivery) = (settings.publish, settings.publish.delivery)
     let hasProperties = publish.properties != PublishSettings().properties
