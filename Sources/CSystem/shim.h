@@ -120,8 +120,8 @@ failed:
 // Starts a program like posix_spawn(3), with a third of its system calls: CLONE_CLEAR_SIGHAND resets all caught signals
 // at once, and the child uses our stack.
 //
-// Returns its pid; 0 when it cannot be executed (see `error`); -1 if the system call does not exist (before Linux 5.5) or
-// is forbidden.
+// Returns its pid; 0 when it cannot be executed (see `error`); -1 if the system call does not exist (before Linux 5.5)
+// or is forbidden.
 static __attribute__((noinline, unused)) pid_t csystem_start(struct csystem_program *program) {
   struct {
     unsigned long long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;

@@ -11,7 +11,7 @@ extension OptionGroup {
           default: "amqp://guest:guest@localhost:5672/%2f",
           environment: ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"], "URL of the broker",
           """
-          Its form is `amqp://user:password@host:port/vhost`, or `amqps://...` with TLS (port 5671). Missing \
+          The form is `amqp://user:password@host:port/vhost`, or `amqps://...` with TLS (port 5671). Missing \
           parts are those of the default; a user needs a password. Special characters are percent-encoded. Both \
           `amqp://host` and `amqp://host/` mean the virtual host `/`.
 

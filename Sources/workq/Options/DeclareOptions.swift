@@ -106,8 +106,8 @@ extension Declare {
           "dead-letter", "queue", apart: isQueueName, common: true, default: "<queue>.failed",
           "Dead-letter refused and expired tasks to <queue>",
           """
-          So are tasks that a full queue drops. The other queue is created, too. A word that follows the option \
-          is its value, unless it begins with a dash.
+          Tasks that a full queue drops are dead-lettered, too. The other queue is created, too. A word that \
+          follows the option is its value, unless it begins with a dash.
           """
         ) { (settings, value) throws(UsageError) in
           guard value.map({ !$0.isEmpty }) != false else { throw UsageError("the queue's name is empty") }

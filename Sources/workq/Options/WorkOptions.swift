@@ -72,7 +72,7 @@ extension Work {
         .flag(
           "fake", common: true, "Fake the work: a second for each dot",
           """
-          The default on `task_queue` without a command; any other queue requires the option.
+          This is the default on `task_queue` without a command; other queues require the option.
           """
         ) { $0.work.isFake = true },
         .value("dot", "duration", default: "1s", "Duration of faked work for each dot") {
@@ -191,7 +191,7 @@ extension Work {
         ) { $0.output.hasTimestamps = true },
         .value(
           "timeout", "duration", common: true, "Maximum time for a task, then TERM",
-          "The signal goes to the command's process group. The task has failed."
+          "TERM goes to the command's process group, and the task has failed."
         ) { (settings, value) throws(UsageError) in
           let timeout = try Value.duration(value)
           guard timeout > .zero else { throw UsageError("0 is no time", use: "use more than 0") }
