@@ -22,10 +22,10 @@ extension AMQPError {
   /// The text becomes one line without control characters: it may contain Erlang terms with newlines, and data from
   /// clients.
   init(code: UInt16, _ text: String, _ operation: String) {
-    let words = text.unicodeScalars.split {
+    let parts = text.unicodeScalars.split {
       $0.properties.isWhitespace || $0.properties.generalCategory == .control
     }
-    let detail = words.map { String($0) }.joined(separator: " ")
+    let detail = parts.map { String($0) }.joined(separator: " ")
     self.init(Self.kind(code: code, detail), operation, detail)
   }
 

@@ -41,13 +41,13 @@ internal import Glibc
     guard isDone || deadline.hasPassed else { return nil }
     let code = isDone ? code : EAI_AGAIN
     if code == 0 { return found }
-    let (kind, words): (AMQPError.Kind, String) =
+    let (kind, reason): (AMQPError.Kind, String) =
       switch code {
       case EAI_AGAIN: (.unresolvable, "no name server answered in time")
       case EAI_MEMORY: (.shortage, "there are no descriptors or memory left for it")
       default: (.unresolvable, unsafe String(cString: gai_strerror(code)))
       }
-    throw AMQPError(kind, "look up '\(host)'", words)
+    throw AMQPError(kind, "look up '\(host)'", reason)
   }
 
   /// - Returns: false when no thread could be created, so that there will be no result.

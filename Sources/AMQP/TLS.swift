@@ -120,11 +120,11 @@ final class TLS {
     guard !isLoaded else { return }
     let code = ERR_peek_last_error()
     let isOthers = ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH
-    let words =
+    let reason =
       isEncrypted
       ? "is encrypted, and nobody is asked for the pass phrase; 'openssl pkey' decrypts it"
       : isOthers ? "is not the key of '\(certificate)'" : "holds no key (PEM)"
-    throw AMQPError(.badFile, "connect", "'\(key)' \(words)")
+    throw AMQPError(.badFile, "connect", "'\(key)' \(reason)")
   }
 
   // MARK: The handshake
@@ -240,23 +240,24 @@ final class TLS {
   func refusal(_ operation: String) -> AMQPError? {
     let (code, hasCertificate) = (failureCode, settings.certificateFile != nil)
     guard code != 0, ERR_GET_LIB(code) == ERR_LIB_SSL else { return nil }
-    let words: String
+    let explanation: String
     switch ERR_GET_REASON(code) {
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST:
-      words = "what answers there does not speak TLS; is it a plain port (amqp://)? amqps is usually at 5671"
+      explanation =
+        "what answers there does not speak TLS; is it a plain port (amqp://)? amqps is usually at 5671"
     case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_VERSION_TOO_LOW:
-      words = "no common version of TLS: workq supports 1.2 and 1.3, and the broker neither"
+      explanation = "no common version of TLS: workq supports 1.2 and 1.3, and the broker neither"
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE where !hasCertificate,
       SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-      words = "the broker refuses TLS; it may require a client certificate: see --cert and --key"
+      explanation = "the broker refuses TLS; it may require a client certificate: see --cert and --key"
     case let reason where reason > SSL_AD_REASON_OFFSET && hasCertificate:
-      words = "the broker refuses TLS, most likely the client certificate: \(Self.reason(code))"
+      explanation = "the broker refuses TLS, most likely the client certificate: \(Self.reason(code))"
     case let reason where reason > SSL_AD_REASON_OFFSET:
-      words = "the broker refuses TLS: \(Self.reason(code))"
+      explanation = "the broker refuses TLS: \(Self.reason(code))"
     case SSL_R_UNEXPECTED_EOF_WHILE_READING: return nil
-    default: words = "TLS failed: \(Self.reason(code))"
+    default: explanation = "TLS failed: \(Self.reason(code))"
     }
-    return AMQPError(.tls, operation, words)
+    return AMQPError(.tls, operation, explanation)
   }
 
   /// OpenSSL's text.

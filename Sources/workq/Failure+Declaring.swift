@@ -8,14 +8,14 @@ extension Failure {
     let rows = [["property", "asked for", "the broker has"]]
     let table = Table.lines(rows + mismatches.map { [$0.property, $0.asked, $0.actual] })
     let name = Quoted.shellWord(actual.name)
-    let words = QueueSettings.words(for: actual).joined(separator: " ")
+    let options = QueueSettings.options(for: actual).joined(separator: " ")
     self.init(
       .configuration,
       """
       \(location): queue '\(actual.name)' exists with other properties:
       \(table.map { "  \($0)" }.joined(separator: "\n"))
       To use it as it is:         workq declare \(name)
-      To ask for just what it is: workq declare \(words) \(name)
+      To ask for just what it is: workq declare \(options) \(name)
       To lose it and its tasks:   workq purge --delete \(name), and declare it again
       """)
   }

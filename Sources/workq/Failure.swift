@@ -41,8 +41,8 @@ struct Failure: Error {
   }
 
   /// The default limit on a task's size, and where it is set; nil when the broker's text is about something else.
-  static func messageLimit(_ words: String) -> String? {
-    guard words.contains("message size "), words.contains(" is larger than ") else { return nil }
+  static func messageLimit(_ reason: String) -> String? {
+    guard reason.contains("message size "), reason.contains(" is larger than ") else { return nil }
     return "max_message_size in rabbitmq.conf: 16 MiB by default in RabbitMQ 4, 128 MiB in 3.x"
   }
 }

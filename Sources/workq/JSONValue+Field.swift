@@ -17,7 +17,7 @@ extension JSONValue {
       case .uint64(let it), .timestamp(let it): it.json
       case .float(let it): .number(Double(it))
       case .double(let it): .number(it)
-      case .decimal, .text: .text(field.words)
+      case .decimal, .text: .text(field.description)
       case .octets(let it), .bytes(let it): .text(Base64.encoded(it))
       case .array(let it): .array(it.map { JSONValue($0) })
       case .table(let it): JSONValue(it)

@@ -12,8 +12,8 @@ struct Settings: Equatable {
   var failed = FailedSettings()
   var declare = DeclareSettings()
   var purge = PurgeSettings()
-  /// The words that are not options: a body, queues, or a command.
-  var words: [String] = []
+  /// The arguments that are not options: a body, queues, or a command.
+  var operands: [String] = []
   /// Help, or something else to do instead of running the subcommand.
   var answer: Invocation.Answer?
 }

@@ -61,7 +61,7 @@ struct WorkSettings: Equatable {
 
   /// Refuses options that contradict each other.
   static func check(_ settings: Settings) throws(UsageError) {
-    let (work, command) = (settings.work, settings.words)
+    let (work, command) = (settings.work, settings.operands)
     guard command.isEmpty || !work.isShell else {
       throw UsageError("--shell runs the task itself: it takes no command")
     }
@@ -138,7 +138,7 @@ struct WorkSettings: Equatable {
       throw UsageError(
         "--resident and \(option) exclude each other: a resident command reads tasks from its stdin")
     }
-    guard !settings.words.isEmpty else { throw UsageError("--resident needs a command, after '--'") }
+    guard !settings.operands.isEmpty else { throw UsageError("--resident needs a command, after '--'") }
     guard work.output != .grouped else {
       throw UsageError(
         "--resident and --output grouped exclude each other: the output belongs to no task",
@@ -161,7 +161,7 @@ struct WorkSettings: Equatable {
     ] where isGiven {
       throw UsageError("--batch and \(option) exclude each other")
     }
-    guard !settings.words.isEmpty else { throw UsageError("--batch needs a command, after '--'") }
+    guard !settings.operands.isEmpty else { throw UsageError("--batch needs a command, after '--'") }
     if let prefetch = work.prefetch, prefetch > 0, prefetch < size {
       throw UsageError("with --prefetch \(prefetch) no batch has \(size) tasks", use: "leave --prefetch out")
     }
@@ -196,7 +196,7 @@ struct WorkSettings: Equatable {
 
   /// `ownVariables` are those that contain the broker's URL; `isJSON` captures the command's output for its event.
   func apply(
-    to options: inout Worker.Options, command words: [[UInt8]], ownVariables: Set<String>, isJSON: Bool
+    to options: inout Worker.Options, command arguments: [[UInt8]], ownVariables: Set<String>, isJSON: Bool
   ) throws(Failure) {
     options.jobs = jobs
     options.prefetch = prefetch ?? UInt16(clamping: jobs * (batch ?? window ?? 1))
@@ -213,8 +213,8 @@ struct WorkSettings: Equatable {
     options.grace = grace
     options.reconnectsFor = reconnects ? retryFor : .zero
     try applyPolicy(to: &options)
-    guard isShell || !words.isEmpty else { return }
-    var command = Command.Options(isShell ? .shell : .words(words), environment: Environment.all)
+    guard isShell || !arguments.isEmpty else { return }
+    var command = Command.Options(isShell ? .shell : .arguments(arguments), environment: Environment.all)
     if !passesURL {
       command.environment.removeAll { entry in
         ownVariables.contains(String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self))

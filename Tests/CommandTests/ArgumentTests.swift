@@ -64,7 +64,7 @@ import WorkQueue
   func `every subcommand can be parsed, and changes no settings without options`(words: String) throws {
     let words = words.split(separator: " ").map(String.init)
     var expected = Settings()
-    expected.words = Array(words.dropFirst())
+    expected.operands = Array(words.dropFirst())
     try expect(CommandLines.settings(words), equals: expected)
   }
 

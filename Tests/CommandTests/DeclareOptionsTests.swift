@@ -62,18 +62,18 @@ import WorkQueue
     #expect(queue.arguments == arguments)
     #expect(queue.isDurable)
     // The words that a mismatch is explained with ask for the same queue.
-    try expect(parsed(QueueSettings.words(for: queue)).queue(named: "q"), equals: queue)
+    try expect(parsed(QueueSettings.options(for: queue)).queue(named: "q"), equals: queue)
   }
 
   @Test func `a queue without arguments is asked for by its durability`() {
-    #expect(QueueSettings.words(for: Queue(name: "q")) == ["--durable"])
+    #expect(QueueSettings.options(for: Queue(name: "q")) == ["--durable"])
     var queue = Queue(name: "q")
     (queue.isDurable, queue.isAutoDelete) = (false, true)
     queue.arguments = ["x-dead-letter-exchange": .text("e"), "x-odd": .text("it's")]
     #expect(
-      QueueSettings.words(for: queue) == [
+      QueueSettings.options(for: queue) == [
         "--transient", "--auto-delete", "--dead-letter", "e", "--arg", #"'x-odd=it'\''s'"#,
-      ] || QueueSettings.words(for: queue).contains("--arg"))
+      ] || QueueSettings.options(for: queue).contains("--arg"))
   }
 
   @Test(

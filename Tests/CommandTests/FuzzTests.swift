@@ -20,7 +20,7 @@ import Testing
       guard let span = TimeSpan(argument: text) else { continue }
       accepted += 1
       let isSensible =
-        span.duration >= .zero && span.duration < .seconds(1e12) && !span.duration.spoken.isEmpty
+        span.duration >= .zero && span.duration < .seconds(1e12) && !span.duration.formatted.isEmpty
       if !isSensible { Issue.record("\(text)") }
     }
     #expect(accepted > 500)

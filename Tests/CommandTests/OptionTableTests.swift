@@ -52,7 +52,7 @@ import WorkQueue
     subcommand: String
   ) throws {
     for option in try Self.options(subcommand) {
-      guard case .words(let words) = option.completion else { continue }
+      guard case .values(let words) = option.completion else { continue }
       for word in words {
         let isAccepted = Self.settings(option, word) != nil
         #expect(isAccepted, "--\(option.long) \(word)")
@@ -79,7 +79,7 @@ import WorkQueue
       case .file, .directory:
         let settings = try #require(Self.settings(option, RawArguments.text(of: bytes)))
         #expect(Self.paths(in: settings) == [FilePath(bytes: bytes)], "--\(option.long)")
-      case .none, .words: break
+      case .none, .values: break
       }
     }
   }
@@ -140,7 +140,7 @@ import WorkQueue
     for line in [["publish"] + words + ["x"], ["publish", "x"] + words, words + ["publish", "x"]] {
       let settings = try CommandLines.settings(line)
       #expect(settings.connection.queue == queue, "\(line)")
-      #expect(settings.words == ["x"], "\(line)")
+      #expect(settings.operands == ["x"], "\(line)")
     }
   }
 
@@ -153,9 +153,10 @@ import WorkQueue
   }
 
   @Test func `two dashes end the options`() throws {
-    try expect(CommandLines.settings(["publish", "a", "--", "-l", "--"]).words, equals: ["a", "-l", "--"])
-    try expect(CommandLines.settings(["work", "--", "a", "--", "-b"]).words, equals: ["a", "--", "-b"])
-    try expect(CommandLines.settings(["publish", "-", "x"]).words, equals: ["-", "x"])
+    try expect(
+      CommandLines.settings(["publish", "a", "--", "-l", "--"]).operands, equals: ["a", "-l", "--"])
+    try expect(CommandLines.settings(["work", "--", "a", "--", "-b"]).operands, equals: ["a", "--", "-b"])
+    try expect(CommandLines.settings(["publish", "-", "x"]).operands, equals: ["-", "x"])
   }
 
   @Test func `keeps an equals sign at the beginning of a short option's value`() throws {
@@ -169,10 +170,10 @@ import WorkQueue
   @Test func `optional values follow an equals sign, and apart only where 1.0 took them`() throws {
     let bare = try CommandLines.settings(["publish", "--spool", "x"])
     #expect(bare.publish.spool == SpoolSettings(isUsed: true))
-    #expect(bare.words == ["x"])
+    #expect(bare.operands == ["x"])
     let named = try CommandLines.settings(["publish", "--spool=/a=b", "--", "--spool=x"])
     #expect(named.publish.spool == SpoolSettings(isUsed: true, directory: "/a=b"))
-    #expect(named.words == ["--spool=x"])
+    #expect(named.operands == ["--spool=x"])
     let watches: [([String], Duration, [String])] = [
       (["--watch"], .seconds(2), []), (["--watch", "5s", "q"], .seconds(5), ["q"]),
       (["--watch", "q"], .seconds(2), ["q"]), (["--watch=1m", "7"], .seconds(60), ["7"]),
@@ -180,7 +181,7 @@ import WorkQueue
     for (words, interval, queues) in watches {
       let settings = try CommandLines.settings(["status"] + words)
       #expect(settings.status.interval == interval, "\(words)")
-      #expect(settings.words == queues, "\(words)")
+      #expect(settings.operands == queues, "\(words)")
     }
     let letters: [([String], String?, [String])] = [
       (["--dead-letter"], nil, []), (["--dead-letter", "d", "q"], "d", ["q"]),
@@ -189,7 +190,7 @@ import WorkQueue
     for (words, name, queues) in letters {
       let settings = try CommandLines.settings(["declare"] + words)
       #expect(settings.declare.queue.deadLetter == QueueSettings.DeadLetter(name: name), "\(words)")
-      #expect(settings.words == queues, "\(words)")
+      #expect(settings.operands == queues, "\(words)")
     }
   }
 

@@ -130,8 +130,8 @@ import Testing
 
   @Test func `headers are shown as words`() {
     let value: FieldValue = .array([.table(["k": .int64(1)]), .text("x"), .decimal(scale: 0, value: 7)])
-    #expect(value.words == "[{k: 1}, x, 7]")
-    #expect(FieldValue.octets([0xff]).words == #"b'\xff'"#)
-    #expect(FieldValue.void.words == "")
+    #expect(value.description == "[{k: 1}, x, 7]")
+    #expect(FieldValue.octets([0xff]).description == #"b'\xff'"#)
+    #expect(FieldValue.void.description == "")
   }
 }

@@ -159,7 +159,7 @@ import WorkQueue
     #expect([-1.5, 0, 2, -0.01].map { NumberFormat.change($0) } == ["-1.5/s", "0/s", "+2/s", "0/s"])
     let times: [Double] = [0.02, 0.5, 1.25, 9.97, 40, 119, 120, 3569, 3600, 5400, 7200, 86_400, 500_000]
     #expect(
-      times.map { Duration.seconds($0).spoken } == [
+      times.map { Duration.seconds($0).formatted } == [
         "20 ms", "0.5 s", "1.3 s", "10 s", "40 s", "119 s", "2 min", "59 min", "1 h", "1.5 h", "2 h", "24 h",
         "6 d",
       ])

@@ -43,6 +43,21 @@ import Testing
     try expect(bodies(target), equals: (0..<300).map(String.init))
   }
 
+  @Test func `moves all tasks when the broker first reports that none wait`() throws {
+    let (source, target) = try queues(2, "--type", "quorum")
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    // queue.declare-ok: the name, two waiting tasks, no consumer.
+    let start: [UInt8] = [0, 50, 0, 11, UInt8(source.utf8.count)] + source.utf8 + [0, 0, 0]
+    proxy.replaceInAnswers(start + [2], by: start + [0])
+    let broker = Broker.shared.with(url: proxy.url(of: .shared))
+    let move = try Program.workq("move", source, target).at(broker).run()
+    #expect(move.status == 0, "\(move.error)")
+    #expect(move.output == "\(source) -> \(target): 2 moved\n")
+    #expect(move.error == "")
+    try expect(bodies(target), equals: ["0", "1"])
+  }
+
   @Test func `a stream takes tasks, and gives none (540)`() throws {
     let (source, stream) = try queues(3, target: ["--type", "stream"])
     #expect(try Program.workq("move", source, stream).run().output.hasSuffix("3 moved\n"))

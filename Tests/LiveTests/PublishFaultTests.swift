@@ -59,17 +59,39 @@ import Testing
 
   @Test func `a publish without confirms fails when tasks were sent on a connection that is lost`() throws {
     let pipe = try NamedPipe()
-    let publish = try shell(
-      "exec \"$0\" publish -l --no-confirm --retry-for 30s -q \"$1\" <\"$2\"", queue, pipe.path, at: viaProxy
-    ).start()
+    let publish = try publishWithoutConfirms(from: pipe)
     try pipe.write("1\n2\n")
-    try waitUntil("they wait") { try waiting(in: queue) == 2 }
+    // Before the log-in is complete they do not count as published, although they can be in the queue.
+    try waitUntil("they count as published") { publish.output.split(separator: "\n").count == 2 }
     proxy.cut()
     let result = try publish.end()
     proxy.stop()
     try pipe.close()
     #expect(result.status == 3, "\(result.error)")
     #expect(result.error.contains("2 published, 0 not"), "\(result.error)")
+  }
+
+  @Test func `a publish without confirms sends again what left with a log-in that was lost`() throws {
+    let pipe = try NamedPipe()
+    proxy.set(.deaf)
+    let publish = try publishWithoutConfirms(from: pipe)
+    try pipe.write("1\n2\n")
+    try waitUntil("they wait") { try waiting(in: queue) == 2 }
+    proxy.set(.fine)
+    proxy.cut()
+    try waitUntil("they count as published") { publish.output.split(separator: "\n").count == 2 }
+    try pipe.close()
+    let result = try publish.end()
+    proxy.stop()
+    #expect(result.status == 0, "\(result.error)")
+    try expect(drain(queue).map(\.text), equals: ["1", "2", "1", "2"])
+  }
+
+  private func publishWithoutConfirms(from pipe: NamedPipe) throws -> RunningProgram {
+    try shell(
+      "exec \"$0\" publish -l --no-confirm --print-id --retry-for 30s -q \"$1\" <\"$2\"", queue, pipe.path,
+      at: viaProxy
+    ).start()
   }
 
   @Test func `without a second try a cut is 3, and the failed records make up for the rest`() throws {

@@ -27,7 +27,7 @@ import Testing
     ) { _, _ in }
     let group = OptionGroup(title: "Title", introduction: "Of --lines only one.", options: [option])
     let subcommand = Subcommand(
-      name: "x", summary: "", operands: .words("word", atMost: nil), examples: "", description: "",
+      name: "x", summary: "", operands: .list("word", atMost: nil), examples: "", description: "",
       groups: { [group] }, run: { _ in })
     let lines = OptionSection(subcommand).lines
     let expected = #"""

@@ -1,4 +1,4 @@
-# Draws results.svg, to be read at 400 pixels, too. The program soak sets: data, image. The file has three blocks: minutes,
+# Draws results-VERSION.svg, to be read at 400 pixels, too. The program soak sets: data, image, broker. The file has three blocks: minutes,
 # memory of the publisher and of both workers, rate; the minutes of cut connections; the minutes of freezes.
 set encoding utf8
 set terminal svg size 800, 760 enhanced font 'sans-serif,20' background rgb 'white'
@@ -12,7 +12,7 @@ set yrange [0:*]
 stats data index 0 using 1 nooutput
 set xrange [0:STATS_max]
 set multiplot
-set label 1 '{/:Bold Publish and work over a failing network}' at screen 0.02, 0.965 font ',24'
+set label 1 '{/:Bold Publish and work over a failing network, RabbitMQ '.broker.'}' at screen 0.02, 0.965 font ',24'
 
 set label 2 '{/:Bold Resident memory (MB)}' at screen 0.02, 0.905
 set tmargin at screen 0.875

@@ -30,6 +30,7 @@ public final class FaultProxy: @unchecked Sendable {
   private var isOver = false
   /// What is still to be spoilt.
   private var damage: Damage?
+  private var replacement: (bytes: [UInt8], others: [UInt8])?
   /// Connections whose end on one side is not told to the other.
   private var halfOpened: Set<Int> = []
   private var links: [Int: (client: Int32, broker: Int32)] = [:]
@@ -77,6 +78,12 @@ public final class FaultProxy: @unchecked Sendable {
   /// Inverts some bits of one byte, which comes so many bytes after those that have passed in its direction.
   public func spoil(inAnswer: Bool, after bytes: Int, bits: UInt8) {
     lock.withLock { damage = Damage(isInAnswer: inAnswer, bytesToGo: bytes, bits: bits) }
+  }
+
+  /// From now on replaces a sequence of bytes in the broker's answers, where it comes in one piece, by one as long.
+  public func replaceInAnswers(_ bytes: [UInt8], by others: [UInt8]) {
+    precondition(bytes.count == others.count)
+    lock.withLock { replacement = (bytes, others) }
   }
 
   /// Whether what was to be spoilt has passed.
@@ -207,6 +214,7 @@ public final class FaultProxy: @unchecked Sendable {
       guard passes(isAnswer) else { continue }
       if isAnswer && lock.withLock({ muted.contains(number) }) { continue }
       damage(&buffer, count, isAnswer)
+      if isAnswer { replaceBytes(of: &buffer, count) }
       if !isAnswer { countFrames(of: buffer[..<count], on: number) }
       if isAnswer, let allowed = allowance(of: buffer[..<count], on: number), allowed < count {
         pass(buffer[..<allowed], to: to)
@@ -308,6 +316,13 @@ public final class FaultProxy: @unchecked Sendable {
         return true
       case .frozen: usleep(5000)
       }
+    }
+  }
+
+  private func replaceBytes(of buffer: inout [UInt8], _ count: Int) {
+    guard let replacement = lock.withLock({ replacement }) else { return }
+    for range in buffer[..<count].ranges(of: replacement.bytes) {
+      buffer.replaceSubrange(range, with: replacement.others)
     }
   }
 

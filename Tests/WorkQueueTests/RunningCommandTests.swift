@@ -16,7 +16,7 @@ import Testing
   private func options(_ words: String...) -> Command.Options {
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     var options = Command.Options(
-      .words(words.map { Array($0.utf8) }), environment: [Array("PATH=\(path)".utf8)])
+      .arguments(words.map { Array($0.utf8) }), environment: [Array("PATH=\(path)".utf8)])
     options.output = .grouped
     return options
   }
@@ -95,7 +95,7 @@ import Testing
   @Test func `its words come as they are`() throws {
     let words = ["printf", "<%s>", "", "a  b", "$HOME", "*", "'\"\\", "-n"]
     var options = options("printf")
-    options.program = .words(words.map { Array($0.utf8) } + [[0xff, 0xfe]])
+    options.program = .arguments(words.map { Array($0.utf8) } + [[0xff, 0xfe]])
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
     var output: [UInt8] = []
     try waitUntil("printf ends") { child.ended() != nil }

@@ -11,9 +11,9 @@ package struct BrokerVersion: Comparable, Sendable {
   ///
   /// - Returns: nil for another product, or another way to count.
   package init?(broker: String) {
-    let words = broker.split(separator: " ")
-    guard words.count == 2, words[0] == "RabbitMQ" else { return nil }
-    let numbers = words[1].split(separator: ".")
+    let parts = broker.split(separator: " ")
+    guard parts.count == 2, parts[0] == "RabbitMQ" else { return nil }
+    let numbers = parts[1].split(separator: ".")
     guard numbers.count >= 2, let major = Int(numbers[0]), let minor = Int(numbers[1]) else { return nil }
     self.init(major, minor)
   }

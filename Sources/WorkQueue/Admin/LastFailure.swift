@@ -20,7 +20,7 @@ package struct LastFailure: Equatable, Sendable {
     let recorded = headers?[TaskHeaders.reason]?.plain
     reason =
       Self.ownWords(recorded, exitStatus) ?? exitStatus.map { "exit status \($0)" } ?? signal.map {
-        Outcome.signalled(Int32(clamping: $0)).words
+        Outcome.signalled(Int32(clamping: $0)).description
       }
       ?? recorded.map(Self.current) ?? dead?.cause
   }
@@ -36,7 +36,7 @@ package struct LastFailure: Equatable, Sendable {
     guard reason.hasPrefix(prefix), reason.hasSuffix(suffix),
       let seconds = Double(reason.dropFirst(prefix.count).dropLast(suffix.count)), seconds < 1e9
     else { return reason }
-    return Outcome.timedOut(.seconds(seconds)).words
+    return Outcome.timedOut(.seconds(seconds)).description
   }
 }
 

@@ -18,7 +18,7 @@ package struct Mover: ~Copyable {
   private var scan: QueueScan
   private var ledger: AckLedger
   /// How many tasks wait in the source at the start, which is as far as it looks.
-  package let waiting: Int
+  package private(set) var waiting: Int
   /// Whether tasks that were returned often are replaced when they are left.
   private let replaces: Bool
   private let version: BrokerVersion?
@@ -79,10 +79,9 @@ package struct Mover: ~Copyable {
     self.replaces = replaces
     version = BrokerVersion(broker: source.broker)
     ledger = AckLedger(session: source.session)
-    // Without a choice to make, every task that arrives is moved.
-    let limit = options.chooses ? waiting : min(options.limit ?? waiting, waiting)
     scan = QueueScan(
-      queue: options.source, waiting: waiting, limit: limit, on: version, options.connection)
+      queue: options.source, waiting: waiting, limit: options.scanLimit(waiting: waiting), on: version,
+      options.connection)
     self.source = source
     self.sender = sender
   }
@@ -168,6 +167,7 @@ package struct Mover: ~Copyable {
       guard isForced || sender.hasRoom || !wantsMore else { return true }
       switch try scan.next(&source, within: .zero) {
       case .task(let task):
+        if waiting == 0 && progress.seen == 0 { try recount() }
         turn.tasks -= 1
         turn.bytes -= task.message.body.count
         try take(task)
@@ -179,6 +179,16 @@ package struct Mover: ~Copyable {
       }
     }
     return false
+  }
+
+  /// Counts the waiting tasks once more, after one arrived from a queue that counted none.
+  ///
+  /// RabbitMQ reports 0 for a quorum queue whenever its leader cannot tell.
+  private mutating func recount() throws(AMQPError) {
+    let timeout = options.connection.rpcTimeout
+    let others = try source.knownStatus(ofQueue: options.source, within: timeout)?.waiting ?? 0
+    waiting = 1 + Int(others)
+    scan.expect(waiting, limit: options.scanLimit(waiting: waiting))
   }
 
   private mutating func take(_ task: Delivery) throws(AMQPError) {
@@ -236,6 +246,9 @@ package struct Mover: ~Copyable {
 }
 
 extension Mover.Options {
+  /// How many tasks are scanned; without a choice to make, every task that arrives is moved.
+  fileprivate func scanLimit(waiting: Int) -> Int { chooses ? waiting : min(limit ?? waiting, waiting) }
+
   fileprivate var sender: SenderOptions {
     var sender = SenderOptions(addresses, connection)
     sender.operation = "move to queue '\(target)'"

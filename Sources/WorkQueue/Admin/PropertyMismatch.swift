@@ -17,8 +17,8 @@ package struct PropertyMismatch: Equatable, Sendable {
   /// - Returns: nil when these are other words.
   package init?(_ error: AMQPError) {
     // A queue's name may hold any words: the ones meant are the last.
-    let words = #/inequivalent arg '(.*?)' for .*: received (.*) but current is (.*)/#
-    guard error.kind == .preconditionFailed, let match = error.detail.firstMatch(of: words) else {
+    let pattern = #/inequivalent arg '(.*?)' for .*: received (.*) but current is (.*)/#
+    guard error.kind == .preconditionFailed, let match = error.detail.firstMatch(of: pattern) else {
       return nil
     }
     (property, asked, actual) = (String(match.1), Self.value(match.2), Self.value(match.3))
@@ -26,9 +26,9 @@ package struct PropertyMismatch: Equatable, Sendable {
     actualType = match.3.firstMatch(of: #/' of type '(.*?)'/#).map { String($0.1) }
   }
 
-  private static func value(_ words: Substring) -> String {
-    let typed = words.firstMatch(of: #/the value '(.*?)' of type '/#)?.1
-    return String(typed ?? words.wholeMatch(of: #/'(.*)'/#)?.1 ?? words)
+  private static func value(_ text: Substring) -> String {
+    let typed = text.firstMatch(of: #/the value '(.*?)' of type '/#)?.1
+    return String(typed ?? text.wholeMatch(of: #/'(.*)'/#)?.1 ?? text)
   }
 
   /// What the broker has, as the argument that would match it; nil is none, or of a type that is not known.

@@ -59,7 +59,7 @@ struct QueueScan: ~Copyable {
   private let rpcTimeout: Duration
   /// How many tasks are expected, with those that were received.
   private var waiting: Int
-  private let waitingAtStart: Int
+  private var waitingAtStart: Int
   private var limit: Int
   private let version: BrokerVersion?
 
@@ -97,6 +97,11 @@ struct QueueScan: ~Copyable {
     (self.queue, self.waiting, self.limit, self.version) = (queue, waiting, limit, version)
     waitingAtStart = waiting
     (name, rpcTimeout) = (options.name, options.rpcTimeout)
+  }
+
+  /// Corrects what `init` was told, with the tasks that were received.
+  mutating func expect(_ waiting: Int, limit: Int) {
+    (self.waiting, waitingAtStart, self.limit, isCountLate) = (waiting, waiting, limit, false)
   }
 
   /// When `next(_:within:)` has something to do, if nothing arrives before.

@@ -6,7 +6,7 @@ package struct SystemError: Error, Equatable, Sendable {
   let code: Int32
 
   /// The system's message.
-  package var words: String { unsafe String(cString: strerror(code)) }
+  package var description: String { unsafe String(cString: strerror(code)) }
 
   /// Whether it is temporary: memory, processes or descriptors are short, or the program's file is being written.
   var isTransient: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY].contains(code) }
@@ -48,24 +48,24 @@ final class Spawner {
     unsafe posix_spawnattr_destroy(&attributes)
   }
 
-  /// Starts the program that the first of `words` names, looked for in PATH.
+  /// Starts the program that the first of `arguments` names, looked for in PATH.
   ///
   /// - Parameters:
   ///   - path: the program's path, if known; it is searched again if it does not exist there.
-  ///   - words: its arguments; the first is its own name.
-  ///   - lastWord: more arguments, each ended by a NUL, or nothing.
+  ///   - arguments: its arguments; the first is its own name.
+  ///   - lastArgument: more arguments, each ended by a NUL, or nothing.
   ///   - environment: the variables that all runs share.
   ///   - variables: the variables of this run, each ended by a NUL.
   ///   - descriptors: its stdin, stdout, stderr and `ResultChannel.descriptor`.
   /// - Returns: its pid, which is also its process group's id.
   /// - Throws: why it cannot be started or executed.
   func start(
-    at path: [CChar]? = nil, _ words: CStrings, lastWord: [UInt8] = [], environment: CStrings,
+    at path: [CChar]? = nil, _ arguments: CStrings, lastArgument: [UInt8] = [], environment: CStrings,
     variables: [UInt8],
     descriptors: (Int32, Int32, Int32, Int32)
   ) throws(SystemError) -> pid_t {
     var pid: pid_t = 0
-    let code = unsafe words.withArray(and: lastWord) { arguments in
+    let code = unsafe arguments.withArray(and: lastArgument) { arguments in
       unsafe environment.withArray(and: variables) { environment -> Int32 in
         var code = ENOENT
         if clones, let path { code = unsafe clone(&pid, path, arguments, environment, descriptors) }

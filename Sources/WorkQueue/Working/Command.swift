@@ -7,8 +7,8 @@ package final class Command {
   package struct Options: Equatable, Sendable {
     /// What is run.
     package enum Program: Equatable, Sendable {
-      /// These words, unchanged.
-      case words([[UInt8]])
+      /// A program and its arguments, unchanged.
+      case arguments([[UInt8]])
       /// Each task is a command line for sh(1).
       case shell
     }
@@ -27,7 +27,7 @@ package final class Command {
     package var mode = Mode.perTask
     /// Whether the body becomes the last argument.
     package var takesArgument = false
-    /// Whether placeholders in the words are replaced by the body; see `Placeholders`.
+    /// Whether placeholders in the arguments are replaced by the body; see `Placeholders`.
     package var replacesPlaceholders = false
     /// The command's environment except the task's variables, as NAME=VALUE.
     package var environment: [[UInt8]]
@@ -58,7 +58,7 @@ package final class Command {
 
   let options: Options
   private let spawner: Spawner
-  private let words: CStrings
+  private let arguments: CStrings
   /// The program's path, searched once instead of for each run.
   private let path: [CChar]?
   private let environment: CStrings
@@ -69,18 +69,18 @@ package final class Command {
   init(_ options: Options, _ spawner: Spawner = Spawner()) {
     (self.options, self.spawner) = (options, spawner)
     switch options.program {
-    case .words(let list):
-      words = CStrings(list)
+    case .arguments(let list):
+      arguments = CStrings(list)
       name = String(decoding: list.first ?? [], as: UTF8.self)
     case .shell:
-      words = CStrings(["sh", "-c"].map { Array($0.utf8) })
+      arguments = CStrings(["sh", "-c"].map { Array($0.utf8) })
       name = "sh"
     }
     path = ProgramPath.find(name)
     environment = CStrings(JobEnvironment.base(of: options.environment) + [ResultChannel.variable])
     // Our own variables and a body as an argument are added, and the kernel needs some space, too.
     let reserve = 2 * Self.longestString
-    roomForHeaders = max(0, sysconf(Int32(_SC_ARG_MAX)) - words.size - environment.size - reserve)
+    roomForHeaders = max(0, sysconf(Int32(_SC_ARG_MAX)) - arguments.size - environment.size - reserve)
   }
 
   /// Starts the command on a task.
@@ -88,7 +88,7 @@ package final class Command {
     _ delivery: Delivery, queue: String, number: Int, attempt: Int
   ) throws(Failure) -> Child {
     let body = delivery.message.body
-    let lastWord = try lastWord(of: body)
+    let lastArgument = try lastArgument(of: body)
     let arguments = try arguments(for: body)
     let variables = JobEnvironment(delivery, queue: queue, attempt: attempt, room: roomForHeaders).bytes
     do throws(SystemError) {
@@ -96,9 +96,9 @@ package final class Command {
       // If the body is the command, stdin is empty.
       let input = try Files.holding(isShell ? [] : body)
       defer { close(input) }
-      return try spawn(arguments, lastWord, variables, input: input, number: number)
+      return try spawn(arguments, lastArgument, variables, input: input, number: number)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
+      throw .unrunnable(reason(for: error), isTemporary: error.isTransient)
     }
   }
 
@@ -109,10 +109,10 @@ package final class Command {
       defer { close(readEnd) }
       let input = TaskPipe(writeEnd)
       let child = try spawn(
-        words, [], JobEnvironment.variable("QUEUE", queue), input: readEnd, number: number)
+        arguments, [], JobEnvironment.variable("QUEUE", queue), input: readEnd, number: number)
       return (child, input)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
+      throw .unrunnable(reason(for: error), isTemporary: error.isTransient)
     }
   }
 
@@ -130,11 +130,11 @@ package final class Command {
       input.reserveCapacity(bodies.reduce(0) { $0 + $1.count + 1 })
       for job in jobs { format.append(job, queue: queue, to: &input) }
     }
-    var arguments: [UInt8] = []
+    var bodyArguments: [UInt8] = []
     if options.takesArgument {
-      arguments = bodies.reduce(into: []) { $0 += $1 + [0] }
+      bodyArguments = bodies.reduce(into: []) { $0 += $1 + [0] }
       // exec(2) counts a pointer for each string, too.
-      guard bodies.count == 1 || arguments.count + bodies.count * MemoryLayout<Int>.size <= roomForHeaders
+      guard bodies.count == 1 || bodyArguments.count + bodies.count * MemoryLayout<Int>.size <= roomForHeaders
       else {
         throw .invalidTask("the tasks make the command's arguments too long")
       }
@@ -144,9 +144,9 @@ package final class Command {
     do throws(SystemError) {
       let file = try Files.holding(input)
       defer { close(file) }
-      return try spawn(words, arguments, variables, input: file, number: number)
+      return try spawn(arguments, bodyArguments, variables, input: file, number: number)
     } catch {
-      throw .unrunnable(words(about: error), isTemporary: error.isTransient)
+      throw .unrunnable(reason(for: error), isTemporary: error.isTransient)
     }
   }
 
@@ -163,35 +163,35 @@ package final class Command {
   }
 
   private func spawn(
-    _ arguments: CStrings, _ lastWord: [UInt8], _ variables: [UInt8], input: Int32, number: Int
+    _ arguments: CStrings, _ lastArgument: [UInt8], _ variables: [UInt8], input: Int32, number: Int
   ) throws(SystemError) -> Child {
     let results = try ResultChannel()
     let output = try CommandOutput(options.output, number: number, in: options.temporaryDirectory)
     let pid = try spawner.start(
-      at: path, arguments, lastWord: lastWord, environment: environment, variables: variables,
+      at: path, arguments, lastArgument: lastArgument, environment: environment, variables: variables,
       descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
     output.began()
     return Child(pid: pid, output: output, results: results)
   }
 
   /// The body as a C string if it is to be an argument, else nothing.
-  private func lastWord(of body: [UInt8]) throws(Failure) -> [UInt8] {
+  private func lastArgument(of body: [UInt8]) throws(Failure) -> [UInt8] {
     guard options.takesArgument || options.program == .shell else { return [] }
     try check(body, isArgument: options.takesArgument)
     return body + [0]
   }
 
-  /// The words with their placeholders replaced by the body.
+  /// The arguments with their placeholders replaced by the body.
   private func arguments(for body: [UInt8]) throws(Failure) -> CStrings {
-    guard options.replacesPlaceholders, case .words(let list) = options.program else { return words }
+    guard options.replacesPlaceholders, case .arguments(let list) = options.program else { return arguments }
     try check(body, isArgument: true)
     let replaced = Placeholders.replaced(in: list, by: body)
-    let arguments = CStrings(replaced)
+    let filled = CStrings(replaced)
     // All replacements together are limited to the size of one argument.
-    guard arguments.size - words.size < Self.longestString,
+    guard filled.size - arguments.size < Self.longestString,
       replaced.allSatisfy({ $0.count < Self.longestString })
     else { throw .invalidTask("the task makes the command's arguments too long") }
-    return arguments
+    return filled
   }
 
   private func check(_ body: [UInt8], isArgument: Bool) throws(Failure) {
@@ -205,13 +205,13 @@ package final class Command {
     }
   }
 
-  private func words(about error: SystemError) -> String {
+  private func reason(for error: SystemError) -> String {
     let hint =
       switch error.code {
       case ENOEXEC: " (a script needs a first line like #!/bin/sh)"
       case E2BIG: " (its arguments and the environment are too long)"
       default: ""
       }
-    return "cannot run '\(name)': \(error.words)\(hint)"
+    return "cannot run '\(name)': \(error.description)\(hint)"
   }
 }

@@ -38,8 +38,8 @@ package struct ConsumerTimeout {
   /// - Returns: nil when the channel was closed for another reason.
   mutating func learn(from error: AMQPError) -> Cause? {
     guard error.kind == .preconditionFailed, error.detail.contains("acknowledgement"),
-      let words = error.detail.firstRange(of: "Timeout value used: "),
-      let milliseconds = Int64(error.detail[words.upperBound...].prefix { $0 != " " })
+      let label = error.detail.firstRange(of: "Timeout value used: "),
+      let milliseconds = Int64(error.detail[label.upperBound...].prefix { $0 != " " })
     else { return nil }
     guard milliseconds >= 0 else { return .unknownLimit }
     limit = .milliseconds(milliseconds)

@@ -29,7 +29,7 @@ package enum Outcome: Equatable, Sendable {
   }
 
   /// As a sentence without its subject, for logs and for the task itself.
-  package var words: String {
+  package var description: String {
     switch self {
     case .simulated: "done"
     case .exited(let status): "exit status \(status)"

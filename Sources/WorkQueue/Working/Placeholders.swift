@@ -20,10 +20,10 @@ package enum Placeholders {
   private static let slash = UInt8(ascii: "/")
   private static let dot = UInt8(ascii: ".")
 
-  /// A command's words for a task with this body; the first word, the program, stays as it is.
-  static func replaced(in words: [[UInt8]], by body: [UInt8]) -> [[UInt8]] {
+  /// A command's arguments for a task with this body; the first, the program, stays as it is.
+  static func replaced(in arguments: [[UInt8]], by body: [UInt8]) -> [[UInt8]] {
     let value = body.last == UInt8(ascii: "\n") ? body.dropLast() : body[...]
-    return words.enumerated().map { index, word in index == 0 ? word : replaced(in: word, by: value) }
+    return arguments.enumerated().map { index, word in index == 0 ? word : replaced(in: word, by: value) }
   }
 
   private static func replaced(in word: [UInt8], by value: ArraySlice<UInt8>) -> [UInt8] {

@@ -257,14 +257,14 @@ final class ResidentRunner: Runner {
     }
     waiting.prepend(process.takeUnread())
     guard let job = process.takeOldest(now) else { return }
-    finish(job, .noResult("ended without a result: \(end.words)"), stderr: stderr, at: now)
+    finish(job, .noResult("ended without a result: \(end.description)"), stderr: stderr, at: now)
     waiting.prepend(process.takeAll())
   }
 
   private func failedToStart(_ process: ResidentProcess, _ end: Outcome, _ now: Deadline) {
     guard let delay = startDelay.failed(in: process.round, now) else { return }
-    guard startDelay.isExhausted else { return report(.commandEnded(reason: end.words, retry: delay)) }
-    let times = "\(startDelay.failures) times in a row (\(end.words))"
+    guard startDelay.isExhausted else { return report(.commandEnded(reason: end.description, retry: delay)) }
+    let times = "\(startDelay.failures) times in a row (\(end.description))"
     giveUp(
       .unrunnable("cannot run the command: it ended before its first result \(times)", isTemporary: false))
   }

@@ -88,7 +88,7 @@ struct Settler: ~Copyable {
       }
     case .drop:
       tally.dropped += 1
-      tally.failed(because: result.reason ?? outcome.words)
+      tally.failed(because: result.reason ?? outcome.description)
       try link.reject(tag, requeue: false)
     case .release:
       tally.released += 1
@@ -111,7 +111,7 @@ struct Settler: ~Copyable {
       default: job.attempt
       }
     let failure = FailureRecord(
-      attempt: made, outcome: outcome, reason: result.reason ?? outcome.words, time: UInt64(time(nil)),
+      attempt: made, outcome: outcome, reason: result.reason ?? outcome.description, time: UInt64(time(nil)),
       host: options.host, stderr: result.stderr, queue: options.queue)
     return RetryMessage(
       number: job.number, tag: job.delivery.tag, message: job.delivery.copy(after: failure),

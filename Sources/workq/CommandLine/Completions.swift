@@ -13,9 +13,9 @@ enum Completions {
   ///
   /// Instead, `:file` and `:directory` ask the shell for names, and `:command N` for the completions of the command
   /// that begins at word N; the program's name is word 0. For `--option=value` only values are offered.
-  static func offers(for words: ArraySlice<String>) -> String {
+  static func offers(for arguments: ArraySlice<String>) -> String {
     var options = Invocation.commonGroups.flatMap(\.options)
-    var scanner = OptionScanner(words.dropLast(), options)
+    var scanner = OptionScanner(arguments.dropLast(), options)
     var (subcommand, isHelp, given) = (Subcommand?.none, false, Set<String>())
     scan: while true {
       do throws(UsageError) {
@@ -23,7 +23,7 @@ enum Completions {
         case .option(let option, _, _): given.insert(option.long)
         case let token where scanner.isPastOptions && subcommand != nil:
           guard case .command = subcommand?.operands else { return "" }
-          return ":command \(words.count - scanner.rest.count - (token == nil ? 0 : 1))"
+          return ":command \(arguments.count - scanner.rest.count - (token == nil ? 0 : 1))"
         case nil: break scan
         case .word where subcommand != nil || isHelp: break
         case .word("help"): isHelp = true
@@ -36,7 +36,7 @@ enum Completions {
         if let option = scanner.optionWithoutValue { return values(of: option) }
       }
     }
-    let word = words.last ?? ""
+    let word = arguments.last ?? ""
     if word.hasPrefix("--"), let mark = word.firstIndex(of: "=") {
       return options.first { $0.names.contains(String(word[..<mark])) }.map(values) ?? ""
     }
@@ -60,7 +60,7 @@ enum Completions {
     case .none: ""
     case .file: ":file"
     case .directory: ":directory"
-    case .words(let words): words.joined(separator: "\n")
+    case .values(let values): values.joined(separator: "\n")
     }
   }
 

@@ -45,11 +45,11 @@ enum Invocation {
           if case .command = subcommand.operands, !scanner.isPastOptions {
             throw UsageError("unexpected argument '\(Quoted.plain(word))'; a command to run goes after '--'")
           }
-          settings.words.append(word)
+          settings.operands.append(word)
         }
       }
       guard let subcommand else { throw UsageError("no subcommand was given") }
-      try check(settings.words, subcommand.operands, hasMark: scanner.isPastOptions)
+      try check(settings.operands, subcommand.operands, hasMark: scanner.isPastOptions)
       try settings.connection.check()
       try settings.output.check()
       try subcommand.check(settings)
@@ -64,8 +64,8 @@ enum Invocation {
     return found
   }
 
-  private static func help(_ words: ArraySlice<String>) throws(UsageError) -> Invocation {
-    guard let word = words.first, word.utf8.first != UInt8(ascii: "-"), word != "help" else {
+  private static func help(_ arguments: ArraySlice<String>) throws(UsageError) -> Invocation {
+    guard let word = arguments.first, word.utf8.first != UInt8(ascii: "-"), word != "help" else {
       return .help(nil, isShort: false)
     }
     return .help(try subcommand(word), isShort: false)
@@ -82,23 +82,24 @@ enum Invocation {
   }
 
   private static func check(
-    _ words: [String], _ operands: Subcommand.Operands, hasMark: Bool
+    _ operands: [String], _ expected: Subcommand.Operands, hasMark: Bool
   ) throws(UsageError) {
     let most: Int
-    switch operands {
-    case .words(_, let limit): most = limit ?? .max
+    switch expected {
+    case .list(_, let limit): most = limit ?? .max
     case .exactly(let names):
-      guard words.count >= names.count else {
-        throw UsageError("\(names[words.count]) is missing: \(names.joined(separator: " and ")) are needed")
+      guard operands.count >= names.count else {
+        throw UsageError(
+          "\(names[operands.count]) is missing: \(names.joined(separator: " and ")) are needed")
       }
       most = names.count
     case .command:
       // "-- $COMMAND" with an empty variable must not fake the work.
-      guard !words.isEmpty || !hasMark else { throw UsageError("after '--' there is no command") }
+      guard !operands.isEmpty || !hasMark else { throw UsageError("after '--' there is no command") }
       return
     }
-    guard words.count <= most else {
-      throw UsageError("unexpected argument '\(Quoted.plain(words[most]))'")
+    guard operands.count <= most else {
+      throw UsageError("unexpected argument '\(Quoted.plain(operands[most]))'")
     }
   }
 }

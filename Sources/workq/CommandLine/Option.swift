@@ -16,7 +16,7 @@ struct Option {
     case none
     case file
     case directory
-    case words([String])
+    case values([String])
   }
 
   /// The long name, without the dashes.

@@ -1,9 +1,9 @@
 /// A subcommand: its help, its options, and what it does.
 struct Subcommand {
-  /// The words that it takes besides options.
+  /// The arguments that it takes besides options.
   enum Operands {
-    /// At most this number of queues or words, with this name in the help; nil means any number.
-    case words(String, atMost: Int?)
+    /// At most this number of arguments, with this name in the help; nil means any number.
+    case list(String, atMost: Int?)
     /// Exactly these.
     case exactly([String])
     /// A command, after `--`.
@@ -46,14 +46,14 @@ struct Subcommand {
 
   /// The command line without the program's name: "work [options] [-- command [argument...]]".
   var usage: String {
-    let words: String =
+    let operands: String =
       switch operands {
-      case .words(let word, atMost: 1): "[\(word)]"
-      case .words(let word, _): "[\(word)...]"
+      case .list(let name, atMost: 1): "[\(name)]"
+      case .list(let name, _): "[\(name)...]"
       case .exactly(let names): names.joined(separator: " ")
       case .command: "[-- command [argument...]]"
       }
-    return "\(name) [options] \(words)"
+    return "\(name) [options] \(operands)"
   }
 
   var options: [Option] { groups().flatMap(\.options) }

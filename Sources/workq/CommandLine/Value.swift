@@ -10,7 +10,7 @@ enum Value {
       throw UsageError("invalid duration '\(Quoted.plain(text))'", use: "use 500ms, 30s, 5m, 2h or 1d")
     }
     guard duration >= least else {
-      throw UsageError("'\(text)' is too short", use: "use \(least.spoken) or more")
+      throw UsageError("'\(text)' is too short", use: "use \(least.formatted) or more")
     }
     if let most, duration > most {
       throw UsageError("'\(text)' is too long", use: "use \(Int(most / .seconds(86_400))) days at most")
@@ -35,9 +35,9 @@ enum Value {
     -> Choice
   {
     if let found = choices.first(where: { $0.word == text }) { return found.choice }
-    let words = choices.map(\.word)
-    let list = words.dropLast().joined(separator: ", ")
-    throw UsageError("invalid value '\(Quoted.plain(text))'", use: "use \(list) or \(words.last ?? "")")
+    let values = choices.map(\.word)
+    let list = values.dropLast().joined(separator: ", ")
+    throw UsageError("invalid value '\(Quoted.plain(text))'", use: "use \(list) or \(values.last ?? "")")
   }
 
   /// "10/s", "90/m", "5/h".

@@ -16,7 +16,7 @@ struct Declare {
   private var output: OutputSettings { settings.output }
 
   func run() throws {
-    let names = try settings.connection.queueNames(settings.words)
+    let names = try settings.connection.queueNames(settings.operands)
     var (remaining, missing) = (names[...], [String]())
     try settings.withConnection(for: "declare") { link, console in
       if remaining.count == names.count { advise(names, link.broker, console) }

@@ -66,7 +66,7 @@ struct ParkedQueues {
   let failed: String
 
   init(_ settings: Settings) throws {
-    work = try settings.connection.queueNames(settings.words)[0]
+    work = try settings.connection.queueNames(settings.operands)[0]
     failed = settings.failed.queue ?? "\(work).failed"
     guard (1...255).contains(failed.utf8.count), failed != work else {
       throw Failure(.usage, "the failed queue needs another name than '\(work)', of 255 bytes at most")

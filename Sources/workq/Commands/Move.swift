@@ -20,7 +20,7 @@ struct Move {
   let settings: Settings
 
   func run() throws {
-    let names = try settings.connection.queueNames(settings.words)
+    let names = try settings.connection.queueNames(settings.operands)
     try run(from: names[0], to: names[1], for: "move")
   }
 

@@ -16,7 +16,7 @@ struct Peek {
   private var choice: PeekSettings { settings.peek }
 
   func run() throws {
-    guard let queue = try settings.connection.queueNames(settings.words).first else { return }
+    guard let queue = try settings.connection.queueNames(settings.operands).first else { return }
     let options = settings.connection.options(for: "peek")
     try settings.withConnection(for: "peek") { link, console in
       var tasks: [Delivery] = []

@@ -16,7 +16,7 @@ struct PublishSettings: Equatable {
 
 /// `workq publish`: sends tasks to a queue or an exchange.
 struct Publish {
-  let words: [String]
+  let operands: [String]
   let connection: ConnectionSettings
   let output: OutputSettings
   let input: InputSettings
@@ -27,7 +27,7 @@ struct Publish {
 
   init(_ settings: Settings) {
     let publish = settings.publish
-    (words, connection, output) = (settings.words, settings.connection, settings.output)
+    (operands, connection, output) = (settings.operands, settings.connection, settings.output)
     (input, delivery, spool) = (publish.input, publish.delivery, publish.spool)
     (properties, delay) = (publish.properties, publish.delay)
   }
@@ -164,8 +164,8 @@ struct Publish {
 
   private func inputs(for queue: String) throws -> [RecordReader.Input] {
     if spool.onlyFlushes { return [] }
-    if !words.isEmpty {
-      return [.record(Array(words.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")])))]
+    if !operands.isEmpty {
+      return [.record(Array(operands.map(RawArguments.bytes(of:)).joined(separator: [UInt8(ascii: " ")])))]
     }
     guard !input.splits && input.files.isEmpty else { return input.inputs }
     guard StandardStreams.inputHasData else {
@@ -218,14 +218,14 @@ struct Publish {
     case .waitingQueue(let event): event.report(to: console)
     case .blocked(let reason, let timeout):
       console.notice(
-        "the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(timeout.spoken)")
+        "the broker blocks publishers (\(Alarm.description(of: reason))); waiting up to \(timeout.formatted)")
     case .unblocked:
       console.notice("the broker accepts tasks again")
     case .declined(let reason, let timeout):
-      console.notice("a task is refused for now: \(reason); trying again for up to \(timeout.spoken)")
+      console.notice("a task is refused for now: \(reason); trying again for up to \(timeout.formatted)")
     case .lost(let error, let unconfirmed, let retry):
       let again = unconfirmed > 0 ? "; unconfirmed tasks (\(unconfirmed)) are sent again" : ""
-      let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.spoken)"
+      let next = retry == .zero ? "trying the next broker" : "trying again in \(retry.formatted)"
       console.notice("cannot \(error.operation): \(error.detail); \(next)\(again)")
     }
   }

@@ -25,7 +25,7 @@ struct Purge {
   private var output: OutputSettings { settings.output }
 
   func run() throws {
-    let names = try settings.connection.queueNames(settings.words)
+    let names = try settings.connection.queueNames(settings.operands)
     guard choice.force || isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 else {
       throw Failure(.usage, "purge removes tasks permanently: without a terminal to ask at, it needs --force")
     }

@@ -23,7 +23,7 @@ struct Status {
   private var output: OutputSettings { settings.output }
 
   func run() throws {
-    let families = try settings.connection.queueNames(settings.words).map { queue in
+    let families = try settings.connection.queueNames(settings.operands).map { queue in
       choice.isCheck
         ? QueueFamily(checking: queue, withFailed: choice.maxFailed != nil)
         : QueueFamily(

@@ -10,11 +10,11 @@ struct Work {
     let console = settings.output.console
     let queue = try settings.connection.queueName()
     do throws(UsageError) {
-      try choice.checkFaking(of: queue, settings.words)
+      try choice.checkFaking(of: queue, settings.operands)
     } catch {
       throw Failure(error, in: "workq work")
     }
-    if let program = settings.words.first { try CommandLookup.check(program) }
+    if let program = settings.operands.first { try CommandLookup.check(program) }
     let addresses = try settings.connection.addresses(console)
     var options = try workerOptions(addresses, queue)
     let listeners = try Listeners(settings, &options)
@@ -44,11 +44,11 @@ struct Work {
           .configuration, "\(location): --retry-by broker needs RabbitMQ 4.3, this is \(link.broker)")
       }
       guard try link.status(ofQueue: queue) != nil, try link.type(ofQueue: queue) == "quorum" else {
-        let words = Quoted.shellWord(queue)
+        let name = Quoted.shellWord(queue)
         throw Failure(
           .configuration,
           "\(location): --retry-by broker needs '\(queue)' to be a quorum queue with delayed retry (workq declare "
-            + "\(words) --type quorum --retry-delay 10s)")
+            + "\(name) --type quorum --retry-delay 10s)")
       }
     }
   }
@@ -58,7 +58,7 @@ struct Work {
       addresses: addresses, connection: settings.connection.options(for: "work"), queue: queue,
       consumer: "workq-\(ConnectionSettings.processName)", host: ConnectionSettings.hostName)
     try choice.apply(
-      to: &options, command: settings.words.map(RawArguments.bytes(of:)),
+      to: &options, command: settings.operands.map(RawArguments.bytes(of:)),
       ownVariables: settings.connection.ownVariables,
       isJSON: settings.output.isJSON)
     return options
@@ -66,8 +66,8 @@ struct Work {
 
   /// Maps the worker's stop reason to an exit code.
   private func check(_ reason: StopReason, _ tally: TaskCounts, _ options: Worker.Options) throws {
-    if case .unrunnable(let words, let isTemporary) = reason {
-      throw Failure(isTemporary ? .temporary : .configuration, "\(words); its task is requeued")
+    if case .unrunnable(let reason, let isTemporary) = reason {
+      throw Failure(isTemporary ? .temporary : .configuration, "\(reason); its task is requeued")
     }
     guard options.bounds.isBounded else { return }
     let parked = tally.parked > 0 ? ["\(tally.parked) parked in '\(options.failedQueue)'"] : []

@@ -1,7 +1,7 @@
 extension Peek {
   static var subcommand: Subcommand {
     Subcommand(
-      name: "peek", summary: "Show waiting tasks without taking them", operands: .words("queue", atMost: 1),
+      name: "peek", summary: "Show waiting tasks without taking them", operands: .list("queue", atMost: 1),
       examples: """
         $ workq peek task_queue.failed              why tasks were parked
         $ workq peek -c 1000 --json | jq .body
@@ -72,7 +72,7 @@ extension Move {
         """,
       groups: { [choice, .connection, .output] },
       check: { (settings) throws(UsageError) in
-        guard settings.words[0] != settings.words[1] else {
+        guard settings.operands[0] != settings.operands[1] else {
           throw UsageError("from and to are the same queue")
         }
       },
@@ -125,7 +125,7 @@ extension Purge {
   static var subcommand: Subcommand {
     Subcommand(
       name: "purge", summary: "Remove the waiting tasks of queues, or the queues",
-      operands: .words("queue", atMost: nil),
+      operands: .list("queue", atMost: nil),
       examples: """
         $ workq purge                       asks first, at a terminal
         $ workq purge --force old older     in a script

@@ -111,7 +111,7 @@ extension OptionGroup {
           "A failure is an object, too. JSON OUTPUT in the manual has the keys."
         ) { $0.output.isJSON = true },
         .value(
-          "color", "when", complete: .words(["auto", "always", "never"]), default: "auto",
+          "color", "when", complete: .values(["auto", "always", "never"]), default: "auto",
           "Colour messages: auto, always or never",
           "With `auto` messages have colours at a terminal, unless NO_COLOR is set."
         ) { (settings, value) throws(UsageError) in
@@ -134,7 +134,7 @@ extension OptionGroup {
       title: "Other options",
       options: [
         .value(
-          "generate-completion-script", "shell", complete: .words(["bash", "zsh", "fish"]),
+          "generate-completion-script", "shell", complete: .values(["bash", "zsh", "fish"]),
           "Print the completions for bash, zsh or fish"
         ) { (settings, value) throws(UsageError) in
           let shell = try Value.choice(

@@ -4,7 +4,7 @@ internal import WorkQueue
 extension Declare {
   static var subcommand: Subcommand {
     Subcommand(
-      name: "declare", summary: "Make sure that queues exist", operands: .words("queue", atMost: nil),
+      name: "declare", summary: "Make sure that queues exist", operands: .list("queue", atMost: nil),
       examples: """
         $ workq declare                task_queue exists afterwards
         $ workq declare mail --type quorum --dead-letter
@@ -67,7 +67,7 @@ extension Declare {
           "RabbitMQ 4.3 may refuse such queues (78), unless its administrator permits them."
         ) { $0.declare.queue.durabilities.insert(.transient) },
         .value(
-          "type", "type", complete: .words(["classic", "quorum", "stream"]), common: true,
+          "type", "type", complete: .values(["classic", "quorum", "stream"]), common: true,
           "Type: classic, quorum or stream"
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.type = try Value.choice(
@@ -82,7 +82,7 @@ extension Declare {
           settings.declare.queue.maxBytes = try Value.size(value).bytes
         },
         .value(
-          "overflow", "how", complete: .words(["drop-head", "reject-publish"]), common: true,
+          "overflow", "how", complete: .values(["drop-head", "reject-publish"]), common: true,
           "When full: drop-head or reject-publish",
           """
           `drop-head`, RabbitMQ's default, drops the oldest task. With `reject-publish`, workq-publish(1) exits \

@@ -1,7 +1,7 @@
 extension Failed {
   static var subcommand: Subcommand {
     Subcommand(
-      name: "failed", summary: "Show why tasks were parked", operands: .words("queue", atMost: 1),
+      name: "failed", summary: "Show why tasks were parked", operands: .list("queue", atMost: 1),
       examples: """
         $ workq failed                   tasks of task_queue, counted by reason
         $ workq failed mail --list       a line for each task
@@ -40,7 +40,7 @@ extension Retry {
   static var subcommand: Subcommand {
     Subcommand(
       name: "retry", summary: "Bring parked tasks back to their work queue",
-      operands: .words("queue", atMost: 1),
+      operands: .list("queue", atMost: 1),
       examples: """
         $ workq retry                         all parked tasks of task_queue
         $ workq retry mail -c 1               only the oldest

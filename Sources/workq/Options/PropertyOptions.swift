@@ -83,7 +83,7 @@ extension Publish {
 
   /// Refuses options that contradict each other or would have no effect.
   static func check(_ settings: Settings) throws(UsageError) {
-    let (publish, words) = (settings.publish, settings.words)
+    let (publish, operands) = (settings.publish, settings.operands)
     let (input, delivery, spool) = (publish.input, publish.delivery, publish.spool)
     try input.check()
     try delivery.check()
@@ -91,11 +91,11 @@ extension Publish {
       throw UsageError("--persistent and --transient exclude each other")
     }
     let comesFromElsewhere = input.splits || !input.files.isEmpty
-    guard words.isEmpty || !comesFromElsewhere else {
+    guard operands.isEmpty || !comesFromElsewhere else {
       throw UsageError("a task is given by words, or by an input option, not by both")
     }
     if spool.onlyFlushes {
-      guard words.isEmpty && !comesFromElsewhere else {
+      guard operands.isEmpty && !comesFromElsewhere else {
         throw UsageError("--flush-spool sends only what the spool has: no task goes with it")
       }
       if let option = idleOption(settings) {

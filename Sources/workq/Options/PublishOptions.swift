@@ -4,7 +4,7 @@ internal import WorkQueue
 extension Publish {
   static var subcommand: Subcommand {
     Subcommand(
-      name: "publish", summary: "Send tasks to a queue", operands: .words("word", atMost: nil),
+      name: "publish", summary: "Send tasks to a queue", operands: .list("word", atMost: nil),
       examples: """
         $ workq publish resize cat.jpg            the words are the task
         $ workq publish -q mail < letter.eml      a file or a pipe is one task, as it is

@@ -2,7 +2,7 @@ extension Status {
   static var subcommand: Subcommand {
     Subcommand(
       name: "status", summary: "Show how many tasks wait, and how many consumers there are",
-      operands: .words("queue", atMost: nil),
+      operands: .list("queue", atMost: nil),
       examples: """
         $ workq status                   task_queue, its retries, its parked tasks
         $ workq status mail pdf --watch  every two seconds, until Ctrl-C

@@ -102,7 +102,7 @@ extension Work {
           """
         ) { $0.work.replacesPlaceholders = true },
         .optional(
-          "resident", "format", complete: .words(["jsonl", "lines", "null"]), common: true,
+          "resident", "format", complete: .values(["jsonl", "lines", "null"]), common: true,
           "Start the command once per job, for many tasks",
           """
           The command reads tasks from stdin, and writes an exit status per task, in a line, to descriptor 3. \
@@ -150,7 +150,7 @@ extension Work {
           settings.work.batchWait = try Value.duration(value)
         },
         .value(
-          "batch-format", "format", complete: .words(["lines", "null", "jsonl"]),
+          "batch-format", "format", complete: .values(["lines", "null", "jsonl"]),
           "Format of a batch: lines, null or jsonl",
           """
           The default is `lines`. A task whose body contains the delimiter is run alone. `jsonl` is the format \
@@ -167,7 +167,7 @@ extension Work {
           """
         ) { $0.work.passesURL = true },
         .value(
-          "output", "mode", complete: .words(["passthrough", "tagged", "grouped"]), common: true,
+          "output", "mode", complete: .values(["passthrough", "tagged", "grouped"]), common: true,
           "Output mode: passthrough, tagged or grouped",
           """
           `passthrough` prints output at once (the default for one job). `tagged` prefixes each line with the \
@@ -179,7 +179,7 @@ extension Work {
             value, [("passthrough", .passthrough), ("tagged", .tagged), ("grouped", .grouped)])
         },
         .value(
-          "log", "format", complete: .words(["text", "json"]), default: "text",
+          "log", "format", complete: .values(["text", "json"]), default: "text",
           "Format of the worker's own lines on stderr: text or json",
           "For JSON see JSON OUTPUT in workq-work(1)."
         ) { (settings, value) throws(UsageError) in
@@ -241,7 +241,7 @@ extension Work {
           settings.work.retryMaxDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
         },
         .value(
-          "retry-by", "how", complete: .words(["copy", "broker"]), default: "copy",
+          "retry-by", "how", complete: .values(["copy", "broker"]), default: "copy",
           "Retry by copy in a waiting queue, or by broker",
           """
           `broker` is the delayed retry of a quorum queue of RabbitMQ 4.3, declared with `declare \
@@ -258,7 +258,7 @@ extension Work {
           """
         ) { $0.work.failedQueue = $1 },
         .value(
-          "on-failure", "action", complete: .words(["retry", "requeue", "park", "drop"]), default: "retry",
+          "on-failure", "action", complete: .values(["retry", "requeue", "park", "drop"]), default: "retry",
           "Action after a failure: retry, requeue, park or drop"
         ) { (settings, value) throws(UsageError) in
           settings.work.onFailure = try Value.choice(

@@ -36,6 +36,6 @@ enum Forecast {
   }
 
   private static func time(_ seconds: Double) -> String {
-    seconds < 30 * 86_400 ? Duration.seconds(seconds).spoken : "more than a month"
+    seconds < 30 * 86_400 ? Duration.seconds(seconds).formatted : "more than a month"
   }
 }

@@ -49,7 +49,7 @@ final class LiveLine {
     if rate > 0 { parts.append((NumberFormat.rate(rate), 4)) }
     if drains, let waiting, rate > 0 {
       let left = Double(waiting + state.running) / rate
-      parts.append(("\(Duration.seconds(left.rounded(.up)).spoken) left", 1))
+      parts.append(("\(Duration.seconds(left.rounded(.up)).formatted) left", 1))
     }
     return Self.fit(parts, in: columns - 1)
   }

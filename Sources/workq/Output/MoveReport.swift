@@ -24,7 +24,8 @@ final class MoveReport {
       nextLine = .after(Self.pause)
       if showsProgress { Console.draw(Self.line(count, of: goal, after: Deadline.now - start)) }
     case .blocked(let reason, let timeout):
-      notice("the broker blocks publishers (\(Alarm.words(reason))); waiting up to \(timeout.spoken)")
+      notice(
+        "the broker blocks publishers (\(Alarm.description(of: reason))); waiting up to \(timeout.formatted)")
     case .unblocked:
       notice("the broker accepts tasks again")
     case .stopping(let count):
@@ -42,7 +43,7 @@ final class MoveReport {
     guard seconds >= 0.5, count > 0 else { return text }
     let rate = Double(count) / seconds
     let left = Duration.seconds((Double(goal - count) / rate).rounded())
-    return "\(text), \(NumberFormat.rate(rate)), \(left.spoken) left"
+    return "\(text), \(NumberFormat.rate(rate)), \(left.formatted) left"
   }
 
   /// Reports the result; ends the process by the signal that ended the move.

@@ -31,7 +31,7 @@ enum PeekReport {
   /// The command's stderr, indented, line by line.
   private static func stderr(_ task: Delivery) -> [String] {
     guard let value = task.message.properties.headers?[TaskHeaders.stderr] else { return [] }
-    let text = (value.text ?? value.words).split(
+    let text = (value.text ?? value.description).split(
       omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     let lines = text.last == "" ? text.dropLast() : text[...]
     return ["  stderr"] + lines.map { $0.isEmpty ? "" : "    \(Quoted.plain(String($0)))" }
@@ -64,7 +64,7 @@ enum PeekReport {
 
   private static func failure(_ task: Delivery) -> [(String, String)] {
     guard let headers = task.message.properties.headers else { return [] }
-    return told.compactMap { name, label in headers[name].map { (label, words($0)) } }
+    return told.compactMap { name, label in headers[name].map { (label, Self.text(of: $0)) } }
   }
 
   private static func headers(_ task: Delivery, hasDeaths: Bool) -> [(String, String)] {
@@ -73,11 +73,11 @@ enum PeekReport {
         entry.name == "x-death" || entry.name.wholeMatch(of: #/x-(first|last)-death-.*/#) != nil
       return entry.name != TaskHeaders.stderr && !(hasDeaths && isOfDeaths)
         && !told.contains { $0.0 == entry.name }
-    }.map { ("header \(Quoted.plain($0.name))", words($0.value)) }
+    }.map { ("header \(Quoted.plain($0.name))", Self.text(of: $0.value)) }
   }
 
-  private static func words(_ value: FieldValue) -> String {
-    guard case .timestamp(let seconds) = value else { return Quoted.plain(value.words) }
+  private static func text(of value: FieldValue) -> String {
+    guard case .timestamp(let seconds) = value else { return Quoted.plain(value.description) }
     return date(seconds)
   }
 

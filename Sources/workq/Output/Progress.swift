@@ -49,6 +49,6 @@ struct Progress {
     let elapsed = Deadline.now - started
     let rate = NumberFormat.grouped(Int(Double(published) / max(elapsed / .seconds(1), 0.001)))
     let tasks = published == 1 ? "1 task" : "\(NumberFormat.grouped(published)) tasks"
-    return "published \(tasks) in \(elapsed.spoken) (\(rate)/s)"
+    return "published \(tasks) in \(elapsed.formatted) (\(rate)/s)"
   }
 }

@@ -22,19 +22,19 @@ struct PublishSummary {
   var failure: Failure? {
     guard tally.end != nil || tally.failed > 0 || tally.unreadable != nil else { return nil }
     guard isBatch else { return single }
-    let words = [counts, why, tally.failed > 0 ? tally.failures : nil, unread].compactMap { $0 }
-    return Failure(tally.published > 0 ? .partial : status, words.joined(separator: ": "))
+    let parts = [counts, why, tally.failed > 0 ? tally.failures : nil, unread].compactMap { $0 }
+    return Failure(tally.published > 0 ? .partial : status, parts.joined(separator: ": "))
   }
 
   /// The summary of a publish that a signal has ended.
   func stopped(by signal: Int32) -> String {
     let read = tally.published + tally.kept + tally.failed
     let kept = tally.kept > 0 ? ", \(tally.kept) kept" : ""
-    let words = [
+    let parts = [
       "\(addresses.locations): stopped by \(Signals.name(of: signal))",
       "\(tally.published) of \(read) published\(kept)", tally.failed > 0 ? tally.failures : nil, unread,
     ]
-    return words.compactMap { $0 }.joined(separator: ": ")
+    return parts.compactMap { $0 }.joined(separator: ": ")
   }
 
   /// The failure of the only task.

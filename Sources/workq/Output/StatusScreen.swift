@@ -46,7 +46,7 @@ struct StatusScreen {
   }
 
   private func title(_ columns: Int) -> String {
-    let left = "\(location)  \(clock), every \(interval.spoken)"
+    let left = "\(location)  \(clock), every \(interval.formatted)"
     let right = "Ctrl-C ends"
     let gap = columns - left.count - right.count
     return gap < 2 ? left : left + String(repeating: " ", count: gap) + right
@@ -105,8 +105,8 @@ struct StatusScreen {
     let variant = reading.member.variant.map { " (\($0))" } ?? ""
     return switch reading.member.role {
     case .work: reading.member.name
-    case .retry(let delay): "  retried in \(delay.spoken)\(variant)"
-    case .delay(let delay): "  delayed by \(delay.spoken)\(variant)"
+    case .retry(let delay): "  retried in \(delay.formatted)\(variant)"
+    case .delay(let delay): "  delayed by \(delay.formatted)\(variant)"
     case .failed: "  failed"
     }
   }
@@ -121,7 +121,7 @@ struct StatusScreen {
   private var sparkTitle: String {
     let length = histories.values.map(\.length).max() ?? .zero
     return length < .seconds(1)
-      ? "" : "LAST \(Duration.seconds(length.components.seconds).spoken.uppercased())"
+      ? "" : "LAST \(Duration.seconds(length.components.seconds).formatted.uppercased())"
   }
 
   private func spark(_ reading: QueueReading, _ width: Int) -> String {

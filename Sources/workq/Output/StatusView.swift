@@ -34,7 +34,7 @@ final class StatusView {
       (location, clock, trouble) = (address.location, WallClock.text, nil)
       if terminal == nil { report.report(readings, histories) } else { draw() }
     case .lost(let error, let retry):
-      trouble = "connection lost: \(error.detail); connecting again in \(retry.spoken)"
+      trouble = "connection lost: \(error.detail); connecting again in \(retry.formatted)"
       if terminal != nil { return draw() }
       if let trouble { console.notice(trouble) }
       report.disconnected(error, retry)

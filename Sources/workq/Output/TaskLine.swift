@@ -99,7 +99,7 @@ struct TaskLine {
   }
 
   private func age(_ time: UInt64) -> String {
-    Duration.seconds(max(0, now - Int(clamping: time))).spoken
+    Duration.seconds(max(0, now - Int(clamping: time))).formatted
   }
 
   private func line(_ text: (Column) -> String) -> String {

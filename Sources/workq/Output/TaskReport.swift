@@ -20,16 +20,16 @@ struct TaskReport {
 
   /// "[17] resize cat.jpg: done in 0.8 s".
   func done(_ job: Job, _ end: JobEnd) -> String {
-    let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.words))"
-    return "\(name(job)): done in \(end.took.spoken)\(status)\(staleness(end) ?? "")"
+    let status = end.outcome == .exited(0) ? "" : " (\(end.outcome.description))"
+    return "\(name(job)): done in \(end.took.formatted)\(status)\(staleness(end) ?? "")"
   }
 
   /// "[17] resize cat.jpg: attempt 2 of 5 failed: exit status 1, after 0.8 s; retry in 20 s"; or "[17] resize cat.jpg:
   /// stopped after 0.8 s; requeued" when the worker had to exit.
   func failed(_ job: Job, _ end: JobEnd) -> String {
-    let rest = "after \(end.took.spoken)\(staleness(end) ?? "; \(fate(end.settlement))")"
+    let rest = "after \(end.took.formatted)\(staleness(end) ?? "; \(fate(end.settlement))")"
     guard end.outcome != .interrupted else { return "\(name(job)): stopped \(rest)" }
-    let reason = end.reason.map { "\($0) (\(end.outcome.words))" } ?? end.outcome.words
+    let reason = end.reason.map { "\($0) (\(end.outcome.description))" } ?? end.outcome.description
     return "\(name(job)): \(attempt(job)) failed: \(Quoted.plain(reason)), \(rest)"
   }
 
@@ -54,7 +54,7 @@ struct TaskReport {
     switch settlement {
     case .acknowledge: "done"
     case .retry where options.policy.retriesByBroker: "retried by the broker"
-    case .retry(let delay): "retry in \(delay.spoken)"
+    case .retry(let delay): "retry in \(delay.formatted)"
     case .requeue: "requeued"
     case .park: "parked in '\(options.failedQueue)'"
     case .drop: "dropped"

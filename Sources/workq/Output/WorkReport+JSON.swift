@@ -63,7 +63,7 @@ extension WorkReport {
     case .simulated: break
     case .exited(let status): object[.exitStatus] = status
     case .signalled(let number): object[.signal] = number
-    default: object[.error] = end.outcome.words
+    default: object[.error] = end.outcome.description
     }
     if let reason = end.reason { object[.error] = reason }
     // A stale task has no action: the broker redelivers it.
@@ -148,7 +148,7 @@ extension WorkReport {
     switch reason {
     case .signal(let number): object[.signal] = number
     case .bound: break
-    case .unrunnable(let words, _): object[.error] = words
+    case .unrunnable(let reason, _): object[.error] = reason
     case .failure(let failure): object[.error] = failure.detail
     }
     return object

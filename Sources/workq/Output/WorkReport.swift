@@ -71,7 +71,7 @@ struct WorkReport {
     case .output, .caughtUp: break
     case .waitingQueue(let event): event.report(to: console)
     case .stopped(let state): reportSummary(state.counts, state.uptime)
-    case .state(let state): console.result(Self.words(state, queue: queue))
+    case .state(let state): console.result(Self.description(of: state, queue: queue))
     case .progress: break
     case .copiedInVain, .replaced, .notReplaced, .copiesWait, .copiesBlocked, .copiesUnblocked, .longTask,
       .requeuesForEver, .timeoutTooShort, .graceIsOver, .stopping, .stoppedNow, .unpublishable,
@@ -115,7 +115,7 @@ struct WorkReport {
   }
 
   /// "connected to HOST, consuming 'mail' for 5 min: 3 running, 120 done, 2 parked".
-  private static func words(_ state: WorkerState, queue: String) -> String {
+  private static func description(of state: WorkerState, queue: String) -> String {
     let counts = [
       (state.prefetched, "prefetched"), (state.counts.scheduled, "scheduled for retry"),
       (state.counts.parked, "parked"), (state.counts.dropped, "dropped"), (state.counts.requeued, "requeued"),
@@ -123,7 +123,7 @@ struct WorkReport {
     let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let place = state.address.map { "connected to \($0.location)" } ?? "not connected"
     return
-      "\(place), consuming '\(queue)' for \(state.uptime.spoken): \(state.running) running, "
+      "\(place), consuming '\(queue)' for \(state.uptime.formatted): \(state.running) running, "
       + "\(state.counts.done) done\(others)"
   }
 
@@ -145,7 +145,7 @@ struct WorkReport {
     let others = counts.filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
     let rate = Double(tally.ended) / max(duration / .seconds(1), 0.001)
     let rounded = rate < 10 ? "\((rate * 10).rounded() / 10)" : "\(Int(rate.rounded()))"
-    return "stopped after \(duration.spoken): \(tally.done) done\(others); \(rounded) tasks/s"
+    return "stopped after \(duration.formatted): \(tally.done) done\(others); \(rounded) tasks/s"
   }
 
   // MARK: The rest
@@ -170,13 +170,13 @@ struct WorkReport {
           + "end as a copy, and a lower limit drops it")
     case .timeoutTooShort(let broker, let needed, let usual):
       console.notice(
-        "--timeout and --prefetch allow a task to be held for \(needed.spoken), but \(broker) takes it back "
-          + "after its consumer_timeout, usually \(usual.spoken): raise that, in rabbitmq.conf or by "
+        "--timeout and --prefetch allow a task to be held for \(needed.formatted), but \(broker) takes it back "
+          + "after its consumer_timeout, usually \(usual.formatted): raise that, in rabbitmq.conf or by "
           + "workq declare --consumer-timeout")
     case .copiesWait(let error, let tasks, let retry):
       console.notice(
         "cannot retry or park \(count(tasks)): \(error.operation): \(error.detail); "
-          + "the broker keeps the originals; trying again in \(retry.spoken)")
+          + "the broker keeps the originals; trying again in \(retry.formatted)")
     case .unpublishable(let number, let reason, let acknowledges):
       let fate =
         acknowledges ? "held until the worker stops, and then returned to '\(queue)'" : "lost (--no-ack)"
@@ -189,21 +189,21 @@ struct WorkReport {
       console.notice("the command of task \(job.number) is stopped by a signal: SIGCONT lets it go on")
     case .noResult(let job, let time):
       console.notice(
-        "no result for task \(job.number) after \(time.spoken): does the command write a line to descriptor 3, and "
+        "no result for task \(job.number) after \(time.formatted): does the command write a line to descriptor 3, and "
           + "flush it?")
     case .commandEnded(let reason, let retry):
       console.notice(
-        "the command ended before its first result: \(reason); starting it again in \(retry.spoken)")
+        "the command ended before its first result: \(reason); starting it again in \(retry.formatted)")
     case .copiesBlocked(let reason):
-      console.notice("the broker blocks publishers (\(Alarm.words(reason))): failed tasks wait")
+      console.notice("the broker blocks publishers (\(Alarm.description(of: reason))): failed tasks wait")
     case .copiesUnblocked: console.notice("the broker accepts failed tasks again")
     case .longTask(let job, let limit):
       console.notice(
         "task \(job.number) has been unacknowledged for long: a broker whose consumer_timeout is "
-          + "\(limit.spoken) will redeliver it soon; raise that setting, or set --timeout")
+          + "\(limit.formatted) will redeliver it soon; raise that setting, or set --timeout")
     case .paused(let failures, let delay):
       let tasks = failures == 1 ? "1 task" : "\(failures) tasks"
-      console.notice("\(tasks) failed in a row: pausing; trying one task in \(delay.spoken)")
+      console.notice("\(tasks) failed in a row: pausing; trying one task in \(delay.formatted)")
     case .unpaused: console.notice("a task succeeded: going on")
     case .graceIsOver(let running):
       console.notice("the grace period has ended: stopping and requeueing \(count(running))")
@@ -230,10 +230,10 @@ struct WorkReport {
     case .lost(let error, let running, let results, let retry):
       let unsaid =
         results > 0 ? "; the broker redelivers \(count(results)) whose results it does not have" : ""
-      let next = retry.map { "; connecting again in \($0.spoken)" } ?? ""
+      let next = retry.map { "; connecting again in \($0.formatted)" } ?? ""
       console.notice("connection lost: \(error.detail)\(again(running))\(unsaid)\(next)")
     case .unreachable(let error, let retry):
-      let next = retry.map { "; trying again in \($0.spoken)" } ?? ""
+      let next = retry.map { "; trying again in \($0.formatted)" } ?? ""
       console.notice("cannot \(error.operation): \(error.detail)\(next)")
     case .reconnected(let broker, let address):
       console.notice("connected again to \(broker) at \(address.location)")
@@ -242,7 +242,7 @@ struct WorkReport {
     case .timedOut(let tasks, let limit):
       let (were, them) = tasks > 1 ? ("were", "them") : ("was", "it")
       console.notice(
-        "\(count(max(tasks, 1))) \(were) not acknowledged within the time limit of \(limit.spoken): the broker "
+        "\(count(max(tasks, 1))) \(were) not acknowledged within the time limit of \(limit.formatted): the broker "
           + "redelivers \(them); set a shorter --timeout")
     case .channelClosed(_, let running, .unknownLimit):
       console.notice(
@@ -252,7 +252,7 @@ struct WorkReport {
       console.notice("the broker closed the channel: \(error.detail)\(again(running))")
     case .channelClosed(_, let running, .limit(let limit)):
       console.notice(
-        "a task was not acknowledged within the broker's consumer_timeout of \(limit.spoken)"
+        "a task was not acknowledged within the broker's consumer_timeout of \(limit.formatted)"
           + "\(again(running)); raise consumer_timeout in rabbitmq.conf, or set a shorter --timeout")
     case .resumed(let queue): console.notice("consuming from '\(queue)' again")
     default: break

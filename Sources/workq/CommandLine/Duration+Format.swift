@@ -1,6 +1,6 @@
 extension Duration {
-  /// In its largest unit, with one decimal at most: "20 ms", "0.5 s", "45 s", "12 min", "1.5 h", "6 d".
-  var spoken: String {
+  /// The time in its largest unit, with one decimal at most: "20 ms", "0.5 s", "45 s", "12 min", "1.5 h", "6 d".
+  var formatted: String {
     let milliseconds = Int((self / .milliseconds(1)).rounded())
     guard milliseconds == 0 || milliseconds >= 100 else { return "\(milliseconds) ms" }
     let seconds = self / .seconds(1)

@@ -16,31 +16,31 @@ extension QueueSettings {
   ]
 
   /// The command-line options that declare exactly this queue.
-  static func words(for queue: Queue) -> [String] {
-    var words = queue.isDurable ? [] : ["--transient"]
-    if queue.isAutoDelete { words.append("--auto-delete") }
+  static func options(for queue: Queue) -> [String] {
+    var options = queue.isDurable ? [] : ["--transient"]
+    if queue.isAutoDelete { options.append("--auto-delete") }
     let deadLetter = queue.arguments["x-dead-letter-routing-key"]?.text
     let hasDeadLetterQueue = queue.arguments["x-dead-letter-exchange"] == .text("") && deadLetter != nil
     for entry in queue.arguments.entries {
       switch (entry.name, entry.value) {
       case ("x-dead-letter-exchange", _) where hasDeadLetterQueue: break
       case ("x-dead-letter-routing-key", .text(let name)) where hasDeadLetterQueue:
-        words += ["--dead-letter", Quoted.shellWord(name)]
+        options += ["--dead-letter", Quoted.shellWord(name)]
       case ("x-delayed-retry-type", .text("failed")) where queue.arguments["x-delayed-retry-min"] != nil:
         break
-      case ("x-single-active-consumer", .boolean(true)): words.append("--single-active-consumer")
-      default: words += Self.words(for: entry)
+      case ("x-single-active-consumer", .boolean(true)): options.append("--single-active-consumer")
+      default: options += Self.options(for: entry)
       }
     }
-    return words.isEmpty ? ["--durable"] : words
+    return options.isEmpty ? ["--durable"] : options
   }
 
   private static let durations = [
     "x-message-ttl", "x-expires", "x-consumer-timeout", "x-delayed-retry-min", "x-delayed-retry-max",
   ]
 
-  private static func words(for entry: FieldTable.Entry) -> [String] {
-    let value = entry.value.words
+  private static func options(for entry: FieldTable.Entry) -> [String] {
+    let value = entry.value.description
     switch (names[entry.name], entry.value) {
     case (let option?, .int64(let number)) where durations.contains(entry.name):
       return [option, number % 1000 == 0 ? "\(number / 1000)s" : "\(number)ms"]
