@@ -61,7 +61,7 @@ import Testing
     refused.first {
       $0.one == one && $0.others.contains(other) || $0.one == other && $0.others.contains(one)
     }?
-    .operands
+    .words
   }
 
   private func message(_ arguments: [String]) -> String? {

@@ -210,6 +210,7 @@ struct Link: ~Copyable {
 
   mutating func stopConsuming() throws(AMQPError) {
     attempt = nil
+    guard isConsuming else { return }
     try subscription?.stopConsuming()
     mayHoldEvents = true
   }
