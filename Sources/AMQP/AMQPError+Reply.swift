@@ -1,26 +1,26 @@
 internal import CRabbitMQ
 
-/// What the library's statuses and the broker's replies mean, these by code and text.
+/// Maps rabbitmq-c's statuses, and the code and text of the broker's replies, to errors.
 ///
-/// One code stands for what will pass and for what will not: 404 for a queue that does not exist and for one
-/// whose node is down, 530 for a virtual host that does not exist and for a limit on connections. Only the
-/// text tells them apart. The texts are those of RabbitMQ 3.10 to 4.3; any other one means what its code
-/// says. Names that users choose are part of the texts, so only their beginnings and ends are compared.
+/// The same code can be temporary or permanent: 404 for a queue whose node is down and for one that does not exist,
+/// 530 for a limit on connections and for a virtual host that does not exist. Only the text tells them apart. The
+/// texts are those of RabbitMQ 3.10 to 4.3; for any other text the code decides. Texts contain names that users
+/// choose, so only their beginnings and ends are compared.
 extension AMQPError {
   /// A status below zero, as rabbitmq-c's functions return it.
   init(status: Int32, _ operation: String) {
     unsafe self.init(.protocolViolation, operation, String(cString: amqp_error_string2(status)))
   }
 
-  /// The broker has sent what it must not send now.
+  /// The broker sent something that the protocol does not allow at this point.
   static func unexpected(_ what: String) -> AMQPError {
     AMQPError(.protocolViolation, "read from the broker", "it sent \(what)")
   }
 
-  /// A reply code and text of the broker's, as a channel or connection close carries them.
+  /// The reply code and text of a `channel.close` or `connection.close` from the broker.
   ///
-  /// The text becomes one line without control characters: Erlang's terms come with line ends, and what a
-  /// client has sent may be in them.
+  /// The text becomes one line without control characters: it may contain Erlang terms with newlines, and data from
+  /// clients.
   init(code: UInt16, _ text: String, _ operation: String) {
     let parts = text.unicodeScalars.split {
       $0.properties.isWhitespace || $0.properties.generalCategory == .control
@@ -48,7 +48,7 @@ extension AMQPError {
     }
   }
 
-  /// Whether the text says of a queue that it exists, and that its process cannot be reached.
+  /// Whether the text says that the queue exists and its process cannot be reached.
   private static func isUnreachable(_ text: Substring) -> Bool {
     guard !text.hasPrefix("no ") else { return false }
     return text.hasPrefix("home node '") || text.hasPrefix("failed to perform operation on ")
@@ -68,7 +68,7 @@ extension AMQPError {
   private static func notAllowed(_ text: Substring) -> AMQPError.Kind {
     if refusesConnection(text) { return .connectionRefused }
     if text.hasPrefix("number of channels opened ") { return .unavailable }
-    // A consumer of ours that this connection is not rid of: a new connection is.
+    // This connection still has the old consumer; a new connection does not.
     if text.hasPrefix("attempt to reuse consumer tag ") { return .lost }
     return .accessRefused
   }
@@ -79,10 +79,9 @@ extension AMQPError {
       .contains { text.hasSuffix($0) }
   }
 
-  /// An internal error closes the connection, and usually means no more than that.
+  /// An internal error closes the connection, and is usually temporary.
   ///
-  /// A queue without a majority of its nodes is reported as one, and so is a feature that the broker no
-  /// longer has.
+  /// The broker also reports a queue without a majority as an internal error, and a feature that it no longer has.
   private static func internalError(_ text: Substring) -> AMQPError.Kind {
     if refusesConnection(text) { return .connectionRefused }
     // "Feature `transient_nonexcl_queues` is deprecated. By default, this feature is not permitted anymore."

@@ -1,57 +1,57 @@
 internal import Glibc
 
-/// What went wrong between us and the broker: which kind of thing, during what, and in whose words.
+/// What went wrong between us and the broker: the kind of error, the operation, and the reason.
 package struct AMQPError: Error, Equatable, Sendable {
-  /// What is to be done about an error depends on this alone.
+  /// Error handling depends on the kind alone.
   package enum Kind: Equatable, Sendable {
-    /// The text given as a broker's URL is not one.
+    /// The broker's URL is malformed.
     case badAddress
     /// The host name has no address.
     case unresolvable
     /// Nothing answered there in time.
     case unreachable
-    /// This machine has no descriptor or memory left for it, for now.
+    /// This machine is short of descriptors or memory.
     case shortage
-    /// What answered there is no AMQP broker, or not ready to be one yet.
+    /// The peer is not an AMQP broker, or not ready yet.
     case noBroker
     /// TLS could not be set up, or one side does not trust the other.
     case tls
-    /// A file that TLS needs cannot be read, or holds something else.
+    /// A file that TLS needs cannot be read, or has the wrong content.
     case badFile
-    /// No answer in time on a connection that stands.
+    /// No reply in time on an open connection.
     case timedOut
-    /// A signal ended the wait for an answer.
+    /// A signal ended the wait for a reply.
     case interrupted
-    /// The connection was lost, or the broker closed it for a reason of its own (a shutdown).
+    /// The connection was lost, or the broker closed it (a shutdown).
     case lost
-    /// The broker accepts no connection of ours for now: a limit on connections is reached, or the virtual
-    /// host is down.
+    /// The broker accepts no connection from us for now: a limit on connections is reached, or the virtual host is
+    /// down.
     case connectionRefused
-    /// The connection stands, and the broker refuses a request for now: a limit is reached, or the queue is
-    /// on a node that is down or has no majority.
+    /// The broker refuses a request on an open connection for now: a limit is reached, or the queue has no majority
+    /// or is on a node that is down.
     case unavailable
     /// The broker refuses this user, password, virtual host or operation (403, 530).
     case accessRefused
     /// No such queue or exchange (404).
     case notFound
-    /// It exists with other properties, or the broker's conditions are not met (406).
+    /// The queue exists with other properties, or a condition of the broker is not met (406).
     case preconditionFailed
     /// Another connection has exclusive use of it, for now (403, 405).
     case locked
-    /// No queue would take a task (312).
+    /// A task is unroutable (312).
     case unroutable
-    /// The broker cannot do this with a queue of that type (540), or no longer does it (541).
+    /// The broker does not support this for the queue's type (540), or no longer at all (541).
     case unsupported
     /// The task or one of its properties is larger than the protocol or the broker allows.
     case tooLarge
-    /// Something that neither of us should have said: a bug, here or there.
+    /// A violation of the protocol: a bug, in workq or in the broker.
     case protocolViolation
   }
 
   package let kind: Kind
-  /// What was being done, as a phrase: "connect", "declare queue 'task_queue'".
+  /// The operation, as a phrase: "connect", "declare queue 'task_queue'".
   package let operation: String
-  /// Why it failed: the broker's own words where it gave any.
+  /// Why it failed, in the broker's own text if it sent one.
   package let detail: String
 
   package init(_ kind: Kind, _ operation: String, _ detail: String) {
@@ -60,13 +60,13 @@ package struct AMQPError: Error, Equatable, Sendable {
     self.detail = detail
   }
 
-  /// A system call failed with `code`; for another reason than a shortage it is of the kind given.
+  /// A system call failed with the errno `code`; `kind` is used unless the reason is a shortage.
   package init(code: Int32, _ kind: Kind, _ operation: String) {
     let isShortage = [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(code)
     self.init(isShortage ? .shortage : kind, operation, unsafe String(cString: strerror(code)))
   }
 
-  /// Whether trying the same again later, on a new connection, may go better.
+  /// Whether a later attempt on a new connection may succeed.
   package var isTransient: Bool {
     switch kind {
     case .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .interrupted, .lost,

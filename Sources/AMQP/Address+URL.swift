@@ -1,9 +1,9 @@
-/// Reads broker URLs: RabbitMQ's URI and URI query specifications, with two things that people expect
-/// beyond them: "amqp://host/" means the virtual host "/", and a password may hold a raw "@".
+/// Parses broker URLs, by RabbitMQ's URI and URI query specifications with two additions: "amqp://host/" means the
+/// virtual host "/", and a password may contain a raw "@".
 ///
-/// rabbitmq-c's own parser takes "amqp://host/" for the virtual host "", knows no queries and no UTF-8,
-/// and makes "guest" the password of every user who has none. Errors here name the part that is wrong,
-/// and never show what stands before the "@".
+/// rabbitmq-c's parser reads "amqp://host/" as the virtual host "", supports neither queries nor UTF-8, and gives a
+/// user without a password the password "guest". Errors here name the part that is wrong, and never contain the text
+/// before the "@".
 extension Address {
   /// - Throws: `badAddress`.
   package init(url: String) throws(AMQPError) {
@@ -16,8 +16,8 @@ extension Address {
     self.init()
     if scheme == "amqps" { (tls, port) = (TLS(), 5671) }
     guard !rest.contains(UInt8(ascii: "#")) else { throw Self.bad("it holds a '#'; write %23") }
-    // The user and the password come before the last "@". One that might be a parameter's is refused
-    // rather than guessed at: half a password would be taken for a parameter, and shown in an error.
+    // The user and the password come before the last "@". If the "@" might belong to a parameter, the URL is refused:
+    // otherwise half a password could be taken for a parameter and shown in an error.
     let (userInfo, location) = rest.split(atLast: "@")
     if let userInfo, userInfo.contains(UInt8(ascii: "?")) {
       throw Self.bad("it holds a '?' before a '@'; write %3f in a password, %40 in a parameter")
@@ -32,7 +32,7 @@ extension Address {
 
   /// Reads a list, separated by commas.
   ///
-  /// Only a comma in front of another "amqp://" or "amqps://" separates, so one in a password is safe.
+  /// Only a comma in front of another "amqp://" or "amqps://" separates, so a password may contain commas.
   ///
   /// - Throws: `badAddress`, which says which of several URLs it is.
   package static func list(_ text: String) throws(AMQPError) -> [Address] {
@@ -165,7 +165,7 @@ extension Address {
     byte == 0x20 || (0x09...0x0d).contains(byte)
   }
 
-  /// A name that a stranger chose, sanitized for a message and not too long.
+  /// An untrusted name, sanitized and shortened for a message.
   private static func shown(_ name: String) -> String {
     "'\(String(name.unicodeScalars.prefix(40)).sanitized)'"
   }
@@ -208,13 +208,13 @@ extension Address {
 }
 
 extension ArraySlice<UInt8> {
-  /// What stands before the first such character, and after it; nil when it is not there.
+  /// The text before the first such character, and after it; nil when it does not occur.
   fileprivate func split(atFirst mark: Unicode.Scalar) -> (ArraySlice, ArraySlice?) {
     guard let index = firstIndex(of: UInt8(ascii: mark)) else { return (self, nil) }
     return (self[..<index], self[(index + 1)...])
   }
 
-  /// What stands before the last such character, nil when it is not there, and after it.
+  /// The text before the last such character (nil when it does not occur), and after it.
   fileprivate func split(atLast mark: Unicode.Scalar) -> (ArraySlice?, ArraySlice) {
     guard let index = lastIndex(of: UInt8(ascii: mark)) else { return (nil, self) }
     return (self[..<index], self[(index + 1)...])

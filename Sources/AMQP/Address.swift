@@ -1,23 +1,23 @@
-/// Where a broker is, and who we are there.
+/// A broker's host, port and virtual host, and how to log in.
 package struct Address: Equatable, Sendable {
   /// How TLS is to be used; a plain connection has none.
   package struct TLS: Equatable, Sendable {
-    /// The trusted authorities (PEM); nil is the system's.
+    /// The CA certificates (PEM); nil means the system's.
     package var caFile: FilePath?
     package var certificateFile: FilePath?
     package var keyFile: FilePath?
     package var verifiesPeer = true
-    /// What the certificate must be issued for, where that is not the host.
+    /// The name in the broker's certificate, if that is not the host.
     package var serverName: String?
 
     package init() {}
   }
 
-  /// Who says who we are.
+  /// How to authenticate.
   package enum Mechanism: String, Sendable {
     /// A user name and a password.
     case plain
-    /// The certificate that we show (rabbitmq_auth_mechanism_ssl).
+    /// The client certificate (rabbitmq_auth_mechanism_ssl).
     case external
   }
 
@@ -29,19 +29,19 @@ package struct Address: Equatable, Sendable {
   package var password = "guest"
   package var mechanism = Mechanism.plain
   package var tls: TLS?
-  /// What the URL asks for; zero turns heartbeats off, nil leaves it to others.
+  /// The URL's parameter; zero turns heartbeats off, nil means that it was not given.
   package var heartbeat: Duration?
-  /// What the URL wants of `Connection.Options.connectTimeout`.
+  /// The URL's parameter for `Connection.Options.connectTimeout`.
   package var connectTimeout: Duration?
   package var channelMax: UInt16?
 
-  /// The broker of a machine that has just installed one.
+  /// The default of a newly installed broker.
   package static let localDefault = Address()
 
-  /// Whether there is a password that not everybody knows.
+  /// Whether the password is a secret (not the default one).
   package var hasSecret: Bool { !password.isEmpty && (username, password) != ("guest", "guest") }
 
-  /// "host:port/vhost", for people: never the user or the password, and nothing that moves a cursor.
+  /// "host:port/vhost", for messages: sanitized, without the user and the password.
   package var location: String {
     let name = host.contains(":") ? "[\(host)]" : host
     let path = vhost == "/" ? "" : vhost
@@ -50,6 +50,6 @@ package struct Address: Equatable, Sendable {
 }
 
 extension [Address] {
-  /// All their locations, for people.
+  /// All their locations, for messages.
   package var locations: String { map(\.location).joined(separator: ", ") }
 }

@@ -6,7 +6,7 @@ extension amqp_bytes_t {
     unsafe [UInt8](UnsafeRawBufferPointer(start: bytes, count: len))
   }
 
-  /// The bytes as text, copied; what is not UTF-8 is replaced.
+  /// The bytes as text, copied; invalid UTF-8 is replaced.
   var text: String {
     unsafe String(decoding: UnsafeRawBufferPointer(start: bytes, count: len), as: UTF8.self)
   }
@@ -32,7 +32,7 @@ struct Pool: ~Copyable {
     unsafe recycle_amqp_pool(&pool)
   }
 
-  /// Room for `count` values of a C type, not initialized.
+  /// Uninitialized memory for `count` values of a C type.
   mutating func room<Value>(for count: Int, of type: Value.Type) -> UnsafeMutablePointer<Value> {
     guard count > 0, let memory = unsafe amqp_pool_alloc(&pool, count * MemoryLayout<Value>.stride) else {
       precondition(count == 0, "out of memory")
@@ -41,7 +41,7 @@ struct Pool: ~Copyable {
     return unsafe memory.bindMemory(to: type, capacity: count)
   }
 
-  /// What one of the library's decoders makes of these bytes; nil when that is nothing.
+  /// Runs one of the library's decoders on these bytes; nil when they are malformed.
   mutating func decode<Value>(
     _ encoded: [UInt8], _ type: Value.Type,
     _ decoder: (
@@ -68,7 +68,7 @@ struct Pool: ~Copyable {
       return unsafe amqp_bytes_t(len: utf8.count, bytes: copy)
     }
   }
-  /// A text that AMQP writes as a short string.
+  /// Text for an AMQP short string.
   ///
   /// - Throws: `tooLarge`, which says `what` is too long.
   mutating func name(_ text: String, _ what: String = "the queue's name") throws(AMQPError) -> amqp_bytes_t {

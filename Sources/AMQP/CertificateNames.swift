@@ -1,9 +1,9 @@
 internal import COpenSSL
 internal import Glibc
 
-/// What stands in a certificate, for people; a stranger has written it, so nothing moves a cursor.
+/// A certificate's contents, for messages: untrusted, and therefore sanitized.
 enum CertificateNames {
-  /// The names and IP addresses that it was issued for: those that count today, else the common name.
+  /// The names and IP addresses that it was issued for: the subject alternative names, else the common name.
   static func all(of certificate: OpaquePointer) -> [String] {
     let extended = unsafe X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil)
     guard let list = unsafe extended.map({ OpaquePointer($0) }) else {

@@ -4,14 +4,14 @@ internal import Synchronization
 /// Sessions are counted over all connections of the process, so that no two have the same number.
 private let sessions = Atomic<Int>(0)
 
-/// The channel of a connection; each time that it is opened begins a session.
+/// The channel of a connection; each `channel.open` begins a new session.
 struct Channel {
   static let number: amqp_channel_t = 1
 
-  /// 0 is none yet.
+  /// 0 before the first.
   private(set) var session = 0
   private(set) var isOpen = false
-  /// Whether it is a publisher's.
+  /// Whether it is in confirm mode.
   private(set) var confirms = false
   /// Publish tags are counted from 1 in each session.
   private(set) var lastTag: UInt64 = 0
@@ -24,7 +24,7 @@ struct Channel {
     session = sessions.wrappingAdd(1, ordering: .relaxed).newValue
   }
 
-  /// Makes it a publisher's (`confirm.select`), if it is none yet.
+  /// Selects confirm mode (`confirm.select`), unless it is selected.
   mutating func selectConfirms(_ writer: inout FrameWriter) throws(AMQPError) {
     guard !confirms else { return }
     var select = amqp_confirm_select_t(nowait: 1)
@@ -38,7 +38,7 @@ struct Channel {
     return lastTag
   }
 
-  /// The broker has closed it, as we asked.
+  /// The broker has closed it on our request.
   mutating func closed() { isOpen = false }
 
   /// Answers the broker's `channel.close`.

@@ -1,21 +1,21 @@
 internal import CRabbitMQ
 
-/// Puts the frames of one content together: METHOD, HEADER, then BODY frames until all bytes are here.
+/// Assembles a content from its frames: METHOD, HEADER, then BODY frames until the body is complete.
 struct ContentAssembler {
   /// The method that announced the content.
   enum Announcement {
-    /// `isAnswer` tells `basic.get-ok` from `basic.deliver`.
+    /// `isAnswer` distinguishes `basic.get-ok` from `basic.deliver`.
     case delivery(Delivery.Tag, isAnswer: Bool, isRedelivered: Bool, _ exchange: String, _ routingKey: String)
     case `return`(code: UInt16, reason: String, _ exchange: String, _ routingKey: String)
   }
 
-  /// A peer's word about a size is not enough to reserve more than this many bytes at once.
+  /// No more than this many bytes are reserved at once, because the size that the peer announces is not trusted.
   private static let largestReservation: UInt64 = 16 << 20
 
-  // Moved from hand to hand, never copied: a message's properties are many, and there is one for each task.
+  // Moved, never copied: a message has many properties, and each task has one.
   private var announcement: Announcement?
   private var message = Message(body: [])
-  /// The bytes of the body; nil before the header has come.
+  /// The bytes of the body; nil before the header has arrived.
   private var size: UInt64?
 
   mutating func begin(_ announcement: consuming Announcement) throws(AMQPError) {

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A moment on the monotonic clock by which something must have happened; clock changes do not move it.
+/// A moment on the monotonic clock by which something must have happened; changes of the wall clock do not affect it.
 package struct Deadline: Comparable, Sendable {
   /// Of the monotonic clock.
   let nanoseconds: Int64
@@ -31,7 +31,7 @@ package struct Deadline: Comparable, Sendable {
 
   package static func < (left: Deadline, right: Deadline) -> Bool { left.nanoseconds < right.nanoseconds }
 
-  /// So much later; a sum that no clock will show is `never`.
+  /// The moment `duration` later; a sum that overflows is `never`.
   package static func + (deadline: Deadline, duration: Duration) -> Deadline {
     let (seconds, attoseconds) = duration.components
     let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -45,8 +45,8 @@ package struct Deadline: Comparable, Sendable {
     .nanoseconds(later.nanoseconds - earlier.nanoseconds)
   }
 
-  /// The time left in the form that poll(2) wants: rounded up, so that a wait never ends just before
-  /// the deadline and spins; -1 when there is none.
+  /// The time left for poll(2), in milliseconds: rounded up, so that a wait does not end just before the deadline and
+  /// spin; -1 for `never`.
   package var pollMilliseconds: Int32 {
     guard let remaining else { return -1 }
     let (seconds, attoseconds) = remaining.components

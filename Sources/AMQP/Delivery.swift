@@ -1,9 +1,8 @@
-/// A task as a queue handed it to us (`basic.deliver`, `basic.get-ok`).
+/// A task that the broker delivered (`basic.deliver`, `basic.get-ok`).
 ///
-/// An object, because it is passed on many times and its properties are many.
+/// A class, because it is passed on many times and is large.
 package final class Delivery: Equatable, Sendable {
-  /// Names a delivery on the channel session it came from; in a later session it means nothing, or
-  /// somebody else's delivery.
+  /// Identifies a delivery within its channel session; in a later session the tag is unknown, or another delivery's.
   package struct Tag: Hashable, Sendable {
     package let session: Int
     package let number: UInt64
@@ -15,7 +14,7 @@ package final class Delivery: Equatable, Sendable {
   }
 
   package let tag: Tag
-  /// Whether it was handed out before, to us or to someone else; it may or may not have been worked on.
+  /// Whether it was delivered before, to us or to another consumer; it may or may not have been processed.
   package let isRedelivered: Bool
   package let exchange: String
   package let routingKey: String
@@ -35,7 +34,7 @@ package final class Delivery: Equatable, Sendable {
   }
 }
 
-/// A mandatory message that no queue would take (`basic.return`).
+/// A mandatory message that was unroutable (`basic.return`).
 package struct ReturnedMessage: Equatable, Sendable {
   /// 312 when no queue is bound there.
   package let code: UInt16

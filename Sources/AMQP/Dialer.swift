@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// Opens a TCP connection to the first of a host's addresses that answers, and performs the handshake of TLS.
+/// Opens a TCP connection to the first of a host's addresses that answers, and performs the TLS handshake.
 ///
-/// It never blocks: `advance()` is called when `descriptor` is ready or `nextDeadline` has come.
+/// It never blocks: its owner calls `advance()` when `descriptor` is ready or `nextDeadline` has passed.
 final class Dialer {
   private enum Step { case resolving, connecting, handshaking }
 
@@ -26,7 +26,7 @@ final class Dialer {
   deinit { if socket >= 0 { close(socket) } }
 
   var descriptor: Int32 { step == .resolving ? resolver.descriptor : socket }
-  /// Whether it waits for `descriptor` to be writable, and not readable.
+  /// Whether it waits until `descriptor` is writable, instead of readable.
   var waitsForWriting: Bool {
     switch step {
     case .resolving: false
@@ -35,10 +35,10 @@ final class Dialer {
     }
   }
 
-  /// Goes on as far as possible.
+  /// Continues as far as possible without blocking.
   ///
-  /// - Returns: the non-blocking socket, which is the caller's from then on; nil when that is still to come.
-  /// - Throws: `unresolvable`, `unreachable`, `shortage`, `noBroker` or `tls`; the same again, when called again.
+  /// - Returns: the non-blocking socket, which the caller then owns; nil while it is not connected.
+  /// - Throws: `unresolvable`, `unreachable`, `shortage`, `noBroker` or `tls`; further calls throw the same error.
   func advance() throws(AMQPError) -> Int32? {
     if isOver, let failure { throw failure }
     do throws(AMQPError) {
@@ -77,7 +77,7 @@ final class Dialer {
       guard let next = rest.popFirst() else {
         throw failure ?? AMQPError(.unresolvable, "connect", "the name '\(host)' has no address")
       }
-      // A part of the time for each, so that one that does not answer leaves some for the others.
+      // Each address gets a part of the time, so that one that does not answer leaves time for the others.
       nextDeadline = .after((deadline.remaining ?? .seconds(3600)) / (rest.count + 1))
       socket = Glibc.socket(next.family, next.type | Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
       if socket >= 0 {

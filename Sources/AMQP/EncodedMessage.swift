@@ -1,10 +1,10 @@
 internal import CRabbitMQ
 
-/// What publishes a message, in AMQP's coding and not cut into frames; the body is not in it.
+/// A message's `basic.publish` and content header in AMQP's encoding, without frames and without the body.
 package struct EncodedMessage: Equatable, Sendable {
   /// `basic.publish`, with the exchange's name and the routing key.
   package let method: [UInt8]
-  /// The content header: the body's size and the properties.
+  /// The content header: the body's size in bytes, and the properties.
   package let header: [UInt8]
 
   package init(method: [UInt8], header: [UInt8]) {
@@ -14,7 +14,7 @@ package struct EncodedMessage: Equatable, Sendable {
 
   /// Encodes a message; `decode(body:)` restores it exactly.
   ///
-  /// - Throws: `tooLarge` when a name or the headers do not fit, or tables are nested more deeply than we read them.
+  /// - Throws: `tooLarge` when a name or the headers do not fit, or tables are nested more deeply than we decode.
   package init(_ message: Message, exchange: String, routingKey: String) throws(AMQPError) {
     try AMQPError.checkLength(exchange, "the exchange's name")
     try AMQPError.checkLength(routingKey, "the routing key")
@@ -54,7 +54,7 @@ package struct EncodedMessage: Equatable, Sendable {
     guard let publish = unsafe publish, let properties = unsafe properties else { return nil }
     let message = unsafe Message(body: body, properties: Message.Properties(properties))
     let (exchange, routingKey) = unsafe (publish.exchange.text, publish.routing_key.text)
-    // What the decoders have passed over would be lost.
+    // Bytes that the decoders skipped would be lost.
     guard (try? EncodedMessage(encoding: message, exchange, routingKey)) == self else { return nil }
     return (message, exchange, routingKey)
   }
@@ -65,7 +65,7 @@ package struct EncodedMessage: Equatable, Sendable {
       + withUnsafeBytes(of: UInt64(bodySize).bigEndian) { unsafe Array($0) }
   }
 
-  /// Runs one of the library's encoders with as much room as a frame has.
+  /// Runs one of the library's encoders with a buffer of a frame's size.
   private static func encode(_ encoder: (amqp_bytes_t) -> Int32) throws(AMQPError) -> [UInt8] {
     let bytes = unsafe withUnsafeTemporaryAllocation(byteCount: Connection.frameMax, alignment: 1) { room in
       let count = Int(unsafe encoder(amqp_bytes_t(len: room.count, bytes: room.baseAddress)))

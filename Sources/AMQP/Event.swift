@@ -1,26 +1,26 @@
-/// What a broker can say to us without being asked, as `Connection.nextEvent(within:)` reports it.
+/// What the broker sends asynchronously, as `Connection.nextEvent(within:)` reports it.
 ///
 /// 1. To a publisher: `confirmed`, `returned`, `blocked`, `unblocked`.
-/// 2. To a worker: `delivered`, `cancelled`; to one that asked for a task: `got`.
-/// 3. To both: `channelClosed`. The end of the connection is no event but an error.
+/// 2. To a worker: `delivered`, `cancelled`; after a `basic.get`: `got`.
+/// 3. To both: `channelClosed`. The end of the connection is an error, not an event.
 package enum Event: Equatable, Sendable {
-  /// The broker has taken responsibility (`basic.ack`), or refused to (`basic.nack`), for the message
-  /// with this publish tag, or for all up to it. A message that was returned before is confirmed, too.
+  /// The broker confirms (`basic.ack`) or refuses (`basic.nack`) the message with this publish tag, or all up to it.
+  /// A returned message is confirmed, too, after its return.
   case confirmed(tag: UInt64, multiple: Bool, accepted: Bool)
   /// A mandatory message that was not routed; its confirm follows.
   indirect case returned(ReturnedMessage)
   case delivered(Delivery)
-  /// The answer to a `basic.get`; nil when no task waits.
+  /// The reply to a `basic.get`; nil when no task waits.
   case got(Delivery?)
-  /// The answer to a `queue.declare` that was not waited for.
+  /// The reply to a `queue.declare` that was sent without waiting.
   case declared(Queue.Status)
-  /// The answer to a `basic.consume` that was not waited for.
+  /// The reply to a `basic.consume` that was sent without waiting.
   case consuming
-  /// The broker ended our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
+  /// The broker cancelled our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
   case cancelled(consumer: String)
-  /// The broker closed the channel: all that was in flight on it is void. The next use opens another.
+  /// The broker closed the channel: everything in flight on it is lost. The next use opens the channel again.
   case channelClosed(AMQPError)
-  /// The broker has stopped reading what this connection publishes, for the reason it gives.
+  /// The broker blocks this connection (`connection.blocked`), for the reason it gives.
   case blocked(reason: String)
   case unblocked
 }

@@ -1,8 +1,8 @@
 internal import CRabbitMQ
 
 extension FieldTable {
-  /// Tables and arrays within so many others become `void`: a frame has room for 26,000, which would exhaust
-  /// the stack of whoever copies, shows or encodes them.
+  /// Tables and arrays nested more deeply than this become `void`: a frame can hold 26,000 levels, which would
+  /// exhaust the stack when they are copied, printed or encoded.
   static let deepest = 128
 
   /// Copies a table out of the library's memory.
@@ -17,7 +17,7 @@ extension FieldTable {
 }
 
 extension FieldValue {
-  /// Copies a value out of the library's memory; a kind that AMQP does not know becomes `void`.
+  /// Copies a value out of the library's memory; an unknown type becomes `void`.
   init(_ field: amqp_field_value_t, depth: Int) {
     let value = unsafe field.value
     switch amqp_field_value_kind_t(UInt32(unsafe field.kind)) {
@@ -51,7 +51,7 @@ extension FieldValue {
 }
 
 extension Pool {
-  /// The C form of a table; it lives as long as this pool's contents.
+  /// The C form of a table; valid until the pool is recycled.
   mutating func table(_ table: FieldTable) -> amqp_table_t {
     let entries = unsafe room(for: table.entries.count, of: amqp_table_entry_t.self)
     for (index, entry) in table.entries.enumerated() {

@@ -35,8 +35,8 @@ package struct FieldTable: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   }
 }
 
-/// One value of a field table: every type that RabbitMQ's grammar has, kept as it came so that a task
-/// can be published again unchanged.
+/// One value of a field table: every type of RabbitMQ's grammar, unchanged, so that a task can be published again as
+/// it was.
 package indirect enum FieldValue: Hashable, Sendable {
   case boolean(Bool)
   case int8(Int8)
@@ -53,7 +53,7 @@ package indirect enum FieldValue: Hashable, Sendable {
   case decimal(scale: UInt8, value: UInt32)
   /// A long string that is UTF-8.
   case text(String)
-  /// A long string that is not.
+  /// A long string that is not UTF-8.
   case octets([UInt8])
   /// A byte array, a type of its own.
   case bytes([UInt8])
@@ -69,7 +69,7 @@ package indirect enum FieldValue: Hashable, Sendable {
     return text
   }
 
-  /// The value as people type it; nil for what they do not: bytes, lists, tables.
+  /// The value as a user types it; nil for bytes, lists and tables.
   package var plain: String? {
     switch self {
     case .boolean(let it): "\(it)"

@@ -1,4 +1,4 @@
-/// A file's name: bytes, which need not be text, and none of which is NUL.
+/// A file's path: any bytes except NUL, not necessarily UTF-8.
 package struct FilePath: Hashable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
   package let bytes: [UInt8]
 
@@ -14,15 +14,15 @@ package struct FilePath: Hashable, Sendable, CustomStringConvertible, Expressibl
     self.init(text)
   }
 
-  /// For messages: what is not UTF-8 is replaced.
+  /// For messages: invalid UTF-8 is replaced.
   package var description: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// What comes after the last slash.
+  /// The part after the last slash.
   package var name: String {
     String(decoding: bytes.split(separator: UInt8(ascii: "/")).last ?? [], as: UTF8.self)
   }
 
-  /// For a call of C.
+  /// For C calls.
   package var cString: [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }
 
   /// The path with this text at its end.

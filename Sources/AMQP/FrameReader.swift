@@ -1,15 +1,15 @@
 internal import CRabbitMQ
 internal import Glibc
 
-/// Frames from a connection's bytes, decoded by rabbitmq-c.
+/// Decodes a connection's bytes into frames, by rabbitmq-c.
 ///
-/// A frame's memory is the library's, and is reused by a later call of `next()`.
+/// The library owns a frame's memory, and reuses it in a later call of `next()`.
 @safe
 struct FrameReader: ~Copyable {
-  /// A broker may send larger frames than were negotiated: it adds `x-death` to headers that filled one.
+  /// A broker may exceed the negotiated frame size: it adds `x-death` to headers that already filled a frame.
   private static let largestFrame: Int32 = 262_144
   private static let bufferSize = 131_072
-  /// The library looks through all its channels to free memory, so that is not done for each small frame.
+  /// The library walks all channels to free memory, so this is not done for each small frame.
   private static let mostUnreleased = 64
 
   private let state: amqp_connection_state_t
@@ -33,9 +33,9 @@ struct FrameReader: ~Copyable {
   /// Whether bytes have been read that are not decoded.
   var holdsInput: Bool { !pending.isEmpty }
 
-  /// The next whole frame among the bytes that have been read.
+  /// The next complete frame in the buffer; nil when more bytes are needed.
   ///
-  /// - Throws: `protocolViolation` for bytes that are no frame, or for a frame that is too large.
+  /// - Throws: `protocolViolation` for a malformed or too large frame.
   mutating func next() throws(AMQPError) -> amqp_frame_t? {
     if unreleased >= Self.mostUnreleased { release() }
     while !pending.isEmpty {
@@ -60,7 +60,7 @@ struct FrameReader: ~Copyable {
     return result
   }
 
-  /// After the first frame the library accepts another maximum than its own.
+  /// The library accepts another maximum only after the first frame.
   private mutating func tune() throws(AMQPError) {
     guard !isTuned else { return }
     isTuned = true

@@ -1,28 +1,26 @@
 internal import CRabbitMQ
 internal import Glibc
 
-/// Frames to be sent, encoded by rabbitmq-c.
+/// Encodes frames by rabbitmq-c, and sends them.
 ///
-/// 1. They are encoded one behind the other, so that many leave by one write; rabbitmq-c takes three for
-///    each message.
-/// 2. What the transport does not take stays here: no write ever blocks, not even for a broker that has
-///    stopped reading.
+/// 1. Frames are encoded back to back, so that one write sends many; rabbitmq-c needs three writes per message.
+/// 2. Bytes that the transport does not accept stay here: no write blocks, even if the broker has stopped reading.
 /// 3. Large bodies are not copied.
 struct FrameWriter {
-  /// Bodies from this size on travel from where they are.
+  /// Bodies of at least this size, in bytes, are sent without copying.
   private static let largestCopy = 16_384
-  /// What is encoded for one message, in all but a few cases.
+  /// Enough for most messages' encoded frames, in bytes.
   private static let usualRoom = 4096
 
-  /// Older than `small`; what was sent of them is gone.
+  /// Older than `small`, without the part that was sent.
   private var segments: [ArraySlice<UInt8>] = []
-  /// Small frames back to back, of which the first `smallSent` bytes have left.
+  /// Small frames back to back; the first `smallSent` bytes are sent.
   private var small: [UInt8] = []
   private var smallSent = 0
   private var scratch = [UInt8](repeating: 0, count: Self.usualRoom)
-  /// Bytes that the transport has not taken.
+  /// Bytes that the transport has not accepted.
   private(set) var count = 0
-  /// What ended writing; what can still be read may say more.
+  /// The error that ended writing; what can still be read may explain it.
   private(set) var failure: AMQPError?
 
   var isEmpty: Bool { count == 0 }
@@ -34,7 +32,7 @@ struct FrameWriter {
     count += bytes.count
   }
 
-  /// A number as AMQP writes it: its highest byte first.
+  /// A number in network byte order.
   private mutating func append(number: some FixedWidthInteger) {
     unsafe withUnsafeBytes(of: number.bigEndian) { unsafe small.append(contentsOf: $0) }
     count += number.bitWidth / 8
@@ -50,7 +48,7 @@ struct FrameWriter {
     endFrame(payload)
   }
 
-  /// A message: its method, its header, and its body in as many frames as it takes; all of it or nothing.
+  /// A message: its method, header and body frames; all or nothing.
   mutating func append(
     _ method: inout amqp_basic_publish_t, _ properties: inout amqp_basic_properties_t, _ body: [UInt8],
     on channel: UInt16, frameMax: Int
@@ -75,9 +73,9 @@ struct FrameWriter {
     }
   }
 
-  /// The header frame that comes before a body.
+  /// A content header frame.
   ///
-  /// - Throws: `tooLarge` when it is longer than `frameMax`, which a frame's ends count to.
+  /// - Throws: `tooLarge` when the frame, including its first seven and its last byte, exceeds `frameMax`.
   mutating func appendHeader(
     _ properties: inout amqp_basic_properties_t, bodySize: Int, on channel: UInt16, frameMax: Int
   ) throws(AMQPError) {
@@ -93,7 +91,7 @@ struct FrameWriter {
     endFrame(payload)
   }
 
-  /// An empty frame that says that we are alive.
+  /// A heartbeat frame.
   mutating func appendHeartbeat() {
     beginFrame(UInt8(AMQP_FRAME_HEARTBEAT), 0, size: 0)
     append(number: UInt8(AMQP_FRAME_END))
@@ -119,7 +117,7 @@ struct FrameWriter {
     count += body.count
   }
 
-  /// Runs one of the library's encoders on the scratch memory; on more of it, when it does not suffice.
+  /// Runs one of the library's encoders on the scratch memory, and enlarges it if necessary.
   private mutating func encode(
     _ operation: String, _ encoder: (amqp_bytes_t) -> Int32
   ) throws(AMQPError) -> Int {
@@ -140,9 +138,9 @@ struct FrameWriter {
 
   // MARK: Sending
 
-  /// Writes as much as the transport takes.
+  /// Writes as much as the transport accepts.
   ///
-  /// - Returns: whether it took anything.
+  /// - Returns: whether it accepted anything.
   mutating func flush(to transport: inout Transport) -> Bool {
     let before = count
     for index in segments.indices {
@@ -156,7 +154,7 @@ struct FrameWriter {
         small.removeAll(keepingCapacity: true)
         smallSent = 0
       } else if smallSent > Self.largestCopy && smallSent > small.count / 2 {
-        // A transport that always leaves something must not make us keep all that it ever took.
+        // Otherwise a transport that never accepts everything would make us keep all bytes that it has accepted.
         small.removeFirst(smallSent)
         smallSent = 0
       }
@@ -167,9 +165,9 @@ struct FrameWriter {
     return count < before || result != .done(0)
   }
 
-  /// Writes the beginning of the bytes, as much as the transport takes.
+  /// Writes as many bytes as the transport accepts, from the beginning.
   ///
-  /// - Returns: how many bytes it took.
+  /// - Returns: how many bytes it accepted.
   private mutating func send(
     _ bytes: ArraySlice<UInt8>, to transport: inout Transport, hasMore: Bool = false
   ) -> Int {

@@ -1,15 +1,15 @@
-/// When to send a heartbeat, and when the other side counts as dead.
+/// When to send a heartbeat, and when to consider the connection lost.
 ///
-/// rabbitmq-c's own heartbeats would be written into the middle of a frame that is half sent.
+/// rabbitmq-c would write its own heartbeats into the middle of a partly sent frame.
 struct Heartbeats {
   let interval: Duration
-  /// Half of the interval, so that one that is late does no harm.
+  /// Half of the interval, so that a late heartbeat does no harm.
   private let half: Duration
   private let double: Duration
   private var lastSent = Deadline.now
   private var lastReceived = Deadline.now
 
-  /// Starts to count; nil when there are no heartbeats, which is an interval of no seconds.
+  /// Starts the timers; nil when heartbeats are off (an interval of 0 s).
   init?(every seconds: UInt16) {
     guard seconds > 0 else { return nil }
     interval = .seconds(Int(seconds))

@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// Resolves one host name without blocking: getaddrinfo(3) runs in a thread of its own where a name server has to
-/// be asked, and is left behind when it takes too long.
+/// Resolves a host name without blocking: if a name server is needed, getaddrinfo(3) runs on a thread of its own,
+/// which is abandoned when it takes too long.
 ///
-/// The thread and the caller share nothing but this object. The thread is done with it before it writes
-/// to its end, and the caller looks at the result only after it has seen that.
+/// The thread and the caller share only this object. The thread writes to the pipe after its last access to the
+/// object, and the caller reads the result only after that.
 @safe final class HostResolver {
   /// A socket's address.
   struct Endpoint {
@@ -18,7 +18,7 @@ internal import Glibc
   private var code = EAI_AGAIN
   private var found: [Endpoint] = []
   private var isDone = false
-  /// Both ends are ours until the thread, too, has let go: a late write finds a reader.
+  /// Both ends of the pipe stay open until the thread has released this object, so that a late write has a reader.
   private var ends: [Int32] = [-1, -1]
 
   init(host: String, port: UInt16) {
@@ -33,7 +33,7 @@ internal import Glibc
   /// Readable when the name is resolved.
   var descriptor: Int32 { ends[0] }
 
-  /// What the host name stands for; nil while it is being resolved, and has until `deadline`.
+  /// The host's addresses; nil while it is being resolved, until `deadline`.
   ///
   /// - Throws: `unresolvable`, `shortage`.
   func endpoints(by deadline: Deadline) throws(AMQPError) -> [Endpoint]? {
@@ -50,7 +50,7 @@ internal import Glibc
     throw AMQPError(kind, "look up '\(host)'", reason)
   }
 
-  /// - Returns: false when there is no thread, and never will be a result.
+  /// - Returns: false when no thread could be created, so that there will be no result.
   private func startThread() -> Bool {
     code = EAI_MEMORY
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
@@ -72,7 +72,7 @@ internal import Glibc
   }
 
   private func run() {
-    // The signals are the main thread's.
+    // Signals are handled by the main thread.
     var all = sigset_t()
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, nil)

@@ -1,24 +1,24 @@
 internal import Glibc
 internal import Synchronization
 
-/// Descriptors that end the waits of all connections early; -1 is none.
+/// Descriptors that end the waits of all connections early; -1 means none.
 ///
-/// Signals belong to the process, and so do these. Whoever catches signals sets them: `attempt` is readable
-/// when a signal has arrived, `request` when one has arrived that ends all waits.
+/// They are global because signals are. The signal handler's owner sets them: `attempt` becomes readable when a
+/// signal has arrived, `request` when one has arrived that ends all waits.
 package enum Interruption {
-  /// How long an answer is waited for after the signal that ends requests: timeout(1) sends its signal twice
-  /// at once, and a broker that answers needs only moments.
+  /// How long to wait for a reply after the signal that ends requests: timeout(1) sends its signal twice at once, and
+  /// a broker that answers needs only a moment.
   private static let grace = Duration.milliseconds(500)
 
   private static let attemptDescriptor = Atomic<Int32>(-1)
   private static let requestDescriptor = Atomic<Int32>(-1)
-  /// When requests end, in nanoseconds of the monotonic clock; 0 is not known.
+  /// When requests end, in nanoseconds of the monotonic clock; 0 means unknown.
   private static let requestsEnd = Atomic<Int64>(0)
 
   /// Ends attempts to connect and log in.
   package static var attempt: Int32 { attemptDescriptor.load(ordering: .relaxed) }
 
-  /// Ends requests on a connection that stands.
+  /// Ends requests on an open connection.
   static var request: Int32 { requestDescriptor.load(ordering: .relaxed) }
 
   /// Sets the descriptors.
@@ -28,14 +28,14 @@ package enum Interruption {
     requestsEnd.store(0, ordering: .relaxed)
   }
 
-  /// Comes before `request` becomes readable.
+  /// Must be called before `request` becomes readable.
   ///
   /// Async-signal-safe.
   package static func endRequests() {
     requestsEnd.store((.now + grace as Deadline).nanoseconds, ordering: .relaxed)
   }
 
-  /// Whether requests have ended, and with them what waited for an answer.
+  /// Whether requests have ended.
   package static var hasEndedRequests: Bool { requestsEnd.load(ordering: .relaxed) != 0 && end.hasPassed }
 
   private static var end: Deadline { Deadline(nanoseconds: requestsEnd.load(ordering: .relaxed)) }
@@ -61,7 +61,7 @@ package enum Interruption {
           throw AMQPError(.interrupted, operation, "a signal arrived")
         }
         if unsafe entries[0].revents != 0 { return true }
-        // The grace: from here on the signal is known.
+        // The grace period starts here.
         guard unsafe poll(entries.baseAddress, 1, min(deadline, end).pollMilliseconds) <= 0 else {
           return true
         }

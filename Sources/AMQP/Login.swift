@@ -2,8 +2,8 @@ internal import CRabbitMQ
 
 /// The log-in, from the protocol header to `connection.open-ok`, as a state machine without a socket.
 ///
-/// Pipelined, everything is sent at once as if the broker had answered; step by step, each answer is waited
-/// for and what it offers is respected. The answers are checked either way.
+/// Pipelined, everything is sent at once, without waiting for the broker's replies; otherwise step by step, so that
+/// the broker's offers are respected. The replies are checked either way.
 struct Login: ~Copyable {
   private enum Step {
     case start
@@ -18,23 +18,23 @@ struct Login: ~Copyable {
   private let isPipelined: Bool
   private var step = Step.start
   private var pool = Pool()
-  /// The broker's product and version, as it calls them.
+  /// The broker's product and version, as it reports them.
   private(set) var broker = ""
   /// The negotiated size of a frame, in bytes.
   private(set) var frameMax = Connection.frameMax
-  /// The negotiated interval, in seconds; 0 is none.
+  /// The negotiated interval, in seconds; 0 means no heartbeats.
   private(set) var heartbeat: UInt16
 
   init(to address: Address, _ options: Connection.Options, isPipelined: Bool) {
     (self.address, name, self.isPipelined) = (address, options.name, isPipelined)
     let (seconds, rest) = (address.heartbeat ?? options.heartbeat).components
-    // Rounded up, so that a heartbeat asked for is never turned off.
+    // Rounded up, so that a short interval does not become 0 (off).
     heartbeat = UInt16(clamping: seconds + (rest > 0 ? 1 : 0))
   }
 
   var isDone: Bool { step == .done }
 
-  /// Says what comes before the broker's first answer.
+  /// Writes what comes before the broker's first reply.
   mutating func begin(_ writer: inout FrameWriter) throws(AMQPError) {
     writer.append([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1])  // "AMQP", version 0-9-1
     guard isPipelined else { return }
@@ -42,11 +42,11 @@ struct Login: ~Copyable {
     try tuneOKAndOpen(&writer)
   }
 
-  /// Takes one of the broker's methods, and says what comes after it.
+  /// Handles one of the broker's methods, and writes the reply.
   ///
   /// - Returns: whether it was part of a log-in.
-  /// - Throws: `accessRefused` when the broker does not offer the address's mechanism; `protocolViolation`
-  ///   for an answer out of turn.
+  /// - Throws: `accessRefused` when the broker does not offer the address's mechanism; `protocolViolation` for a
+  ///   reply out of order.
   mutating func handle(_ method: amqp_method_t, _ writer: inout FrameWriter) throws(AMQPError) -> Bool {
     switch (unsafe method.id, step) {
     case (AMQP_CONNECTION_START_METHOD, .start):
@@ -77,7 +77,7 @@ struct Login: ~Copyable {
     }
   }
 
-  /// The lower of the broker's limits and ours; 0 is no limit.
+  /// The lower of the broker's limit and ours; 0 means no limit.
   private mutating func tuned(_ tune: amqp_connection_tune_t) {
     if tune.frame_max > 0 { frameMax = min(frameMax, Int(tune.frame_max)) }
     if tune.heartbeat > 0 { heartbeat = min(heartbeat, tune.heartbeat) }
@@ -108,13 +108,13 @@ struct Login: ~Copyable {
     try unsafe writer.append(AMQP_CONNECTION_OPEN_METHOD, on: 0, &open, "log in")
   }
 
-  /// What we tell the broker of ourselves.
+  /// The client properties that the broker shows.
   private var clientProperties: FieldTable {
     [
       "product": .text("workq"),
       "connection_name": .text(name),
-      // Without these the broker says nothing when it refuses a password, cancels a consumer or stops
-      // reading.
+      // Without these capabilities the broker sends nothing when it refuses a password, cancels a consumer or blocks
+      // the connection.
       "capabilities": .table([
         "authentication_failure_close": .boolean(true), "consumer_cancel_notify": .boolean(true),
         "connection.blocked": .boolean(true), "basic.nack": .boolean(true),

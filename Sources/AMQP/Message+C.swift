@@ -24,7 +24,7 @@ extension Message.Properties {
 }
 
 extension Pool {
-  /// The C form of the properties; it lives as long as this pool's contents.
+  /// The C form of the properties; valid until the pool is recycled.
   ///
   /// - Throws: `tooLarge`, as `checkNames()` does, for a text that is longer than AMQP's short strings.
   mutating func properties(_ properties: Message.Properties) throws(AMQPError) -> amqp_basic_properties_t {

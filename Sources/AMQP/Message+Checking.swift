@@ -1,7 +1,7 @@
 internal import CRabbitMQ
 
 extension Message.Properties {
-  /// Checks before anything is sent whether the properties can be sent at all.
+  /// Checks whether the properties can be sent, before anything is sent.
   ///
   /// - Throws: `tooLarge`, as `checkNames()` and `checkSize(frameMax:)` do.
   package func check() throws(AMQPError) {
@@ -9,7 +9,7 @@ extension Message.Properties {
     try checkSize()
   }
 
-  /// Checks before anything is sent that each property and each header's name can be sent.
+  /// Checks that each property and each header's name can be sent, before anything is sent.
   ///
   /// - Throws: `tooLarge`, which names the one that is too long.
   package func checkNames() throws(AMQPError) {
@@ -19,10 +19,10 @@ extension Message.Properties {
     if let headers { try FieldValue.table(headers).checkNames() }
   }
 
-  /// Checks that the properties fit into a frame with room to spare for the headers that the broker adds.
+  /// Checks that the properties fit into a frame and leave space for the headers that the broker adds.
   ///
-  /// `frameMax` is in bytes. The broker adds its history (`x-death`) to a task that it dead-letters, and a
-  /// frame that becomes too large by that could not be read by any consumer.
+  /// `frameMax` is in bytes. The broker adds `x-death` to a task that it dead-letters, and no consumer could read a
+  /// frame that becomes too large by this.
   ///
   /// - Throws: `tooLarge` with both sizes.
   package func checkSize(frameMax: Int = Connection.frameMax) throws(AMQPError) {
@@ -65,7 +65,7 @@ extension FieldValue {
     }
   }
 
-  /// Refuses names that are too long, also in what is nested.
+  /// Refuses names that are too long, also in nested tables.
   fileprivate func checkNames() throws(AMQPError) {
     switch self {
     case .table(let table):
@@ -81,7 +81,7 @@ extension FieldValue {
 }
 
 extension AMQPError {
-  /// AMQP's short strings have one byte for their length; the library sends a broken frame otherwise.
+  /// AMQP's short strings have one byte for their length; for longer text the library would send a malformed frame.
   static let longestName = 255
 
   static func checkLength(_ text: String?, _ what: @autoclosure () -> String) throws(AMQPError) {

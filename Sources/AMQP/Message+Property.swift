@@ -1,9 +1,9 @@
 extension Message.Properties {
-  /// The properties by their names: what lists, prints or stores them walks `allCases`, in the protocol's
-  /// order.
+  /// The properties by name, in the protocol's order: code that lists, prints or stores them iterates over
+  /// `allCases`.
   ///
-  /// Frames are coded and checked by hand (`Pool.properties`), because each publish does that: a walk takes
-  /// half as much processor time again.
+  /// Frames are encoded and checked property by property (`Pool.properties`), because each publish does it: iterating
+  /// takes half as much CPU time again.
   package enum Property: String, CaseIterable, Sendable {
     case contentType = "content-type"
     case contentEncoding = "content-encoding"

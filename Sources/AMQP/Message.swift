@@ -1,4 +1,4 @@
-/// A task to be sent: a body of any bytes, and what travels beside it.
+/// A task to be sent: a body of any bytes, and its properties.
 package struct Message: Hashable, Sendable {
   package var body: [UInt8]
   package var properties: Properties
@@ -10,15 +10,15 @@ package struct Message: Hashable, Sendable {
 
   package func hash(into hasher: inout Hasher) {
     hasher.combine(properties)
-    // All at once, where an array combines its elements one by one.
+    // Hashes all bytes at once; an array would hash them one by one.
     unsafe body.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
   }
 
-  /// The properties of AMQP's basic class; nil is a property that was not given.
+  /// The properties of AMQP's basic class; nil means not set.
   package struct Properties: Hashable, Sendable {
-    /// Whether a message is to outlive the broker that has it.
+    /// Whether a message survives a restart of the broker.
     package enum DeliveryMode: UInt8, Sendable {
-      /// Kept in the broker's memory: gone when it restarts.
+      /// Kept in the broker's memory: lost when it restarts.
       case transient = 1
       /// Written to the broker's disk.
       case persistent = 2
@@ -31,7 +31,7 @@ package struct Message: Hashable, Sendable {
     package var priority: UInt8?
     package var correlationID: String?
     package var replyTo: String?
-    /// How long it may wait in a queue, in milliseconds, as the decimal text that AMQP wants.
+    /// How long it may wait in a queue, in milliseconds, as decimal text (AMQP's format).
     package var expiration: String?
     package var messageID: String?
     /// Seconds since 1970.

@@ -3,19 +3,19 @@ package struct Queue: Equatable, Sendable {
   package var name: String
   /// Whether the queue itself survives a restart of the broker.
   package var isDurable = true
-  /// Whether it goes with the last of its consumers.
+  /// Whether the broker deletes it when its last consumer is gone.
   package var isAutoDelete = false
-  /// The `x-` arguments: type, limits, dead letters.
+  /// The `x-` arguments: type, limits, dead-lettering.
   package var arguments = FieldTable()
 
   package init(name: String) {
     self.name = name
   }
 
-  /// What a broker says of a queue when it is declared (`queue.declare-ok`).
+  /// The broker's reply to a declare (`queue.declare-ok`).
   package struct Status: Equatable, Sendable {
     package let name: String
-    /// Tasks that wait; those handed to workers and not acknowledged yet are not counted.
+    /// Waiting tasks; unacknowledged ones are not counted.
     package let waiting: UInt32
     package let consumers: UInt32
   }

@@ -1,11 +1,11 @@
 extension String {
-  /// The text without what moves a cursor or ends a line, for messages with text from strangers.
+  /// The text without control characters and newlines, for messages that contain untrusted text.
   package var sanitized: String { isPrintableASCII ? self : replacingControls { _ in "?" } }
 
-  /// Whether it is one line of nothing but what every terminal shows.
+  /// Whether it is one line of printable characters only.
   package var isPrintableASCII: Bool { utf8.allSatisfy { (0x20..<0x7f).contains($0) } }
 
-  /// The text with another for each character that moves a cursor or ends a line.
+  /// The text with a replacement for each character that moves a cursor or ends a line.
   func replacingControls(_ replacement: (UInt32) -> String) -> String {
     unicodeScalars.reduce(into: "") { result, scalar in
       switch scalar.value {

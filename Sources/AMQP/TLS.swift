@@ -1,31 +1,32 @@
 internal import COpenSSL
 internal import Glibc
 
-/// One connection's TLS, by OpenSSL on our own socket: what is trusted, who we are, and why it failed.
+/// TLS for one connection, by OpenSSL on our own socket: CA certificates, client certificate, and reasons of
+/// failures.
 ///
-/// 1. No call blocks, and no write raises SIGPIPE. OpenSSL writes to memory, from where we send: it cannot
-///    answer a KeyUpdate while a write of its own is incomplete.
-/// 2. TLS 1.2 at least, without renegotiation, and no session is resumed.
-/// 3. The name or IP address of the URL is verified, or the server name that was given instead.
+/// 1. No call blocks, and no write raises SIGPIPE. OpenSSL writes to memory, and we send from there: OpenSSL cannot
+///    answer a KeyUpdate while one of its own writes is incomplete.
+/// 2. TLS 1.2 or later, without renegotiation and session resumption.
+/// 3. The URL's host name or IP address is verified, or the server name that was given instead.
 @safe
 final class TLS {
   private let settings: Address.TLS
-  /// What the certificate must be issued for, and what the broker is asked for where it is a name.
+  /// The name or IP address that the certificate must have; a name is also sent as SNI.
   private let serverName: String
   private let context: OpaquePointer
   private let session: OpaquePointer
   private var descriptor: Int32 = -1
-  /// What OpenSSL writes, and what of it has been taken out to be sent.
+  /// OpenSSL's output, and the part of it that was taken out to be sent.
   private let written: OpaquePointer
   private var output: ArraySlice<UInt8> = []
   /// What is wrong with the broker's certificate.
   private var problem: String?
-  /// OpenSSL's code for the last failure; 0 is none.
+  /// OpenSSL's code for the last failure; 0 means none.
   private var failureCode: UInt = 0
 
   /// Loads the files and prepares a handshake.
   ///
-  /// - Throws: `badFile` when a file that TLS needs is of no use; `tls` when there is no name to verify.
+  /// - Throws: `badFile` when a file that TLS needs is unusable; `tls` when there is no name to verify.
   init(for address: Address, _ settings: Address.TLS) throws(AMQPError) {
     self.settings = settings
     serverName = settings.serverName ?? address.host
@@ -56,7 +57,7 @@ final class TLS {
     let name = String(serverName.prefix { $0 != "%" })  // fe80::1%eth0
     let isIPAddress = unsafe X509_VERIFY_PARAM_set1_ip_asc(parameters, name) == 1
     if !isIPAddress {
-      // RFC 6066: the server's name is no IP address.
+      // RFC 6066: SNI must not be an IP address.
       _ = unsafe serverName.withCString {
         unsafe SSL_ctrl(
           session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name),
@@ -67,14 +68,14 @@ final class TLS {
     guard settings.verifiesPeer else { return }
     if !isIPAddress {
       unsafe X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
-      // Without a name OpenSSL would accept any.
+      // Without a name OpenSSL would accept any certificate.
       guard !serverName.isEmpty, unsafe X509_VERIFY_PARAM_set1_host(parameters, serverName, 0) == 1 else {
         throw AMQPError(
           .tls, "connect", "there is no name that the broker's certificate could be verified for")
       }
     }
     unsafe SSL_set_verify(session, SSL_VERIFY_PEER, nil)
-    // The context, and with it the callback, lives no longer than this object.
+    // The context, and with it the callback, does not outlive this object.
     unsafe SSL_CTX_set_cert_verify_callback(
       context,
       { store, owner in
@@ -84,7 +85,7 @@ final class TLS {
     try trustAuthorities()
   }
 
-  /// Loads whom we trust: the file named, or the system's, where SSL_CERT_FILE and SSL_CERT_DIR count.
+  /// Loads the CA certificates: from the file, or the system's, which SSL_CERT_FILE and SSL_CERT_DIR replace.
   private func trustAuthorities() throws(AMQPError) {
     guard let file = settings.caFile else {
       unsafe SSL_CTX_set_default_verify_paths(context)
@@ -96,7 +97,7 @@ final class TLS {
     }
   }
 
-  /// Loads who we are, where that is given.
+  /// Loads the client certificate and its key, if given.
   private func useCertificate() throws(AMQPError) {
     guard let certificate = settings.certificateFile, let key = settings.keyFile else { return }
     try checkReadable(certificate)
@@ -104,7 +105,7 @@ final class TLS {
     guard unsafe SSL_use_certificate_chain_file(session, certificate.cString) == 1 else {
       throw AMQPError(.badFile, "connect", "'\(certificate)' holds no certificate (PEM)")
     }
-    // OpenSSL would ask at the terminal otherwise, which cron has not.
+    // Otherwise OpenSSL would ask for a pass phrase at the terminal, which cron does not have.
     unsafe SSL_set_default_passwd_cb(session) { _, _, _, wasAsked in
       unsafe wasAsked?.assumingMemoryBound(to: Bool.self).pointee = true
       return 0
@@ -128,7 +129,7 @@ final class TLS {
 
   // MARK: The handshake
 
-  /// Begins the handshake on a connected socket, which stays the caller's.
+  /// Begins the handshake on a connected socket, which the caller keeps and closes.
   func beginHandshake(on descriptor: Int32) throws(AMQPError) {
     guard let socket = unsafe BIO_new_socket(descriptor, BIO_NOCLOSE) else {
       throw Self.outOfMemory
@@ -138,10 +139,10 @@ final class TLS {
     self.descriptor = descriptor
   }
 
-  /// Goes on with the handshake, which has until `deadline`.
+  /// Continues the handshake, until `deadline` at the latest.
   ///
   /// - Returns: whether it is complete.
-  /// - Throws: `tls` when one side does not trust the other; `noBroker`.
+  /// - Throws: `tls` when verification fails on either side; `noBroker`.
   func handshake(by deadline: Deadline) throws(AMQPError) -> Bool {
     switch perform("connect", { unsafe SSL_do_handshake(session) }) {
     case .done: return true
@@ -159,7 +160,7 @@ final class TLS {
 
   // MARK: Bytes
 
-  /// Whether OpenSSL has read bytes that it has not handed out.
+  /// Whether OpenSSL has decrypted bytes that were not read yet.
   var holdsInput: Bool { unsafe SSL_has_pending(session) == 1 }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) -> Transport.Result {
@@ -168,7 +169,7 @@ final class TLS {
     }
   }
 
-  /// Encrypts the beginning of the bytes when all that was encrypted before has been sent.
+  /// Encrypts the first of the bytes, once everything that was encrypted before is sent.
   func write(_ bytes: UnsafeRawBufferPointer) -> Transport.Result {
     if case .failed(let error) = flush() { return .failed(error) }
     guard !holdsOutput else { return .blocked }
@@ -177,15 +178,15 @@ final class TLS {
     }
   }
 
-  /// Several records, so that they leave by one send(2).
+  /// Several TLS records, so that one send(2) sends them all.
   private static let largestWrite = 65_536
 
-  /// Whether encrypted bytes wait for the socket to take them.
+  /// Whether encrypted bytes are not sent yet.
   var holdsOutput: Bool { unsafe !output.isEmpty || BIO_ctrl_pending(written) > 0 }
 
-  /// Sends encrypted bytes, as many as the socket takes.
+  /// Sends as many encrypted bytes as the socket accepts.
   ///
-  /// - Returns: how many that were.
+  /// - Returns: how many bytes were sent.
   func flush() -> Transport.Result {
     var sent = 0
     while true {
@@ -203,14 +204,14 @@ final class TLS {
     }
   }
 
-  /// Sends close_notify, if the socket takes it.
+  /// Sends close_notify, if the socket accepts it.
   func announceEnd() {
     ERR_clear_error()
     unsafe SSL_shutdown(session)
     _ = flush()
   }
 
-  /// Runs a function of OpenSSL's, and sends what it has written.
+  /// Runs an OpenSSL function, and sends its output.
   private func perform(_ operation: String, _ call: () -> Int32) -> Transport.Result {
     ERR_clear_error()
     let count = call()
@@ -227,7 +228,7 @@ final class TLS {
     case SSL_ERROR_WANT_READ: return .blocked
     case SSL_ERROR_ZERO_RETURN: return .end
     default:
-      // Without close_notify, too, it is an end: the frames tell whether it is complete.
+      // An end without close_notify is accepted: the frames tell whether the data is complete.
       let isEnd = failureCode == 0 || ERR_GET_REASON(failureCode) == SSL_R_UNEXPECTED_EOF_WHILE_READING
       return isEnd ? .end : .failed(AMQPError(.lost, operation, "TLS failed: \(Self.reason(failureCode))"))
     }
@@ -235,7 +236,7 @@ final class TLS {
 
   // MARK: Reasons
 
-  /// Why the other side refused TLS with us; nil when the last failure was something else.
+  /// Why the peer refused TLS; nil when the last failure was something else.
   func refusal(_ operation: String) -> AMQPError? {
     let (code, hasCertificate) = (failureCode, settings.certificateFile != nil)
     guard code != 0, ERR_GET_LIB(code) == ERR_LIB_SSL else { return nil }
@@ -259,7 +260,7 @@ final class TLS {
     return AMQPError(.tls, operation, explanation)
   }
 
-  /// As OpenSSL words it.
+  /// OpenSSL's text.
   private static func reason(_ code: UInt) -> String {
     unsafe ERR_reason_error_string(code).map { unsafe String(cString: $0) } ?? "error \(code)"
   }

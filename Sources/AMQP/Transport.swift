@@ -8,11 +8,11 @@ struct Transport: ~Copyable {
   enum Result: Equatable {
     /// This many bytes were read or written.
     case done(Int)
-    /// Nothing until the socket is readable or writable, respectively.
+    /// The socket is not readable or writable, respectively.
     case blocked
-    /// The other side has closed the connection.
+    /// The peer has closed the connection.
     case end
-    /// The connection is of no use any more.
+    /// The connection failed.
     case failed(AMQPError)
   }
 
@@ -21,16 +21,16 @@ struct Transport: ~Copyable {
   private var socket: Int32
   private let tls: TLS?
 
-  /// Begins to connect; reads and writes go on with that, and are blocked until the connection is open.
+  /// Begins to connect; reads and writes continue this, and return `blocked` until the connection is open.
   ///
   /// - Throws: `badFile`, `tls`.
   init(to address: Address, by deadline: Deadline) throws(AMQPError) {
-    // A useless file is reported before anybody is asked for anything.
+    // An unusable file is reported before a connection is attempted.
     if let settings = address.tls { tls = try TLS(for: address, settings) } else { tls = nil }
     (dialer, socket) = (Dialer(to: address, tls, by: deadline), -1)
   }
 
-  /// Takes a connected non-blocking socket over.
+  /// Takes ownership of a connected non-blocking socket.
   init(descriptor: Int32, tls: TLS? = nil) {
     (dialer, socket, self.tls) = (nil, descriptor, tls)
   }
@@ -41,12 +41,12 @@ struct Transport: ~Copyable {
 
   var descriptor: Int32 { dialer?.descriptor ?? socket }
   var isOpen: Bool { dialer == nil }
-  /// Whether it waits for `descriptor` to be writable; nil when it is open.
+  /// Whether it waits until `descriptor` is writable; nil when the connection is open.
   var waitsForWriting: Bool? { dialer?.waitsForWriting }
-  /// When to go on, if `descriptor` is not ready before.
+  /// When to continue, if `descriptor` is not ready before.
   var nextDeadline: Deadline { dialer?.nextDeadline ?? .never }
 
-  /// Goes on connecting.
+  /// Continues to connect.
   ///
   /// - Returns: nil when the connection is open.
   private mutating func dial(_ dialer: Dialer) -> Result? {
@@ -62,7 +62,7 @@ struct Transport: ~Copyable {
   /// Whether a read may succeed although poll(2) does not show it.
   var holdsInput: Bool { dialer == nil && tls?.holdsInput == true }
 
-  /// Why TLS ended the connection, where the other side gave a reason.
+  /// Why TLS ended the connection, if the peer gave a reason.
   func refusal(_ operation: String) -> AMQPError? { tls?.refusal(operation) }
 
   mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Result {
@@ -81,14 +81,14 @@ struct Transport: ~Copyable {
     }
   }
 
-  /// Writes the beginning of the bytes; with `hasMore` the kernel may wait for more before it sends them.
+  /// Writes as many bytes as the socket accepts; with `hasMore` the kernel may wait for more before it sends them.
   mutating func write(_ bytes: UnsafeRawBufferPointer, hasMore: Bool) -> Result {
     if let dialer, let result = dial(dialer) { return result }
     if let tls { return unsafe tls.write(bytes) }
     return unsafe Self.send(bytes, to: socket, hasMore: hasMore)
   }
 
-  /// Whether written bytes wait for the socket to take them.
+  /// Whether written bytes are not sent yet.
   var holdsOutput: Bool { dialer == nil && tls?.holdsOutput == true }
 
   /// Sends such bytes.
@@ -108,7 +108,7 @@ struct Transport: ~Copyable {
     }
   }
 
-  /// Announces the end of what we send (close_notify), where that is usual.
+  /// Announces the end of the data (close_notify), with TLS.
   func announceEnd() {
     if dialer == nil { tls?.announceEnd() }
   }

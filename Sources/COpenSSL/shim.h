@@ -1,4 +1,4 @@
-// What Swift needs of OpenSSL: its headers.
+// OpenSSL's headers, for Swift.
 #pragma once
 
 #include <openssl/err.h>

@@ -1,5 +1,5 @@
-// What Swift needs of rabbitmq-c, which only encodes and decodes: its headers, under the old and the new names.
-// Its sockets are for the tests, which compare our frames with those that it sends.
+// rabbitmq-c's headers, under their old and new names. Only its encoders and decoders are used; its sockets are for the
+// tests, which compare our frames with those that it sends.
 #pragma once
 
 #if __has_include(<rabbitmq-c/amqp.h>)

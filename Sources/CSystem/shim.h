@@ -1,5 +1,4 @@
-// The few calls of Linux's that glibc's headers hide from Swift, because Swift reads them without
-// _GNU_SOURCE.
+// Linux calls that glibc's headers hide from Swift, because Swift reads them without _GNU_SOURCE.
 #pragma once
 
 #include <errno.h>
@@ -16,43 +15,42 @@ extern int memfd_create(const char *name, unsigned int flags);
 extern int pipe2(int ends[2], int flags);
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
-// A file in memory (MFD_CLOEXEC | MFD_ALLOW_SEALING).
+// A memory file (MFD_CLOEXEC | MFD_ALLOW_SEALING).
 static inline int csystem_memory_file(const char *name) { return memfd_create(name, 3); }
 
-// A counter that poll(2) can wait for (EFD_CLOEXEC | EFD_NONBLOCK): one descriptor, where a pair takes two.
+// A counter for poll(2) (EFD_CLOEXEC | EFD_NONBLOCK): one descriptor, where a pipe needs two.
 extern int eventfd(unsigned int count, int flags);
 static inline int csystem_event_counter(void) { return eventfd(0, O_CLOEXEC | O_NONBLOCK); }
 
-// fcntl() is variadic, which Swift does not import. F_ADD_SEALS: nobody writes to a memory file, grows
-// or shrinks it any more.
+// fcntl() is variadic, which Swift does not import. F_ADD_SEALS: a memory file can no longer be written, grown or
+// shrunk.
 static inline int csystem_seal(int descriptor) { return fcntl(descriptor, 1033, 0xf); }
 
-// A file without a name (O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC), gone when the last of its
-// descriptors is.
+// A file without a name (O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC), deleted when its last descriptor is closed.
 static inline int csystem_unnamed_file(const char *directory) {
   return open(directory, 020000000 | O_DIRECTORY | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
 }
 
 static inline int csystem_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
-// The members of a union, which Swift does not import: whose SIGCHLD it is, and its exit status or signal.
+// Members of a union, which Swift does not import: the child's pid, and its exit status or signal.
 static inline int csystem_child(const siginfo_t *information) { return information->si_pid; }
 static inline int csystem_child_status(const siginfo_t *information) { return information->si_status; }
 
-// How many bytes of a pipe are not read yet, or -1. ioctl() is variadic; 0x541b is FIONREAD.
+// Number of unread bytes in a pipe, or -1. ioctl() is variadic; 0x541b is FIONREAD.
 extern int ioctl(int descriptor, unsigned long request, ...);
 static inline int csystem_unread(int descriptor) {
   int count = -1;
   return ioctl(descriptor, 0x541b, &count) == 0 ? count : -1;
 }
 
-// The device of a terminal, whatever name it was opened by, or -1. 0x80045432 is TIOCGDEV.
+// The device of a terminal, by whatever name it was opened, or -1. 0x80045432 is TIOCGDEV.
 static inline long csystem_terminal_device(int descriptor) {
   unsigned int device = 0;
   return ioctl(descriptor, 0x80045432, &device) == 0 ? (long)device : -1;
 }
 
-// Gives a terminal the size of another one, so that a program on it knows how wide its lines may be.
+// Sets a terminal to the size of another one.
 static inline void csystem_copy_terminal_size(int from, int to) {
   struct { unsigned short rows, columns, width, height; } wanted, present;
   if (ioctl(from, 0x5413, &wanted) != 0 || ioctl(to, 0x5413, &present) != 0) return;  // TIOCGWINSZ
@@ -60,7 +58,7 @@ static inline void csystem_copy_terminal_size(int from, int to) {
   ioctl(to, 0x5414, &wanted);  // TIOCSWINSZ
 }
 
-// A pseudo-terminal: what is written to its second end is read from the first, byte for byte and without a wait.
+// A pseudo-terminal: bytes written to its second end are read unchanged from the first, which is non-blocking.
 static inline int csystem_pseudo_terminal(int ends[2]) {
   int locked = 0;
   struct termios settings;
@@ -79,26 +77,26 @@ static inline int csystem_pseudo_terminal(int ends[2]) {
   return 0;
 }
 
-// The signals that are ignored: bit N - 1 is signal N. By system calls, because glibc keeps two signals to itself.
+// The ignored signals: bit N - 1 is signal N. By system calls, because glibc reserves two signals.
 static inline unsigned long long csystem_ignored_signals(void) {
   unsigned long long ignored = 0;
   for (long number = 1; number <= 64; number++) {
-    unsigned long action[8] = {0};  // the kernel's: the handler comes first, 1 is SIG_IGN
+    unsigned long action[8] = {0};  // the kernel's structure: the handler is first, 1 is SIG_IGN
     if (syscall(SYS_rt_sigaction, number, NULL, action, 8L) == 0 && action[0] == 1) ignored |= 1ULL << (number - 1);
   }
   return ignored;
 }
 
-// What a child is to become, and why it has not.
+// A program to start, and the errno if it fails.
 struct csystem_program {
   const char *path;
   char **arguments, **environment;
-  int descriptors[4];          // what become its descriptors 0 to 3
-  unsigned long long ignored;  // the signals to be set to their defaults
+  int descriptors[4];          // the child's descriptors 0 to 3
+  unsigned long long ignored;  // the signals to set to their defaults
   int error;
 };
 
-// The child: it shares our memory and our stack, and we do not run until it has executed the program or ended.
+// The child: it shares our memory and stack, and we are suspended until it has executed the program or exited.
 static __attribute__((noinline, noreturn, unused)) void csystem_become(struct csystem_program *program) {
   unsigned long standard[8] = {0};
   unsigned long long open = 0;
@@ -110,7 +108,7 @@ static __attribute__((noinline, noreturn, unused)) void csystem_become(struct cs
     if (from != to ? dup2(from, to) < 0 : to > 2 && fcntl(from, F_SETFD, 0) < 0) goto failed;
   }
 #ifdef SYS_close_range
-  syscall(SYS_close_range, 4L, (long)~0U, 0L);  // where it fails, all that we have opened is closed by execve(2)
+  syscall(SYS_close_range, 4L, (long)~0U, 0L);  // if this fails: all our descriptors are close-on-exec
 #endif
   syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, &open, NULL, 8L);
   execve(program->path, program->arguments, program->environment);
@@ -119,11 +117,11 @@ failed:
   _exit(127);
 }
 
-// Starts a program as posix_spawn(3) does, with a third of its system calls: CLONE_CLEAR_SIGHAND sets all signals that
-// are caught to their defaults at once, and the stack is ours.
+// Starts a program like posix_spawn(3), with a third of its system calls: CLONE_CLEAR_SIGHAND resets all caught signals
+// at once, and the child uses our stack.
 //
-// Returns its pid; 0 when it cannot be executed, and `error` says why; -1 where there is no such call (Linux 5.5), or
-// it is forbidden.
+// Returns its pid; 0 when it cannot be executed (see `error`); -1 if the system call does not exist (before Linux 5.5)
+// or is forbidden.
 static __attribute__((noinline, unused)) pid_t csystem_start(struct csystem_program *program) {
   struct {
     unsigned long long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
@@ -133,7 +131,7 @@ static __attribute__((noinline, unused)) pid_t csystem_start(struct csystem_prog
   sigfillset(&all);
   // A handler of ours must not run in the child.
   sigprocmask(SIG_BLOCK, &all, &before);
-  // No function between us and the call: the child's calls would overwrite where it returns to.
+  // Inline, because the child's calls would overwrite the return address of a function.
 #if defined(__x86_64__)
   __asm__ volatile("syscall"
                    : "=a"(child)

@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// What others see of our command line (ps(1), /proc/PID/cmdline).
+/// Hides passwords from our command line in ps(1) and /proc/PID/cmdline.
 enum ArgumentScrubber {
   /// Overwrites the passwords of URLs among the arguments, from the colon behind the user to the last "@".
   ///
-  /// Until then anybody could read them: for a moment, which is why there is a warning, too. The kernel says
-  /// where the arguments are; where it does not, they stay as they are.
+  /// They were readable before, for a moment, which is why there is a warning, too. The kernel reports where the
+  /// arguments are; if it does not, they stay unchanged.
   ///
-  /// - Parameter arguments: what they were, to see whether there is anything to hide.
+  /// - Parameter arguments: the original arguments, to see whether there is anything to hide.
   static func hidePasswords(in arguments: [String]) {
     guard arguments.contains(where: { !passwords(in: Array($0.utf8)).isEmpty }) else { return }
     guard let (start, end) = argumentAddresses(), start < end,
@@ -22,7 +22,7 @@ enum ArgumentScrubber {
     }
   }
 
-  /// Where in an argument passwords are.
+  /// The ranges of passwords in an argument.
   static func passwords(in argument: [UInt8]) -> Range<Int> {
     let none = 0..<0
     guard let end = argument.lastIndex(of: UInt8(ascii: "@")),
@@ -39,7 +39,7 @@ enum ArgumentScrubber {
     defer { unsafe fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 4096)
     let count = unsafe fread(&bytes, 1, bytes.count, file)
-    // The second field is the program's name in parentheses, which may hold anything.
+    // The second field is the program's name in parentheses, which may contain anything.
     guard let name = bytes[..<count].lastIndex(of: UInt8(ascii: ")")) else { return nil }
     let fields = String(decoding: bytes[name..<count], as: UTF8.self).split(separator: " ")
     guard fields.count > 47, let start = Int(fields[46]), let end = Int(fields[47]) else { return nil }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Looks for a worker's command before the worker takes a task.
+/// Looks up a worker's command before the worker takes a task.
 enum CommandLookup {
   /// What posix_spawnp(3) searches without PATH.
   private static let usualPath = "/bin:/usr/bin"
@@ -28,7 +28,7 @@ enum CommandLookup {
     for directory in path.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
       let file = directory.isEmpty ? bytes : Array(directory) + [UInt8(ascii: "/")] + bytes
       guard !bytes.isEmpty, let found = failure(ofFile: file) else { return bytes.isEmpty ? ENOENT : nil }
-      // Like exec(3): a file that may not be executed is worth more than none.
+      // As in exec(3): a file that is not executable takes precedence over a missing one in the error.
       if found == EACCES { code = found }
     }
     return code

@@ -1,7 +1,7 @@
 internal import AMQP
 internal import Glibc
 
-/// Which broker, and which queue on it: what was said, and what that means with the environment.
+/// The broker and the queue, from options and the environment.
 struct ConnectionSettings: Equatable {
   var urls: [String] = []
   var urlFile: FilePath?
@@ -23,8 +23,8 @@ struct ConnectionSettings: Equatable {
 
   private static let variables = ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"]
 
-  /// The brokers to try, in order; says with `--verbose` which word decided, and in any case when a password
-  /// is where others can see it.
+  /// The brokers to try, in order; reports which option or variable decided (with `--verbose`), and any password that
+  /// others can see.
   func addresses(_ console: Console) throws -> [Address] {
     var (addresses, source) = try givenAddresses()
     if !urls.isEmpty && addresses.contains(where: \.hasSecret) {
@@ -36,7 +36,7 @@ struct ConnectionSettings: Equatable {
     return addresses
   }
 
-  /// How to connect, apart from where; `purpose` is the subcommand, for the connection's name at the broker.
+  /// The connection's options; `purpose` is the subcommand, for the connection's name at the broker.
   func options(for purpose: String) -> Connection.Options {
     var options = Connection.Options()
     options.name = "workq \(purpose) (\(Self.processName))"
@@ -45,10 +45,10 @@ struct ConnectionSettings: Equatable {
     return options
   }
 
-  /// This process among all: "host:pid".
+  /// Identifies this process: "host:pid".
   static var processName: String { "\(hostName):\(getpid())" }
 
-  /// This machine among all.
+  /// This machine's host name.
   static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)
     unsafe gethostname(&name, name.count - 1)
@@ -61,12 +61,12 @@ struct ConnectionSettings: Equatable {
     guard urls.isEmpty || urlFile == nil else { throw UsageError("--url and --url-file exclude each other") }
   }
 
-  /// The queue of `--queue`, WORKQ_QUEUE, or the tutorial.
+  /// The queue of `--queue` or WORKQ_QUEUE, or the tutorial's.
   func queueName() throws -> String {
     try Self.checkedName(queue ?? Environment["WORKQ_QUEUE"] ?? Self.defaultQueue)
   }
 
-  /// The queues named, or the one of `queueName()`.
+  /// The given queues, or that of `queueName()`.
   func queueNames(_ named: [String]) throws -> [String] {
     if let queue, !named.isEmpty, !named.contains(queue) {
       throw Failure(
@@ -97,7 +97,7 @@ struct ConnectionSettings: Equatable {
     return ([.localDefault], "the built-in default")
   }
 
-  /// The variables that name the broker to us, and are no business of the commands that a worker runs.
+  /// The variables that contain the broker's URL, which a worker's commands must not inherit.
   var ownVariables: Set<String> {
     guard urls.isEmpty && urlFile == nil else { return ["WORKQ_URL"] }
     return ["WORKQ_URL", Self.variables.first { Environment[$0] != nil } ?? "WORKQ_URL"]

@@ -1,15 +1,15 @@
-/// Where tasks go, and how sure of it we want to be.
+/// Where tasks are published, and with which guarantees.
 struct DeliverySettings: Equatable {
-  /// nil is straight to the queue.
+  /// nil means the default exchange, to the queue.
   var exchange: String?
   var routingKey: String?
-  /// Whether a missing queue is made.
+  /// Whether a missing queue is created.
   var declares = true
   var confirms = true
   var confirmTimeout = Duration.seconds(30)
-  /// How long what may pass is tried again.
+  /// How long to retry after temporary errors.
   var retryFor = Duration.zero
-  /// With so many tasks waiting already, nothing is published.
+  /// If this number of tasks are waiting, nothing is published.
   var unlessWaiting: UInt32?
   var printsID = false
 

@@ -3,7 +3,7 @@ internal import AMQP
 
 /// The process's environment.
 enum Environment {
-  /// All of it, as NAME=VALUE each, byte for byte.
+  /// All variables as NAME=VALUE, byte for byte.
   static var all: [[UInt8]] {
     var entries: [[UInt8]] = []
     var next = unsafe environ

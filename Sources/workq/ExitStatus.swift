@@ -3,25 +3,25 @@ internal import AMQP
 /// The exit codes: sysexits(3), as RabbitMQ's own tools use them.
 enum ExitStatus: Int32 {
   case ok = 0
-  /// A worker that left by itself has parked or dropped tasks.
+  /// A bounded worker has parked or dropped tasks.
   case tasksFailed = 1
   /// Some tasks of a batch were published, and some were not.
   case partial = 3
   case usage = 64
-  /// A task was refused for what it is.
+  /// A task was refused because of the task itself.
   case dataError = 65
   case noInput = 66
-  /// There is no connection to the broker: it cannot be reached, accepts none for now, or was lost.
+  /// No connection to the broker: it is unreachable, accepts none for now, or the connection was lost.
   case unavailable = 69
-  /// A bug, or a protocol surprise.
+  /// A bug, or an unexpected reply from the broker.
   case software = 70
   /// The spool or another output file cannot be written.
   case cannotCreate = 73
   case ioError = 74
-  /// Trying again later may help: the broker did not answer in time, or refuses for now.
+  /// A temporary failure: the broker did not reply in time, or refuses for now.
   case temporary = 75
   case accessRefused = 77
-  /// The queue does not exist where it must, or exists with other properties.
+  /// A required queue does not exist, or exists with other properties.
   case configuration = 78
 
   init(_ kind: AMQPError.Kind) {

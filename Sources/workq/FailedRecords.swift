@@ -9,7 +9,7 @@ struct FailedRecords: ~Copyable {
   private var isEmpty = true
   private var failure: String?
 
-  /// Makes the file, or empties it.
+  /// Creates the file, or empties it.
   ///
   /// - Throws: when it cannot be written, or is one of the inputs.
   init(path: FilePath, delimiter: [UInt8], inputs: [FilePath]) throws(Failure) {
@@ -32,7 +32,7 @@ struct FailedRecords: ~Copyable {
     if code != 0 { failure = unsafe String(cString: strerror(code)) }
   }
 
-  /// Makes the records last; without any the file goes.
+  /// Flushes the records to the disk, or removes the file if there are none.
   ///
   /// - Throws: when some of them could not be written.
   consuming func close() throws(Failure) {

@@ -2,8 +2,8 @@ internal import AMQP
 internal import WorkQueue
 
 extension Failure {
-  /// Explains a queue that exists with other properties: which, what was asked for, what the broker has,
-  /// and the commands that resolve it.
+  /// Explains a queue that exists with other properties: the requested and the actual values, and the commands that
+  /// resolve it.
   init(mismatches: [PropertyMismatch], actual: Queue, at location: String) {
     let rows = [["property", "asked for", "the broker has"]]
     let table = Table.lines(rows + mismatches.map { [$0.property, $0.asked, $0.actual] })
@@ -20,7 +20,7 @@ extension Failure {
       """)
   }
 
-  /// Explains why the broker would not make a queue like that.
+  /// Explains why the broker refuses to create such a queue.
   init(refused error: AMQPError, at location: String) {
     if error.kind == .unsupported, error.detail.contains("transient_nonexcl_queues") {
       self.init(

@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// Why a command ends without success: an exit code, and one line for people.
+/// Why a command fails: an exit code, and a message of one line.
 struct Failure: Error {
   let status: ExitStatus
   let message: String
@@ -10,14 +10,14 @@ struct Failure: Error {
     self.message = message
   }
 
-  /// What went wrong at a broker: where, during what, in whose words, and what to try next.
+  /// An error at a broker: its address, the operation, the reason, and what to do.
   init(_ error: AMQPError, at location: String) {
     let hint = Self.hint(error).map { " (\($0))" } ?? ""
     self.init(
       ExitStatus(error.kind), "\(location): cannot \(error.operation): \(error.detail)\(hint)")
   }
 
-  /// What to try next.
+  /// What to do.
   static func hint(_ error: AMQPError) -> String? {
     switch error.kind {
     case .unreachable: "is RabbitMQ running there? --url or WORKQ_URL names another broker"
@@ -40,8 +40,7 @@ struct Failure: Error {
     }
   }
 
-  /// What the limit on a task's size is by default, and where it is set; nil when the broker's words are about
-  /// something else.
+  /// The default limit on a task's size, and where it is set; nil when the broker's text is about something else.
   static func messageLimit(_ reason: String) -> String? {
     guard reason.contains("message size "), reason.contains(" is larger than ") else { return nil }
     return "max_message_size in rabbitmq.conf: 16 MiB by default in RabbitMQ 4, 128 MiB in 3.x"

@@ -2,15 +2,15 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// Where tasks come from when they are not words.
+/// The inputs for tasks that are not given as words.
 struct InputSettings: Equatable {
-  /// The options that split an input into records, as far as they were given.
+  /// The given options that split an input into records.
   var recordOptions: [String] = []
-  /// What separates the records; empty when each input is one task.
+  /// The delimiter of records; empty when each input is one task.
   var separator: [UInt8] = []
-  /// "-" is stdin, and so is none.
+  /// "-" is stdin, as is an empty list.
   var files: [FilePath] = []
-  /// Where the records are written that were not published.
+  /// The file for records that were not published.
   var failedTo: FilePath?
   /// Whether each record is a JSON object.
   var isJSON = false
@@ -18,7 +18,7 @@ struct InputSettings: Equatable {
   /// Whether an input may hold many tasks.
   var splits: Bool { !separator.isEmpty }
 
-  /// Reads records that end with these bytes, as an option asks for.
+  /// Sets the delimiter that an option requests.
   mutating func split(at separator: [UInt8], _ option: String) {
     self.separator = separator
     if !recordOptions.contains(option) { recordOptions.append(option) }
@@ -40,7 +40,7 @@ struct InputSettings: Equatable {
     return files.map { $0 == "-" ? .standardInput : .file($0) }
   }
 
-  /// Finds out before anything is sent whether the files can be read.
+  /// Checks that the files can be read, before anything is sent.
   func checkFiles() throws(Failure) {
     for path in files where path != "-" {
       guard unsafe access(path.cString, R_OK) == 0 else {
@@ -49,13 +49,13 @@ struct InputSettings: Equatable {
     }
   }
 
-  /// The file of `--failed-to`, made or emptied.
+  /// The file of `--failed-to`, created or emptied.
   func failedRecords() throws(Failure) -> FailedRecords? {
     guard let failedTo else { return nil }
     return try FailedRecords(path: failedTo, delimiter: separator, inputs: files + ["/dev/stdin"])
   }
 
-  /// The sum of the inputs' sizes in bytes, where all are files.
+  /// The sum of the inputs' sizes in bytes, if all are files.
   var totalBytes: Int? {
     guard !files.isEmpty else { return StandardStreams.inputSize }
     var total = 0
@@ -71,7 +71,7 @@ struct InputSettings: Equatable {
     return total
   }
 
-  /// The bytes that a text with backslashes stands for; nil when it is malformed.
+  /// The bytes of a text with escape sequences; nil when it is malformed.
   static func unescaped(_ text: [UInt8]) -> [UInt8]? {
     var (result, rest) = ([UInt8](), text[...])
     while let byte = rest.popFirst() {

@@ -1,7 +1,7 @@
-/// A strict reader of JSON (RFC 8259).
+/// A strict JSON parser (RFC 8259).
 ///
-/// What follows the value, an unpaired surrogate and bytes that are not UTF-8 are errors. Only a comma behind the
-/// last item is allowed, because workq 1.0 took it.
+/// Text after the value, an unpaired surrogate and invalid UTF-8 are errors. Only a comma after the last item is
+/// allowed, because workq 1.0 accepted it.
 struct JSONParser {
   struct Malformed: Error {}
 
@@ -20,7 +20,7 @@ struct JSONParser {
     return value
   }
 
-  /// The next byte that is no blank.
+  /// The next byte that is not whitespace.
   private mutating func nextByte() -> UInt8? {
     rest = rest.drop { " \t\r\n".utf8.contains($0) }
     return rest.first
@@ -62,7 +62,7 @@ struct JSONParser {
     return values
   }
 
-  /// What stands between brackets, separated by commas.
+  /// The items between brackets, separated by commas.
   private mutating func items(
     closedBy end: UInt8, _ item: (inout JSONParser) throws(Malformed) -> Void
   ) throws(Malformed) {
@@ -98,7 +98,7 @@ struct JSONParser {
     throw Malformed()
   }
 
-  /// The UTF-8 that stands for what follows a backslash.
+  /// The UTF-8 of an escape sequence after its backslash.
   private mutating func escape() throws(Malformed) -> [UInt8] {
     switch rest.popFirst() {
     case UInt8(ascii: "\""): return [UInt8(ascii: "\"")]
@@ -174,7 +174,7 @@ struct JSONParser {
   private static func integer(_ text: String) -> JSONValue {
     if let number = Int64(text) { return .integer(number) }
     if let number = UInt64(text) { return .unsigned(number) }
-    // A floating-point number can be just this one.
+    // A larger integer is kept only if a floating-point number represents it exactly.
     return Int128(text).flatMap { Double(exactly: $0) }.map(JSONValue.number) ?? .unlimited
   }
 }

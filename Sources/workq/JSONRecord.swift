@@ -3,14 +3,14 @@ internal import WorkQueue
 
 /// One line of `--jsonl`: a body, and any of publish's properties by its long name.
 ///
-/// `workq peek --json` writes such lines, so what it shows can be published again.
+/// `workq peek --json` writes such lines, so that its output can be published again.
 struct JSONRecord {
-  /// Why a line is no task, for people.
+  /// Why a line is malformed, for messages.
   struct Invalid: Error, Equatable {
     let reason: String
   }
 
-  /// Reads one line; what it does not say is as in the template.
+  /// Parses one line; missing keys have the template's values.
   static func envelope(
     _ line: [UInt8], _ template: TaskTemplate, _ ids: inout MessageID
   ) throws(Invalid) -> Envelope {
@@ -35,7 +35,7 @@ struct JSONRecord {
     return template.envelope(body, &ids)
   }
 
-  /// The values by the keys' one spelling; there is no order among them, so none may contradict another.
+  /// The values by normalised key; keys have no order, so they must not contradict each other.
   private static func byKey(_ object: [String: JSONValue]) throws(Invalid) -> [String: JSONValue] {
     var values: [String: JSONValue] = [:]
     for (name, value) in object where value != .null || name.hasPrefix("body") {
@@ -71,11 +71,11 @@ struct JSONRecord {
   private static func set(_ key: String, _ value: JSONValue, in template: inout TaskTemplate) throws(Invalid)
   {
     switch (key, value) {
-    case ("delivery", .object): break  // what peek says of where the task lay
+    case ("delivery", .object): break  // peek's information about the delivery
     case ("headers", .object(let headers)):
       var table = template.properties.headers ?? FieldTable()
       let own = try FieldTable(headers)
-      // The two belong together.
+      // The two trace headers belong together: a record's `traceparent` replaces both.
       if own[TraceContext.parentHeader] != nil { table[TraceContext.stateHeader] = nil }
       for entry in own.entries { table[entry.name] = entry.value }
       template.properties.headers = table
@@ -100,7 +100,7 @@ struct JSONRecord {
     case "exchange": template.exchange = text
     case "routing-key": template.routingKey = text
     default:
-      // The key of the expiration is ttl.
+      // The key of the property expiration is ttl.
       guard let property = Message.Properties.Property(rawValue: key), property.isText,
         property != .expiration
       else { throw unsuitable(key) }

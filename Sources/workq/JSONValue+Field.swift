@@ -25,7 +25,7 @@ extension JSONValue {
       }
   }
 
-  /// The headers by their names; of several with one name, the first, which is the one that counts.
+  /// The headers by name; of several with the same name only the first, which takes precedence.
   init(_ table: FieldTable) {
     self = .object(
       Dictionary(table.entries.map { ($0.name, JSONValue($0.value)) }) { first, _ in first })
@@ -33,7 +33,7 @@ extension JSONValue {
 
   /// The same value in a table of headers.
   ///
-  /// - Throws: when RabbitMQ has no such number. It takes an unsigned one of 64 bits for a negative one.
+  /// - Throws: when RabbitMQ cannot represent a number. It reads a large unsigned 64-bit integer as a negative one.
   func field() throws(JSONRecord.Invalid) -> FieldValue {
     switch self {
     case .null: return .void

@@ -1,18 +1,18 @@
-/// What JSON can hold.
+/// A JSON value.
 enum JSONValue: Equatable {
   case null
   case boolean(Bool)
   case integer(Int64)
-  /// An integer that only an unsigned number can hold.
+  /// An integer that needs an unsigned 64-bit number.
   case unsigned(UInt64)
-  /// An integer of more digits than any number here can hold.
+  /// An integer that no number type here can represent.
   case unlimited
   case number(Double)
   case text(String)
   case array([JSONValue])
   case object([String: JSONValue])
 
-  /// As JSON, without blanks; keys are sorted.
+  /// As JSON, without whitespace; keys are sorted.
   var bytes: [UInt8] {
     var bytes: [UInt8] = []
     write(to: &bytes)
@@ -56,7 +56,7 @@ enum JSONValue: Equatable {
     }
   }
 
-  /// A terminal takes DEL and the controls of Latin-1 for commands: they are escaped, too.
+  /// DEL and the C1 controls are escaped, too, because terminals interpret them.
   private static func write(_ text: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
     var previous: UInt8 = 0

@@ -2,11 +2,11 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// Publish's tasks, from what was typed to what became of them.
+/// The tasks of a publish, from the input to their results.
 ///
-/// 1. Records become tasks by the template, or as JSON says; a bad one fails, and the rest goes on.
-/// 2. It counts, and says of each task what the options ask for: its id, a line, its JSON.
-/// 3. What failed is written to the file of `--failed-to`, ready to be published again.
+/// 1. Records become tasks by the template and their JSON; a malformed one fails, and the others are published.
+/// 2. It counts results, and prints for each task what the options request: its id, a line, JSON.
+/// 3. Failed records are written to the file of `--failed-to`, ready to be published again.
 /// 4. After a signal to stop nothing more is read or published.
 struct PublishInput: ~Copyable, TaskSource {
   struct Options {
@@ -15,7 +15,7 @@ struct PublishInput: ~Copyable, TaskSource {
     var isJSON = false
     /// Whether there may be more than one task.
     var isBatch = false
-    /// Whether what the broker cannot take now is kept for later.
+    /// Whether tasks that the broker cannot accept now go to the spool.
     var isSpooled = false
   }
 
@@ -25,12 +25,12 @@ struct PublishInput: ~Copyable, TaskSource {
   private var reader: RecordReader
   private var ids = MessageID()
   private var number = 0
-  /// Records as they came, by number, while their result is open; only for `failures`.
+  /// The original records by number, until their results are known; only for `failures`.
   private var raw: [Int: [UInt8]] = [:]
   private var failures: FailedRecords?
-  /// To be kept for later.
+  /// To be spooled.
   private var later: [PublishTask] = []
-  /// Whether there is no more to come.
+  /// Whether the input has ended.
   private(set) var isAtEnd = false
   private var hasReadAll = false
   private(set) var tally = Tally()
@@ -50,7 +50,7 @@ struct PublishInput: ~Copyable, TaskSource {
 
   mutating func next() -> SourceItem { Signals.stop == nil ? nextRead() : .end }
 
-  /// The next task; after a signal to stop, of what has been read.
+  /// The next task; after a signal to stop, only from what was read already.
   private mutating func nextRead() -> SourceItem {
     while true {
       let isStopped = Signals.stop != nil
@@ -101,7 +101,7 @@ struct PublishInput: ~Copyable, TaskSource {
     failures?.write(record)
   }
 
-  /// Something ended the run before the input did: with `--failed-to`, the rest of it has failed, too.
+  /// The run ended before the input: with `--failed-to`, the rest of the input has failed, too.
   mutating func ended(by error: AMQPError) {
     tally.end = error
     defer { if !hasReadAll { tally.firstUnread = number + 1 } }
@@ -116,7 +116,7 @@ struct PublishInput: ~Copyable, TaskSource {
     }
   }
 
-  /// What could not be published, and what comes in until the deadline; for the spool.
+  /// The tasks for the spool: those that could not be published, and those that arrive until the deadline.
   mutating func rest(atMost count: Int, until deadline: Deadline) -> [PublishTask] {
     defer { later = [] }
     while later.count < count {
@@ -130,7 +130,7 @@ struct PublishInput: ~Copyable, TaskSource {
     return later
   }
 
-  /// These tasks are on the disk: for whoever called us they are accepted.
+  /// These tasks are in the spool, and count as accepted.
   mutating func kept(_ tasks: [PublishTask]) {
     for task in tasks {
       tally.kept += 1
@@ -139,7 +139,7 @@ struct PublishInput: ~Copyable, TaskSource {
     }
   }
 
-  /// These tasks could not be published, and the disk would not have them either.
+  /// These tasks could be neither published nor spooled.
   mutating func notKept(_ tasks: [PublishTask], _ reason: String) {
     let failure = PublishFailure(.connection(.lost), reason)
     for task in tasks {
@@ -148,7 +148,7 @@ struct PublishInput: ~Copyable, TaskSource {
     }
   }
 
-  /// Ends the file of failed records.
+  /// Completes the file of failed records.
   mutating func finish() throws(Failure) {
     progress?.clear()
     try failures.take()?.close()

@@ -1,8 +1,8 @@
 internal import AMQP
 
-/// From a queue back to the options that ask for it.
+/// The options for an existing queue.
 extension QueueSettings {
-  /// The option for an argument or property of the broker's; nil where `--arg` is the way.
+  /// The option for an argument or property; nil if only `--arg` can set it.
   static func option(for property: String) -> String? { names[property] }
 
   private static let names = [
@@ -15,7 +15,7 @@ extension QueueSettings {
     "x-delayed-retry-min": "--retry-delay", "x-delayed-retry-max": "--retry-max-delay",
   ]
 
-  /// The options of `declare` that ask for just this queue.
+  /// The command-line options that declare exactly this queue.
   static func options(for queue: Queue) -> [String] {
     var options = queue.isDurable ? [] : ["--transient"]
     if queue.isAutoDelete { options.append("--auto-delete") }

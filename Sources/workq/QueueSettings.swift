@@ -1,7 +1,7 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What a queue shall be like.
+/// The requested properties of a queue.
 struct QueueSettings: Equatable {
   enum Durability {
     case durable
@@ -19,14 +19,14 @@ struct QueueSettings: Equatable {
     case rejectPublish = "reject-publish"
   }
 
-  /// Where dead letters go: a queue that was named, or the failed queue that goes with each.
+  /// Where tasks are dead-lettered to: a named queue, or each queue's failed queue.
   struct DeadLetter: Equatable {
     var name: String?
 
     func queue(for queue: String) -> String { name ?? "\(queue).failed" }
   }
 
-  /// `--durable` and `--transient`, as far as they were given.
+  /// `--durable` and `--transient`, if given.
   var durabilities: Set<Durability> = []
   var type: Kind?
   var maxLength: UInt32?
@@ -44,7 +44,7 @@ struct QueueSettings: Equatable {
   var retryDelay: Duration?
   var retryMaxDelay: Duration?
   var autoDelete = false
-  /// Arguments of other names.
+  /// Other arguments.
   var extra: [TypedValue] = []
 
   func check() throws(UsageError) {
@@ -70,7 +70,7 @@ struct QueueSettings: Equatable {
     }
   }
 
-  /// The queue that is asked for; nil when nothing is said about what it is like.
+  /// The requested queue; nil without options about properties.
   func queue(named name: String) -> Queue? {
     var queue = Queue(name: name)
     queue.isDurable = !durabilities.contains(.transient)
@@ -96,7 +96,7 @@ struct QueueSettings: Equatable {
     if singleActiveConsumer { arguments["x-single-active-consumer"] = .boolean(true) }
     arguments["x-consumer-timeout"] = consumerTimeout.map { .int64(TimeSpan($0).milliseconds) }
     if let retryDelay {
-      // Only tasks that are rejected wait; those that are only returned do not.
+      // Only rejected tasks are delayed, not requeued ones.
       arguments["x-delayed-retry-type"] = .text("failed")
       arguments["x-delayed-retry-min"] = .int64(TimeSpan(retryDelay).milliseconds)
       let longest = retryMaxDelay ?? max(retryDelay, .seconds(3600))

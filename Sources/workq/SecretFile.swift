@@ -1,17 +1,17 @@
 internal import AMQP
 internal import Glibc
 
-/// A file that holds a secret in its first line: a password, or a URL with one.
+/// A file with a secret in its first line: a password, or a URL with one.
 enum SecretFile {
-  /// No password or list of URLs is longer than this.
+  /// The maximum size of a password or list of URLs, in bytes.
   private static let longest = 65_536
 
-  /// Reads the first line, from a file that nobody else may read.
+  /// Reads the first line of a file that other users cannot read.
   ///
-  /// Its owner may, and so may the group of a file that is root's: that is how services get theirs. A pipe
-  /// ("--url-file <(pass show mq)") is nobody else's anyway.
+  /// The group may read a file that root owns, as for services. A pipe ("--url-file <(pass show mq)") is always
+  /// accepted.
   ///
-  /// - Throws: `noInput` in one line, which never holds what the file does.
+  /// - Throws: `noInput` in one line, without the file's contents.
   static func firstLine(of path: FilePath) throws(Failure) -> String {
     let descriptor = unsafe open(path.cString, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw unreadable(path) }

@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// All that options can say, as it is without them.
+/// The settings from all options, with their defaults.
 struct Settings: Equatable {
   var connection = ConnectionSettings()
   var output = OutputSettings()
@@ -12,14 +12,14 @@ struct Settings: Equatable {
   var failed = FailedSettings()
   var declare = DeclareSettings()
   var purge = PurgeSettings()
-  /// The arguments that are no options: a body, queues, or a command.
+  /// The arguments that are not options: a body, queues, or a command.
   var operands: [String] = []
-  /// Help, or something else that is asked for instead of the subcommand.
+  /// Help, or something else to do instead of running the subcommand.
   var answer: Invocation.Answer?
 }
 
 extension Settings {
-  /// Runs what speaks with one of the brokers; what goes wrong there is said with their addresses.
+  /// Runs code that uses one of the brokers; its errors get the brokers' addresses.
   func speaking(with addresses: [Address], _ body: () throws -> Void) throws {
     do {
       try body()
@@ -30,9 +30,8 @@ extension Settings {
 
   /// Connects, runs `body`, and closes the connection.
   ///
-  /// While `isRepeatable`, because `body` has changed or printed nothing that a second run would repeat, the next
-  /// broker is tried after one that fails for now. The purpose is the subcommand, for the connection's name at the
-  /// broker.
+  /// With `isRepeatable` (`body` has neither changed nor printed anything), the next broker is tried after a
+  /// temporary error. The purpose is the subcommand, for the connection's name at the broker.
   func withConnection(
     for purpose: String, isRepeatable: @autoclosure () -> Bool = true,
     _ body: (inout Connection, Console) throws -> Void

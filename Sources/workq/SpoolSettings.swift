@@ -1,16 +1,16 @@
 internal import AMQP
 internal import WorkQueue
 
-/// Where tasks are kept while the broker is away.
+/// Where tasks are stored while the broker is unreachable.
 struct SpoolSettings: Equatable {
-  /// Whether there is a spool at all.
+  /// Whether to use a spool.
   var isUsed = false
-  /// nil is one of each broker's own.
+  /// nil means the broker's default directory.
   var directory: FilePath?
-  /// Whether only what is kept is sent.
+  /// Whether to send only the spooled tasks.
   var onlyFlushes = false
 
-  /// The directory named, or the one for this broker.
+  /// The given directory, or the default for this broker.
   func path(for address: Address) throws(Failure) -> FilePath {
     if let directory { return directory }
     guard

@@ -1,13 +1,13 @@
 internal import AMQP
 internal import WorkQueue
 
-/// A publish that keeps on disk what the broker cannot take now.
+/// A publish that spools tasks that the broker cannot accept now.
 ///
-/// 1. It sends first what is kept already, oldest first, under the spool's lock; so does every other.
-/// 2. What would fail with 69 or 75 is kept instead. What is refused for good is not.
-/// 3. A kept task that is refused, and a file that is damaged, are set aside and named.
-/// 4. While input goes on, the broker is tried again from time to time.
-/// 5. A limit on what waits (`--unless-waiting`) counts what is kept, too, after the broker could take it.
+/// 1. Every process sends spooled tasks first, oldest first, with the spool's lock.
+/// 2. Tasks that would fail with 69 or 75 are spooled. Permanently refused tasks are not.
+/// 3. A spooled task that is refused, and a damaged file, are set aside and reported.
+/// 4. While there is input, the broker is tried again from time to time.
+/// 5. The limit of `--unless-waiting` counts spooled tasks, too, after an attempt to send them.
 struct SpooledPublish: ~Copyable {
   private static let retryInterval = Duration.seconds(30)
   private static let largestSegment = 1000
@@ -16,9 +16,9 @@ struct SpooledPublish: ~Copyable {
   private let directory: FilePath
   private let console: Console
   private let lockTimeout: Duration
-  /// Whether something was set aside, and named.
+  /// Whether something was set aside.
   private(set) var hasSetAside = false
-  /// Why the broker could not take what is kept now.
+  /// Why the broker cannot accept the spooled tasks now.
   private(set) var away: AMQPError?
 
   init(directory: FilePath, lockTimeout: Duration, _ console: Console) throws(Failure) {
@@ -32,7 +32,7 @@ struct SpooledPublish: ~Copyable {
     }
   }
 
-  /// Publishes or keeps all that the source has, or nothing when the limit is reached.
+  /// Publishes or spools all tasks of the source, or nothing when the limit is reached.
   mutating func run(
     _ publisher: inout Publisher, _ source: inout PublishInput, _ limit: WaitingLimit?
   ) throws(Failure) {
@@ -61,7 +61,7 @@ struct SpooledPublish: ~Copyable {
     }
   }
 
-  /// Sends what is kept.
+  /// Sends the spooled tasks.
   mutating func flushOnly(_ publisher: inout Publisher) throws(Failure) {
     let isLocked: Bool
     do throws(SpoolError) {
@@ -75,8 +75,7 @@ struct SpooledPublish: ~Copyable {
 
   // MARK: Steps
 
-  /// Whether as many tasks as the limit allows wait already, in the spool and, if it can be asked, at the
-  /// broker.
+  /// Whether the limit is reached, by tasks in the spool and, if it is reachable, at the broker.
   private mutating func isReached(
     _ limit: WaitingLimit, _ publisher: inout Publisher
   ) throws(SpoolError) -> Bool {
@@ -88,20 +87,20 @@ struct SpooledPublish: ~Copyable {
         away = error
       }
     }
-    if let away, !away.kind.isTransient { return false }  // That ends it anyway.
+    if let away, !away.kind.isTransient { return false }  // A permanent error ends the command anyway.
     return limit.isReached(by: count, console)
   }
 
-  /// How many of the kept tasks the limit is about.
+  /// Number of spooled tasks that the limit counts.
   private func keptTasks(of limit: WaitingLimit) throws(SpoolError) -> Int {
     var count = 0
     for segment in try spool.segments() {
       do throws(SpoolError) {
         count += try spool.read(segment).count { limit.counts($0) }
       } catch  where error.kind == .corrupt {
-        // Whoever flushes the spool sets it aside, and says so.
+        // The process that flushes the spool sets it aside, and reports it.
       } catch  where error.isMissing {
-        // Whoever holds the lock has just published it.
+        // The holder of the lock has just published it.
       }
     }
     return count
@@ -149,7 +148,7 @@ struct SpooledPublish: ~Copyable {
     }
   }
 
-  /// Takes out of the spool what was published; what was refused is set aside when nothing else is left.
+  /// Removes published tasks from the spool; refused ones are set aside when nothing else is left.
   private mutating func settle(_ segment: String, _ source: SegmentSource) throws(SpoolError) {
     let rest = source.rest
     let segment = try rest.count < source.envelopes.count ? spool.replace(segment, with: rest) : segment
@@ -163,12 +162,12 @@ struct SpooledPublish: ~Copyable {
   }
 }
 
-/// The tasks of one of the spool's segments.
+/// The tasks of a segment.
 struct SegmentSource: TaskSource {
   let envelopes: [Envelope]
   private var taken = 0
   private var isPublished: [Bool]
-  /// Why the first of those that were refused was.
+  /// Why the first refused task was refused.
   private(set) var refusal: PublishFailure?
 
   init(_ envelopes: [Envelope]) {
@@ -176,7 +175,7 @@ struct SegmentSource: TaskSource {
     isPublished = Array(repeating: false, count: envelopes.count)
   }
 
-  /// What is still to be published.
+  /// The tasks that are still to be published.
   var rest: [Envelope] { zip(envelopes, isPublished).filter { !$0.1 }.map(\.0) }
 
   mutating func next() -> SourceItem {
@@ -195,12 +194,12 @@ struct SegmentSource: TaskSource {
 }
 
 extension AMQPError.Kind {
-  /// Whether a later attempt may go better: what would end a publish with 69 or 75.
+  /// Whether a later attempt may succeed: the exit code would be 69 or 75.
   var isTransient: Bool { [.unavailable, .temporary].contains(ExitStatus(self)) }
 }
 
 extension PublishFailure {
-  /// Whether a later attempt may go better.
+  /// Whether a later attempt may succeed.
   var isTransient: Bool {
     guard case .connection(let kind) = kind else { return false }
     return kind.isTransient

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import WorkQueue
 
-/// stdin, stdout and stderr, which a caller may have closed.
+/// stdin, stdout and stderr, which the parent may have closed.
 enum StandardStreams {
-  /// Keeps the first three descriptors taken.
+  /// Makes sure that the first three descriptors are open.
   ///
-  /// So no socket becomes one of them, and no line of text is written into it. Reading or writing what was
-  /// closed still fails.
+  /// Otherwise a socket could become one of them, and text be written to it. Reading or writing a closed one still
+  /// fails.
   static func reserve() {
     for (descriptor, useless) in [
       (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY),
@@ -16,7 +16,7 @@ enum StandardStreams {
     }
   }
 
-  /// Whether stdin is a pipe or a file that somebody means us to read: no terminal, not /dev/null.
+  /// Whether stdin is a pipe or a file to read, instead of a terminal or /dev/null.
   static var inputHasData: Bool {
     var (input, null) = (stat(), stat())
     guard isatty(STDIN_FILENO) == 0, unsafe fstat(STDIN_FILENO, &input) == 0 else { return false }
@@ -24,7 +24,7 @@ enum StandardStreams {
     return input.st_rdev != null.st_rdev || input.st_mode & S_IFMT != S_IFCHR
   }
 
-  /// All of stdin, byte for byte; of a task that is all of it.
+  /// All of stdin, byte for byte.
   static func readInput() throws(Failure) -> [UInt8] {
     var reader = RecordReader([.standardInput], delimiter: [])
     while true {
@@ -41,7 +41,7 @@ enum StandardStreams {
     }
   }
 
-  /// Writes all of the bytes, however slowly they are taken.
+  /// Writes all bytes, and waits for a slow reader.
   ///
   /// - Returns: the errno that ended it; 0 when all is written.
   static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
@@ -60,13 +60,13 @@ enum StandardStreams {
     return 0
   }
 
-  /// Whether some bytes can be written at once.
+  /// Whether bytes can be written at once.
   static func isWritable(_ descriptor: Int32) -> Bool {
     var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
     return unsafe poll(&entry, 1, 0) > 0
   }
 
-  /// The bytes that are still to be read of stdin, where it is a file.
+  /// The number of bytes still to be read from stdin, if it is a file.
   static var inputSize: Int? {
     var status = stat()
     guard unsafe fstat(STDIN_FILENO, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

@@ -2,14 +2,14 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// What the tasks of one command have in common.
+/// What the tasks of one publish have in common.
 struct TaskTemplate {
   var properties: Message.Properties
   var exchange = ""
   var routingKey: String
   var delay: Duration?
 
-  /// Why tasks cannot be sent there, if so.
+  /// Why the destination is invalid; nil when it is valid.
   var misdirection: String? {
     if exchange.isEmpty && routingKey.isEmpty { return "the queue's name is empty" }
     guard let delay, delay.milliseconds > 0 else { return nil }
@@ -21,7 +21,7 @@ struct TaskTemplate {
     return name.utf8.count > 255 ? "the queue's name is too long for a delay: '\(name)'" : nil
   }
 
-  /// A task with this body; it gets an id and a time if it has none.
+  /// A task with this body, with an id and a timestamp if it has none.
   func envelope(_ body: [UInt8], _ ids: inout MessageID) -> Envelope {
     var properties = properties
     if properties.messageID == nil { properties.messageID = ids.next() }

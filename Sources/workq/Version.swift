@@ -1,4 +1,4 @@
-/// The one place that knows it: the Makefile reads it here, and a test holds the manual to it.
+/// The only definition of the version: the Makefile reads it, and a test compares the manual with it.
 enum Version {
   static let current = "1.0.0"
 }

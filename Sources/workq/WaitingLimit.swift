@@ -1,13 +1,13 @@
 internal import WorkQueue
 
-/// The limit of `--unless-waiting`: with this many tasks waiting already, nothing is published.
+/// The limit of `--unless-waiting`: if this number of tasks are waiting, nothing is published.
 struct WaitingLimit: Equatable {
   let count: Int
   let queue: String
-  /// The delay that the tasks are published with; those that still wait for it count, too.
+  /// The delay of the tasks; tasks with the same delay count, too.
   let delay: Duration?
 
-  /// The queues in which such tasks wait.
+  /// The queues whose tasks count.
   var queues: [String] {
     let delays = delay.map { [$0] } ?? []
     let family = QueueFamily(queue: queue, delays: delays.filter { $0 > .zero }, now: WallClock.seconds)
@@ -19,10 +19,10 @@ struct WaitingLimit: Equatable {
     }.map(\.name)
   }
 
-  /// Whether a task in the spool is one of those that are counted.
+  /// Whether a task in the spool counts.
   func counts(_ envelope: Envelope) -> Bool { envelope.exchange.isEmpty && envelope.routingKey == queue }
 
-  /// Whether nothing is to be published, which is reported.
+  /// Whether the limit is reached, which is reported.
   func isReached(by waiting: Int, _ console: Console) -> Bool {
     guard waiting >= count else { return false }
     console.detail("\(waiting) tasks wait for '\(queue)' already: nothing is published")

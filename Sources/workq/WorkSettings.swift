@@ -1,13 +1,13 @@
 internal import AMQP
 internal import WorkQueue
 
-/// Which tasks `workq work` takes, how the command does them, and when the worker exits.
+/// Which tasks `workq work` takes, how the command gets them, and when the worker exits.
 struct WorkSettings: Equatable {
   var jobs = 1
-  /// nil is as many as jobs.
+  /// nil means the default, which depends on the jobs.
   var prefetch: UInt16?
   var acknowledges = true
-  /// Whether faked work was asked for, by `--fake` or `--dot`.
+  /// Whether faked work is requested, by `--fake` or `--dot`.
   var isFake = false
   var dot = Duration.seconds(1)
   var isShell = false
@@ -15,31 +15,31 @@ struct WorkSettings: Equatable {
   /// Whether placeholders in the command's arguments are replaced by the body.
   var replacesPlaceholders = false
   var passesURL = false
-  /// The format in which a resident command reads its tasks; nil is one run of the command for each task.
+  /// The format in which a resident command reads its tasks; nil means one run per task.
   var resident: TaskFormat?
   /// nil is 1.
   var window: Int?
-  /// After how many tasks a resident command is replaced; nil is never.
+  /// After how many tasks a resident command is replaced; nil means never.
   var maxTasks: Int?
-  /// The most tasks of one run; nil is one run for each task.
+  /// Maximum tasks per run; nil means one run per task.
   var batch: Int?
   /// nil is 1 s.
   var batchWait: Duration?
   /// nil is lines.
   var batchFormat: TaskFormat?
-  /// nil is passthrough for one job, else grouped.
+  /// nil means passthrough for one job, else grouped.
   var output: OutputMode?
   var log = LogFormat.text
   var timeout: Duration?
   var killAfter = Duration.seconds(10)
   var declares = true
-  /// How many tasks may begin in a time; nil is no limit.
+  /// Maximum rate of starts; nil means no limit.
   var rate: Throttle.Rate?
-  /// After how many failures in a row the worker pauses; nil is never.
+  /// After how many failures in a row the worker pauses; nil means never.
   var pauseAfter: Int?
-  /// Where metrics are written; nil is nowhere.
+  /// The file for metrics; nil means none.
   var metrics: FilePath?
-  /// The worker's name in the metrics; nil is the host's and the file's.
+  /// The worker's name in the metrics; nil means the host's and the file's.
   var workerName: String?
 
   var maxAttempts = 5
@@ -47,7 +47,7 @@ struct WorkSettings: Equatable {
   var retryMaxDelay = Duration.seconds(3600)
   /// Whether the quorum queue itself delays retries.
   var retriesByBroker = false
-  /// nil is the queue's name and ".failed".
+  /// nil means the queue's name and ".failed".
   var failedQueue: String?
   var onFailure = RetryPolicy.Action.retry
   var onExit: [ExitAction] = []
@@ -123,7 +123,7 @@ struct WorkSettings: Equatable {
     }
   }
 
-  /// Refuses what does not go with a command that gets many tasks.
+  /// Refuses options that contradict `--resident`.
   private static func checkResident(_ settings: Settings) throws(UsageError) {
     let work = settings.work
     guard work.resident != nil else {
@@ -146,7 +146,7 @@ struct WorkSettings: Equatable {
     }
   }
 
-  /// Refuses what does not go with a command that gets many tasks in one run.
+  /// Refuses options that contradict `--batch`.
   private static func checkBatch(_ settings: Settings) throws(UsageError) {
     let work = settings.work
     guard let size = work.batch else {
@@ -167,7 +167,7 @@ struct WorkSettings: Equatable {
     }
   }
 
-  /// Refuses to make a task's body a part of a shell's command line, where it would be code.
+  /// Refuses to put a body into a shell's command line, where it would be code.
   private static func checkPlaceholders(_ command: [String], isShell: Bool) throws(UsageError) {
     guard !isShell else { throw UsageError("--replace and --shell exclude each other") }
     guard !command.isEmpty else { throw UsageError("--replace needs a command, after '--'") }
@@ -186,7 +186,7 @@ struct WorkSettings: Equatable {
 
   private static let shells = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "csh", "tcsh"]
 
-  /// Refuses to fake the work of another queue than the tutorial's without being asked to.
+  /// Refuses to fake the work of other queues than the tutorial's, unless requested.
   func checkFaking(of queue: String, _ command: [String]) throws(UsageError) {
     guard command.isEmpty, !isShell, !isFake, queue != ConnectionSettings.defaultQueue else { return }
     throw UsageError(
@@ -194,14 +194,14 @@ struct WorkSettings: Equatable {
       use: "give a command after '--', or --fake to fake the work")
   }
 
-  /// `ownVariables` are those that hold a broker's URL; `isJSON` captures the command's output for its event.
+  /// `ownVariables` are those that contain the broker's URL; `isJSON` captures the command's output for its event.
   func apply(
     to options: inout Worker.Options, command arguments: [[UInt8]], ownVariables: Set<String>, isJSON: Bool
   ) throws(Failure) {
     options.jobs = jobs
     options.prefetch = prefetch ?? UInt16(clamping: jobs * (batch ?? window ?? 1))
     if let rate {
-      // No task is to be held for more than a minute.
+      // No task is held for more than a minute.
       let most = UInt16(clamping: rate.prefetch)
       options.prefetch = options.prefetch == 0 ? most : min(options.prefetch, most)
     }
@@ -228,7 +228,7 @@ struct WorkSettings: Equatable {
     }
     if let resident {
       command.mode = .resident(resident, window: window ?? 1, maxTasks: maxTasks)
-      // Nothing is kept until a task's end: which task it belongs to is not known.
+      // Nothing is kept until a task's end, because it is unknown which task the output belongs to.
       command.output = isJSON || jobs > 1 && output == nil ? .tagged : output ?? .passthrough
     }
     if let directory = Environment["TMPDIR"] { command.temporaryDirectory = directory }

@@ -7,7 +7,7 @@ enum Workq {
     StandardStreams.reserve()
     let arguments = RawArguments.text()
     var output = OutputSettings()
-    // As long as the options are not understood, a word that looks like it asks for JSON.
+    // Until the options are parsed, any word `--json` counts.
     output.isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
       ArgumentScrubber.hidePasswords(in: arguments)

@@ -1,2 +1,2 @@
-// Without "@main", whose entry point asks for the main actor: the concurrency runtime stays out of the program.
+// Without "@main", whose entry point needs the main actor: this keeps the concurrency runtime out of the program.
 Workq.main()

@@ -53,8 +53,8 @@ struct OptionSection {
     if !option.defaultValue.isEmpty { text += " The default is `\(option.defaultValue)`." }
     if let last = option.environment.last {
       let others = option.environment.dropLast().joined(separator: ", ")
-      text += others.isEmpty ? " The variable \(last) replaces the option." : ""
-      if !others.isEmpty { text += " The variables \(others) and \(last) replace the option, in this order." }
+      text += others.isEmpty ? " Without the option, \(last) is used." : ""
+      if !others.isEmpty { text += " Without the option, \(others) or \(last) is used, in this order." }
     }
     return option.details.isEmpty ? text : "\(text) \(option.details)"
   }

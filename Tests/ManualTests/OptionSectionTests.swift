@@ -40,9 +40,9 @@ import Testing
       Summary of <k=v>.
       The default is
       .Ql "a b" .
-      The variable
+      Without the option,
       .Ev SOME_NAME
-      replaces the option.
+      is used.
       See
       .Xr workq-work 1 :
       .Ql \en ,

@@ -40,9 +40,11 @@ import Testing
       return status != nil
     }
     var (output, error) = ([UInt8](), [UInt8]())
-    _ = child.output.finish { stream, bytes in
+    var room = Int.max
+    let isComplete = child.output.drain(&room) { stream, bytes in
       if stream == .stdout { output += bytes } else { error += bytes }
     }
+    #expect(isComplete)
     return Result(
       status: try #require(status), output: String(decoding: output, as: UTF8.self),
       error: String(decoding: error, as: UTF8.self))
@@ -99,7 +101,8 @@ import Testing
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
     var output: [UInt8] = []
     try waitUntil("printf ends") { child.ended() != nil }
-    _ = child.output.finish { _, bytes in output += bytes }
+    var room = Int.max
+    #expect(child.output.drain(&room) { _, bytes in output += bytes })
     #expect(output == Array("<><a  b><$HOME><*><'\"\\><-n><".utf8) + [0xff, 0xfe] + Array(">\n".utf8))
   }
 

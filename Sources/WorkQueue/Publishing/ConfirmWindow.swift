@@ -2,13 +2,13 @@ internal import AMQP
 
 /// The envelopes that are in flight, and what the broker's confirms and returns mean for them.
 ///
-/// A return carries no tag and comes before its envelope's confirm. Envelopes that are equal in everything are as
-/// good as one another: what was returned of them is what is accepted of them first, because a broker never refuses
-/// what it has returned. So returns are counted for each kind of equal envelopes, once the first has come.
+/// A return carries no tag, and arrives before its envelope's confirm. Equal envelopes are interchangeable: a return
+/// is matched with the first of them that is acked, because a broker never nacks what it has returned. So returns are
+/// counted per kind of equal envelopes, once the first return has arrived.
 struct ConfirmWindow {
-  /// One of them; an object, because it is passed on many times.
+  /// An envelope in flight; a class, because it is passed on many times.
   final class Entry {
-    /// The number that its sender knows it by.
+    /// The sender's number for it.
     let ticket: Int
     let envelope: Envelope
     let size: Int
@@ -36,30 +36,30 @@ struct ConfirmWindow {
     }
   }
 
-  /// What the envelopes of one kind that are in flight have in common.
+  /// The state of the envelopes of one kind in flight.
   private struct Returns {
     var inFlight = 0
-    /// The reasons of the returns whose confirms have not come.
+    /// The reasons of the returns whose confirms have not arrived.
     var reasons: [String] = []
 
     var mayReturn: Bool { reasons.count < inFlight }
   }
 
   private var entries = TagWindow<Entry>()
-  /// By their kinds, all envelopes in flight; nil while there are no returns.
+  /// All envelopes in flight, by kind; nil while there are no returns.
   private var returns: [Kind: Returns]?
-  /// How many returned ones are not confirmed.
+  /// Number of returned envelopes that are unconfirmed.
   private var returnedCount = 0
-  /// How many envelopes were sent since a return was last unconfirmed.
+  /// Number of envelopes sent since a return was last unconfirmed.
   private var sentSinceReturn = 0
   private(set) var bytes = 0
 
   var count: Int { entries.count }
   var isEmpty: Bool { entries.isEmpty }
-  /// For how many envelopes there is memory.
+  /// Number of envelopes that memory is reserved for.
   var slots: Int { entries.slotCount }
 
-  /// When the one that waits longest was sent.
+  /// When the oldest unconfirmed envelope was sent.
   var oldest: Deadline? { entries.first?.element.sent }
 
   mutating func sent(_ envelope: Envelope, ticket: Int, tag: UInt64) {
@@ -81,7 +81,7 @@ struct ConfirmWindow {
     sentSinceReturn = 0
     var kind = Kind(exchange: message.exchange, routingKey: message.routingKey, message: message.message)
     if returns?[kind]?.mayReturn != true {
-      // A broker that changed something in it on the way: the id has to do.
+      // The broker changed something in the message: match it by its id.
       let id = message.message.properties.messageID
       let found = entries.elements.first {
         $0.envelope.message.properties.messageID == id && returns?[$0.kind]?.mayReturn == true
@@ -99,7 +99,7 @@ struct ConfirmWindow {
     returns = kinds
   }
 
-  /// A confirm came.
+  /// A confirm arrived.
   ///
   /// - Returns: the envelopes that it settles, in the order of publishing.
   mutating func confirmed(
@@ -123,9 +123,9 @@ struct ConfirmWindow {
     return reason.map { .unroutable(reason: $0) } ?? .confirmed
   }
 
-  /// Counts an envelope out.
+  /// Removes an envelope from the counts.
   ///
-  /// - Returns: why it was returned, if it was; only when it is accepted.
+  /// - Returns: why it was returned, if it was; only for an ack.
   private mutating func takeReturn(of kind: Kind, accepted: Bool) -> String? {
     guard var equal = returns?.removeValue(forKey: kind) else { return nil }
     equal.inFlight -= 1
@@ -138,7 +138,7 @@ struct ConfirmWindow {
     return accepted ? reason : nil
   }
 
-  /// Takes all that is not settled out of the window, in order: what became of it on this channel is unknown.
+  /// Takes all unconfirmed envelopes out of the window, in order: their result on this channel is unknown.
   mutating func removeAll() -> [Entry] {
     defer { self = ConfirmWindow() }
     return entries.removeAll()

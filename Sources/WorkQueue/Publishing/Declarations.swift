@@ -1,26 +1,26 @@
 internal import AMQP
 
-/// Something about waiting queues or the failed queue that users should know.
+/// A fact about waiting queues or the failed queue to report to users.
 package enum WaitingQueueEvent: Equatable, Sendable {
   /// The broker refuses quorum queues like this one, for the reason it gives: a classic one is used.
   case isClassic(queue: String, reason: String)
-  /// The user may not configure the queue, for the reason the broker gives: 1.0's is used.
+  /// The user may not configure the queue, for the reason the broker gives: that of workq 1.0 is used.
   case usesFormerName(queue: String, former: String, reason: String)
 }
 
-/// Which queues exist on a connection, and how to get those that are missing: by one request after the other.
+/// Knows which queues exist, and declares the missing ones, one request at a time.
 ///
 /// 1. It has no connection: its owner sends `request`, and calls `answered(_:after:_:)`.
 /// 2. Waiting queues and the failed queue are quorum queues where the broker has them, whatever the work queue is.
-///    They are classic only where the broker refuses the type or an argument: a timeout or a lost majority
-///    passes, and then the next attempt must find the better queue.
-/// 3. Where the user lacks a right on the new name of a waiting queue, and has it on 1.0's, that is used.
+///    They are classic only if the broker refuses the type or an argument: a timeout or a lost majority is temporary,
+///    and the next attempt must declare the quorum queue.
+/// 3. If the user lacks a permission for a waiting queue's new name, and has it for 1.0's, the latter is used.
 /// 4. An existing failed queue is used as it is.
 struct Declarations {
   enum Target: Hashable {
-    /// A durable queue of this name, unless there is one.
+    /// A durable queue of this name, created if it is missing.
     case queue(String)
-    /// Whatever queue has this name, which is not created.
+    /// A queue of this name that is not created.
     case existing(String)
     case waiting(WaitingQueue)
     case failedQueue(String)
@@ -35,7 +35,7 @@ struct Declarations {
   struct Request: Equatable {
     var queue: Queue
     var isPassive = false
-    /// Whether the broker has closed the connection over the request before.
+    /// Whether the broker has closed the connection because of this request before.
     var needsConnection = false
 
     var operation: String { isPassive ? "look at queue '\(queue.name)'" : "declare queue '\(queue.name)'" }
@@ -43,9 +43,9 @@ struct Declarations {
 
   private enum Step { case first, classic, former, again }
 
-  /// 1.0's delay queues are declared again after this time, well before they expire.
+  /// 1.0's delay queues are declared again after this time, before they can expire.
   private static let formerLease = Duration.seconds(600)
-  /// So that the broker is not asked for each of many messages.
+  /// Limits the requests when there are many messages.
   private static let answerLease = Duration.seconds(1)
 
   private var outcomes: [Target: (outcome: Outcome, expiry: Deadline)] = [:]
@@ -93,10 +93,10 @@ struct Declarations {
     }
   }
 
-  /// Takes the broker's answer to the request, or why it has refused it, after the message of the ticket `sent`.
+  /// Handles the broker's reply to the request, or its refusal; `sent` is the ticket of the last message before it.
   ///
-  /// - Throws: `preconditionFailed` when a queue of the name exists with other properties; `accessRefused`; what ends
-  ///   the connection.
+  /// - Throws: `preconditionFailed` when a queue of the name exists with other properties; `accessRefused`; errors
+  ///   that end the connection.
   mutating func answered(_ error: AMQPError?, after sent: Int, _ report: (WaitingQueueEvent) -> Void)
     throws(AMQPError)
   {
@@ -104,7 +104,7 @@ struct Declarations {
     do throws(AMQPError) {
       switch target {
       case .queue(let name):
-        // Someone declared it in the meantime, and differently.
+        // Another client has declared it in the meantime, with other properties.
         if let error, error.kind != .preconditionFailed { throw error }
         finish(.ready(name: name))
       case .existing(let name):
@@ -158,7 +158,7 @@ struct Declarations {
     case .first where request?.isPassive == false && Self.isRefusal(error):
       ask(classic: classic, after: error)
     case .classic where error.kind == .preconditionFailed:
-      // Unless something else is wrong, another program has declared it in the meantime, and differently.
+      // Probably another client has declared it in the meantime, with other properties.
       (step, refusal, request) = (.again, error, Request(queue: Queue(name: name), isPassive: true))
     case .again where error.kind == .notFound: throw refusal ?? error
     default: throw error
@@ -182,21 +182,21 @@ struct Declarations {
 
   private mutating func reportClassic(_ report: (WaitingQueueEvent) -> Void) {
     guard step == .classic, let refusal, let request else { return }
-    // That it exists, and is classic, says nothing of other queues.
+    // Its existence as a classic queue says nothing about other queues.
     hasNoQuorumQueues = PropertyMismatch(refusal) == nil
     if !hasReportedClassic { report(.isClassic(queue: request.queue.name, reason: refusal.detail)) }
     hasReportedClassic = true
   }
 
-  /// Whether the broker does not have the type, or an argument, or has the queue with others.
+  /// Whether the broker does not support the type or an argument, or has the queue with others.
   private static func isRefusal(_ error: AMQPError) -> Bool {
     error.kind == .preconditionFailed || error.kind == .unsupported
   }
 
-  /// A failed queue that no number of looks can empty.
+  /// A failed queue without a delivery limit, so that inspecting it cannot empty it.
   ///
-  /// From 4.0 on, quorum queues drop a task after 20 deliveries, of which a look is one, unless told
-  /// otherwise. Before 4.0 there is no such limit, and -1 is one that is reached at once.
+  /// From RabbitMQ 4.0 on, quorum queues drop a task after 20 deliveries by default, and each look is one. Before 4.0
+  /// there is no limit, and -1 would be a limit that is reached at once.
   static func failedQueue(_ name: String, on version: BrokerVersion?) -> Queue {
     var queue = Queue(name: name)
     queue.arguments["x-queue-type"] = .text("quorum")

@@ -1,12 +1,12 @@
 package import AMQP
 
-/// A message and where it goes.
+/// A message and its destination.
 package struct Envelope: Equatable, Sendable {
   package var message: Message
-  /// The exchange's name; the empty one hands the message to the queue that the routing key names.
+  /// The exchange's name; the default exchange (empty) routes to the queue that the routing key names.
   package var exchange: String
   package var routingKey: String
-  /// After which time its queue gets it.
+  /// The delay before its queue gets it.
   package var delay: Duration?
 
   package init(_ message: Message, exchange: String = "", routingKey: String, delay: Duration? = nil) {
@@ -16,43 +16,42 @@ package struct Envelope: Equatable, Sendable {
     self.delay = delay
   }
 
-  /// A measure of the memory that it takes, and of its time in flight, in bytes.
+  /// Its approximate size in memory, in bytes.
   var size: Int { message.body.count + 256 }
 }
 
-/// What became of one envelope at the broker.
+/// The broker's result for one envelope.
 package enum BrokerReply: Equatable, Sendable {
-  /// A queue has it, and the broker has taken responsibility.
+  /// Routed to a queue, and confirmed.
   case confirmed
-  /// No queue would take it, for the broker's reason.
+  /// Unroutable, for the broker's reason.
   case unroutable(reason: String)
-  /// The broker does not accept it, for something about the task.
+  /// The broker refuses it because of the task itself.
   case refused(reason: String)
-  /// The broker does not take it now (`basic.nack`): its queue is full and told to refuse, or has lost its
-  /// leader.
+  /// The broker does not accept it now (`basic.nack`): its queue is full and rejects, or has lost its leader.
   case declined(reason: String)
-  /// Its queue does not exist, and is not to be created.
+  /// Its queue does not exist, and must not be created.
   case missing(reason: String)
 }
 
 /// Something to be published.
 protocol Outgoing {
-  /// The message, with the name of the work queue where it goes to one of its waiting queues.
+  /// The message; for a waiting queue its routing key is the work queue's name.
   var envelope: Envelope { get }
   var route: Route { get }
 }
 
 extension Outgoing {
-  /// The queue that it is for, in the end.
+  /// The queue that it finally gets to.
   var queue: String { envelope.routingKey }
 }
 
-/// How a message gets to its queue.
+/// How a message reaches its queue.
 enum Route: Equatable {
   case direct
-  /// By a queue in which it waits for this time before it is first delivered.
+  /// Through a queue in which it waits for this time before its first delivery.
   case delay(Duration)
-  /// By a queue in which it waits for this time before its next attempt.
+  /// Through a queue in which it waits for this time before its next attempt.
   case retry(Duration)
   /// To a failed queue, which is created if there is none.
   case failedQueue

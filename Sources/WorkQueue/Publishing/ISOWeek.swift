@@ -9,7 +9,7 @@ package struct ISOWeek: Hashable, Sendable, CustomStringConvertible {
     self.index = index
   }
 
-  /// The week with this moment, given in seconds since 1970; negative ones are before.
+  /// The week that contains this moment, in seconds since 1970; it may be negative.
   package init(secondsSince1970 seconds: Int) {
     let day = (seconds - (seconds < 0 ? Self.secondsPerDay - 1 : 0)) / Self.secondsPerDay
     let monday = day + 3

@@ -1,40 +1,40 @@
 internal import AMQP
 
-/// The messages of a `Sender` that are not settled: those to be sent, in their order, and those in flight.
+/// The messages of a `Sender` without a result: those to be sent, in order, and those in flight.
 struct Outbox<Item: Outgoing> {
-  /// An item, and how it stands.
+  /// An item and its state.
   struct Parcel {
     let item: Item
     /// In the order of adding.
     fileprivate let number: Int
-    /// How often it was returned for want of a queue.
+    /// How many times it was returned because its queue was missing.
     var returns = 0
-    /// Whether it is sent when nothing is in flight: the broker may close the channel over it.
+    /// Whether it is sent only while nothing else is in flight, because the broker may close the channel over it.
     fileprivate(set) var isSingle = false
-    /// The broker's reply, where its queue is looked up before that is reported.
+    /// The broker's reply, while its queue is looked up before the reply is reported.
     var reply: BrokerReply?
 
     fileprivate init(_ item: Item, _ number: Int) { (self.item, self.number) = (item, number) }
   }
 
   private var added = 0
-  /// How many messages were put into the window: the ticket of the last one.
+  /// Number of messages put into the window so far: the ticket of the last one.
   private(set) var sent = 0
   private var window = ConfirmWindow()
-  /// What is in the window, by its tickets.
+  /// The parcels in the window, by ticket.
   private var inFlight: [Int: Parcel] = [:]
-  /// Whether a message is in flight beside which no other may be.
+  /// Whether a message is in flight that must be alone.
   private(set) var isSingle = false
-  /// To be sent before what is unsent.
+  /// To be sent before `unsent`.
   private var again = Fifo<Parcel>()
   private var unsent = Fifo<Parcel>()
 
-  /// How many messages are not sent, or not settled.
+  /// Number of messages without a result.
   var pending: Int { again.count + unsent.count + inFlight.count }
-  /// How many messages are sent and not settled.
+  /// Number of messages in flight.
   var unconfirmed: Int { inFlight.count }
   var hasUnsent: Bool { !again.isEmpty || !unsent.isEmpty }
-  /// What is in the window: how many messages, in bytes, and since when it has the oldest.
+  /// The window: number of messages, their bytes, and when the oldest was sent.
   var windowCount: Int { window.count }
   var windowBytes: Int { window.bytes }
   var oldest: Deadline? { window.oldest }
@@ -50,7 +50,7 @@ struct Outbox<Item: Outgoing> {
   /// Puts a parcel behind all others.
   mutating func append(_ parcel: Parcel) { unsent.append(parcel) }
 
-  /// The same for one that was tried before, of which nothing but its order is kept.
+  /// The same for one that was tried before, of which only the order is kept.
   mutating func appendAnew(_ parcel: Parcel) { unsent.append(Parcel(parcel.item, parcel.number)) }
 
   /// Puts a parcel behind those that are sent again.
@@ -71,7 +71,7 @@ struct Outbox<Item: Outgoing> {
 
   mutating func returned(_ message: ReturnedMessage) { window.returned(message) }
 
-  /// - Returns: what the broker has replied to, for `take(_:)`.
+  /// - Returns: the entries with the broker's replies; `take(_:)` takes their tickets.
   mutating func confirmed(
     tag: UInt64, multiple: Bool, accepted: Bool
   ) -> [(ConfirmWindow.Entry, BrokerReply)] {
@@ -80,12 +80,12 @@ struct Outbox<Item: Outgoing> {
     return replies
   }
 
-  /// Takes out what had this ticket; nil when it was removed.
+  /// Takes out the parcel with this ticket; nil when it was removed.
   mutating func take(_ ticket: Int) -> Parcel? { inFlight.removeValue(forKey: ticket) }
 
   /// Empties the window.
   ///
-  /// - Returns: the tickets of what was in it.
+  /// - Returns: the tickets that were in it.
   mutating func emptyWindow() -> [Int] {
     isSingle = false
     return window.removeAll().map(\.ticket)
@@ -99,7 +99,7 @@ struct Outbox<Item: Outgoing> {
       parcel.isSingle = parcel.isSingle || areSingle
       parcels.append(parcel)
     }
-    // What already waits came after these.
+    // Parcels that already wait were added after these.
     again.prepend(parcels)
   }
 
@@ -117,7 +117,7 @@ struct Outbox<Item: Outgoing> {
     return removed.sorted { $0.number < $1.number }.map(\.item)
   }
 
-  /// Takes out all of it, in the order of adding.
+  /// Takes out all messages, in the order of adding.
   mutating func takeAll() -> [Parcel] {
     _ = emptyWindow()
     var parcels = Array(inFlight.values)

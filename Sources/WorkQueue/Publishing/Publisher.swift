@@ -2,30 +2,30 @@ package import AMQP
 
 /// Publishes the tasks of a source, and reports the result of each.
 ///
-/// 1. A task is published when the broker has confirmed it: `Sender` says what that takes.
-/// 2. A broker that cannot be reached, or takes nothing, is tried again for `retryFor`.
-/// 3. It reads its source only as fast as the broker confirms, and never waits for one of the two alone.
+/// 1. A task is published when the broker has confirmed it; see `Sender`.
+/// 2. A broker that is unreachable, or accepts nothing, is tried again for `retryFor`.
+/// 3. It reads its source only as fast as the broker confirms, and never waits for only one of the two.
 /// 4. After a signal to stop it waits for the confirms in flight, for `confirmTimeout` at most.
 package struct Publisher: ~Copyable {
   private let options: SenderOptions
-  /// How long a broker is tried again that is unreachable, or takes nothing.
+  /// How long to keep trying a broker that is unreachable or accepts nothing.
   private let retryFor: Duration
   private let report: (SenderEvent) -> Void
   private var sender: Sender<PublishTask>
-  /// Until when a broker is tried again that is unreachable, or takes nothing.
+  /// Until when to keep trying a broker that is unreachable or accepts nothing.
   private var retryUntil: Deadline?
-  /// Until when confirms are awaited after a signal to stop.
+  /// Until when to wait for confirms after a signal to stop.
   private var stopUntil: Deadline?
   private var hasGreeted = false
   private var hasDeclined = false
 
-  /// `report` is called for what happens on the way.
+  /// `report` is called for events while messages are sent.
   package init(_ options: SenderOptions, retryFor: Duration, report: @escaping (SenderEvent) -> Void) {
     (self.options, self.retryFor, self.report) = (options, retryFor, report)
     sender = Sender(options, report: report)
   }
 
-  /// How many tasks wait in these queues together; a queue that does not exist has none.
+  /// Number of tasks waiting in these queues together; a missing queue has none.
   package mutating func waiting(in queues: [String]) throws(AMQPError) -> Int {
     while true {
       do throws(AMQPError) {
@@ -40,7 +40,7 @@ package struct Publisher: ~Copyable {
 
   /// Publishes all that the source has, and reports the result of each task to it.
   ///
-  /// - Throws: what ended it before the source did. The tasks that were unconfirmed have failed by then.
+  /// - Throws: the error that ended it before the end of the source. The unconfirmed tasks were reported as failed.
   package mutating func publish(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) {
     while true {
       do throws(AMQPError) {
@@ -64,7 +64,7 @@ package struct Publisher: ~Copyable {
 
   // MARK: The loop
 
-  /// Takes one turn: sends what may be sent, reads what has arrived, and waits for more of either.
+  /// One turn of the loop: sends what may be sent, reads what has arrived, and waits for more.
   ///
   /// - Returns: whether everything is done.
   private mutating func serve(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> Bool {
@@ -88,7 +88,7 @@ package struct Publisher: ~Copyable {
 
   /// Sends tasks while there is room.
   ///
-  /// - Returns: why no more went: what the source says, or nil when the window is full, or nothing may be sent now.
+  /// - Returns: why no more was sent: the source's state, or nil when the window is full or nothing may be sent now.
   private mutating func fill(_ source: inout some TaskSource & ~Copyable) throws(AMQPError) -> SourceItem? {
     try sender.flush()
     while sender.hasRoom {
@@ -122,9 +122,9 @@ package struct Publisher: ~Copyable {
     }
   }
 
-  /// Has a task sent again later that the broker has declined.
+  /// Schedules a task for sending again that the broker has declined.
   ///
-  /// - Returns: false when the time for that is over, or was not asked for.
+  /// - Returns: false when the time for retries is over, or none was given.
   private mutating func retries(
     _ parcel: Sender<PublishTask>.Parcel, _ reply: BrokerReply, _ reason: String
   ) -> Bool {
@@ -144,7 +144,7 @@ package struct Publisher: ~Copyable {
 
   // MARK: Errors and signals
 
-  /// Until when a broker is tried again; nil when that is over, or was not asked for.
+  /// Until when to try a broker again; nil when the time is over, or none was given.
   private mutating func retryEnd() -> Deadline? {
     guard retryFor > .zero else { return nil }
     let until = retryUntil ?? .after(retryFor)
@@ -152,11 +152,11 @@ package struct Publisher: ~Copyable {
     return until.hasPassed ? nil : until
   }
 
-  /// Waits for the next attempt, if there is to be one.
+  /// Waits for the next attempt, if there is one.
   ///
-  /// - Throws: the error, when there is none.
+  /// - Throws: the error, if there is no next attempt.
   private mutating func retry(after error: AMQPError) throws(AMQPError) {
-    // Without confirms nobody knows which tasks would have to be sent again.
+    // Without confirms it is unknown which tasks would have to be sent again.
     guard !sender.hasUnreadMessages, Signals.stop == nil else { throw error }
     let unconfirmed = sender.unconfirmed
     var delay = Duration.zero
@@ -168,9 +168,9 @@ package struct Publisher: ~Copyable {
     EventLoop.wait(for: [Interruption.attempt], until: .after(delay))
   }
 
-  /// When to look again whether a stop has taken too long.
+  /// When to check again whether stopping has taken too long.
   ///
-  /// - Throws: `interrupted` when it has, when a second signal ends it, or when nothing is in flight.
+  /// - Throws: `interrupted` when it has, after a second signal, or when nothing is in flight.
   private mutating func stopDeadline() throws(AMQPError) -> Deadline {
     guard let signal = Signals.stop else { return .never }
     let until = stopUntil ?? .after(options.confirmTimeout)

@@ -1,13 +1,13 @@
 package import AMQP
 internal import Glibc
 
-/// Reads records from files one after the other, without ever waiting for them.
+/// Reads records from files, one after the other, without blocking.
 package struct RecordReader: ~Copyable {
   /// Where records come from.
   package enum Input: Equatable, Sendable {
     case standardInput
     case file(FilePath)
-    /// A record that is here already.
+    /// A record in memory.
     case record([UInt8])
 
     /// For a message: "stdin", or the path in quotes.
@@ -20,24 +20,24 @@ package struct RecordReader: ~Copyable {
     }
   }
 
-  /// What there is to read at the moment.
+  /// The state of the input.
   package enum Reading: Equatable {
     case record([UInt8])
     /// Nothing yet: this descriptor becomes readable when there is.
     case wait(descriptor: Int32)
     case end
-    /// This input cannot be read, in the system's words; the next call goes on with the next one.
+    /// This input cannot be read, with the system's message; the next call continues with the next input.
     case unreadable(Input, reason: String)
   }
 
   private static let chunk = 65_536
 
   private var inputs: Fifo<Input>
-  /// Where one record ends; empty: each input is one record.
+  /// The delimiter of records; empty means that each input is one record.
   private let delimiter: [UInt8]
   private var current: (input: Input, descriptor: Int32)?
   private var splitter: RecordSplitter
-  /// How many bytes have been read of all inputs.
+  /// Number of bytes read from all inputs.
   package private(set) var bytesRead = 0
 
   package init(_ inputs: [Input], delimiter: [UInt8]) {
@@ -50,7 +50,7 @@ package struct RecordReader: ~Copyable {
     if let current, current.input != .standardInput { close(current.descriptor) }
   }
 
-  /// The next record, or what it is that there is none.
+  /// The next record, or why there is none.
   package mutating func next() -> Reading {
     while true {
       if let record = splitter.next() { return .record(record) }
@@ -64,7 +64,7 @@ package struct RecordReader: ~Copyable {
       case .success(true): continue
       case .success(false):
         finish()
-        // A whole input is a record even when it is empty.
+        // Without a delimiter, an empty input is a record, too.
         if let rest = splitter.rest() ?? (delimiter.isEmpty ? [] : nil) { return .record(rest) }
       case .failure(let failure):
         finish()
@@ -77,7 +77,7 @@ package struct RecordReader: ~Copyable {
   /// The next record that has been read already; the end when there is none.
   package mutating func nextBuffered() -> Reading { splitter.next().map(Reading.record) ?? .end }
 
-  /// Waits until a descriptor that `next()` named becomes readable, or a signal asks to stop.
+  /// Waits until the descriptor from `next()` becomes readable, or a signal asks to stop.
   package static func wait(for descriptor: Int32, until deadline: Deadline = .never) {
     EventLoop.wait(for: [descriptor, Interruption.attempt], until: deadline)
   }
@@ -104,7 +104,7 @@ package struct RecordReader: ~Copyable {
     return unsafe poll(&entry, 1, 0) != 0
   }
 
-  /// Reads a piece.
+  /// Reads a chunk.
   ///
   /// - Returns: false at the end of the input.
   private mutating func read(_ descriptor: Int32) -> Result<Bool, SystemFailure> {
@@ -112,7 +112,7 @@ package struct RecordReader: ~Copyable {
       while true {
         let count = unsafe Glibc.read(descriptor, memory.baseAddress, Self.chunk)
         if count < 0 && errno == EINTR { continue }
-        if count < 0 && errno == EAGAIN { return .success(true) }  // someone else was faster
+        if count < 0 && errno == EAGAIN { return .success(true) }  // another process has read it
         if count < 0 { return .failure(SystemFailure()) }
         unsafe splitter.append(UnsafeRawBufferPointer(rebasing: memory[..<count]))
         bytesRead += count
@@ -122,11 +122,11 @@ package struct RecordReader: ~Copyable {
   }
 }
 
-/// Why a system call failed, in the system's words.
+/// Why a system call failed, with the system's message.
 struct SystemFailure: Error, Equatable {
   let reason: String
 
-  /// Of the last call, by errno.
+  /// For the last call, from errno.
   init() {
     reason = unsafe String(cString: strerror(errno))
   }

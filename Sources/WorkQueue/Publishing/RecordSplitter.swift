@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// Cuts a stream of bytes into records at a delimiter of one byte or more; the records do not have it.
+/// Splits a stream of bytes into records at a delimiter of one or more bytes, which is not part of the records.
 ///
-/// Every byte is looked at once, however long a record is and in whatever pieces it comes.
+/// Every byte is examined once, however long a record is and in whatever chunks it arrives.
 package struct RecordSplitter {
   private let delimiter: [UInt8]
   private var buffer: [UInt8] = []
-  /// Where the record that is not complete yet begins.
+  /// Where the incomplete record begins.
   private var start = 0
-  /// Before this, no delimiter begins.
+  /// No delimiter begins before this position.
   private var searched = 0
 
-  /// An empty delimiter cuts nothing: the whole stream is one record.
+  /// With an empty delimiter the whole stream is one record.
   package init(delimiter: [UInt8]) {
     self.delimiter = delimiter
   }
@@ -26,7 +26,7 @@ package struct RecordSplitter {
     unsafe buffer.append(contentsOf: bytes)
   }
 
-  /// The next complete record; nil until more bytes come.
+  /// The next complete record; nil until more bytes arrive.
   package mutating func next() -> [UInt8]? {
     guard !delimiter.isEmpty, let end = findDelimiter() else { return nil }
     defer {
@@ -36,7 +36,7 @@ package struct RecordSplitter {
     return Array(buffer[start..<end])
   }
 
-  /// What follows the last delimiter, when the stream has ended; nil when nothing does.
+  /// The record after the last delimiter, when the stream has ended; nil when there is none.
   package mutating func rest() -> [UInt8]? {
     defer {
       buffer = []
@@ -46,7 +46,7 @@ package struct RecordSplitter {
     return start == 0 ? buffer : Array(buffer[start...])
   }
 
-  /// Looks for the delimiter's first byte in the C library's fast way, and then for the rest of it.
+  /// Finds the delimiter's first byte by memchr(3), and then compares the rest.
   private mutating func findDelimiter() -> Int? {
     unsafe buffer.withUnsafeBytes { bytes in
       while searched + delimiter.count <= bytes.count, let base = bytes.baseAddress {
@@ -56,7 +56,7 @@ package struct RecordSplitter {
           return nil
         }
         searched = unsafe UnsafeRawPointer(found) - base
-        // It may go on in what has not come yet: then this is where to look again.
+        // The delimiter may continue in the next chunk: search again from here.
         guard searched + delimiter.count <= bytes.count else { return nil }
         if unsafe bytes[searched..<searched + delimiter.count].elementsEqual(delimiter) { return searched }
         searched += 1

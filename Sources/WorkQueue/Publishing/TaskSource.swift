@@ -2,13 +2,13 @@ package import AMQP
 
 /// Where a publisher's tasks come from, and where their results are reported.
 package protocol TaskSource: ~Copyable {
-  /// The next task, as far as there is one without waiting.
+  /// The next task, if there is one without waiting.
   mutating func next() -> SourceItem
   /// Reports the result of a task, exactly once for each.
   mutating func settled(_ task: PublishTask, _ result: PublishResult)
 }
 
-/// A task to be published; an object, because it is passed on many times.
+/// A task to be published; a class, because it is passed on many times.
 package final class PublishTask: Equatable, Sendable {
   /// The source's own number for it.
   package let number: Int
@@ -24,7 +24,7 @@ package final class PublishTask: Equatable, Sendable {
   }
 }
 
-/// What a source has at the moment.
+/// The state of a source.
 package enum SourceItem: Equatable, Sendable {
   case task(PublishTask)
   /// None yet: this descriptor becomes readable when there may be one.
@@ -34,7 +34,7 @@ package enum SourceItem: Equatable, Sendable {
 
 /// The result of publishing a task.
 package enum PublishResult: Equatable, Sendable {
-  /// A queue has it.
+  /// Confirmed, and routed to a queue.
   case published
   case failed(PublishFailure)
 }
@@ -42,11 +42,11 @@ package enum PublishResult: Equatable, Sendable {
 /// Why a task was not published, or is not known to be.
 package struct PublishFailure: Error, Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
-    /// It is unroutable or too large, or the broker refused it for what it is.
+    /// It is unroutable or too large, or the broker refused it because of the task itself.
     case refused
-    /// Its queue does not exist, and was not to be created.
+    /// Its queue does not exist, and must not be created.
     case noQueue
-    /// The connection failed in this way before its confirm came.
+    /// The connection failed with this error before its confirm arrived.
     case connection(AMQPError.Kind)
   }
 

@@ -1,22 +1,22 @@
 internal import AMQP
 
-/// A sender's connection to the first of the brokers that accepts it; to connect blocks nothing.
+/// A sender's connection to the first broker that accepts it; connecting does not block.
 ///
-/// The log-in and the first messages leave together. When that fails, it is done again step by step: there are brokers
-/// that do not take it.
+/// The log-in is pipelined with the first messages. If this fails, it is repeated step by step, because some brokers
+/// do not support pipelining.
 struct Uplink: ~Copyable {
   private let options: Connection.Options
-  /// In the order in which they are tried.
+  /// In the order of attempts.
   private var addresses: [Address]
-  /// How many of them have failed in turn since the last success.
+  /// Number of brokers that have failed in turn since the last success.
   private var failures = 0
-  /// The brokers that were not tried, and why the others did not accept the present connection.
+  /// The brokers not tried yet for this connection, and why the others did not accept it.
   private var candidates: ArraySlice<Address> = []
   private var refusals: [(address: Address, error: AMQPError)] = []
   private var isPipelined = true
   /// The connection, also before the log-in is complete; nil without one.
   var connection: Connection?
-  /// When the log-in was complete; nil before.
+  /// When the log-in was completed; nil before.
   private(set) var openSince: Deadline?
 
   init(_ addresses: [Address], _ options: Connection.Options) {
@@ -25,7 +25,7 @@ struct Uplink: ~Copyable {
 
   var isConnected: Bool { connection != nil }
   var isOpen: Bool { openSince != nil }
-  /// Whether messages may be published: when the log-in is pipelined, also before it is complete.
+  /// Whether messages may be published: with a pipelined log-in, also before it is complete.
   var takesMessages: Bool { isOpen || isPipelined }
 
   /// Begins to connect.
@@ -50,14 +50,14 @@ struct Uplink: ~Copyable {
 
   /// Notes that the log-in is complete.
   ///
-  /// - Returns: whether it has been since the last time.
+  /// - Returns: whether it was completed since the last call.
   mutating func noteOpen() -> Bool {
     guard !isOpen, connection?.isOpen == true else { return false }
     (openSince, candidates, refusals) = (.now, [], [])
     return true
   }
 
-  /// Makes the next attempt after one that failed before the log-in was complete: step by step, or with the next broker.
+  /// Makes the next attempt after a failure before the end of the log-in: step by step, or with the next broker.
   ///
   /// - Throws: why none of the brokers accepts the connection.
   mutating func tryNext(after error: AMQPError) throws(AMQPError) {
@@ -76,9 +76,9 @@ struct Uplink: ~Copyable {
     try connectNext()
   }
 
-  /// Has the next connection begin with another broker, if this one fails for now.
+  /// Makes the next connection begin with another broker, because this one fails for now.
   ///
-  /// - Returns: whether there is one that has not failed yet.
+  /// - Returns: whether there is a broker that has not failed yet.
   mutating func moveOn(after error: AMQPError) -> Bool {
     guard error.isTransient, let address = connection?.address else { return false }
     addresses.moveToEnd(address)
@@ -86,7 +86,7 @@ struct Uplink: ~Copyable {
     return failures < addresses.count
   }
 
-  /// No broker counts as one that has failed any more.
+  /// Forgets which brokers have failed.
   mutating func forgetFailures() { failures = 0 }
 
   /// Closes the connection, on which nothing is unconfirmed.
@@ -95,7 +95,7 @@ struct Uplink: ~Copyable {
     drop()
   }
 
-  /// Gives the connection up.
+  /// Drops the connection.
   mutating func drop() {
     connection = nil
     openSince = nil

@@ -1,10 +1,10 @@
 internal import AMQP
 
-/// A queue in which tasks of a work queue wait, each for the same time, until the broker dead-letters them there.
+/// A queue in which tasks of a work queue wait, all for the same time, until the broker dead-letters them to it.
 ///
-/// There is one for each delay, because a queue only expires its oldest task. It is a quorum queue that
-/// dead-letters at least once (RabbitMQ 3.10): it keeps a task until the work queue has confirmed it, so
-/// that a work queue that is full, missing or on a stopped node delays the task and does not lose it.
+/// There is one per delay, because a queue expires only the task at its head. It is a quorum queue that dead-letters
+/// at least once (RabbitMQ 3.10): it keeps a task until the work queue has confirmed it, so that a work queue that is
+/// full, missing or on a stopped node delays the task and does not lose it.
 package struct WaitingQueue: Hashable, Sendable {
   /// What the tasks in it wait for.
   package enum Purpose: String, Sendable {
@@ -14,11 +14,11 @@ package struct WaitingQueue: Hashable, Sendable {
     case delay
   }
 
-  /// How it is declared.
+  /// The type that is declared.
   enum Form {
     /// A quorum queue that dead-letters at least once.
     case quorum
-    /// For brokers that have no such queues: one that dead-letters at most once.
+    /// A classic queue, which dead-letters at most once, for brokers without the former.
     case classic
   }
 
@@ -26,9 +26,9 @@ package struct WaitingQueue: Hashable, Sendable {
   package static let longestDelay = Duration.milliseconds(UInt32.max)
   package static let longestDelayInDays = Int(longestDelay / .seconds(86_400))
 
-  /// For longer delays `x-expires` would exceed RabbitMQ's 32 bits, too.
+  /// For longer delays `x-expires` would exceed 32 bits.
   private static let longestDelayWithExpiry = Duration.seconds(35 * 86_400)
-  /// Publishers use a queue's name for a week; another week is to spare.
+  /// Publishers use a queue's name for a week; another week is a margin.
   private static let expiryMargin = Duration.seconds(14 * 86_400)
 
   package let workQueue: String
@@ -40,15 +40,15 @@ package struct WaitingQueue: Hashable, Sendable {
 
   /// The queue in which a task waits for its next attempt.
   ///
-  /// There are few delays between attempts, so these queues never expire.
+  /// There are few different retry delays, so these queues never expire.
   package static func retry(of workQueue: String, after delay: Duration) -> WaitingQueue {
     WaitingQueue(workQueue: workQueue, purpose: .retry, milliseconds: delay.milliseconds, week: nil)
   }
 
   /// The queue in which a task waits that is published in `week` with a delay.
   ///
-  /// Nothing that publishers do renews a quorum queue's `x-expires`, and a queue that expires takes its
-  /// tasks with it. So each week has a queue of its own, which expires when all its tasks are due for long.
+  /// Publishing does not renew a quorum queue's `x-expires`, and an expiring queue loses its tasks. So each week has
+  /// its own queue, which expires long after all its tasks are due.
   package static func delay(of workQueue: String, by delay: Duration, in week: ISOWeek) -> WaitingQueue {
     WaitingQueue(
       workQueue: workQueue, purpose: .delay, milliseconds: delay.milliseconds,
@@ -60,7 +60,7 @@ package struct WaitingQueue: Hashable, Sendable {
     return "\(workQueue).\(purpose.rawValue).\(milliseconds)ms\(week)"
   }
 
-  /// What workq 1.0 calls its queue for the same delay.
+  /// The name of workq 1.0's queue for the same delay.
   package var formerName: String { "\(workQueue).\(purpose.rawValue).\(milliseconds)" }
 
   func queue(_ form: Form) -> Queue {
@@ -73,7 +73,7 @@ package struct WaitingQueue: Hashable, Sendable {
       // Without this, the broker dead-letters at most once.
       queue.arguments["x-overflow"] = .text("reject-publish")
     case .classic:
-      // A virtual host's default may be another type.
+      // The virtual host's default type may be another.
       queue.arguments["x-queue-type"] = .text("classic")
     }
     if week != nil {
@@ -82,9 +82,9 @@ package struct WaitingQueue: Hashable, Sendable {
     return queue
   }
 
-  /// The queue as workq 1.0 declares it where classic is the default type.
+  /// The queue as workq 1.0 declares it if classic is the default type.
   ///
-  /// A delay's queue expires when nobody has declared it for an hour longer than its tasks wait.
+  /// A delay queue expires an hour plus its delay after the last declare.
   var formerQueue: Queue {
     var queue = Queue(name: formerName)
     queue.arguments = arguments

@@ -1,7 +1,7 @@
 internal import AMQP
 internal import Glibc
 
-/// The system calls that a spool makes, all in one place, so that a test can stand before each of them.
+/// All system calls of a spool, in one place, so that a test can intercept each of them.
 struct Disk {
   struct Call: Equatable {
     enum Name {
@@ -10,18 +10,18 @@ struct Disk {
 
     let name: Name
     let path: FilePath
-    /// The new name of what is renamed.
+    /// The new name, for a rename.
     var target: FilePath?
   }
 
   enum Interference {
     /// The call fails with this errno, without effect.
     case failure(Int32)
-    /// A read or write is asked to do no more than this.
+    /// A read or write gets no more than this many bytes.
     case atMost(Int)
   }
 
-  /// Is asked before each call; only tests have anything to say.
+  /// Called before each system call; set only by tests.
   var intercept: (Call) -> Interference? = { _ in nil }
 
   /// Nanoseconds since 1970.
@@ -31,7 +31,7 @@ struct Disk {
     return UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
-  /// A file that is closed when its owner is done with it, whatever happened.
+  /// A file that is closed when its owner releases it.
   struct OpenFile: ~Copyable {
     let path: FilePath
     fileprivate let descriptor: Int32
@@ -41,7 +41,7 @@ struct Disk {
 
   // MARK: Files
 
-  /// Opens a file, no symbolic link to one; one that it makes is its owner's alone.
+  /// Opens a file, without following a symbolic link; a new file has mode 0600.
   func open(
     _ path: FilePath, _ flags: Int32, otherwise kind: SpoolError.Kind = .unwritable
   ) throws(SpoolError) -> OpenFile {
@@ -52,7 +52,7 @@ struct Disk {
     return OpenFile(path: path, descriptor: Int32(descriptor))
   }
 
-  /// Writes all of it, in as many pieces as the kernel wants.
+  /// Writes all bytes, in as many calls as the kernel needs.
   func write(_ bytes: [UInt8], to file: borrowing OpenFile) throws(SpoolError) {
     let descriptor = file.descriptor
     var written = 0
@@ -66,7 +66,7 @@ struct Disk {
     }
   }
 
-  /// Reads so many bytes; fewer only where the file ends.
+  /// Reads this number of bytes; fewer only at the end of the file.
   func read(_ count: Int, from file: borrowing OpenFile) throws(SpoolError) -> [UInt8] {
     let descriptor = file.descriptor
     var bytes = [UInt8](repeating: 0, count: count)
@@ -84,13 +84,13 @@ struct Disk {
     return bytes
   }
 
-  /// Waits until what was written to it has reached the disk.
+  /// Waits until everything written has reached the disk (fsync).
   func sync(_ file: borrowing OpenFile) throws(SpoolError) {
     let descriptor = file.descriptor
     _ = try run(Call(name: .sync, path: file.path)) { _ in Int(fsync(descriptor)) }
   }
 
-  /// Takes the lock of a file if nobody has it; it is given back when the file is closed.
+  /// Locks the file if no other process has the lock; closing the file releases it.
   func lock(_ file: borrowing OpenFile) throws(SpoolError) -> Bool {
     let descriptor = file.descriptor
     do throws(SpoolError) {
@@ -101,7 +101,7 @@ struct Disk {
     }
   }
 
-  /// The size, if it is a file as others, and how many names it has.
+  /// The size, if it is a regular file, and its number of hard links.
   func status(_ file: borrowing OpenFile) throws(SpoolError) -> (size: Int?, names: Int) {
     let descriptor = file.descriptor
     var status = stat()
@@ -123,7 +123,7 @@ struct Disk {
     _ = try run(Call(name: .remove, path: path)) { _ in Int(unsafe unlink(path.cString)) }
   }
 
-  /// Whether there is something of that name.
+  /// Whether the name exists.
   func exists(_ path: FilePath) throws(SpoolError) -> Bool {
     do throws(SpoolError) {
       try access(path, F_OK)
@@ -135,7 +135,7 @@ struct Disk {
 
   // MARK: Directories
 
-  /// Makes a directory, and those above it, for its owner alone; one that exists stays as it is.
+  /// Creates a directory and its parents with mode 0700; existing ones do not change.
   func makeDirectories(_ path: FilePath) throws(SpoolError) {
     do throws(SpoolError) {
       try makeDirectory(path)
@@ -152,7 +152,7 @@ struct Disk {
     } catch let error where error.code == EEXIST {}
   }
 
-  /// The directory above, by the path's words; nil when it has only one.
+  /// The parent directory, by the path's text; nil for a path with one component.
   static func parent(of path: FilePath) -> FilePath? {
     let slash = UInt8(ascii: "/")
     guard let end = path.bytes.lastIndex(where: { $0 != slash }),
@@ -173,7 +173,7 @@ struct Disk {
     return resolved
   }
 
-  /// Throws what stands against making, finding and removing files there.
+  /// Throws if files there cannot be created, found and removed.
   func checkIsWritable(directory: FilePath) throws(SpoolError) {
     try access(directory, R_OK | W_OK | X_OK)
   }
@@ -184,7 +184,7 @@ struct Disk {
     }
   }
 
-  /// Waits until the names in a directory have reached the disk.
+  /// Waits until the directory's entries have reached the disk (fsync).
   func sync(directory: FilePath) throws(SpoolError) {
     try sync(try open(directory, O_RDONLY | O_DIRECTORY))
   }
@@ -208,7 +208,7 @@ struct Disk {
     return names
   }
 
-  /// Makes a call, again when a signal interrupts it; `body` returns a number below 0 when errno says why.
+  /// Makes a call, and repeats it on EINTR; `body` returns a negative number when errno has the reason.
   private func run(
     _ call: Call, otherwise kind: SpoolError.Kind = .unwritable, _ body: (_ limit: Int) -> Int
   ) throws(SpoolError) -> Int {

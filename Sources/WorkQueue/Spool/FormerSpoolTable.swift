@@ -1,9 +1,9 @@
 internal import AMQP
 
 extension Envelope {
-  /// The envelope that 1.0 described by these bytes, all but its body.
+  /// The envelope that 1.0 encoded in these bytes, without its body.
   ///
-  /// - Returns: nil when they say anything that 1.0 would not.
+  /// - Returns: nil when 1.0 cannot have written them.
   init?(former bytes: [UInt8], body: [UInt8]) {
     guard let table = try? FormerSpoolTable.decode(bytes), let exchange = table["exchange"]?.text,
       let routingKey = table["routing_key"]?.text
@@ -25,20 +25,20 @@ extension Envelope {
   }
 }
 
-/// 1.0's coding of field tables: a type's letter, then its value, numbers with their highest byte first, and whatever
-/// has a length behind its length.
+/// 1.0's encoding of field tables: a type's letter, then the value; numbers in network byte order, and
+/// variable-length values after their length.
 ///
 /// The letters are RabbitMQ's, and "O" for a long string that is not UTF-8. No length is trusted.
 struct FormerSpoolTable {
   /// Deeper nesting is not read, so that no file can exhaust the stack.
   private static let deepest = 128
 
-  /// The bytes do not say anything.
+  /// The bytes are malformed.
   struct Malformed: Error {}
 
   private var rest: ArraySlice<UInt8>
 
-  /// The table that is encoded by just these bytes.
+  /// The table that all of these bytes encode.
   static func decode(_ bytes: [UInt8]) throws(Malformed) -> FieldTable {
     var reader = FormerSpoolTable(rest: bytes[...])
     let table = try reader.table(depth: 0)

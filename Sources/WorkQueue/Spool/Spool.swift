@@ -1,13 +1,13 @@
 package import AMQP
 internal import Glibc
 
-/// A directory that keeps tasks for a broker that is away.
+/// A directory that stores tasks while the broker is unreachable.
 ///
-/// 1. What `add` has returned for is there after any crash, of this process or of the whole machine.
-/// 2. What was not written to its end is never seen: files get their names only when they are on the disk.
-/// 3. A file's name tells its age, and later files have greater names, whatever the clock does.
-/// 4. Adding needs no lock. Who takes tasks out holds the lock from listing them to removing them.
-/// 5. A crash while tasks are taken out loses none; what was removed last may be there again, whole.
+/// 1. Tasks for which `add` has returned survive any crash, of this process or of the machine.
+/// 2. Incomplete files are never read: files get their names only when they are on the disk.
+/// 3. File names sort by age, even if the clock is set back.
+/// 4. Adding needs no lock. A process that takes tasks out holds the lock from listing to removing them.
+/// 5. A crash while tasks are taken out loses none; the segment removed last may reappear, complete.
 package struct Spool: ~Copyable {
   private static let longestWait = Duration.milliseconds(100)
 
@@ -16,7 +16,7 @@ package struct Spool: ~Copyable {
   private let lockFile: Disk.OpenFile
   private var isLocked = false
 
-  /// Makes the directory if there is none.
+  /// Creates the directory if it is missing.
   ///
   /// - Throws: `unwritable` or `full`.
   package init(directory: FilePath) throws(SpoolError) {
@@ -31,7 +31,7 @@ package struct Spool: ~Copyable {
 
   /// Takes the spool's lock, which is held until the end of this value or of the process.
   ///
-  /// - Returns: false when somebody else held it until the deadline, or a signal asked to stop.
+  /// - Returns: false when another process held it until the deadline, or a signal asked to stop.
   package mutating func lock(until deadline: Deadline) throws(SpoolError) -> Bool {
     var wait = Duration.milliseconds(1)
     while try !disk.lock(lockFile) {
@@ -43,9 +43,9 @@ package struct Spool: ~Copyable {
     return true
   }
 
-  /// Keeps tasks, in a new segment behind all others; they are on the disk when this returns.
+  /// Stores tasks in a new segment after all others; they are on the disk when this returns.
   ///
-  /// - Throws: `unwritable` or `full`; then none of them is kept.
+  /// - Throws: `unwritable` or `full`; then none of them is stored.
   package func add(_ envelopes: [Envelope]) throws(SpoolError) {
     guard !envelopes.isEmpty else { return }
     let pieces = try encode(envelopes)
@@ -59,7 +59,7 @@ package struct Spool: ~Copyable {
 
   /// The names of the segments, oldest first.
   ///
-  /// Under the lock it also removes what processes that died have left: drafts, and segments that have a replacement.
+  /// With the lock it also removes what dead processes have left: drafts, and segments with a replacement.
   package func segments() throws(SpoolError) -> [String] {
     let names = try disk.list(directory)
     var segments = names.filter { SpoolName.isSegment($0) }.sorted()
@@ -76,7 +76,7 @@ package struct Spool: ~Copyable {
 
   /// The tasks of a segment, in the order in which they were added.
   ///
-  /// - Throws: `corrupt` when not every byte is as it was written; `unreadable`.
+  /// - Throws: `corrupt` when a byte differs from what was written; `unreadable`.
   package func read(_ segment: String) throws(SpoolError) -> [Envelope] {
     let file = try openToRead(path(segment))
     guard let size = try disk.status(file).size else { throw Self.notAFile(file.path) }
@@ -85,12 +85,12 @@ package struct Spool: ~Copyable {
     }
   }
 
-  /// Forgets a segment whose tasks have all been taken care of.
+  /// Removes a segment whose tasks are all settled.
   package func remove(_ segment: String) throws(SpoolError) {
     try disk.remove(path(segment))
   }
 
-  /// Keeps only `rest` of a segment, in the same place of the order; there is never less on the disk.
+  /// Replaces a segment by `rest`, at the same place in the order; at no time is less on the disk.
   ///
   /// - Returns: the name of the segment that holds the rest.
   @discardableResult
@@ -107,7 +107,7 @@ package struct Spool: ~Copyable {
     return replacement
   }
 
-  /// Gives a corrupt segment a name under which it is out of the way, for people to look at.
+  /// Renames a corrupt segment, so that it is ignored and can be inspected.
   ///
   /// - Returns: its path.
   package func setAside(_ segment: String) throws(SpoolError) -> FilePath {
@@ -124,7 +124,7 @@ package struct Spool: ~Copyable {
 extension Spool {
   private func openToRead(_ path: FilePath) throws(SpoolError) -> Disk.OpenFile {
     do throws(SpoolError) {
-      // What somebody else put there may be a FIFO, which must not make us wait.
+      // It may be a FIFO, which must not block us.
       return try disk.open(path, O_RDONLY | O_NONBLOCK, otherwise: .unreadable)
     } catch let error where error.code == ELOOP || error.code == ENXIO {
       throw Self.notAFile(path)  // a symbolic link, or a socket
@@ -147,7 +147,7 @@ extension Spool {
     }
   }
 
-  /// The time, or what comes after the greatest number that the directory has seen, if that is later.
+  /// The time in nanoseconds, or the greatest number so far in the directory plus one, if that is later.
   private func nextNumber() throws(SpoolError) -> UInt64 {
     let newest = try disk.list(directory).compactMap { SpoolName.number(of: $0) }.max()
     guard let newest else { return disk.clock() }
@@ -159,9 +159,9 @@ extension Spool {
     return number + 1
   }
 
-  /// A new file to write a segment to; nobody else gets the segment's name while it exists.
+  /// A new draft for a segment; it reserves the segment's name.
   ///
-  /// - Returns: nil when somebody else has the name.
+  /// - Returns: nil when another process has the name.
   private func claim(_ segment: String) throws(SpoolError) -> Disk.OpenFile? {
     let draft: Disk.OpenFile
     do throws(SpoolError) {
@@ -170,7 +170,7 @@ extension Spool {
       return nil
     }
     do throws(SpoolError) {
-      // Its lock says that its writer lives. Who saw it without one, a moment ago, may have removed it.
+      // Its lock shows that its writer is alive. A process that saw it before it was locked may have removed it.
       guard try disk.lock(draft), try disk.status(draft).names > 0 else { return nil }
       guard try disk.exists(path(segment)) else { return draft }
     } catch {
@@ -181,7 +181,7 @@ extension Spool {
     return nil
   }
 
-  /// Writes to a draft, and gives it the segment's name when it is on the disk.
+  /// Writes a draft, and renames it to the segment's name when it is on the disk.
   private func store(
     _ pieces: [[UInt8]], in draft: borrowing Disk.OpenFile, as segment: String, isNew: Bool
   ) throws(SpoolError) {
@@ -190,11 +190,11 @@ extension Spool {
       for piece in pieces { try disk.write(piece, to: draft) }
       try disk.sync(draft)
       try disk.rename(draft.path, to: path(segment))
-      // The tasks of an older segment stay, in one form or the other; those of a new one were not kept.
+      // The tasks of an older segment remain in one of the two files; those of a new one were not stored.
       leftover = isNew ? path(segment) : nil
       try disk.sync(directory: directory)
     } catch {
-      // What cannot be removed, either, is found abandoned later; the first error is the one that counts.
+      // A draft that cannot be removed is cleaned up later; the first error is the one to report.
       if let leftover { try? disk.remove(leftover) }
       throw error
     }
@@ -205,7 +205,7 @@ extension Spool {
       let file = try disk.open(path, O_WRONLY)
       if try disk.lock(file) { try disk.remove(path) }
     } catch let error where error.code == ENOENT {
-      // Its writer lives, and has just completed it.
+      // Its writer is alive, and has just completed it.
     }
   }
 }
@@ -213,7 +213,7 @@ extension Spool {
 // MARK: The directory
 
 extension Spool {
-  /// Makes what is missing, and opens the lock's file.
+  /// Creates what is missing, and opens the lock file.
   private static func prepare(_ directory: FilePath, _ disk: Disk) throws(SpoolError) -> Disk.OpenFile {
     guard !directory.bytes.isEmpty else { throw SpoolError(.unwritable, directory, "its name is empty") }
     let path = directory + "/\(SpoolName.lock)"
@@ -224,7 +224,7 @@ extension Spool {
     } catch let error where error.code == ENOENT {
       try disk.makeDirectories(directory)
       try disk.checkIsWritable(directory: directory)
-      // Only then the lock's file is made: where there is one, the directory itself is on the disk.
+      // The lock file is created last: its existence means that the directory itself is on the disk.
       try syncAncestors(of: directory, disk)
       return try disk.open(path, O_RDWR | O_CREAT)
     }
@@ -236,7 +236,7 @@ extension Spool {
       do throws(SpoolError) {
         try disk.sync(directory: parent)
       } catch let error where error.code == EACCES || error.code == EINVAL {
-        // Somebody else's, or of a file system that has nothing on a disk: it was there before us.
+        // It belongs to another user, or its file system does not support this: it existed before us.
       }
       path = parent
     }

@@ -1,17 +1,17 @@
 internal import AMQP
 
-/// A segment's form: it is read back only when every byte of it is the one that was written.
+/// A segment's file format, which detects any changed byte.
 ///
-/// A line names the format and how many bytes follow it. Then each task is a record: a checksum of the rest of it, three
-/// lengths, the delay, and what the lengths count: `basic.publish` and the content header in AMQP's coding, and
-/// the body. 1.0's records are read, too.
+/// A line names the format and the number of bytes that follow. Each task is a record: a checksum of the rest, three
+/// lengths, the delay, and the three parts: `basic.publish` and the content header in AMQP's encoding, and the body.
+/// 1.0's records can be read, too.
 enum SpoolFile {
   /// A body of this size or more is not copied.
   private static let largestCopy = 65_536
 
-  /// What a file of `envelopes` is to hold, in pieces, so that large bodies need not be copied.
+  /// The contents of a file for `envelopes`, in pieces, so that large bodies are not copied.
   ///
-  /// - Throws: `tooLarge` when AMQP has no coding for one of them.
+  /// - Throws: `tooLarge` when AMQP cannot encode one of them.
   static func encode(_ envelopes: [Envelope]) throws(AMQPError) -> [[UInt8]] {
     var pieces: [[UInt8]] = []
     var small: [UInt8] = []
@@ -38,10 +38,9 @@ enum SpoolFile {
     return [Form.current.header(size: pieces.reduce(0) { $0 + $1.count })] + pieces
   }
 
-  /// Takes the envelopes out of a file of `size` bytes; more are never asked for.
+  /// Reads the envelopes from a file of `size` bytes, and never more than these.
   ///
-  /// `read` returns so many of the file's next bytes, fewer at its end. Throws `corrupt`, and what `read`
-  /// throws.
+  /// `read` returns this number of the file's next bytes, fewer at its end. Throws `corrupt`, and what `read` throws.
   static func decode(
     _ path: FilePath, size: Int, read: (Int) throws(SpoolError) -> [UInt8]
   ) throws(SpoolError) -> [Envelope] {
@@ -82,20 +81,20 @@ enum SpoolFile {
 }
 
 extension SpoolFile {
-  /// How records are written.
+  /// The format of records.
   private enum Form: Int, CaseIterable {
     /// A table of workq's own, and the body.
     case former = 1
     case current = 2
 
-    /// The first line of a file in which so many bytes follow.
+    /// The first line of a file, with the number of bytes that follow.
     func header(size: Int) -> [UInt8] {
       let digits = String(size)
       let zeros = String(repeating: "0", count: 20 - digits.count)
       return Array("workq spool \(rawValue), bytes: \(zeros)\(digits)\n".utf8)
     }
 
-    /// How many bytes there are before what the lengths count.
+    /// Number of bytes before the parts.
     var startSize: Int { self == .former ? 16 : 28 }
 
     func lengths(_ start: [UInt8]) -> [UInt64] {
@@ -106,7 +105,7 @@ extension SpoolFile {
       }
     }
 
-    /// - Returns: nil when the parts do not describe one.
+    /// - Returns: nil when the parts are malformed.
     func envelope(_ start: [UInt8], _ parts: [[UInt8]]) -> Envelope? {
       switch self {
       case .former: return Envelope(former: parts[0], body: parts[1])
@@ -124,7 +123,7 @@ extension SpoolFile {
 }
 
 extension [UInt8] {
-  /// Its highest byte first.
+  /// In network byte order.
   fileprivate mutating func append(number: some FixedWidthInteger) {
     for shift in stride(from: number.bitWidth - 8, through: 0, by: -8) {
       append(UInt8(truncatingIfNeeded: number >> shift))
@@ -136,8 +135,7 @@ extension [UInt8] {
   }
 }
 
-/// A CRC-32, as gzip has it: finds every change of up to 32 bits in a row, and all but one in four
-/// billion of the others.
+/// The CRC-32 of gzip: detects every burst of up to 32 bits, and all but one in four billion other changes.
 struct Checksum {
   private static let table: [UInt32] = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 == 0 ? sum >> 1 : sum >> 1 ^ 0xedb8_8320 }

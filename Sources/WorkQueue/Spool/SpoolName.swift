@@ -1,9 +1,9 @@
 package import AMQP
 
-/// The names in a spool's directory: "01700000000000000000.tasks2", and what is derived from them.
+/// The names in a spool's directory: "01700000000000000000.tasks2", and names derived from it.
 ///
-/// The number is the time of adding in nanoseconds, with zeros in front, so that names sort by age. 1.0's segments end
-/// with ".tasks". It ignores other endings, but for the number, and removes abandoned drafts.
+/// The number is the time of adding in nanoseconds, with leading zeros, so that names sort by age. 1.0's segments end
+/// with ".tasks". 1.0 ignores other endings except for their numbers, and removes abandoned drafts.
 enum SpoolName {
   /// The file whose lock is the spool's.
   static let lock = "lock"
@@ -22,15 +22,15 @@ enum SpoolName {
     return String(repeating: "0", count: width - digits.count) + digits
   }
 
-  /// Where what is left of a segment is kept: in its place, or, if 1.0 wrote it, next to it.
+  /// Where the rest of a segment is stored: under its name, or, if 1.0 wrote it, next to it.
   static func replacement(of segment: String) -> String {
     segment.hasSuffix(ending) ? segment : segment + ending
   }
 
-  /// Where a new segment is written until it is complete; it also keeps the number for its writer.
+  /// The draft of a new segment, which also reserves its number.
   static func draft(of segment: String) -> String { segment + temporary }
 
-  /// Where what is left of a segment is written until it is complete.
+  /// The draft of the rest of a segment.
   static func rest(of segment: String) -> String { segment + ".rest" + temporary }
 
   static func setAside(_ segment: String) -> String { segment + ".corrupt" }
@@ -55,8 +55,8 @@ enum SpoolName {
 }
 
 extension Spool {
-  /// The directory's name for a broker: "host_port_vhost", with all but letters, digits, "." and "-" as
-  /// "%" and two digits, so that no two brokers share one.
+  /// The directory's name for a broker: "host_port_vhost", with all characters but letters, digits, "." and "-"
+  /// percent-encoded, so that no two brokers share a directory.
   package static func directoryName(for address: Address) -> String {
     let name = "\(escaped(address.host.lowercased()))_\(address.port)_\(escaped(address.vhost))"
     // File systems take 255 bytes at most.

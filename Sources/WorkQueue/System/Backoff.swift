@@ -7,14 +7,13 @@ struct Backoff {
 
   /// The time before the next attempt.
   ///
-  /// Between half of it and all of it, at random, so that the workers of a broker that comes back do
-  /// not all knock at once.
+  /// Random, from half of it to all of it, so that workers do not all reconnect at the same moment.
   mutating func delay(_ random: Double = .random(in: 0.5...1)) -> Duration {
     defer { next = min(next * 2, Self.longest) }
     return next * random
   }
 
-  /// Starts anew, after an attempt that went well.
+  /// Starts again from the first delay, after a successful attempt.
   mutating func reset() {
     self = Backoff()
   }

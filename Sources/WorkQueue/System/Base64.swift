@@ -1,4 +1,4 @@
-/// Bytes as text of 64 letters (RFC 4648, with padding).
+/// Base64 (RFC 4648, with padding).
 package enum Base64 {
   private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
   private static let padding = UInt8(ascii: "=")

@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// C strings that live as long as this object: a command's words, the environment that its runs share.
+/// C strings owned by this object: a command's arguments, or the environment that its runs share.
 @safe
 final class CStrings {
   private var pointers: [UnsafeMutablePointer<CChar>?]
 
-  /// Copies the strings; what follows a NUL in one of them is not seen.
+  /// Copies the strings; C sees a string only up to its first NUL.
   init(_ strings: [[UInt8]]) {
     unsafe pointers = strings.map { unsafe strndup($0.map(CChar.init(bitPattern:)), $0.count) }
   }
@@ -14,8 +14,7 @@ final class CStrings {
     for index in unsafe pointers.indices { unsafe free(pointers[index]) }
   }
 
-  /// Hands `body` these strings, and after them those of `more` (each ended by a NUL), as an array that
-  /// nil ends.
+  /// Calls `body` with a nil-terminated array of these strings and those of `more` (each ended by a NUL).
   func withArray<Result>(
     and more: [UInt8], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
   ) -> Result {
@@ -34,7 +33,7 @@ final class CStrings {
     }
   }
 
-  /// The room that they take of what exec(2) allows: their bytes, and a pointer for each.
+  /// Their size by exec(2)'s limit, in bytes: the strings, and a pointer for each.
   var size: Int {
     unsafe pointers.reduce(0) { sum, pointer in
       unsafe sum + (pointer.map { unsafe strlen($0) } ?? 0) + 1 + MemoryLayout<Int>.size

@@ -1,15 +1,17 @@
 internal import AMQP
 
 extension Connection {
-  /// Takes one more task of a queue if there is one, which the broker answers after it has acted on what was
-  /// acknowledged before; with an answer about the queue's state after that, all of it is sure.
+  /// A barrier for acknowledgements: gets one more task of the queue, if there is one.
   ///
-  /// What the broker is told about a quorum queue it keeps back while 32 such things are under way, and
-  /// forgets when the channel closes: tasks that were done would come again. Events other than the answer
-  /// are dropped, so this is for the end.
+  /// The broker replies after it has processed the acknowledgements sent before; a reply about the queue's state then
+  /// confirms all of them.
   ///
-  /// - Returns: the task, to be given back; nil when none waits.
-  /// - Throws: `unsupported` where tasks can only be consumed; `timedOut`; what ends a connection.
+  /// The broker buffers acknowledgements for a quorum queue while 32 commands are in flight, and loses them when the
+  /// channel closes: tasks that are done would be redelivered. Events other than the reply are dropped, so call this
+  /// only at the end.
+  ///
+  /// - Returns: the task, to be requeued; nil when none waits.
+  /// - Throws: `unsupported` for queues without `basic.get`; `timedOut`; errors that end a connection.
   mutating func ackBarrier(of queue: String, within timeout: Duration) throws(AMQPError) -> Delivery? {
     try ask(queue: queue)
     let end = Deadline.after(timeout)

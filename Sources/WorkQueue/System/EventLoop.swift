@@ -1,29 +1,29 @@
 internal import AMQP
 internal import Glibc
 
-/// The one place that waits: for descriptors, those of signals and children among them, and for time.
+/// The only place that waits: for descriptors, including those for signals and children, and for deadlines.
 ///
-/// It is filled anew for every wait, without taking memory for it.
+/// It is filled again for every wait, without allocating memory.
 struct EventLoop {
   private var entries: [pollfd] = []
-  /// The descriptors that had something to read, room to write, their end or an error at the last wait.
+  /// The descriptors that were readable, writable, at their end or in error at the last wait.
   private(set) var ready: [Int32] = []
 
   mutating func removeAll() {
     entries.removeAll(keepingCapacity: true)
   }
 
-  /// Adds a descriptor that is waited for until it can be read or written, as asked for; nil is none.
+  /// Adds a descriptor to wait for until it is readable or writable; nil is ignored.
   mutating func watch(_ descriptor: Int32?, forReading: Bool = true, forWriting: Bool = false) {
     guard let descriptor else { return }
     let events = (forReading ? POLLIN : 0) | (forWriting ? POLLOUT : 0)
     entries.append(pollfd(fd: descriptor, events: Int16(events), revents: 0))
   }
 
-  /// Waits until one of them is ready or `deadline` comes.
+  /// Waits until one of them is ready or `deadline` passes.
   mutating func wait(until deadline: Deadline) {
     let count = nfds_t(entries.count)
-    // A signal interrupts the wait and makes one of the descriptors ready: another look tells which.
+    // A signal interrupts the wait and makes a descriptor ready: poll again to see which.
     while unsafe poll(&entries, count, deadline.pollMilliseconds) < 0 && errno == EINTR {}
     ready.removeAll(keepingCapacity: true)
     for entry in entries where entry.revents != 0 { ready.append(entry.fd) }
@@ -46,8 +46,8 @@ struct EventLoop {
     }
   }
 
-  /// Waits until one of the descriptors can be read, `writable` can be written or `deadline` comes; a negative
-  /// descriptor is none.
+  /// Waits until one of the descriptors is readable, `writable` is writable, or `deadline` passes; negative
+  /// descriptors are ignored.
   static func wait(for descriptors: [Int32] = [], writable: Int32 = -1, until deadline: Deadline) {
     var loop = EventLoop()
     for descriptor in descriptors { loop.watch(descriptor) }

@@ -1,12 +1,12 @@
-/// A first-in, first-out queue; both ends cost the same however long it is.
+/// A first-in, first-out queue; adding and removing cost O(1).
 ///
-/// It is in the module that uses it: across modules it is not specialised, which costs a worker a quarter of
-/// its processor time.
+/// It is in the module that uses it: across modules it would not be specialised, which costs a worker a quarter of
+/// its CPU time.
 struct Fifo<Element> {
   private var elements: [Element?]
   private var head = 0
 
-  /// Begins with these elements.
+  /// Contains these elements.
   init(_ elements: [Element] = []) {
     self.elements = elements
   }
@@ -21,7 +21,7 @@ struct Fifo<Element> {
     elements.append(element)
   }
 
-  /// Puts elements in front of all others, in their order.
+  /// Inserts elements before all others, in their order.
   mutating func prepend(_ elements: [Element]) {
     guard !elements.isEmpty else { return }
     self.elements.replaceSubrange(..<head, with: elements.map(Optional.some))

@@ -1,16 +1,15 @@
 internal import CSystem
 internal import Glibc
 
-/// Files that have no name, and so leave nothing behind.
+/// Files without a name, which leave nothing behind.
 enum Files {
-  /// A file in memory that holds the bytes, and that nobody can change any more: it can be a
-  /// program's stdin whatever the program does with it.
+  /// A sealed file in memory with these bytes: safe as a program's stdin, because nobody can change it.
   static func holding(_ bytes: [UInt8]) throws(SystemError) -> Int32 {
     let file = unsafe csystem_memory_file("workq task")
     guard file >= 0 else { throw SystemError(code: errno) }
     var written = 0
     while written < bytes.count {
-      // At an offset, so that a reader begins with the first byte.
+      // With pwrite(2), so that the file offset stays at the first byte.
       let count = unsafe bytes[written...].withUnsafeBytes {
         unsafe pwrite(file, $0.baseAddress, $0.count, written)
       }
@@ -26,7 +25,7 @@ enum Files {
     return file
   }
 
-  /// An empty file to append to, on the disk below `directory` if that can be, else in memory.
+  /// An empty file to append to, on the disk below `directory` if possible, else in memory.
   static func empty(in directory: String) throws(SystemError) -> Int32 {
     let file = unsafe csystem_unnamed_file(directory)
     if file >= 0 { return file }
@@ -35,7 +34,7 @@ enum Files {
     return memory
   }
 
-  /// Raises the limit on open descriptors as far as this number of them needs, and may; commands inherit it.
+  /// Raises the limit on open descriptors for this number of them, up to the hard limit; commands inherit it.
   static func raiseLimit(toHold count: Int) {
     var limit = rlimit()
     let needed = rlim_t(count + 64)
@@ -45,7 +44,7 @@ enum Files {
     unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
-  /// A pipe whose read end, or with `isInput` its write end, never makes us wait.
+  /// A pipe whose read end, or with `isInput` its write end, is non-blocking.
   static func pipe(isInput: Bool = false) throws(SystemError) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [-1, -1]
     guard unsafe csystem_pipe(&ends) == 0 else { throw SystemError(code: errno) }

@@ -3,28 +3,27 @@ internal import CSystem
 internal import Glibc
 internal import Synchronization
 
-/// Where the handler writes the numbers of signals; -1 is nowhere.
+/// Where the handler writes the numbers of signals; -1 means nowhere.
 private let stopEnd = Atomic<Int32>(-1)
-/// The event counters of children that ended, and of requests that are to end.
+/// The eventfds for children that ended, and for requests to be ended.
 private let childCounter = Atomic<Int32>(-1)
 private let interruptCounter = Atomic<Int32>(-1)
-/// The first signal that has asked to stop; 0 is none.
+/// The first signal that has asked to stop; 0 means none.
 private let firstStop = Atomic<Int32>(0)
-/// How many more signals that ask to stop end requests, and which ask to: bit N - 1 is signal N.
+/// How many more stop signals until requests end, and the set of stop signals: bit N - 1 is signal N.
 private let signalsUntilInterrupt = Atomic<Int>(0)
 private let stopMask = Atomic<UInt64>(0)
 
 /// The signals that ask a worker to stop, and those of its children, on descriptors that its loop can wait for.
 ///
 /// 1. The handler only writes: everything else happens in the loop.
-/// 2. A signal that was ignored when we started stays ignored (nohup, a shell's background job); one
-///    that our parent left blocked is let through.
-/// 3. A reader that went away, or a file that got too large, is an error of the write, not a death in the middle of
-///    everything.
-/// 4. A signal ends attempts to connect; as many as `init` is told end requests on connections, too.
-/// 5. `die(by:)` ends the process so that its parent sees the truth.
+/// 2. A signal that was ignored at our start stays ignored (nohup, a shell's background job); one that our parent
+///    left blocked is unblocked.
+/// 3. SIGPIPE and SIGXFSZ are ignored: the write fails instead.
+/// 4. A signal ends attempts to connect; after the number of signals given to `init`, requests end, too.
+/// 5. `die(by:)` ends the process so that its parent sees the signal.
 package struct Signals: ~Copyable {
-  /// All signals that would end a process without a word, but for those of a fault.
+  /// All signals that would end a process silently, except those of faults.
   package static let ending =
     [
       SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR2, SIGXCPU, SIGPOLL, SIGPWR,
@@ -40,9 +39,9 @@ package struct Signals: ~Copyable {
   /// Starts to catch the signals, and SIGCHLD; only one of these may exist at a time.
   ///
   /// - Parameters:
-  ///   - stops: those that ask to stop.
-  ///   - others: those that are of interest beside them.
-  ///   - count: how many of those that ask to stop end requests, too.
+  ///   - stops: the signals that ask to stop.
+  ///   - others: other signals to report.
+  ///   - count: after how many stop signals requests end, too.
   /// - Throws: `shortage`, when there are no descriptors left.
   package init(_ stops: [Int32], others: [Int32] = [], requestsEndAfter count: Int) throws(AMQPError) {
     var ends: [Int32] = [-1, -1]
@@ -67,7 +66,7 @@ package struct Signals: ~Copyable {
     unsafe sigemptyset(&open)
     for signal in handled { unsafe sigaddset(&open, signal) }
     unsafe pthread_sigmask(SIG_UNBLOCK, &open, nil)
-    // So that a write fails, and does not end the process: a reader that went, a file that got too large.
+    // So that a write fails instead of ending the process: the reader is gone, or the file is too large.
     for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
   }
 
@@ -96,7 +95,7 @@ package struct Signals: ~Copyable {
     Self.drain(arrivals.read)
   }
 
-  /// Takes note of children: who calls looks at each of its own.
+  /// Resets the counter of ended children: the caller then checks each of its own.
   package func receiveChildren() {
     _ = Self.drain(children)
   }
@@ -106,11 +105,11 @@ package struct Signals: ~Copyable {
     [SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"][signal] ?? "signal \(signal)"
   }
 
-  /// Ends the process by the signal itself, so that a shell sees 128+N and stops its loop, too.
+  /// Ends the process by the signal itself, so that a shell sees 128+N, and stops its loop, too.
   package static func die(by number: Int32) -> Never {
     signal(number, SIG_DFL)
     raise(number)
-    exit(128 + number)  // for a signal whose default is not to end
+    exit(128 + number)  // for a signal that does not end a process by default
   }
 
   private static func drain(_ descriptor: Int32) -> [Int32] {
@@ -123,7 +122,7 @@ package struct Signals: ~Copyable {
   private func catchSignal(_ number: Int32) -> Bool {
     var action = sigaction()
     guard unsafe sigaction(number, nil, &action) == 0 else { return false }
-    // An ignored SIGCHLD would have the kernel reap children before we learn how they ended.
+    // If SIGCHLD is ignored, the kernel reaps children before we learn how they ended.
     if isIgnored(action) && number != SIGTERM && number != SIGCHLD { return false }
     action = sigaction()
     action.sa_flags = SA_RESTART
@@ -153,7 +152,7 @@ package struct Signals: ~Copyable {
   }
 }
 
-/// Adds one to an event counter; async-signal-safe.
+/// Adds one to an eventfd; async-signal-safe.
 private func count(_ counter: Int32) {
   var one: UInt64 = 1
   _ = unsafe write(counter, &one, 8)

@@ -1,27 +1,26 @@
 internal import CSystem
 internal import Glibc
 
-/// An error of the operating system's.
+/// An error of the operating system.
 package struct SystemError: Error, Equatable, Sendable {
   let code: Int32
 
-  /// As strerror(3) says it.
+  /// The system's message.
   package var description: String { unsafe String(cString: strerror(code)) }
 
-  /// Whether it may be over soon: memory, processes or descriptors are short, or the program's file is being written.
+  /// Whether it is temporary: memory, processes or descriptors are short, or the program's file is being written.
   var isTransient: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY].contains(code) }
 }
 
-/// Starts programs so that they find what a shell's child finds, and nothing of ours.
+/// Starts programs in a clean state, as a shell does, without anything of ours.
 ///
-/// 1. A process group of its own, so that a terminal's Ctrl-C reaches only us, and that we can end all of
-///    it.
-/// 2. Every signal at its default, none blocked, whatever our own parent did.
+/// 1. A process group of its own, so that a terminal's Ctrl-C reaches only us, and we can kill the whole group.
+/// 2. Every signal at its default and none blocked, regardless of what we inherited.
 /// 3. No descriptor but stdin, stdout, stderr and the one for results.
 ///
-/// The child shares our memory until it executes the program: its cost does not grow with ours, and a program that
-/// cannot be executed is known at once. We start it ourselves; posix_spawn(3) does where the kernel cannot, and where the
-/// program must be searched for.
+/// The child shares our memory until it executes the program (vfork): the cost does not grow with our memory, and a
+/// failure to execute is known at once. We use clone3(2) directly, or posix_spawn(3) if the kernel does not support
+/// this or the program must be searched for.
 @safe
 final class Spawner {
   private var attributes = posix_spawnattr_t()
@@ -36,8 +35,8 @@ final class Spawner {
     let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
     unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
     unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    // All of them, although exec(2) resets those that are caught: glibc asks for each that is not named here, and then
-    // resets it all the same, which is two system calls for one.
+    // All signals, although exec(2) resets caught ones: for each signal that is not named here glibc makes two system
+    // calls instead of one.
     var (none, all) = (sigset_t(), sigset_t())
     unsafe sigemptyset(&none)
     unsafe sigfillset(&all)
@@ -52,14 +51,14 @@ final class Spawner {
   /// Starts the program that the first of `arguments` names, looked for in PATH.
   ///
   /// - Parameters:
-  ///   - path: the program's, where it is known; it is looked for again when nothing is there.
-  ///   - arguments: its own name first.
+  ///   - path: the program's path, if known; it is searched again if it does not exist there.
+  ///   - arguments: its arguments; the first is its own name.
   ///   - lastArgument: more arguments, each ended by a NUL, or nothing.
-  ///   - environment: what all runs share.
-  ///   - variables: this run's, each ended by a NUL.
-  ///   - descriptors: what becomes its stdin, stdout, stderr and `ResultChannel.descriptor`.
-  /// - Returns: its pid, which is its process group's number, too.
-  /// - Throws: why it cannot be executed, among others.
+  ///   - environment: the variables that all runs share.
+  ///   - variables: the variables of this run, each ended by a NUL.
+  ///   - descriptors: its stdin, stdout, stderr and `ResultChannel.descriptor`.
+  /// - Returns: its pid, which is also its process group's id.
+  /// - Throws: why it cannot be started or executed.
   func start(
     at path: [CChar]? = nil, _ arguments: CStrings, lastArgument: [UInt8] = [], environment: CStrings,
     variables: [UInt8],
@@ -80,7 +79,7 @@ final class Spawner {
 
   private typealias Strings = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
-  /// - Returns: the error; ENOENT also where the kernel cannot.
+  /// - Returns: the error; ENOENT also if the kernel does not support this.
   private func clone(
     _ pid: inout pid_t, _ path: [CChar], _ arguments: Strings, _ environment: Strings,
     _ descriptors: (Int32, Int32, Int32, Int32)
@@ -109,7 +108,7 @@ final class Spawner {
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.0, STDIN_FILENO)
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.1, STDOUT_FILENO)
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.2, STDERR_FILENO)
-    // The last: what is there may be one of the others.
+    // This one last: its number may be used by one of the others.
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptors.3, ResultChannel.descriptor)
     unsafe posix_spawn_file_actions_addclosefrom_np(&actions, ResultChannel.descriptor + 1)
     if let path {

@@ -1,21 +1,21 @@
-/// What the broker still has to confirm, or to learn, by its tags, which count up.
+/// Elements by their increasing tags: what the broker has not confirmed, or has not been told, yet.
 ///
-/// Elements are added in the order of their tags and removed in any: each of both costs O(1) while few have been
-/// removed before older ones, and O(log n) otherwise, amortised. Memory is kept for what is present, and for as many
-/// removed ones beside a thousand.
+/// Elements are added in the order of their tags and removed in any order. Both cost O(1) while few are removed
+/// before older ones, otherwise O(log n), amortised. Slots of removed elements are kept for at most as many as are
+/// present, plus a thousand.
 struct TagWindow<Element> {
   private typealias Slot = (tag: UInt64, element: Element?)
 
-  /// With fewer slots, those of removed elements are kept.
+  /// Up to this number of slots, those of removed elements are kept.
   private static var fewest: Int { 1024 }
 
-  /// Those before `head` are empty, and the one at `head` never is.
+  /// The slots before `head` are empty; the one at `head` is not.
   private var slots: [Slot] = []
   private var head = 0
   private(set) var count = 0
 
   var isEmpty: Bool { count == 0 }
-  /// For how many elements there is memory.
+  /// Number of elements that memory is reserved for.
   var slotCount: Int { slots.count }
 
   /// In the order of their tags.
@@ -69,7 +69,7 @@ struct TagWindow<Element> {
     let distance = tag - slots[head].tag
     var (low, high) = (head + 1, slots.count)
     if distance < UInt64(high - head) {
-      // Where it is if none between has been dropped, and no farther otherwise.
+      // Its index if no slot in between was dropped; otherwise it is before this.
       let guess = head + Int(distance)
       if slots[guess].tag == tag { return guess }
       high = guess

@@ -1,9 +1,9 @@
 internal import AMQP
 
-/// The deadlines of many things that are named by numbers, the earliest first (a binary heap).
+/// The deadlines of numbered things, the earliest first (a binary heap).
 ///
-/// A deadline is not removed when its thing ends before: who takes it out finds nothing of that number. When such
-/// deadlines are the most, they are swept out.
+/// A deadline is not removed when its thing ends before: the caller that takes it out finds nothing with its number.
+/// When these are the majority, they are removed.
 struct Timers {
   private typealias Entry = (time: Deadline, id: Int)
 
@@ -15,7 +15,7 @@ struct Timers {
   /// The earliest deadline.
   var next: Deadline { heap.first?.time ?? .never }
 
-  /// Adds a deadline; `isLive` tells whether there is still a thing of that number.
+  /// Adds a deadline; `isLive` tells whether a thing with this number still exists.
   mutating func set(_ time: Deadline, for id: Int, isLive: (Int) -> Bool) {
     guard time != .never else { return }
     heap.append((time, id))
@@ -25,7 +25,7 @@ struct Timers {
       child = (child - 1) / 2
     }
     guard heap.count > sweepAt else { return }
-    // What is sorted is a heap, too.
+    // A sorted array is a heap, too.
     heap = heap.filter { isLive($0.id) }.sorted { $0.time < $1.time }
     sweepAt = max(Self.fewest, 2 * heap.count)
   }

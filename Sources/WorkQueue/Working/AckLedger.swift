@@ -1,9 +1,9 @@
 internal import AMQP
 
-/// Which deliveries of a session are still open, and so which acknowledgements to send.
+/// The open deliveries of a session, from which follows which acknowledgements to send.
 ///
-/// An acknowledgement of several covers every delivery up to its tag, so it may be sent only when all
-/// of those are finished; what follows an unfinished delivery is acknowledged singly.
+/// A multiple acknowledgement covers every delivery up to its tag, so it may be sent only when all of these are
+/// finished; deliveries after an unfinished one are acknowledged singly.
 struct AckLedger {
   struct Acknowledgement: Equatable {
     let tag: Delivery.Tag
@@ -11,17 +11,17 @@ struct AckLedger {
   }
 
   let session: Int
-  /// When the deliveries arrived that are neither finished nor requeued.
+  /// The arrival times of the deliveries that are neither finished nor requeued.
   private var open = TagWindow<Deadline>()
   /// Finished and not yet acknowledged, in the order in which they finished.
   private var unflushed: [UInt64] = []
   /// The number of the newest delivery.
   private(set) var last: UInt64 = 0
 
-  /// How many results are not acknowledged.
+  /// Number of finished deliveries that are not acknowledged.
   var unflushedCount: Int { unflushed.count }
 
-  /// For how many deliveries there is memory.
+  /// Number of deliveries that memory is reserved for.
   var slots: Int { open.slotCount }
 
   init(session: Int) {
@@ -35,7 +35,7 @@ struct AckLedger {
     last = tag.number
   }
 
-  /// Whether the broker still waits for what becomes of this delivery.
+  /// Whether the broker still waits for this delivery to be settled.
   func isOpen(_ tag: Delivery.Tag) -> Bool {
     tag.session == session && open.contains(tag.number)
   }
@@ -45,7 +45,7 @@ struct AckLedger {
     open.first.map { $0.tag > last } ?? true && unflushed.allSatisfy { $0 > last }
   }
 
-  /// Takes the open deliveries up to that number for stale that arrived at `moment` or before: the broker has
+  /// Removes the open deliveries up to number `last` that arrived at `moment` or before, as stale: the broker has
   /// redelivered them.
   ///
   /// - Returns: how many there were.
@@ -69,7 +69,7 @@ struct AckLedger {
     if tag.session == session { _ = open.remove(tag.number) }
   }
 
-  /// The acknowledgements of all that has finished: as few as can be.
+  /// The acknowledgements of all finished deliveries, as few as possible.
   mutating func flush() -> [Acknowledgement] {
     guard !unflushed.isEmpty else { return [] }
     defer { unflushed.removeAll(keepingCapacity: true) }

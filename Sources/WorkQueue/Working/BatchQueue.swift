@@ -3,25 +3,24 @@ internal import AMQP
 /// Tasks that run together.
 struct Batch {
   var jobs: [Job]
-  /// Whether they have been in a larger batch that failed.
+  /// Whether they are part of a larger batch that failed.
   var isRerun = false
 }
 
 /// The tasks that wait to be run together, and the batches that wait to be run.
 ///
-/// A batch is complete when it has its size, when it has waited for long enough, or when no more tasks are to be
-/// expected.
+/// A batch is complete when it has its size, when it has waited long enough, or when no more tasks are expected.
 struct BatchQueue {
   /// A batch whose bodies have this many bytes is complete.
   private static let mostBytes = 16 << 20
-  /// Where a task that does not come at once does not come at all, a batch waits no longer than this for it.
+  /// The maximum wait of a drain, where a task that does not arrive at once is not expected at all.
   private static let shortWait = Duration.milliseconds(20)
 
   private let size: Int
   private let wait: Duration
-  /// Whether no task is expected that is not there.
+  /// Whether no more tasks are expected.
   private var expectsNone: Bool
-  /// The batch that is not complete, its bytes, and until when it waits.
+  /// The incomplete batch, its size in bytes, and until when it waits.
   private var forming: [Job] = []
   private var formingBytes = 0
   private var formingEnd = Deadline.never
@@ -32,7 +31,7 @@ struct BatchQueue {
   }
 
   var hasComplete: Bool { !complete.isEmpty }
-  /// When a batch will be complete, if no task comes before.
+  /// When the batch becomes complete, if no task arrives before.
   var nextDeadline: Deadline { formingEnd }
 
   mutating func append(_ job: Job, _ now: Deadline) {
@@ -48,7 +47,7 @@ struct BatchQueue {
     complete.append(Batch(jobs: [job]))
   }
 
-  /// No more tasks are expected: what waits is complete.
+  /// No more tasks are expected: the waiting batch is complete.
   mutating func stop() {
     expectsNone = true
     completeForming()
@@ -60,7 +59,7 @@ struct BatchQueue {
     (forming, formingBytes, formingEnd) = ([], 0, .never)
   }
 
-  /// Takes out the next batch that is complete.
+  /// Takes out the next complete batch.
   mutating func popFirst(_ now: Deadline) -> Batch? {
     if complete.isEmpty, formingEnd <= now { completeForming() }
     return complete.popFirst()
@@ -74,7 +73,7 @@ struct BatchQueue {
     return jobs
   }
 
-  /// Has tasks that failed together run in two halves, before all others.
+  /// Queues tasks that failed together as two halves, before all others.
   mutating func halve(_ jobs: [Job]) {
     guard !jobs.isEmpty else { return }
     let half = (jobs.count + 1) / 2

@@ -2,12 +2,12 @@ internal import AMQP
 
 /// Runs the command for many tasks at a time.
 ///
-/// Only a task that ran alone, or that has a line of its own on the result channel, is charged with an attempt: a batch
-/// that fails without a word about single tasks is halved, and each half run again.
+/// Only a task that ran alone, or has its own line on the result channel, has used an attempt: a batch that fails
+/// without such lines is halved, and each half runs again.
 final class BatchRunner: Runner {
   private final class BatchRun: Run {
     let jobs: [Job]
-    /// What the command has written of each task.
+    /// The result line of each task.
     var lines: [ResultLine?]
     /// The first of its tasks without a line.
     var oldest = 0
@@ -30,7 +30,7 @@ final class BatchRunner: Runner {
   private var started = 0
   private var outstanding = 0
   private var results: [JobResult] = []
-  /// Whether tasks that do not run are not to run any more.
+  /// Whether tasks that are not running must not be started any more.
   private var requeues = false
 
   init(
@@ -44,7 +44,7 @@ final class BatchRunner: Runner {
     Files.raiseLimit(toHold: 6 * options.jobs)
   }
 
-  /// None while full batches wait, so that memory has a bound.
+  /// None while full batches wait, which bounds the memory.
   var room: Int { waiting.hasComplete ? 0 : options.jobs * size - outstanding }
 
   var nextDeadline: Deadline {
@@ -70,7 +70,7 @@ final class BatchRunner: Runner {
     return nil
   }
 
-  /// Starts what is complete, as many batches as there are jobs.
+  /// Starts complete batches, as many as there are jobs.
   private func launch(_ now: Deadline) {
     if requeues { requeue() }
     while runs.count < options.jobs, let batch = waiting.popFirst(now) { run(batch, now) }
@@ -102,7 +102,7 @@ final class BatchRunner: Runner {
         job: job, outcome: outcome, took: took, stderr: stderr, reason: line?.reason, retryIn: line?.retryIn))
   }
 
-  /// The command cannot be run: neither are the tasks that wait.
+  /// The command cannot be run: these tasks, and those that wait, end with this outcome.
   private func giveUp(_ jobs: [Job], _ outcome: Outcome) {
     for job in jobs + waiting.takeAll() { finish(job, outcome) }
   }
@@ -134,15 +134,15 @@ final class BatchRunner: Runner {
   func read(_ ready: [Int32]) {
     for run in runs.withResults(ready) {
       if let complaint = readLines(run, turns: 1) { runs.end(run, .noResult(complaint)) }
-      // What it still writes is of no use.
+      // Its further output is ignored.
       if run.isEnding { run.isMuted = true }
     }
     runs.readOutput(ready, show)
   }
 
-  /// Takes what the command has written of single tasks.
+  /// Reads the result lines of single tasks.
   ///
-  /// - Returns: what is wrong with it.
+  /// - Returns: the malformed line, as a reason; nil when there is none.
   private func readLines(_ run: BatchRun, turns: Int) -> String? {
     let channel = run.child.results
     for _ in 0..<turns {
@@ -159,7 +159,7 @@ final class BatchRunner: Runner {
     return nil
   }
 
-  /// Which of the tasks a line is for; nil when that has one, or is none.
+  /// The index of the task that a line is for; nil when this task has a line already, or does not exist.
   private func index(of line: ResultLine, _ run: BatchRun) -> Int? {
     let index = line.task.map { $0 - 1 } ?? run.oldest
     return run.lines.indices.contains(index) && run.lines[index] == nil ? index : nil
@@ -210,7 +210,7 @@ final class BatchRunner: Runner {
     case .interrupted:
       for job in rest { finish(job, .interrupted, took: took) }
       return
-    // The line is nobody else's fault, but the tasks after it have no result.
+    // The malformed line is charged to the first task without a result; the tasks after it have no result.
     case .noResult: finish(rest.removeFirst(), end, took: took, stderr: stderr)
     default: break
     }

@@ -2,13 +2,13 @@ internal import CSystem
 internal import Glibc
 internal import Synchronization
 
-/// The groups that run now.
+/// The running process groups.
 private let groups = Mutex<Set<pid_t>>([])
 
-/// A command that runs, with all that it has started: a process group.
+/// A running command with all processes that it has started: a process group.
 ///
-/// The group does not outlive its leader: what the command left in the background is killed when the
-/// command ends, so nothing leaks and nothing keeps a task open. (setsid(1) leaves the group.)
+/// The group does not outlive its leader: background processes are killed when the command ends. (A process that
+/// calls setsid(2) leaves the group.)
 package final class Child {
   let pid: pid_t
   let output: CommandOutput
@@ -20,7 +20,7 @@ package final class Child {
     groups.withLock { _ = $0.insert(pid) }
   }
 
-  /// Ends every group that still runs, because the process is about to end without its worker's doing.
+  /// Kills every running group, because the process exits without a shutdown of its worker.
   package static func killAll() {
     for group in groups.withLock({ $0 }) { _ = Glibc.kill(-group, SIGKILL) }
   }
@@ -29,14 +29,14 @@ package final class Child {
     if !hasEnded { reap() }
   }
 
-  /// What became of a child of this process.
+  /// What happened to a child of this process.
   enum Change: Equatable {
-    /// It has ended, and is not reaped yet.
+    /// It has exited, and is not reaped yet.
     case ended(pid_t)
     case stopped(pid_t, by: Int32)
   }
 
-  /// A child of this process that has ended, or was stopped by a signal since the last call; nil when there is none.
+  /// A child of this process that has exited, or was stopped by a signal since the last call; nil when there is none.
   static func nextChange() -> Change? {
     var information = unsafe siginfo_t()
     let found = unsafe waitid(P_ALL, 0, &information, WEXITED | WSTOPPED | WNOHANG | WNOWAIT)
@@ -44,14 +44,14 @@ package final class Child {
     let pid = unsafe csystem_child(&information)
     guard unsafe information.si_code == Int32(CLD_STOPPED) else { return .ended(pid) }
     let signal = unsafe csystem_child_status(&information)
-    // So that it is found once only.
+    // So that each stop is reported only once.
     unsafe waitid(P_PID, id_t(pid), &information, WSTOPPED | WNOHANG)
     return .stopped(pid, by: signal)
   }
 
   /// Reaps a child that has ended.
   ///
-  /// - Returns: what wait(2) says of it.
+  /// - Returns: its status from wait(2).
   @discardableResult
   static func reap(_ pid: pid_t) -> Int32 {
     var status: Int32 = 0
@@ -59,9 +59,9 @@ package final class Child {
     return status
   }
 
-  /// Looks whether the command has ended, and if so ends what it left behind.
+  /// Checks whether the command has exited, and if so kills the rest of its group.
   ///
-  /// - Returns: what wait(2) says of it; nil while it runs.
+  /// - Returns: its status from wait(2); nil while it runs.
   func ended() -> Int32? {
     var information = unsafe siginfo_t()
     let found = unsafe waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT)
@@ -69,24 +69,24 @@ package final class Child {
     return reap()
   }
 
-  /// Asks the group to end; one that was stopped is woken up, to hear it.
+  /// Sends TERM to the group, and CONT, so that a stopped process handles it.
   func terminate() {
     guard !hasEnded else { return }
     kill(-pid, SIGTERM)
     kill(-pid, SIGCONT)
   }
 
-  /// Ends the group.
+  /// Kills the group.
   func kill() {
     guard !hasEnded else { return }
     kill(-pid, SIGKILL)
   }
 
-  /// Reaps the command, which has ended or is killed, and ends what it left behind.
+  /// Reaps the command, which has exited or is killed, and kills the rest of its group.
   ///
-  /// The group is killed before its leader is reaped: until then nobody else can get its number.
+  /// The group is killed before its leader is reaped: until then its id cannot be reused.
   ///
-  /// - Returns: what wait(2) says of it.
+  /// - Returns: its status from wait(2).
   @discardableResult
   func reap() -> Int32 {
     kill()

@@ -1,25 +1,25 @@
 internal import AMQP
 internal import Glibc
 
-/// The command that works on the tasks, ready to be run any number of times.
+/// The command for the tasks, ready to be run any number of times.
 package final class Command {
-  /// What is run for a task, how it is given the task, and how long it may take.
+  /// What to run for a task, how it gets the task, and how long it may take.
   package struct Options: Equatable, Sendable {
     /// What is run.
     package enum Program: Equatable, Sendable {
-      /// A program and its arguments, as they are.
+      /// A program and its arguments, unchanged.
       case arguments([[UInt8]])
       /// Each task is a command line for sh(1).
       case shell
     }
 
-    /// How many tasks a run of it works on.
+    /// How many tasks one run gets.
     package enum Mode: Equatable, Sendable {
       case perTask
-      /// It is started once per job, and gets task after task; at most `window` are without a result, and after
-      /// `maxTasks` of them it is replaced.
+      /// Started once per job, and given task after task: at most `window` without a result, and `maxTasks` in all
+      /// before it is replaced.
       case resident(TaskFormat, window: Int, maxTasks: Int?)
-      /// A run is for `size` tasks at most, and waits for `wait` at most until they are there.
+      /// Up to `size` tasks per run, which waits at most `wait` for them.
       case batch(TaskFormat, size: Int, wait: Duration)
     }
 
@@ -29,14 +29,14 @@ package final class Command {
     package var takesArgument = false
     /// Whether placeholders in the arguments are replaced by the body; see `Placeholders`.
     package var replacesPlaceholders = false
-    /// What the command finds in its environment, beside what is its task's: NAME=VALUE each.
+    /// The command's environment except the task's variables, as NAME=VALUE.
     package var environment: [[UInt8]]
     package var output = OutputMode.passthrough
-    /// Where output is kept until a task ends.
+    /// The directory for output that is kept until a task ends.
     package var temporaryDirectory = "/tmp"
-    /// How long a task may take; nil is for ever.
+    /// How long a task may take; nil means no limit.
     package var timeout: Duration?
-    /// How long one that was asked to end (TERM) may take for that, before it is made to (KILL).
+    /// The time from TERM to KILL.
     package var killAfter = Duration.seconds(10)
 
     package init(_ program: Program, environment: [[UInt8]]) {
@@ -45,24 +45,24 @@ package final class Command {
     }
   }
 
-  /// Why a task was not begun.
+  /// Why a task was not started.
   enum Failure: Error, Equatable {
-    /// The task's fault: it cannot be handed to the command.
+    /// An error of the task: the command cannot get it.
     case invalidTask(String)
-    /// The command's, or the machine's.
+    /// An error of the command or the machine.
     case unrunnable(String, isTemporary: Bool)
   }
 
-  /// What exec(2) allows for a single string, its NUL included.
+  /// exec(2)'s limit for one string, in bytes, including its NUL.
   private static let longestString = 131_072
 
   let options: Options
   private let spawner: Spawner
   private let arguments: CStrings
-  /// Where the program is that a name stands for; it is looked for once, and not for each run.
+  /// The program's path, searched once instead of for each run.
   private let path: [CChar]?
   private let environment: CStrings
-  /// What exec(2) leaves for a task's own headers.
+  /// What exec(2)'s limit leaves for a task's headers, in bytes.
   private let roomForHeaders: Int
   private let name: String
 
@@ -78,7 +78,7 @@ package final class Command {
     }
     path = ProgramPath.find(name)
     environment = CStrings(JobEnvironment.base(of: options.environment) + [ResultChannel.variable])
-    // Our own variables and a body as an argument come on top, and the kernel wants some room, too.
+    // Our own variables and a body as an argument are added, and the kernel needs some space, too.
     let reserve = 2 * Self.longestString
     roomForHeaders = max(0, sysconf(Int32(_SC_ARG_MAX)) - arguments.size - environment.size - reserve)
   }
@@ -93,7 +93,7 @@ package final class Command {
     let variables = JobEnvironment(delivery, queue: queue, attempt: attempt, room: roomForHeaders).bytes
     do throws(SystemError) {
       let isShell = options.program == .shell
-      // Where the body is the command, what the command reads is not the body.
+      // If the body is the command, stdin is empty.
       let input = try Files.holding(isShell ? [] : body)
       defer { close(input) }
       return try spawn(arguments, lastArgument, variables, input: input, number: number)
@@ -102,7 +102,7 @@ package final class Command {
     }
   }
 
-  /// Starts the command with a pipe for its stdin, to work on any number of tasks; `number` stands in front of its output.
+  /// Starts the command with a pipe for its stdin, for any number of tasks; `number` prefixes its output.
   func startResident(queue: String, number: Int) throws(Failure) -> (Child, TaskPipe) {
     do throws(SystemError) {
       let (readEnd, writeEnd) = try Files.pipe(isInput: true)
@@ -116,9 +116,9 @@ package final class Command {
     }
   }
 
-  /// Starts the command on several tasks; `number` stands in front of its output.
+  /// Starts the command on several tasks; `number` prefixes its output.
   ///
-  /// One task that is alone is handed over as it is, also where the format has no place for it.
+  /// A single task is passed unchanged, even if the format cannot represent it.
   func startBatch(
     _ jobs: [Job], _ format: TaskFormat, queue: String, number: Int
   ) throws(Failure) -> Child {
@@ -150,7 +150,7 @@ package final class Command {
     }
   }
 
-  /// Why a body cannot be the argument that it is to be; nil when it can.
+  /// Why a body cannot be an argument; nil when it can.
   func objection(toArgument body: [UInt8]) -> String? {
     guard options.takesArgument else { return nil }
     do throws(Failure) {
@@ -174,20 +174,20 @@ package final class Command {
     return Child(pid: pid, output: output, results: results)
   }
 
-  /// The body as a C string where it is to be an argument, else nothing.
+  /// The body as a C string if it is to be an argument, else nothing.
   private func lastArgument(of body: [UInt8]) throws(Failure) -> [UInt8] {
     guard options.takesArgument || options.program == .shell else { return [] }
     try check(body, isArgument: options.takesArgument)
     return body + [0]
   }
 
-  /// The arguments, with the body in its places.
+  /// The arguments with their placeholders replaced by the body.
   private func arguments(for body: [UInt8]) throws(Failure) -> CStrings {
     guard options.replacesPlaceholders, case .arguments(let list) = options.program else { return arguments }
     try check(body, isArgument: true)
     let replaced = Placeholders.replaced(in: list, by: body)
     let filled = CStrings(replaced)
-    // All placeholders together get the room that one argument has.
+    // All replacements together are limited to the size of one argument.
     guard filled.size - arguments.size < Self.longestString,
       replaced.allSatisfy({ $0.count < Self.longestString })
     else { throw .invalidTask("the task makes the command's arguments too long") }

@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// How the output of commands that run side by side is kept apart.
+/// How the output of parallel commands is kept apart.
 package enum OutputMode: String, CaseIterable, Sendable {
-  /// The command writes to our stdout and stderr as if they were its own: see `OutputRelay`.
+  /// The command's output goes to our stdout and stderr at once; see `OutputRelay`.
   case passthrough
-  /// Each line comes at once, with the task's number in front.
+  /// Each line is printed at once, prefixed with the task's number.
   case tagged
-  /// All that a task has written comes when it has ended.
+  /// A task's output is printed when the task has ended.
   case grouped
-  /// The same, byte for byte, also without a line's end.
+  /// The same, byte for byte, without adding a newline.
   case captured
 
   /// Whether output is read while the command runs.
@@ -25,33 +25,33 @@ package enum OutputStream: Equatable, Sendable {
 final class CommandOutput {
   typealias Sink = (OutputStream, ArraySlice<UInt8>) -> Void
 
-  /// So much of the end of stderr goes with a task that has failed.
+  /// The number of last bytes of stderr that are stored with a failed task.
   private static let tailSize = 1024
-  /// What is read of a pipe in one go, in bytes, so that a flood delays nothing else.
+  /// Maximum bytes passed on per turn, so that a flood delays nothing else.
   static let largestTurn = 1 << 18
 
-  /// An output of the command's that comes by us.
+  /// An output of the command that we pass on.
   private struct Source {
     let stream: OutputStream
-    /// A file that the command appends to, or a channel that we read.
+    /// A file that the command appends to, or a pipe or terminal that we read.
     let descriptor: Int32
     var lines: TaggedLines
-    /// Whether its end is kept.
+    /// Whether its last bytes are kept.
     let hasTail: Bool
-    /// How much of it was handed on since the command's end, or of a file at all, in bytes.
+    /// The number of bytes passed on: of a file, or of a pipe since the command ended.
     var offset = 0
-    /// The last byte that was handed on of a file.
+    /// The last byte that was passed on of a file.
     var last = UInt8(ascii: "\n")
-    /// Whether our own output took no more of it when that was last looked at.
+    /// Whether our own output accepted no more of it when we last tried.
     var isBlocked = false
   }
 
-  /// What becomes the command's stdout and stderr.
+  /// The command's stdout and stderr.
   private(set) var writeEnds = (stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
   private let mode: OutputMode
   private let relay: OutputRelay
   private var sources: [Source] = []
-  /// The end of what was written to stderr, where that came by us.
+  /// The last bytes of stderr, if we passed it on.
   private(set) var tail: [UInt8] = []
 
   init(
@@ -96,25 +96,25 @@ final class CommandOutput {
 
   private var isRead: Bool { mode.isReadMeanwhile }
 
-  /// The descriptors that have something to read now and then.
+  /// The descriptors to read from while the command runs.
   var descriptors: [Int32] { isRead ? sources.map(\.descriptor) : [] }
 
-  /// The command has its ends: a channel ends when those do.
+  /// The command has its ends of the pipes: closes ours, so that the pipes end with the command's.
   func began() {
     guard isRead else { return }
     for end in Set([writeEnds.stdout, writeEnds.stderr]) where end > STDERR_FILENO { close(end) }
     writeEnds = (STDOUT_FILENO, STDERR_FILENO)
   }
 
-  /// Whether `drain` waits for our own output to take more.
+  /// Whether `drain` waits until our own output accepts more.
   var isBlocked: Bool { sources.first?.isBlocked == true }
 
-  /// Our own output takes more.
+  /// Our own output accepts more.
   func unblock() {
     if !sources.isEmpty { sources[0].isBlocked = false }
   }
 
-  /// Watches what it reads, or what must take what it has read.
+  /// Watches the descriptors that it reads, or our output while that is blocked.
   func watch(on loop: inout EventLoop) {
     for source in sources {
       if source.isBlocked {
@@ -132,7 +132,7 @@ final class CommandOutput {
     }
   }
 
-  /// Hands on what has been written, as far as it is to be shown now.
+  /// Passes on what was written, as far as it is to be shown now.
   func readLines(_ sink: Sink) {
     guard isRead else { return }
     for index in sources.indices.reversed() {
@@ -143,16 +143,16 @@ final class CommandOutput {
     }
   }
 
-  /// Hands on a part of what is left, after the command's end; nothing comes after it.
+  /// Passes on a part of the rest after the command's end; later output is ignored.
   ///
   /// - Parameters:
-  ///   - room: how many bytes may be handed on.
-  ///   - sink: what they are handed to.
-  /// - Returns: whether that was all. It is not when there is no room, or our own output takes no more for now.
+  ///   - room: the number of bytes that may be passed on.
+  ///   - sink: where they go.
+  /// - Returns: whether that was all; false without room, or while our own output accepts no more.
   func drain(_ room: inout Int, _ sink: Sink) -> Bool {
     while let source = sources.first {
       if isRead {
-        // A pipe holds less, once the command does not write to it any more.
+        // A pipe holds less once the command does not write to it any more.
         room = min(room, Self.largestTurn - source.offset)
         let before = room
         let state = readSome(0, &room, sink)
@@ -161,7 +161,7 @@ final class CommandOutput {
         finishLines(0, sink)
       } else {
         guard copySome(&room, sink) else { return false }
-        // So that the next task's output begins on a line of its own.
+        // So that the next task's output begins on a new line.
         if mode == .grouped && sources[0].last != UInt8(ascii: "\n") {
           sink(source.stream, [UInt8(ascii: "\n")])
         }
@@ -172,10 +172,10 @@ final class CommandOutput {
   }
 
   private enum ReadState {
-    /// There may be more: there was no room, or our own output takes no more.
+    /// There may be more: there was no room, or our own output accepts no more.
     case more
     case empty
-    /// Nothing will come any more.
+    /// The other side has closed it.
     case ended
   }
 
@@ -192,7 +192,7 @@ final class CommandOutput {
       if sources[index].isBlocked { return .more }
       let count = unsafe read(source.descriptor, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
-      // A terminal that nobody has open any more is an error, and no end.
+      // A pseudo-terminal that no process has open fails with EIO instead of an end of file.
       guard count > 0 else { return count < 0 && errno != EIO ? .empty : .ended }
       room -= count
       keepTail(source, buffer[..<count])
@@ -202,12 +202,12 @@ final class CommandOutput {
     return .more
   }
 
-  /// Hands on a part of the first file.
+  /// Passes on a part of the first file.
   ///
   /// - Returns: whether that was all.
   private func copySome(_ room: inout Int, _ sink: Sink) -> Bool {
     let source = sources[0]
-    // What is captured is not written for now.
+    // Captured output is not written now.
     let isWritten = mode == .grouped
     var buffer = [UInt8](repeating: 0, count: isWritten ? OutputRelay.pieceSize : 65_536)
     while true {
@@ -237,23 +237,23 @@ final class CommandOutput {
   }
 }
 
-/// Cuts output into lines with a task's number in front of each.
+/// Splits output into lines, each prefixed with a task's number.
 struct TaggedLines {
-  /// What has no end by then is shown as if it had.
+  /// An incomplete line of this length, in bytes, is printed as a line.
   private static let longestLine = 65_536
 
   private let tag: [UInt8]
   private var rest: [UInt8] = []
-  /// What is read in one go, so that its lines are no more than what our output takes at once, also when all are empty.
+  /// Maximum bytes read at a time, so that its tagged lines fit in one write, even if all lines are empty.
   var largestPiece: Int { OutputRelay.pieceSize / (tag.count + 1) }
 
   init(_ number: Int) {
     tag = Array("[\(number)] ".utf8)
   }
 
-  /// Takes bytes in.
+  /// Adds bytes.
   ///
-  /// - Returns: the lines that are complete now.
+  /// - Returns: the lines that are now complete.
   mutating func add(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     var lines: [UInt8] = []
     var bytes = bytes
@@ -267,7 +267,7 @@ struct TaggedLines {
     return lines
   }
 
-  /// The last line, which nothing ended; nothing when there is none.
+  /// The incomplete last line, with a newline added; empty when there is none.
   mutating func finish() -> [UInt8] {
     guard !rest.isEmpty else { return [] }
     defer { rest.removeAll(keepingCapacity: true) }

@@ -4,7 +4,7 @@ internal import AMQP
 final class CommandRunner: Runner {
   private final class TaskRun: Run {
     let job: Job
-    /// What the command has written to its result channel.
+    /// The line that the command has written to its result channel.
     var result: ResultLine?
 
     init(_ job: Job, _ child: Child) {
@@ -16,7 +16,7 @@ final class CommandRunner: Runner {
   private let command: Command
   private let options: Worker.Options
   private let report: (WorkerEvent) -> Void
-  /// By the numbers of their tasks.
+  /// Runs by their tasks' numbers.
   private var runs: Runs<TaskRun>
 
   init(_ command: Command.Options, _ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
@@ -88,12 +88,12 @@ final class CommandRunner: Runner {
     return result
   }
 
-  /// Takes what the command has written to its result channel: one line at most.
+  /// Reads the command's line from its result channel: one at most.
   ///
-  /// - Returns: what is wrong with it.
+  /// - Returns: the malformed line, as a reason; nil when there is none.
   private func readResults(_ run: TaskRun, hasEnded: Bool) -> String? {
     let channel = run.child.results
-    // A pipe holds a bounded number of bytes, also one that something else still writes to.
+    // A pipe holds a bounded number of bytes, even if a background process still writes to it.
     for _ in 0..<(hasEnded ? 16 : 1) {
       guard channel.fill() else { break }
       while let line = channel.nextLine() {
@@ -133,7 +133,7 @@ final class CommandRunner: Runner {
     runs.readOutput(ready, show)
   }
 
-  /// Hands on what a command has written.
+  /// Passes on what a command has written.
   private func show(_ stream: OutputStream, _ bytes: ArraySlice<UInt8>) {
     report(.output(stream, bytes))
   }

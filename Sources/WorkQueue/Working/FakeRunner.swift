@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// Works on tasks as the tutorial's workers do: it lets the time pass that their dots ask for.
+/// Fakes the work, as the tutorial's workers do: a task takes time according to its dots.
 final class FakeRunner: Runner {
   private let jobs: Int
   private let dot: Duration

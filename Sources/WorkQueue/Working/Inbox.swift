@@ -1,17 +1,17 @@
 internal import AMQP
 
-/// The tasks that were received and are not begun, in their order.
+/// The tasks that were received and not started, in order.
 struct Inbox {
-  /// While it has this many bytes nothing more is read from the broker, whatever the prefetch is.
+  /// While it holds this many bytes, nothing is read from the broker, whatever the prefetch is.
   private static let mostBytes = 16 << 20
 
   private var tasks = Fifo<ReceivedTask>()
-  /// What the tasks take, in bytes, about.
+  /// The approximate size of the tasks, in bytes.
   private var bytes = 0
 
   var count: Int { tasks.count }
   var isEmpty: Bool { tasks.isEmpty }
-  /// Whether more is read from the broker: always one task, however large.
+  /// Whether to read more from the broker; one task is always read, however large.
   var hasRoom: Bool { bytes < Self.mostBytes }
 
   mutating func append(_ task: ReceivedTask) {
@@ -34,7 +34,7 @@ struct Inbox {
     return removed
   }
 
-  /// Puts tasks before all others.
+  /// Inserts tasks before all others.
   mutating func putBack(_ first: [ReceivedTask]) {
     guard !first.isEmpty else { return }
     var all = Fifo(first)
@@ -43,6 +43,6 @@ struct Inbox {
     for task in first { bytes += Self.size(of: task) }
   }
 
-  /// The body, and what a task takes beside it.
+  /// The body, and an estimate for the rest.
   private static func size(of task: ReceivedTask) -> Int { task.delivery.message.body.count + 512 }
 }

@@ -1,16 +1,16 @@
 package import AMQP
 
-/// A task as it was received, not begun.
+/// A task that was received and not started.
 struct ReceivedTask {
   let delivery: Delivery
   let received: Deadline
-  /// Whether it is run although its deliveries make it suspicious: it could not be replaced.
+  /// Whether it is run although its history is suspicious, because it could not be replaced.
   var mayRun = false
 }
 
-/// A task that is worked on, for the attempt of this number.
+/// A running task, with the number of its attempt.
 ///
-/// An object, because a message is large and a job passes through many hands.
+/// A class, because a message is large and a job is passed on many times.
 package final class Job {
   /// Counts this worker's tasks from 1.
   package let number: Int
@@ -18,7 +18,7 @@ package final class Job {
   /// Counts this task's attempts from 1, over all workers.
   package let attempt: Int
   let started: Deadline
-  /// When the broker handed it to us, which is when its time limit began.
+  /// When it was delivered, which is when the consumer timeout began.
   let received: Deadline
 
   init(number: Int, delivery: Delivery, attempt: Int, started: Deadline, received: Deadline) {
@@ -31,9 +31,9 @@ package final class Job {
 struct JobResult {
   let job: Job
   var outcome: Outcome
-  /// Zero when the work never began.
+  /// Zero when the work was not started.
   var took = Duration.zero
-  /// The last of what its command wrote to stderr.
+  /// The last bytes of its command's stderr.
   var stderr: [UInt8] = []
   /// Why it failed, in the command's own words.
   var reason: String?

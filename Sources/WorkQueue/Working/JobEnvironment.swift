@@ -2,21 +2,21 @@ internal import AMQP
 
 /// A task's properties as environment variables.
 ///
-/// Nothing that stands in a message can make the command fail to start: names are made of letters,
-/// digits and underscores, values hold no NUL, and what is long is left out, since exec(2) refuses a
-/// single string of 128 KiB and all together beyond its limit.
+/// No message can make the command fail to start: names consist of letters, digits and underscores, values contain no
+/// NUL, and long values are omitted, since exec(2) refuses a string of 128 KiB, and everything beyond its total
+/// limit.
 struct JobEnvironment {
   private static let prefix = "WORKQ_"
   private static let headerPrefix = "WORKQ_HEADER_"
-  /// A header longer than this is left out.
+  /// A header longer than this, in bytes, is omitted.
   static let longestHeader = 16_384
-  /// More than this is not spent on a task's headers.
+  /// All headers of a task together get at most this many bytes.
   static let headersLimit = 131_072
 
   /// The variables of one run, each ended by a NUL.
   private(set) var bytes: [UInt8] = []
 
-  /// The names that a run sets, but for those of headers: an outer worker's do not show through.
+  /// The names that a run sets, except those of headers; an outer worker's are removed.
   static let names =
     (["QUEUE", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY"] + properties.map(\.name)).map {
       prefix + $0
@@ -29,15 +29,14 @@ struct JobEnvironment {
     ]
     .map { ($0.fieldName.uppercased(), $0) }
 
-  /// The names that belong to a process, and not to its task.
+  /// The names that belong to a process instead of a task.
   static let processNames = ["RESULT_FD", "BATCH"].map { prefix + $0 }
 
-  /// Variables of ours that are not the command's: those of an outer worker, and those by which systemd talks to the
-  /// worker.
+  /// Our variables that the command must not inherit: those of an outer worker, and systemd's for the worker.
   private static let removedNames = processNames + ["NOTIFY_SOCKET"]
   private static let removedPrefix = "WATCHDOG_"
 
-  /// The variables that all runs share: ours, less those that a run sets itself.
+  /// The variables that all runs share: ours, without those that a run sets itself.
   static func base(of environment: [[UInt8]]) -> [[UInt8]] {
     environment.filter { entry in
       let name = String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
@@ -46,7 +45,7 @@ struct JobEnvironment {
     }
   }
 
-  /// `room` is what exec(2) leaves for the headers.
+  /// `room` is what exec(2)'s limit leaves for the headers, in bytes.
   init(_ delivery: Delivery, queue: String, attempt: Int, room: Int = headersLimit) {
     let properties = delivery.message.properties
     let origin = delivery.origin
@@ -85,8 +84,7 @@ struct JobEnvironment {
     bytes.append(0)
   }
 
-  /// Adds the headers that have a name and a value that can be told; of two whose names become the same,
-  /// the first.
+  /// Adds the headers that can be represented; if two names become the same, only the first.
   private mutating func add(_ headers: FieldTable, room: Int) {
     var (seen, room) = (Set<String>(), room)
     for entry in headers.entries {
@@ -119,7 +117,7 @@ struct JobEnvironment {
       }, as: UTF8.self)
   }
 
-  /// A header's value as a command reads it; nil for tables and arrays, which have no such form.
+  /// A header's value as text; nil for tables and arrays.
   static func bytes(of value: FieldValue) -> [UInt8]? {
     switch value {
     case .decimal(let scale, let it): Array("\(it)e-\(scale)".utf8)

@@ -1,17 +1,17 @@
 internal import AMQP
 internal import Glibc
 
-/// The tasks that are being worked on.
+/// The running tasks.
 struct Jobs {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }
   private var report: (WorkerEvent) -> Void { context.report }
   private let runner: any Runner
-  /// By their numbers.
+  /// By number.
   private var running: [Int: Job] = [:]
-  /// When people are told that the broker will not wait much longer for a task.
+  /// When to warn that a task gets near the consumer timeout.
   private var warnings = Timers()
-  /// How many tasks were begun.
+  /// Number of tasks started.
   private(set) var begun = 0
 
   init(_ context: WorkerContext) {
@@ -31,18 +31,17 @@ struct Jobs {
       }
   }
 
-  /// How many tasks are worked on.
+  /// Number of running tasks.
   var count: Int { running.count }
-  /// Whether another task can be begun.
+  /// Whether another task can be started.
   var hasRoom: Bool { runner.room > 0 }
-  /// Whether as many tasks were begun as the worker was to begin.
+  /// Whether the worker has started its maximum number of tasks (`--count`).
   var isComplete: Bool { options.bounds.count.map { begun >= $0 } ?? false }
   var nextDeadline: Deadline { min(runner.nextDeadline, warnings.next) }
 
-  /// Begins the work on a task, unless its attempts are used up or it has killed its workers; the broker lets us hold
-  /// it for the time that `limit` knows.
+  /// Starts a task, unless its attempts are used up or it has killed its workers; `limit` is the consumer timeout.
   ///
-  /// - Returns: the result, when it has one at once.
+  /// - Returns: the result, if there is one at once.
   mutating func start(_ task: ReceivedTask, limit: ConsumerTimeout) -> JobResult? {
     begun += 1
     let delivery = task.delivery
@@ -64,9 +63,9 @@ struct Jobs {
     return nil
   }
 
-  /// Does what is due, and says which tasks the broker will not wait for much longer.
+  /// Does what is due, and reports the tasks that get near the consumer timeout.
   ///
-  /// - Returns: the work that has ended by that.
+  /// - Returns: the results of tasks that have ended.
   mutating func step(limit: ConsumerTimeout) -> [JobResult] {
     let now = Deadline.now
     guard nextDeadline <= now else { return [] }
@@ -80,15 +79,14 @@ struct Jobs {
     runner.watch(on: &loop)
   }
 
-  /// Reads what commands have written.
+  /// Reads the commands' output.
   func read(_ ready: [Int32]) {
     runner.read(ready)
   }
 
-  /// Reaps the children that have ended, those that others have left to us among them (as to the first process of
-  /// a container).
+  /// Reaps the children that have exited, including orphans that we inherit as PID 1 of a container.
   ///
-  /// - Returns: the work that has ended by that.
+  /// - Returns: the results of tasks that have ended.
   mutating func reap() -> [JobResult] {
     var results: [JobResult] = []
     while let change = Child.nextChange() {
@@ -101,26 +99,26 @@ struct Jobs {
     return ended(results)
   }
 
-  /// No more tasks will be begun; with `requeues`, those that no process has are requeued.
+  /// No more tasks will be started; with `requeues`, those that no process has are requeued.
   ///
-  /// - Returns: the work that has ended by that.
+  /// - Returns: the results of tasks that have ended.
   mutating func stop(requeues: Bool) -> [JobResult] {
     ended(runner.stop(requeues: requeues))
   }
 
-  /// Lets the processes end that have waited for more tasks, when none will come.
+  /// Lets resident processes exit, when no more tasks will come.
   ///
   /// - Returns: whether none is left.
   func close() -> Bool { runner.close() }
 
-  /// Ends all work, to be requeued.
+  /// Stops all running tasks, to be requeued.
   ///
-  /// - Returns: the work that has ended by that; the rest follows.
+  /// - Returns: the results of tasks that have ended; the rest follows.
   mutating func interrupt() -> [JobResult] {
     ended(runner.interrupt())
   }
 
-  /// Ends the work that was asked to end, at once.
+  /// Kills at once what was asked to stop.
   func kill() {
     runner.kill()
   }

@@ -1,28 +1,28 @@
-/// How the work on a task ended.
+/// How an attempt ended.
 package enum Outcome: Equatable, Sendable {
-  /// The work that was only pretended always goes well.
+  /// Faked work, which always succeeds.
   case simulated
   case exited(Int32)
-  /// A signal that was not ours ended it.
+  /// Killed by a signal that we did not send.
   case signalled(Int32)
-  /// We ended it, because it took longer than that.
+  /// Stopped by us after this time limit.
   case timedOut(Duration)
-  /// The work failed for a reason that is no exit status of its own: it came to no result, or to a line that is none.
+  /// Failed without a valid result: no result line, or a malformed one.
   case noResult(String)
-  /// We ended it, because the worker could not wait for it.
+  /// Stopped by us, because the worker had to exit.
   case interrupted
-  /// It was never begun: the task cannot be handed to the command, for this reason.
+  /// Not started: the command cannot get this task, for this reason.
   case invalidTask(String)
-  /// It was never begun: the task has had this many attempts already.
+  /// Not started: the task has had this many attempts already.
   case attemptsExceeded(times: Int)
-  /// It was never begun: this many runs of the task were begun, and their workers died.
+  /// Not started: this many workers died after starting the task.
   case workersDied(starts: Int)
-  /// The command cannot be run, whatever the task.
+  /// The command cannot be run for any task.
   ///
-  /// `isTemporary` when that is for want of memory or processes.
+  /// `isTemporary` when memory or processes are short.
   case unrunnable(String, isTemporary: Bool)
 
-  /// Reads the status that wait(2) gives.
+  /// From the status of wait(2).
   init(waitStatus status: Int32) {
     let signal = status & 0x7f
     self = signal == 0 ? .exited(status >> 8 & 0xff) : .signalled(signal)
@@ -42,14 +42,14 @@ package enum Outcome: Equatable, Sendable {
     }
   }
 
-  /// The signals from 1 on, as Linux numbers them on x86 and ARM.
+  /// The signals from 1 on, as numbered by Linux on x86 and ARM.
   private static let signals = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
     "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
     "WINCH", "IO", "PWR", "SYS",
   ]
 
-  /// "SIGKILL"; a number where it has no name.
+  /// "SIGKILL"; a number if it has no name.
   private static func name(ofSignal number: Int32) -> String {
     (1...Int32(signals.count)).contains(number) ? "SIG\(signals[Int(number) - 1])" : "signal \(number)"
   }

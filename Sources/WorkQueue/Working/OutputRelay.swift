@@ -1,35 +1,35 @@
 internal import CSystem
 internal import Glibc
 
-/// The way of a command's stderr to ours where the command writes itself (`OutputMode.passthrough`): by us, so that its
-/// end can be kept for a task that fails.
+/// Passes a command's stderr on to ours (`OutputMode.passthrough`), so that its last bytes can be kept for a failed
+/// task.
 ///
-/// 1. Where stdout is another file, only stderr comes by us: each file gets its bytes in their order.
-/// 2. Where both are the same file, both come by one channel, because two would lose their order; the end is that of
-///    both then.
-/// 3. The channel to a terminal is a pseudo-terminal, so that the command finds one, else a pipe.
-/// 4. Nothing is read that could not be written at once: who does not read our output keeps the command waiting, not us.
+/// 1. If stdout is another file, only stderr is passed on: each file gets its bytes in order.
+/// 2. If both are the same file, both are passed on by one channel, because two would lose the order; the bytes kept
+///    are then those of both.
+/// 3. The channel to a terminal is a pseudo-terminal, so that the command has one; else it is a pipe.
+/// 4. Nothing is read that could not be written at once: a slow reader of our output blocks the command, not us.
 package struct OutputRelay {
-  /// The output of ours that gets what is read.
+  /// Our output, to which the bytes are written.
   let stream: OutputStream
-  /// Whether stdout comes this way, too.
+  /// Whether stdout is passed on, too.
   let hasBoth: Bool
   private let isTerminal: Bool
 
-  /// What can be written at once to what poll(2) calls writable: a pipe has room for a page then.
+  /// How many bytes can be written when poll(2) reports writable: a pipe then has space for a page.
   static let pieceSize = 4096
 
-  /// By what our stdout and stderr are.
+  /// Depends on our stdout and stderr.
   static let standard = OutputRelay(stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
 
   init(stdout: Int32, stderr: Int32) {
     hasBoth = Self.areSame(stdout, stderr)
-    // A reader of both that has gone is found out by the one whose loss ends the worker.
+    // If both have one reader and it is gone, the write to stdout fails, which ends the worker.
     stream = hasBoth ? .stdout : .stderr
     isTerminal = isatty(stderr) == 1
   }
 
-  /// Whether what commands write to our stderr comes by us, or would: a pseudo-terminal may not be had.
+  /// Whether commands' stderr is passed on by us, provided that a pseudo-terminal is available.
   package static var isAvailable: Bool {
     guard let ends = try? standard.open() else { return false }
     close(ends.read)
@@ -37,21 +37,21 @@ package struct OutputRelay {
     return true
   }
 
-  /// Whether two descriptors are one file, whose bytes have an order.
+  /// Whether two descriptors are the same file, so that the order of bytes matters.
   private static func areSame(_ first: Int32, _ second: Int32) -> Bool {
     if isatty(first) == 1 && isatty(second) == 1 {
       return csystem_terminal_device(first) == csystem_terminal_device(second)
     }
     var (one, other) = (stat(), stat())
     guard unsafe fstat(first, &one) == 0, unsafe fstat(second, &other) == 0 else { return false }
-    // /dev/null is one file, and keeps no order.
+    // The order does not matter in /dev/null.
     return one.st_mode & S_IFMT != S_IFCHR && one.st_dev == other.st_dev && one.st_ino == other.st_ino
   }
 
   /// The descriptor of one of our outputs.
   func descriptor(of stream: OutputStream) -> Int32 { stream == .stdout ? STDOUT_FILENO : STDERR_FILENO }
 
-  /// A channel for one run of the command; nil where the system has no pseudo-terminal for us, and the command gets our
+  /// A channel for one run of the command; nil if no pseudo-terminal is available, so that the command gets our
   /// terminal itself.
   func open() throws(SystemError) -> (read: Int32, write: Int32)? {
     guard isTerminal else { return try Files.pipe() }
@@ -61,7 +61,7 @@ package struct OutputRelay {
     return (ends[0], ends[1])
   }
 
-  /// Gives a channel that is a terminal the size of ours.
+  /// Sets a pseudo-terminal to the size of our terminal.
   func resize(_ channel: Int32) {
     if isTerminal { csystem_copy_terminal_size(descriptor(of: stream), channel) }
   }

@@ -1,8 +1,8 @@
-/// Placeholders in a command's arguments, and what a task's body makes of them, as in fd(1) and parallel(1).
+/// Placeholders in a command's arguments, which a task's body replaces, as in fd(1) and parallel(1).
 ///
 /// `{}` is the body without one newline at its end, `{/}` its last path component, `{.}` the body without its
-/// extension, and `{/.}` both. A placeholder can be a part of an argument. The text that replaces one is not
-/// searched for others.
+/// extension, and `{/.}` both. A placeholder can be a part of an argument. The replacement is not searched for
+/// placeholders.
 package enum Placeholders {
   private enum Kind: CaseIterable {
     case all, name, stem, nameStem
@@ -56,7 +56,7 @@ package enum Placeholders {
     return path.lastIndex(of: slash).map { path[($0 + 1)...] } ?? path
   }
 
-  /// A path without the extension of its last component, whose first dot may be the first character.
+  /// A path without the extension of its last component; a dot at the start of the component begins no extension.
   private static func stem(of path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     let name = name(of: path)
     guard let mark = name.lastIndex(of: dot), mark > name.startIndex else { return path }

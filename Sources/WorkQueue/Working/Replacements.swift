@@ -3,11 +3,11 @@ internal import AMQP
 /// The tasks that are being replaced by copies at the end of their queue, until the broker has confirmed the
 /// copies.
 ///
-/// None may keep others from being run: what is not confirmed in time is given up, and run without.
+/// None may block other tasks: a copy that is not confirmed in time is given up, and its task runs without it.
 struct Replacements {
-  /// How long the broker has for a confirm; a blocked one needs longer.
+  /// The time limit for a confirm, also while the broker blocks publishers.
   private static let timeLimit = Duration.seconds(5)
-  /// Tasks that come within this time of one another may have been in the same worker before.
+  /// Tasks that arrive within this time of one another may come from the same dead worker.
   private static let closeTogether = Duration.seconds(1)
 
   private struct Entry {
@@ -16,14 +16,14 @@ struct Replacements {
   }
 
   private var entries: [Delivery.Tag: Entry] = [:]
-  /// In the order of adding, which is that of their ends; some may be confirmed.
+  /// In the order of adding, which is that of their deadlines; some may be confirmed already.
   private var waiting = Fifo<Delivery.Tag>()
   private var recorded: [Deadline] = []
-  /// How many copies were confirmed at the end of the queue.
+  /// Number of confirmed copies.
   private(set) var confirmed = 0
   private var lastConfirm: Deadline?
 
-  /// When a copy is given up, if it is not confirmed before.
+  /// When the next copy is given up, if it is not confirmed before.
   var nextDeadline: Deadline {
     mutating get {
       while let tag = waiting.first {
@@ -34,17 +34,17 @@ struct Replacements {
     }
   }
 
-  /// Whether a copy is not confirmed yet: then none is run, because it could be the death of this worker
-  /// before the original is acknowledged, and both would come back.
+  /// Whether a copy is unconfirmed: no suspicious task is run then, because it could kill this worker before the
+  /// original is acknowledged, and both would be redelivered.
   var isPending: Bool { !entries.isEmpty }
 
-  /// How many starts were recorded a moment ago.
+  /// Number of starts recorded recently.
   ///
-  /// When a worker dies, all its tasks come back together, and no more of them were being run than it had
-  /// jobs: those that come first. The others must not be taken for suspects.
+  /// When a worker dies, the broker redelivers all its tasks together. Only the first of them, as many as the worker
+  /// had jobs, were running; the others are not suspicious.
   var recentStarts: Int { recorded.count { !($0 + Self.closeTogether).hasPassed } }
 
-  /// Notes that a copy of the task is being published; `recordsStart` when that is instead of a run.
+  /// Notes that a copy of the task is being published; with `recordsStart` the copy is made instead of a run.
   mutating func add(_ task: ReceivedTask, recordsStart: Bool) {
     entries[task.delivery.tag] = Entry(task: task, end: .after(Self.timeLimit))
     waiting.append(task.delivery.tag)
@@ -53,19 +53,19 @@ struct Replacements {
     recorded.append(.now)
   }
 
-  /// The copy was confirmed: of one of these tasks, or of one that was requeued.
+  /// A copy was confirmed, of one of these tasks or of one that was requeued.
   mutating func confirm(_ tag: Delivery.Tag) {
     entries[tag] = nil
     confirmed += 1
     lastConfirm = .now
   }
 
-  /// Whether a copy was put into the queue a moment ago, whatever the broker says of the tasks that wait.
+  /// Whether a copy was published to the queue recently, although the broker may not count it as waiting yet.
   var isInQueue: Bool { lastConfirm.map { !($0 + Self.closeTogether).hasPassed } ?? false }
 
-  /// The copy was refused, or must not be waited for any longer.
+  /// The copy was refused, or is given up.
   ///
-  /// - Returns: the task, which may be run or returned; nil when it is not one of these.
+  /// - Returns: the task, to be run or requeued; nil when it is not one of these.
   mutating func giveUp(_ tag: Delivery.Tag) -> ReceivedTask? {
     entries.removeValue(forKey: tag)?.task
   }

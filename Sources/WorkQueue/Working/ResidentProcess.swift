@@ -1,39 +1,39 @@
 internal import AMQP
 
-/// A resident command that runs, and the tasks that it has.
+/// A running resident command and its tasks.
 ///
-/// 1. Tasks are put into the format that it reads when there is room in the pipe, not before.
-/// 2. A task is its own from the first byte that it has read: until then it never ran.
+/// 1. Tasks are formatted when the pipe has space, not before.
+/// 2. A task counts as started when the process has read its first byte.
 final class ResidentProcess: Run {
-  /// A task that it has, and where the task begins among all the bytes of its stdin; nil while it is not put there.
+  /// A task, and the offset in stdin where it begins; nil while it is not written.
   private struct Entry {
     let job: Job
     var start: Int?
   }
 
-  /// So many bytes are kept ready for the pipe.
+  /// Number of bytes that are kept ready for the pipe.
   private static let readyBytes = 65_536
 
-  /// How many times commands had failed to start when it was started.
+  /// The count of start failures when it was started.
   let round: Int
   let input: TaskPipe
   private let queue: String
   private let format: TaskFormat
-  /// The tasks without a result, the oldest first; those that have one between others are nil.
+  /// The tasks without a result, the oldest first; nil for those in between that have one.
   private var entries: [Entry?] = []
-  /// Where the oldest is, and where the first is that is not put into the pipe.
+  /// The indexes of the oldest task, and of the first that is not in the pipe.
   private var head = 0
   private var next = 0
 
-  /// When its stdin was closed, so that it ends.
+  /// When its stdin was closed, which asks it to exit.
   private(set) var closed: Deadline?
-  /// The task for which it was asked to end, and what that has come to.
+  /// The task because of which it was asked to stop, and that task's outcome.
   var victim: (task: Int, outcome: Outcome)?
-  /// How many tasks are without a result, how many it was given in all, and how many results it has written.
+  /// Numbers of tasks without a result, of tasks given to it, and of results that it has written.
   private(set) var load = 0
   private(set) var given = 0
   private(set) var results = 0
-  /// Since when the oldest of its tasks is that.
+  /// Since when its oldest task is the oldest.
   private(set) var oldestSince = Deadline.now
 
   init(number: Int, round: Int, _ child: Child, _ input: TaskPipe, queue: String, _ format: TaskFormat) {
@@ -61,7 +61,7 @@ final class ResidentProcess: Run {
     (load, given) = (load + 1, given + 1)
   }
 
-  /// Puts tasks into the pipe, as many as it takes.
+  /// Writes tasks to the pipe, as many as it accepts.
   func flush() {
     repeat {
       input.flush()
@@ -79,7 +79,7 @@ final class ResidentProcess: Run {
     } while !input.hasUnsent && next < entries.count
   }
 
-  /// Takes out the task that a line is for; nil when it has none of that number, or none at all.
+  /// Takes out the task that a line is for; nil when there is none.
   func take(_ number: Int?, _ now: Deadline) -> Job? {
     var index = head
     if let number {
@@ -116,7 +116,7 @@ final class ResidentProcess: Run {
     return entries[head...].compactMap { $0?.job }
   }
 
-  /// Takes out the tasks of which the command can have read nothing, when it reads no more.
+  /// Takes out the tasks that the command cannot have begun to read, when it reads no more.
   func takeUnread() -> [Job] {
     let consumed = input.consumed
     var unread: [Job] = []

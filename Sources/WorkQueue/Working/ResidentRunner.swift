@@ -1,11 +1,10 @@
 internal import AMQP
 
-/// Has commands work on task after task: each is started once, reads tasks from its stdin, and writes results to its
-/// result channel.
+/// Runs resident commands: each is started once, reads tasks from stdin, and writes results to its result channel.
 ///
-/// A task that a command cannot have begun is no attempt: it goes to the next process.
+/// A task that a command cannot have started has used no attempt: it is sent to the next process.
 final class ResidentRunner: Runner {
-  /// How long a result may take until people are told what could be wrong, where no time limit ends it.
+  /// After which time without a result a hint is reported, if there is no time limit.
   private static let silence = Duration.seconds(30)
 
   private let command: Command
@@ -22,7 +21,7 @@ final class ResidentRunner: Runner {
   /// Tasks that no process has.
   private var waiting = Fifo<Job>()
   private var results: [JobResult] = []
-  /// How many tasks are without a result.
+  /// Number of tasks without a result.
   private var outstanding = 0
   private var hasWarned = false
   private var isInterrupted = false
@@ -35,7 +34,7 @@ final class ResidentRunner: Runner {
     (self.command, self.options, self.format) = (Command(command), options, format)
     (self.window, self.maxTasks, self.report) = (window, maxTasks ?? .max, report)
     runs = Runs(killAfter: command.killAfter)
-    // Stdin has one descriptor more than the result channel, stdout and stderr.
+    // One descriptor for stdin, in addition to those of the result channel, stdout and stderr.
     Files.raiseLimit(toHold: 7 * options.jobs)
   }
 
@@ -72,7 +71,7 @@ final class ResidentRunner: Runner {
     return results
   }
 
-  /// Gives the tasks that wait to processes that have room for them, and starts processes for them.
+  /// Sends waiting tasks to processes with a free place, and starts processes for them.
   private func distribute(_ now: Deadline) {
     while !waiting.isEmpty, let process = freeProcess(now), let job = waiting.popFirst() {
       process.add(job, now)
@@ -80,7 +79,7 @@ final class ResidentRunner: Runner {
     }
   }
 
-  /// The process with the fewest tasks, or a new one when none has nothing to do.
+  /// The process with the fewest tasks, or a new one when all have tasks.
   private func freeProcess(_ now: Deadline) -> ResidentProcess? {
     var best: ResidentProcess?
     for process in processes
@@ -112,7 +111,7 @@ final class ResidentRunner: Runner {
     }
   }
 
-  /// The command cannot be run: the tasks that no process has are not worked on.
+  /// The command cannot be run: the tasks that no process has end with this outcome.
   private func giveUp(_ outcome: Outcome) {
     while let job = waiting.popFirst() { finish(job, outcome) }
   }
@@ -133,7 +132,7 @@ final class ResidentRunner: Runner {
     runs.setLimit(limit(of: process), of: process)
   }
 
-  /// When a process is looked after: its oldest task takes long, or it does not end.
+  /// When a process needs attention: its oldest task takes too long, or it does not exit.
   private func limit(of process: ResidentProcess) -> Deadline {
     guard process.load > 0 else { return process.idleEnd.map { $0 + command.options.killAfter } ?? .never }
     if let timeout = command.options.timeout { return process.oldestSince + timeout }
@@ -148,7 +147,7 @@ final class ResidentRunner: Runner {
     report(.noResult(job, after: Self.silence))
   }
 
-  /// Asks a process to end; its oldest task has come to `outcome`.
+  /// Asks a process to stop; its oldest task ends with `outcome`.
   private func end(_ process: ResidentProcess, _ outcome: Outcome) {
     guard !process.isEnding else { return }
     if let job = process.oldest { process.victim = (job.number, outcome) }
@@ -177,7 +176,7 @@ final class ResidentRunner: Runner {
     runs.watch(on: &loop)
   }
 
-  /// A process reads no more: what it has not read goes to another one, when it has ended.
+  /// A process reads no more: tasks that it has not read are sent to another one, when it has exited.
   private func stopGiving(to process: ResidentProcess) {
     waiting.prepend(process.takeUnread())
     close(process, .now)
@@ -293,7 +292,7 @@ final class ResidentRunner: Runner {
     return takeResults()
   }
 
-  /// The processes find the end of their stdin, and may finish.
+  /// Closes the processes' stdin; they may finish.
   func close() -> Bool {
     let now = Deadline.now
     for process in processes where process.isWorking { close(process, now) }

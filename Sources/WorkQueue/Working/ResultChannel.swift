@@ -1,20 +1,20 @@
 internal import Glibc
 
-/// The pipe on which a command writes its results, one line for each.
+/// The pipe to which a command writes its results, one per line.
 ///
-/// We hold both of its ends, so that it has no end while the command runs: nothing ever waits for one, and what the
-/// command has left running may keep it open.
+/// We keep both of its ends open, so that there is no end of file to wait for, and background processes may keep it
+/// open.
 final class ResultChannel {
-  /// Where the command finds it, and how it is told.
+  /// The command's descriptor, and the variable that names it.
   static let descriptor: Int32 = 3
   static let variable = Array("WORKQ_RESULT_FD=3".utf8)
-  /// What is read in one go, in bytes.
+  /// Maximum bytes per read.
   private static let turn = 65_536
 
   let readEnd: Int32
   let writeEnd: Int32
   private var bytes: [UInt8] = []
-  /// Where the first line begins that was not taken.
+  /// Where the first line begins that was not taken out.
   private var start = 0
 
   init() throws(SystemError) {
@@ -26,7 +26,7 @@ final class ResultChannel {
     close(writeEnd)
   }
 
-  /// Reads a bounded part of what is there.
+  /// Reads a bounded part of what is available.
   ///
   /// - Returns: whether there was anything.
   @discardableResult
@@ -48,9 +48,9 @@ final class ResultChannel {
     }
   }
 
-  /// The next line without its newline; nil when there is none that is complete.
+  /// The next line without its newline; nil when there is no complete one.
   ///
-  /// Of a line that is too long, all that is there.
+  /// A line that is too long is returned as far as it was read.
   func nextLine() -> ArraySlice<UInt8>? {
     guard start < bytes.count else { return nil }
     if let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -60,19 +60,19 @@ final class ResultChannel {
     return bytes.count - start > ResultLine.longestLine ? rest() : nil
   }
 
-  /// What follows the last complete line; nil when there is nothing.
+  /// The incomplete last line; nil when there is none.
   func rest() -> ArraySlice<UInt8>? {
     guard start < bytes.count else { return nil }
     defer { start = bytes.count }
     return bytes[start...]
   }
 
-  /// Forgets what was read and not taken.
+  /// Discards what was read and not taken out.
   func discard() {
     start = bytes.count
   }
 
-  /// A reason that quotes a line which is no result.
+  /// The reason for a malformed line, which quotes it.
   static func complaint(about line: ArraySlice<UInt8>) -> String {
     let quoted = ResultLine.sanitised(line, upTo: 80)
     let isTooLong = line.count > ResultLine.longestLine

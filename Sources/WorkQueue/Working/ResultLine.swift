@@ -1,17 +1,17 @@
 /// One line that a command has written to its result channel: `[#TASK ]STATUS[ retry-in=DURATION][ REASON…]`.
 struct ResultLine: Equatable {
-  /// What it is the result of; nil is the oldest task without one.
+  /// The number of the task; nil means the oldest without a result.
   var task: Int?
-  /// The exit status that a command for this one task would have had.
+  /// Has the meaning of a command's exit status.
   var status: Int32
-  /// How long the task waits for its next attempt at least.
+  /// Minimum delay of the next attempt.
   var retryIn: Duration?
-  /// Why it failed, for people.
+  /// Why it failed, for messages.
   var reason: String?
 
-  /// A longer line is none, in bytes and without its newline.
+  /// A longer line is malformed; in bytes, without its newline.
   static let longestLine = 4096
-  /// A longer reason is cut, in bytes.
+  /// A longer reason is cut; in bytes.
   static let longestReason = 1024
 
   private static let space = UInt8(ascii: " ")
@@ -21,11 +21,11 @@ struct ResultLine: Equatable {
     (self.task, self.status, self.retryIn, self.reason) = (task, status, retryIn, reason)
   }
 
-  /// Reads a line without its newline; nil when it is no result.
+  /// Parses a line without its newline; nil when it is malformed.
   init?(_ line: ArraySlice<UInt8>) {
     guard line.count <= Self.longestLine else { return nil }
     var rest = line
-    // What a program on another system ends its lines with.
+    // A carriage return before the newline.
     if rest.last == UInt8(ascii: "\r") { rest.removeLast() }
     var word = Self.takeWord(&rest)
     if word.first == UInt8(ascii: "#") {
@@ -66,7 +66,7 @@ struct ResultLine: Equatable {
     return text.isEmpty ? nil : text
   }
 
-  /// What a command has written as text of one line: without control characters, and cut at a character.
+  /// The command's text as one line: sanitized, and cut between characters.
   static func sanitised(_ bytes: ArraySlice<UInt8>, upTo limit: Int) -> String {
     var (text, size) = (String.UnicodeScalarView(), 0)
     for scalar in String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars {
@@ -75,7 +75,7 @@ struct ResultLine: Equatable {
       if size > limit { break }
       text.append(scalar)
     }
-    // The last character was cut in two, perhaps.
+    // The last character may have been cut.
     if bytes.count > limit, text.last == "\u{fffd}" { text.removeLast() }
     return String(text)
   }

@@ -8,10 +8,10 @@ struct RetryMessage: Outgoing {
     case failedQueue
     /// The work queue itself: for an attempt that failed and is requeued, or for a task that was not run.
     ///
-    /// It is tried once: the original can do without it.
+    /// It is published only once: the original does not depend on it.
     case workQueue(wasRun: Bool)
 
-    /// Whether the original must wait until the copy is published, however long that takes.
+    /// Whether the original must wait until the copy is published, without a time limit.
     var isRetried: Bool {
       if case .workQueue = self { false } else { true }
     }
@@ -19,7 +19,7 @@ struct RetryMessage: Outgoing {
 
   /// The task's number in this worker; nil when it was not run.
   let number: Int?
-  /// The original, which is acknowledged when a queue has the copy.
+  /// The original, which is acknowledged when the copy is confirmed.
   let tag: Delivery.Tag
   let message: Message
   let destination: Destination
@@ -36,7 +36,7 @@ struct RetryMessage: Outgoing {
     }
   }
 
-  /// The same without the headers that it can do without; nil when it has none of them.
+  /// The same without its optional headers; nil when it has none of these.
   var withoutDetails: RetryMessage? {
     var message = message
     for name in [TaskHeaders.stderr, TaskHeaders.reason, "traceparent", "tracestate"] {
@@ -47,26 +47,26 @@ struct RetryMessage: Outgoing {
   }
 }
 
-/// Publishes the copies of tasks that failed, on a connection of its own: a broker in alarm stops reading
-/// from those that publish, and acknowledgements must get through.
+/// Publishes the copies of failed tasks, on a connection of its own: a broker with an alarm blocks publishing
+/// connections, and acknowledgements must get through.
 ///
-/// 1. A copy counts as published when the broker has confirmed it and a queue has it.
-/// 2. What could not be published for now stays, its original unacknowledged, and is tried again with back-off.
-/// 3. What concerns one copy (its headers are too large) keeps only that one from being published. What concerns
-///    the queues (a right is missing, or one exists with other properties) ends all of it: `failure`.
+/// 1. A copy is published when the broker has confirmed it and routed it to a queue.
+/// 2. A copy that cannot be published for now is tried again with back-off; its original stays unacknowledged.
+/// 3. An error of one copy (its headers are too large) affects only this copy. An error of the queues (a permission
+///    is missing, or one exists with other properties) ends publishing: `failure`.
 struct Retrier: ~Copyable {
   private let report: (WorkerEvent) -> Void
   private var sender: Sender<RetryMessage>
-  /// What is confirmed and not yet taken out.
+  /// Confirmed copies that were not taken out yet.
   private var confirmed: [RetryMessage] = []
-  /// What the work queue did not take, and is not tried again, and not yet taken out.
+  /// Copies that the work queue has not accepted and that are not tried again; not taken out yet.
   private var refused: [Refused] = []
-  /// What can never be published, and is not yet taken out.
+  /// Copies that can never be published; not taken out yet.
   private var unpublishable: [Refused] = []
-  /// Why no copy can be published any more.
+  /// Why no more copies can be published.
   private(set) var failure: AMQPError?
 
-  /// A copy that was not published and is not tried again.
+  /// A copy that was not published, and is not tried again.
   typealias Refused = (copy: RetryMessage, reason: String)
 
   init(_ context: WorkerContext) {
@@ -82,12 +82,12 @@ struct Retrier: ~Copyable {
       case .waitingQueue(let event): report(.waitingQueue(event))
       case .blocked(let reason, _): report(.copiesBlocked(reason: reason))
       case .unblocked: report(.copiesUnblocked)
-      case .connected, .declaring, .declined, .lost: break  // a publisher's
+      case .connected, .declaring, .declined, .lost: break  // not for a retrier
       }
     }
   }
 
-  /// How many copies are not published yet.
+  /// Number of unpublished copies.
   var pending: Int { sender.pending }
   /// When something is due, if nothing happens before.
   var nextDeadline: Deadline { mutating get { sender.nextDeadline } }
@@ -100,14 +100,14 @@ struct Retrier: ~Copyable {
     sender.add(copy)
   }
 
-  /// Forgets the copies that were not sent yet and whose originals the broker redelivers anyway.
+  /// Drops the unsent copies whose originals the broker redelivers anyway.
   ///
-  /// - Returns: how many of them were of tasks that had been run.
+  /// - Returns: how many of their tasks had been run.
   mutating func forget(where isStale: (RetryMessage) -> Bool) -> Int {
     sender.remove(inFlight: false, where: isStale).count { $0.number != nil }
   }
 
-  /// Takes out the copies that the work queue did not take; their originals can do without.
+  /// Takes out the copies that the work queue has not accepted; their originals do not depend on them.
   mutating func takeRefused() -> [Refused] {
     defer { refused.removeAll() }
     return refused
@@ -119,14 +119,14 @@ struct Retrier: ~Copyable {
     return unpublishable
   }
 
-  /// Gives up the copies of these tasks; one that was sent may still get through.
+  /// Gives up the copies of these tasks; a sent one may still be published.
   mutating func withdraw(_ tags: [Delivery.Tag]) -> [Refused] {
     guard !tags.isEmpty else { return [] }
     let tags = Set(tags)
     return sender.remove { tags.contains($0.tag) }.map { ($0, "the broker did not confirm the copy in time") }
   }
 
-  /// Gives up on all copies; some of those that were sent may still get through.
+  /// Gives up all copies; sent ones may still be published.
   mutating func shutDownNow() -> [RetryMessage] {
     sender.shutDownNow()
   }
@@ -135,9 +135,9 @@ struct Retrier: ~Copyable {
     sender.disconnect()
   }
 
-  /// Sends what can be sent and reads what the broker has answered.
+  /// Sends what can be sent, and reads the broker's replies.
   ///
-  /// - Returns: the copies that are published now.
+  /// - Returns: the copies that were published.
   mutating func step() -> [RetryMessage] {
     guard failure == nil, sender.isConnected || sender.pending > 0 else { return [] }
     do throws(AMQPError) {
@@ -164,7 +164,7 @@ struct Retrier: ~Copyable {
     }
   }
 
-  /// Notes that the broker, or the protocol, does not permit a copy, for something about the task.
+  /// Notes that the broker or the protocol refuses a copy because of the task itself.
   private mutating func refuse(_ copy: RetryMessage, _ reason: String) {
     if !copy.destination.isRetried {
       refused.append((copy, reason))
@@ -187,7 +187,7 @@ struct Retrier: ~Copyable {
     }
   }
 
-  /// Whether trying again cannot help, whatever the task.
+  /// Whether the error is permanent for all tasks.
   private static func concernsQueues(_ error: AMQPError) -> Bool {
     switch error.kind {
     case .accessRefused, .preconditionFailed, .unsupported: true

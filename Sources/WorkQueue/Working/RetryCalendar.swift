@@ -1,16 +1,16 @@
 internal import AMQP
 
-/// The retries that this worker has scheduled, and when they return.
+/// The retries that this worker has scheduled, and when they are due.
 ///
-/// A task that comes back to this worker is taken out. One that does not was taken by another worker, or is late
-/// because its queue is full: it is expected for a while after its time, and then forgotten.
+/// A task that returns to this worker is removed. A task that does not return was taken by another worker, or is late
+/// because its queue is full: it is expected for a while after its time, and then removed.
 struct RetryCalendar {
-  /// A task comes back a little later than its time.
+  /// A task returns a little later than its time.
   private static let slack = Duration.seconds(1)
   /// How long a task is expected after its time by a drain that waits for retries.
   private static let gracePeriod = Duration.seconds(10)
 
-  /// Tells the copies of tasks apart: an id need not be there, nor be the only one of its kind.
+  /// Identifies the copies of tasks: message ids are optional and need not be unique.
   struct Key: Hashable {
     let hash: Int
 
@@ -26,7 +26,7 @@ struct RetryCalendar {
 
   private var dueTimes: [Key: [Deadline]] = [:]
   private var count = 0
-  /// With more than this number, those that are not expected any more are forgotten.
+  /// Above this number, those that are no longer expected are removed.
   private var cleanUpAt = 1000
 
   private var moments: some Sequence<Deadline> { dueTimes.values.lazy.joined() }
@@ -44,7 +44,7 @@ struct RetryCalendar {
     cleanUpAt = max(1000, 2 * count)
   }
 
-  /// The task has come back to this worker.
+  /// The task has returned to this worker.
   mutating func remove(_ task: Message) {
     guard count > 0, task.properties.headers?[TaskHeaders.attempts] != nil else { return }
     let key = Key(task)
@@ -54,16 +54,16 @@ struct RetryCalendar {
     count -= 1
   }
 
-  /// How many tasks wait for their retry after `now`.
+  /// Number of retries due after `now`.
   func scheduled(after now: Deadline = .now) -> Int { moments.count { $0 > now } }
 
-  /// Whether one of them comes back in `timeout` from `now` at the latest.
+  /// Whether one of them is due within `timeout` from `now`.
   func expects(within timeout: Duration, from now: Deadline = .now) -> Bool {
     let last = now + timeout
     return moments.contains { $0 + Self.slack > now && $0 <= last }
   }
 
-  /// When the next of them after `now` is back.
+  /// When the next of them after `now` has returned.
   func next(after now: Deadline = .now) -> Deadline {
     moments.map { $0 + Self.slack }.filter { $0 > now }.min() ?? .never
   }

@@ -1,8 +1,8 @@
 internal import AMQP
 
-/// Which end of the work means what for the task.
+/// What happens to a task, by the outcome of its attempt.
 package struct RetryPolicy: Equatable, Sendable {
-  /// What a person can ask for, by these words.
+  /// The actions that options can name.
   package enum Action: String, CaseIterable, Sendable {
     case acknowledge = "ack"
     case retry
@@ -11,35 +11,37 @@ package struct RetryPolicy: Equatable, Sendable {
     case drop
   }
 
-  /// What exit statuses mean; those that are not named mean failure, but for 0.
+  /// The actions of exit statuses; others than 0 that are not named are failures.
   ///
-  /// 75 and 100 are EX_TEMPFAIL of sysexits(3) and qmail's "failed for good", 65 is EX_DATAERR.
+  /// 75 and 65 are EX_TEMPFAIL and EX_DATAERR of sysexits(3); 111 and 100 are qmail's temporary and permanent
+  /// failure.
   package var onExit: [Int32: Action] = [
     0: .acknowledge, 75: .retry, 111: .retry, 65: .park, 100: .park,
   ]
-  /// What every other failure means, a signal and a time limit among them.
+  /// The action of every other failure, including signals and time limits.
   package var onFailure = Action.retry
-  /// How often a task is tried before it is parked; 0 is no limit.
+  /// Maximum attempts before a task is parked; 0 means no limit.
   package var maxAttempts = 5
-  /// How long the first retry waits; each further one waits twice as long, up to `maxDelay`.
+  /// The first retry's delay; it doubles with each attempt, up to `maxDelay`.
   package var delay = Duration.seconds(10)
   package var maxDelay = Duration.seconds(3600)
-  /// Whether a task waits for its retry in the quorum queue itself (RabbitMQ 4.3), and not as a copy elsewhere.
+  /// Whether a task waits for its retry in the quorum queue itself (RabbitMQ 4.3), instead of as a copy in a waiting
+  /// queue.
   package var retriesByBroker = false
-  /// The queue limits deliveries to 20, unless it was declared with another limit: attempts must stay below.
+  /// The queue's delivery limit is 20 by default: attempts must stay below.
   package static let mostAttemptsByBroker = 15
-  /// Whether 126 and 127 are a shell's or env(1)'s word that the command cannot be run; not where the
-  /// task itself is the command.
+  /// Whether 126 and 127 mean that the command cannot be run, as from a shell or env(1); not if the task itself is
+  /// the command.
   package var statusesTellOfCommand = true
 
   package init() {}
 
-  /// Whether a task can be requeued again and again, without an end of its attempts.
+  /// Whether a task can be requeued without a limit on attempts.
   var requeuesForEver: Bool {
     maxAttempts == 0 && (onFailure == .requeue || onExit.values.contains(.requeue))
   }
 
-  /// What an exit status says: of a task's work, or of the command.
+  /// The outcome for an exit status.
   func outcome(of status: Int32) -> Outcome {
     guard statusesTellOfCommand, onExit[status] == nil else { return .exited(status) }
     return switch status {
@@ -50,21 +52,21 @@ package struct RetryPolicy: Equatable, Sendable {
     }
   }
 
-  /// Which attempt at a task this delivery is, counted from 1.
+  /// The number of the attempt that this delivery leads to, from 1.
   ///
-  /// The broker counts those that it retries; a worker that died, or lost its connection, counts as one.
+  /// The broker counts its own retries; a dead worker or a lost connection counts, too.
   func attempt(of delivery: Delivery) -> Int {
     let returns = retriesByBroker ? delivery.history.returns : 0
     return delivery.attempt.addingReportingOverflow(returns).partialValue
   }
 
-  /// Whether a task must not be begun once more.
+  /// Whether the task must not be started again.
   func isExhausted(before attempt: Int) -> Bool {
     maxAttempts > 0 && attempt > maxAttempts
   }
 
-  /// What becomes of a task whose attempt of this number, counted from 1, has ended so; a retry waits for `retryIn` at
-  /// least, if the command has asked for that.
+  /// The settlement of a task after this outcome of the attempt of this number, from 1; `retryIn` is the minimum
+  /// delay that the command has requested.
   func settlement(of outcome: Outcome, attempt: Int, retryIn: Duration? = nil) -> Settlement {
     let settlement = settlement(of: outcome, attempt)
     guard case .retry = settlement, let retryIn else { return settlement }
@@ -95,7 +97,7 @@ package struct RetryPolicy: Equatable, Sendable {
     }
   }
 
-  /// How long a task waits after the attempt of this number.
+  /// The delay after the attempt of this number.
   func delay(after attempt: Int) -> Duration {
     let limit = min(maxDelay, WaitingQueue.longestDelay)
     var delay = min(delay, limit)
@@ -106,10 +108,10 @@ package struct RetryPolicy: Equatable, Sendable {
     return delay
   }
 
-  /// The delay for a command that asked for `wanted`, rounded up.
+  /// The delay for a command that requests `wanted`, rounded up.
   ///
-  /// It is one of those that `delay(after:)` gives, and beyond them 1, 2 or 5 times a power of ten, in seconds: each
-  /// delay is a queue, so there must not be many.
+  /// It is one of the delays of `delay(after:)`, and beyond them 1, 2 or 5 times a power of ten in seconds: each
+  /// delay needs a queue, so there must be few.
   func delay(atLeast wanted: Duration) -> Duration {
     let longest = min(maxDelay, WaitingQueue.longestDelay)
     var attempt = 1

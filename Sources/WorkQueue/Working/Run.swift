@@ -1,22 +1,22 @@
 internal import AMQP
 internal import Glibc
 
-/// A command that runs, and when it is made to end.
+/// A running command, and when it is stopped.
 ///
-/// A runner adds what its commands work on.
+/// Runners' subclasses add the command's tasks.
 class Run {
   let number: Int
   let child: Child
   let started: Deadline
-  /// When its runner has to look at it, while nobody has asked it to end.
+  /// When its runner has to check it, until it is asked to stop.
   fileprivate var limit = Deadline.never
-  /// Whether it was asked to end, what its work comes to by that, and when it is killed for not having ended.
+  /// Whether it was asked to stop, the resulting outcome, and when it is killed.
   fileprivate(set) var isEnding = false
   fileprivate(set) var forcedEnd: Outcome?
   fileprivate var killTime = Deadline.never
-  /// The earliest of these times that a timer was set for.
+  /// The earliest time that a timer is set for.
   fileprivate var timer = Deadline.never
-  /// What wait(2) says of its end, and when that was found out; nil while it runs.
+  /// Its wait status, and when it was reaped; nil while it runs.
   fileprivate(set) var end: (status: Int32, time: Deadline)?
   /// Whether its results are not read any more.
   var isMuted = false
@@ -26,16 +26,16 @@ class Run {
   }
 }
 
-/// The commands that run: each ends by itself, or is asked to (TERM) and killed when that does not end it.
+/// The running commands: each exits by itself, or is sent TERM, and then KILL if it does not exit.
 struct Runs<Member: Run> {
   private let killAfter: Duration
   private var members: [Int: Member] = [:]
   private var byPID: [pid_t: Member] = [:]
   private var byChannel: [Int32: Member] = [:]
   private var timers = Timers()
-  /// Those that have ended, until all of their output is handed on, one after the other.
+  /// Those that have ended, until all of their output is passed on, one after the other.
   private var ended = Fifo<Member>()
-  /// Whether the output of what has ended is cut off, because the work is given up.
+  /// Whether the rest of their output is cut off, because their tasks are requeued.
   private var cutsOutput = false
   private let past = Deadline.now
 
@@ -57,12 +57,12 @@ struct Runs<Member: Run> {
     setLimit(limit, of: run)
   }
 
-  /// The command that has this process; nil when it is none of them.
+  /// The command with this pid; nil when there is none.
   func of(pid: pid_t) -> Member? { byPID[pid] }
 
   // MARK: Time
 
-  /// Changes when `nextDue(_:)` returns a command.
+  /// Sets when `nextDue(_:)` returns a command.
   mutating func setLimit(_ limit: Deadline, of run: Member) {
     guard run.end == nil else { return }
     run.limit = limit
@@ -76,7 +76,7 @@ struct Runs<Member: Run> {
     timers.set(due, for: run.number) { members[$0] != nil }
   }
 
-  /// Kills commands that have not ended in time, and returns one whose limit has come; the limit is none after that.
+  /// Kills commands that have not exited in time, and returns one that is due; it is then no longer due.
   mutating func nextDue(_ now: Deadline) -> Member? {
     while let number = timers.popDue(now) {
       guard let run = members[number] else { continue }
@@ -106,9 +106,9 @@ struct Runs<Member: Run> {
     return true
   }
 
-  /// Hands on a bounded part of the output of those that have ended, and takes out those of which that was the last.
+  /// Passes on a bounded part of the output of those that have ended, and removes those whose output is complete.
   ///
-  /// A file of gigabytes, or a reader that does not read, delays nothing else.
+  /// So a file of gigabytes, or a reader that does not read, delays nothing else.
   mutating func takeEnded(_ sink: CommandOutput.Sink) -> [Member] {
     var taken: [Member] = []
     var room = CommandOutput.largestTurn
@@ -123,10 +123,10 @@ struct Runs<Member: Run> {
     return taken
   }
 
-  /// Hands on no more than a bounded part of the output of what has ended, or ends from now on.
+  /// Passes on at most a bounded part of the output of each command that has ended, or ends from now on.
   mutating func cutOutput() { cutsOutput = true }
 
-  /// Asks all commands to end, because their work is given up.
+  /// Asks all commands to end, because their tasks are requeued.
   mutating func interrupt() {
     cutOutput()
     for run in members.values { end(run, .interrupted) }

@@ -1,33 +1,33 @@
 internal import AMQP
 
-/// A way to work on tasks: a process for each, processes that work on many, or only the time that it would take.
+/// Runs tasks: a process for each, processes for many, or faked work.
 ///
-/// It never waits. `Jobs` owns it, and calls `step()` at `nextDeadline` at the latest.
+/// It never blocks. `Jobs` owns it, and calls `step()` at `nextDeadline` at the latest.
 protocol Runner: AnyObject {
-  /// How many more tasks it can begin to work on.
+  /// How many more tasks it can start.
   var room: Int { get }
   /// When something is due, if nothing happens before.
   var nextDeadline: Deadline { get }
 
-  /// Begins the work on a task.
+  /// Starts a task.
   ///
-  /// - Returns: the result, when the work has ended at once or cannot begin.
+  /// - Returns: the result, if the task has ended at once or cannot be started.
   func start(_ job: Job) -> JobResult?
 
   /// Does what is due.
   ///
-  /// - Returns: the results of the work that has ended by that.
+  /// - Returns: the results of tasks that have ended.
   func step(_ now: Deadline) -> [JobResult]
 
   /// Watches the descriptors that it reads.
   func watch(on loop: inout EventLoop)
 
-  /// Reads from those that are ready, a bounded part of what is there; results come with the next `step()`.
+  /// Reads a bounded part of the data from those that are ready; the next `step()` returns the results.
   func read(_ ready: [Int32])
 
-  /// A child of the process has ended, and is to be reaped.
+  /// A child of the process has exited, and must be reaped.
   ///
-  /// - Returns: the results of the work that has ended by that; nil when it is none of its own.
+  /// - Returns: the results of tasks that have ended; nil when the child is not one of its own.
   func ended(_ pid: Int32) -> [JobResult]?
 
   /// A child of the process was stopped by a signal.
@@ -37,24 +37,24 @@ protocol Runner: AnyObject {
 
   /// The worker receives no more tasks; with `requeues`, those that no process has are requeued.
   ///
-  /// - Returns: the results of these.
+  /// - Returns: the results of the requeued tasks.
   func stop(requeues: Bool) -> [JobResult]
 
-  /// No task is left and none will come: lets the processes end that have waited for more.
+  /// No task is left and none will come: lets resident processes exit.
   ///
   /// - Returns: whether none is left; while there are some, it is called again.
   func close() -> Bool
 
-  /// Asks all work to end, to be requeued.
+  /// Asks all running tasks to stop, to be requeued.
   ///
-  /// - Returns: the results of the work that has ended by that.
+  /// - Returns: the results of tasks that have ended.
   func interrupt() -> [JobResult]
 
-  /// Ends all work that was asked to end.
+  /// Kills what was asked to stop.
   func kill()
 }
 
-// Where each task begins at once, and its process ends with it.
+// Defaults for runners that start each task at once, and whose processes end with their tasks.
 extension Runner {
   func stop(requeues: Bool) -> [JobResult] { [] }
   func close() -> Bool { true }

@@ -1,18 +1,19 @@
-/// What becomes of a task after its work.
+/// How a task is settled after an attempt.
 package enum Settlement: Equatable, Sendable {
-  /// It is done: the broker forgets it (`basic.ack`).
+  /// Done: acknowledged (`basic.ack`).
   case acknowledge
-  /// It comes back after that time: a copy waits in the broker, and the original is acknowledged; or, where the
-  /// policy says so, after a time that the queue decides (`basic.reject` with requeue).
+  /// Retried after this time: a copy waits in the broker, and the original is acknowledged; or, if the policy says
+  /// so, after a time that the queue decides (`basic.reject` with requeue).
   case retry(after: Duration)
-  /// It comes back at once, as one that failed (`basic.reject` with requeue).
+  /// Requeued at once after a failure (`basic.reject` with requeue).
   case requeue
-  /// It goes to the failed queue, and the original is acknowledged.
+  /// Parked: a copy is published to the failed queue, and the original is acknowledged.
   case park
-  /// The broker forgets it, or dead-letters it where the queue says so (`basic.reject`).
+  /// Dropped, or dead-lettered if the queue says so (`basic.reject`).
   case drop
-  /// It goes back as one that never failed (`basic.nack` with requeue).
+  /// Requeued without a failure (`basic.nack` with requeue).
   ///
-  /// RabbitMQ counts the two ways apart from 4.3 on: a task that is only handed back is never given up.
+  /// RabbitMQ 4.3 and later count only rejects: a task that is requeued by `basic.nack` never exceeds the delivery
+  /// limit.
   case release
 }

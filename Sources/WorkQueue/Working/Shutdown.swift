@@ -1,8 +1,8 @@
 internal import AMQP
 
-/// Whether the worker stops, why, and how long it waits for what is unfinished.
+/// Whether and why the worker stops, and how long it waits for unfinished tasks.
 struct Shutdown {
-  /// How long copies that cannot be published are waited for when nothing else is left: after a signal, and at the end
+  /// How long to wait for copies that cannot be published when nothing else is left: after a signal, and at the end
   /// of a bounded run.
   private static let (copyTimeout, boundedCopyTimeout) = (Duration.seconds(5), Duration.seconds(30))
 
@@ -13,14 +13,14 @@ struct Shutdown {
   var isUnderway: Bool { reason != nil }
   var nextDeadline: Deadline { min(graceEnd, copiesEnd) }
 
-  /// Whether a signal has asked to stop: the next one ends everything.
+  /// Whether a signal has asked to stop; the next one stops running tasks, too.
   private(set) var hasSignal = false
 
-  /// Begins to stop; a failure takes the place of every other reason, and a signal that of a bound.
+  /// Begins to stop; a failure replaces every other reason, and a signal replaces a bound.
   ///
-  /// After a signal, running tasks have `grace`; nil is as long as they like.
+  /// After a signal, running tasks have `grace` to finish; nil means no limit.
   ///
-  /// - Returns: whether that is news: the first reason, or the first signal.
+  /// - Returns: whether this is the first reason, or the first signal.
   mutating func begin(_ reason: StopReason, grace: Duration?) -> Bool {
     let isFirst = self.reason == nil
     var isFirstSignal = false
@@ -33,14 +33,14 @@ struct Shutdown {
     return isFirst || isFirstSignal
   }
 
-  /// Whether the running tasks have had their time; true once.
+  /// Whether the grace period is over; true only once.
   mutating func endsGrace() -> Bool {
     guard graceEnd.hasPassed else { return false }
     graceEnd = .never
     return true
   }
 
-  /// Whether copies have been waited for long enough, when nothing else is left.
+  /// Whether the wait for copies is over, when nothing else is left.
   mutating func givesUpCopies() -> Bool {
     if copiesEnd == .never {
       copiesEnd = .after(reason == .bound ? Self.boundedCopyTimeout : Self.copyTimeout)

@@ -1,13 +1,13 @@
 internal import AMQP
 
-/// How long the start of a resident command waits when it ends before its first result, and how often in a row that
-/// may be.
+/// The delay before a resident command is started again that has exited before its first result, and the limit on
+/// such exits in a row.
 struct StartDelay {
   private static let first = Duration.milliseconds(100)
   private static let longest = Duration.seconds(30)
   private static let mostFailures = 5
 
-  /// Counts the failures for good; those of processes that were started together are one.
+  /// Counts failures; those of processes that were started together count as one.
   private(set) var round = 0
   private(set) var failures = 0
   /// When the next process may be started.
@@ -20,9 +20,10 @@ struct StartDelay {
     failures = 0
   }
 
-  /// A process has failed that was started in this round.
+  /// A process of this round has failed.
   ///
-  /// - Returns: how long the next start waits, zero when there is none; nil when another of its round has failed before.
+  /// - Returns: the delay before the next start, zero when there is none; nil when another process of its round has
+  ///   failed before.
   mutating func failed(in round: Int, _ now: Deadline) -> Duration? {
     guard round == self.round else { return nil }
     (self.round, failures) = (round + 1, failures + 1)

@@ -1,18 +1,18 @@
 internal import AMQP
 
-/// How a command that gets many tasks on its stdin tells them apart.
+/// The format of several tasks on a command's stdin.
 package enum TaskFormat: String, CaseIterable, Equatable, Sendable {
-  /// An object of JSON for each, and a newline.
+  /// A JSON object and a newline.
   case jsonl
   /// The body and a newline.
   case lines
   /// The body and a NUL.
   case null
 
-  /// What ends a task.
+  /// The delimiter.
   var delimiter: UInt8 { self == .null ? 0 : UInt8(ascii: "\n") }
 
-  /// Why a body cannot be handed over in this format; nil when it can.
+  /// Why a body cannot be represented in this format; nil when it can.
   func objection(to body: [UInt8]) -> String? {
     guard self != .jsonl, body.contains(delimiter) else { return nil }
     return

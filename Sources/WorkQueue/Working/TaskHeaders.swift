@@ -1,13 +1,12 @@
 package import AMQP
 
-/// The headers by which a task carries its past from one attempt to the next, and into the failed queue.
+/// The headers that carry a task's history from one attempt to the next, and to the failed queue.
 package enum TaskHeaders {
-  /// How many attempts have been made.
+  /// Number of attempts.
   package static let attempts = "x-workq-attempts"
-  /// How many times a run of the task was recorded before it began, since the last one that ended: see
-  /// `DeliveryHistory`.
+  /// Number of recorded starts since the last run that ended; see `DeliveryHistory`.
   package static let starts = "x-workq-starts"
-  /// Why the last one failed, as a sentence for people.
+  /// Why the last attempt failed, as text.
   package static let reason = "x-workq-reason"
   /// The command's exit status, or the signal that ended it.
   package static let exitStatus = "x-workq-exit-status"
@@ -16,26 +15,26 @@ package enum TaskHeaders {
   package static let lastFailure = "x-workq-last-failure"
   /// Where the last attempt ran.
   package static let host = "x-workq-host"
-  /// The end of what the command wrote to stderr, where we saw it.
+  /// The last bytes of the command's stderr, if we passed it on.
   package static let stderr = "x-workq-stderr"
-  /// The queue that the task was taken from, and where it was first published to.
+  /// The queue that the task was taken from, and where it was published first.
   package static let queue = "x-workq-queue"
   package static let exchange = "x-workq-exchange"
   package static let routingKey = "x-workq-routing-key"
 
-  /// Whether it tells of failures; where the task was first published to is no part of that.
+  /// Whether the header is about failures; the origin of the task is not.
   static func tellsOfFailure(_ name: String) -> Bool {
     name.hasPrefix("x-workq-") && name != exchange && name != routingKey
   }
 
-  /// What the broker adds on a message's way, and would misread or refuse in a copy of it.
+  /// Headers that the broker adds to a message, and would misread or refuse in a copy.
   static func isBrokers(_ name: String) -> Bool {
     ["x-death", "x-delivery-count", "x-acquired-count", "x-stream-offset", "CC", "BCC"].contains(name)
       || name.hasPrefix("x-first-death-") || name.hasPrefix("x-last-death-")
   }
 }
 
-/// What a failure leaves on the task.
+/// What a failure records in the task's headers.
 struct FailureRecord: Equatable {
   var attempt: Int
   var outcome: Outcome
@@ -48,16 +47,15 @@ struct FailureRecord: Equatable {
 }
 
 extension Delivery {
-  /// Which attempt at the task this is, counted from 1: an attempt is a run of the command that ended.
+  /// The number of this attempt, from 1: an attempt is a run of the command that ended.
   ///
-  /// What a quorum queue counts are deliveries, and a task may be delivered many times without a run: those
-  /// are the business of `DeliveryHistory`.
+  /// A quorum queue counts deliveries, and a task may be delivered many times without a run; see `DeliveryHistory`.
   package var attempt: Int {
     let made = message.properties.headers?.count(TaskHeaders.attempts) ?? 0
     return max(made, made &+ 1)
   }
 
-  /// Where the task was first published to, before it went through queues of ours.
+  /// Where the task was published first, before it passed through queues of workq.
   var origin: (exchange: String, routingKey: String) {
     let headers = message.properties.headers
     return (
@@ -65,12 +63,12 @@ extension Delivery {
     )
   }
 
-  /// The task as it is to be published again: its body and properties, without what the broker added,
-  /// and with what this failure adds.
+  /// The task for publishing again: its body and properties, without the broker's headers, and with those of this
+  /// failure.
   func copy(after failure: FailureRecord) -> Message {
     var copy = republished(in: failure.queue)
     var headers = copy.properties.headers ?? FieldTable()
-    // The run has ended: what was recorded of runs before it proves nothing any more.
+    // The run has ended, so the recorded starts are no longer evidence of dead workers.
     if case .workersDied = failure.outcome {} else { headers[TaskHeaders.starts] = nil }
     headers[TaskHeaders.attempts] = .int64(Int64(failure.attempt))
     headers[TaskHeaders.reason] = .text(failure.reason)
@@ -94,8 +92,7 @@ extension Delivery {
     return copy
   }
 
-  /// The task as it is to be published to the end of its queue without having been run, with that many
-  /// recorded starts.
+  /// The task for publishing to the end of its queue without a run, with this number of recorded starts.
   func replacement(in queue: String, starts: Int) -> Message {
     var copy = republished(in: queue)
     var headers = copy.properties.headers ?? FieldTable()
@@ -104,10 +101,10 @@ extension Delivery {
     return copy
   }
 
-  /// The message without what the broker added to it, and with the place that it was first published to.
+  /// The message without the broker's headers, and with its origin.
   private func republished(in queue: String) -> Message {
     var copy = message
-    // The broker refuses another user's name, and a time to live would end the task in the delay queue.
+    // The broker refuses another user's id, and a TTL would expire the task in the waiting queue.
     (copy.properties.userID, copy.properties.expiration) = (nil, nil)
     var headers = copy.properties.headers ?? FieldTable()
     headers.entries.removeAll { TaskHeaders.isBrokers($0.name) }
@@ -122,7 +119,7 @@ extension Delivery {
 }
 
 extension FieldTable {
-  /// A header's value as a count; what is no number, or negative, is 0.
+  /// A header's value as a count; 0 for a negative number or another type.
   func count(_ name: String) -> Int {
     switch self[name] {
     case .int8(let it): max(0, Int(it))

@@ -1,25 +1,25 @@
 internal import CSystem
 internal import Glibc
 
-/// The pipe to the stdin of a resident command: what it does not take yet waits here, and nothing waits with it.
+/// The non-blocking pipe to the stdin of a resident command, with a buffer for what it does not accept yet.
 final class TaskPipe {
-  /// How many bytes are written in one turn, about.
+  /// Maximum number of writes per turn.
   private static let turns = 16
-  /// A buffer that was larger is not kept.
+  /// A larger buffer is released when it is empty; in bytes.
   private static let largestKept = 1 << 20
 
-  /// The end that we write to; -1 when it is closed.
+  /// The write end; -1 when it is closed.
   private(set) var writeEnd: Int32
   private var bytes: [UInt8] = []
-  /// How many of them are written.
+  /// How many of these bytes are written.
   private var sent = 0
-  /// How many bytes were given to it, and how many of those the pipe has taken.
+  /// Number of bytes added so far, and of those that the pipe has accepted.
   private(set) var added = 0
   private var written = 0
-  /// Whether the command has closed its stdin, or has ended.
+  /// Whether the command has closed its stdin, or has exited.
   private(set) var hasNoReader = false
 
-  /// Takes over the end of a pipe that never makes us wait.
+  /// Takes ownership of the write end of a non-blocking pipe.
   init(_ writeEnd: Int32) {
     self.writeEnd = writeEnd
   }
@@ -29,20 +29,20 @@ final class TaskPipe {
   }
 
   var isOpen: Bool { writeEnd >= 0 }
-  /// Whether something waits to be written.
+  /// Whether bytes wait to be written.
   var hasUnsent: Bool { sent < bytes.count }
 
-  /// How many of the bytes the command has read.
+  /// Number of bytes that the command has read.
   var consumed: Int { isOpen ? written - max(0, Int(csystem_unread(writeEnd))) : written }
 
-  /// Adds what `body` appends.
+  /// Adds the bytes that `body` appends.
   func append(_ body: (inout [UInt8]) -> Void) {
     let before = bytes.count
     body(&bytes)
     added += bytes.count - before
   }
 
-  /// Writes what the pipe takes, a bounded part of it.
+  /// Writes as many bytes as the pipe accepts, up to a bound.
   func flush() {
     for _ in 0..<Self.turns where hasUnsent && isOpen && !hasNoReader {
       let count = unsafe bytes[sent...].withUnsafeBytes {
@@ -62,7 +62,7 @@ final class TaskPipe {
     if bytes.capacity > Self.largestKept { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
   }
 
-  /// The command finds the end of its stdin, when it has read what is there.
+  /// The command sees the end of its stdin when it has read everything.
   func close() {
     guard isOpen else { return }
     _ = Glibc.close(writeEnd)

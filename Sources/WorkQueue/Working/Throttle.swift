@@ -1,28 +1,28 @@
 internal import AMQP
 
-/// When tasks may begin: not more of them in a time than wanted, and none for a while after many have failed in a row.
+/// When tasks may start: limits their rate, and pauses after a number of failures in a row.
 package struct Throttle {
-  /// No task is held for longer than this while it may not begin.
+  /// No task is held for longer than this while it may not start.
   private static let longestHold = Duration.seconds(60)
 
   private let rate: Rate?
   private let pauseAfter: Int?
   private let policy: RetryPolicy
-  /// When the next task would begin at an even rate; a second's worth of tasks may come before that.
+  /// When the next task would start at an even rate; a second's worth of tasks may start earlier.
   private var evenTime = Deadline.now
-  /// How many tasks have failed in a row.
+  /// Number of failures in a row.
   private var failures = 0
-  /// When a task is tried again, after too many have failed; nil is no pause.
+  /// When the next single task is tried during a pause; nil means no pause.
   private var probeTime: Deadline?
   private var probes = 0
-  /// The number of the task that is tried.
+  /// The number of the task that is being tried.
   private var probe: Int?
 
   init(_ rate: Rate?, pauseAfter: Int?, _ policy: RetryPolicy) {
     (self.rate, self.pauseAfter, self.policy) = (rate, pauseAfter, policy)
   }
 
-  /// When the next task may begin; `never` while one is tried.
+  /// When the next task may start; `never` while one is being tried.
   private var nextStart: Deadline {
     let rated = rate.map { evenTime + ($0.interval - $0.burst) } ?? .now
     guard let probeTime else { return rated }
@@ -31,30 +31,30 @@ package struct Throttle {
 
   var mayBegin: Bool { isIdle || nextStart.hasPassed }
 
-  /// Whether there is nothing to keep tasks from beginning.
+  /// Whether there is neither a rate limit nor a pause.
   private var isIdle: Bool { rate == nil && probeTime == nil }
 
-  /// When a task may begin that may not now; `never` without one.
+  /// When the next task may start, if it may not start now; else `never`.
   var nextDeadline: Deadline { mayBegin ? .never : nextStart }
 
-  /// Whether the next task may begin so late that nobody else should wait for us: no task is to be received.
+  /// Whether the next start is so far away that no tasks should be held: the worker stops consuming.
   var holds: Bool {
     guard !isIdle else { return false }
     return nextStart > .after(Self.longestHold) || probeTime.map { !$0.hasPassed } == true || probe != nil
   }
 
-  /// A task of this number has begun.
+  /// The task of this number was started.
   mutating func began(_ number: Int) {
     if let rate { evenTime = max(evenTime, .now) + rate.interval }
     if probeTime != nil { probe = number }
   }
 
-  /// Whether the task of this number was begun to see whether tasks succeed again: its failure is no attempt of its.
+  /// Whether the task of this number is the one being tried; its failure does not count as an attempt.
   func isProbe(_ number: Int) -> Bool { probe == number }
 
-  /// What the end of a task has changed.
+  /// The effect of a task's end.
   enum Change: Equatable {
-    /// Tasks are not begun for that time.
+    /// No tasks are started for this time.
     case paused(failures: Int, Duration)
     case resumed
   }
@@ -75,14 +75,14 @@ package struct Throttle {
     return .paused(failures: failures, delay)
   }
 
-  /// The task that is tried has come to no end here.
+  /// The task that was being tried has not ended here.
   mutating func forgetProbe(_ number: Int) {
     if probe == number { probe = nil }
   }
 }
 
 extension Throttle {
-  /// So many tasks in a time.
+  /// A number of tasks per unit of time.
   package struct Rate: Equatable, Sendable {
     package let tasks: Int
     package let time: Duration
@@ -91,12 +91,12 @@ extension Throttle {
       (self.tasks, self.time) = (tasks, time)
     }
 
-    /// Between two tasks.
+    /// The time between two tasks.
     var interval: Duration { time / tasks }
-    /// The time of those that may begin together: a second, or one task's.
+    /// The time whose tasks may start together: a second, or one task's interval.
     var burst: Duration { max(.seconds(1), interval) }
 
-    /// How many tasks may begin in the longest time that one is held.
+    /// How many tasks may start within the longest time that a task is held.
     package var prefetch: Int { max(1, Int(min(Throttle.longestHold / interval, 65_535))) }
   }
 }

@@ -1,15 +1,15 @@
 package import AMQP
 
-/// Which trace a task belongs to, in the form of the W3C recommendation "Trace Context", level 1.
+/// The trace that a task belongs to, as in the W3C recommendation "Trace Context", level 1.
 ///
 /// A task carries it in the headers `traceparent` and `tracestate`, a process in the environment variables
-/// `TRACEPARENT` and `TRACESTATE`. A malformed `traceparent` is no context; a malformed `tracestate` is left out.
+/// `TRACEPARENT` and `TRACESTATE`. A malformed `traceparent` means no context; a malformed `tracestate` is omitted.
 package struct TraceContext: Equatable, Sendable {
   package static let parentHeader = "traceparent"
   package static let stateHeader = "tracestate"
   package static let parentVariable = "TRACEPARENT"
   package static let stateVariable = "TRACESTATE"
-  /// The length of a `traceparent` of version 00, and of the part of later versions that is known.
+  /// The length of a `traceparent` of version 00, and of the known part of later versions.
   private static let parentLength = 55
   private static let mostMembers = 32
 
@@ -39,7 +39,7 @@ package struct TraceContext: Equatable, Sendable {
 
   // MARK: The form
 
-  /// Two hex digits of version, 32 of trace id, 16 of parent id, two of flags, with dashes between them.
+  /// Hexadecimal digits, separated by dashes: 2 of version, 32 of trace id, 16 of parent id, 2 of flags.
   private static func isParent(_ text: [UInt8]) -> Bool {
     let fields = text.split(separator: UInt8(ascii: "-"), maxSplits: 4, omittingEmptySubsequences: false)
     guard fields.count >= 4, fields.prefix(4).map(\.count) == [2, 32, 16, 2],
@@ -50,7 +50,7 @@ package struct TraceContext: Equatable, Sendable {
     guard version != Array("ff".utf8), fields[1].contains(where: { $0 != zero }),
       fields[2].contains(where: { $0 != zero })
     else { return false }
-    // A later version may have more fields; all must be text that an environment variable can hold.
+    // A later version may have more fields; they must be valid in an environment variable.
     return version == [zero, zero]
       ? text.count == parentLength : text.allSatisfy { (0x21...0x7E).contains($0) }
   }
@@ -63,7 +63,7 @@ package struct TraceContext: Equatable, Sendable {
     }
   }
 
-  /// Members `key=value` with commas between them; some may be empty.
+  /// Members `key=value`, separated by commas; some may be empty.
   private static func isState(_ text: String) -> Bool {
     let blanks: [UInt8] = [0x20, 0x09]
     let members = text.utf8.split(separator: UInt8(ascii: ",")).map { member in

@@ -1,6 +1,6 @@
 internal import AMQP
 
-/// The tasks that the worker holds: received, running or being settled.
+/// All tasks that the worker holds: received, running or being settled.
 struct Workbench: ~Copyable {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }
@@ -9,9 +9,9 @@ struct Workbench: ~Copyable {
   private var jobs: Jobs
   private var settler: Settler
   private var throttle: Throttle
-  /// Whether no tasks are received because none may begin for long.
+  /// Whether consuming is suspended because no task may start for a while.
   private(set) var isHeld = false
-  /// Why the worker is to stop, not yet taken.
+  /// Why the worker must stop, until it is taken.
   private var stopReasons: [StopReason] = []
 
   init(_ context: WorkerContext) {
@@ -24,23 +24,23 @@ struct Workbench: ~Copyable {
 
   // MARK: How it stands
 
-  /// How many tasks are worked on.
+  /// Number of running tasks.
   var running: Int { jobs.count }
-  /// How many tasks were received and are not begun.
+  /// Number of tasks received and not started.
   var prefetched: Int { inbox.count }
-  /// What the tasks have come to.
+  /// The tasks' results.
   var counts: TaskCounts { settler.counts }
-  /// The retries that are still to come.
+  /// The retries that are still scheduled.
   var calendar: RetryCalendar { settler.calendar }
   /// Whether there is room for more tasks.
   var hasRoom: Bool { inbox.hasRoom }
   var isEmpty: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending == 0 }
   /// Whether only copies are left to be published.
   var hasOnlyCopies: Bool { jobs.count == 0 && inbox.isEmpty && settler.pending > 0 }
-  /// How many tasks are not settled.
+  /// Number of unsettled tasks.
   var unsettled: Int { jobs.count + inbox.count + settler.pending }
 
-  /// What a drain has to know of it.
+  /// The state that a drain needs.
   var drainState: Drain.State {
     Drain.State(
       isIdle: isEmpty && !isHeld, begun: jobs.begun + settler.replaced,
@@ -59,14 +59,14 @@ struct Workbench: ~Copyable {
     jobs.watch(on: &loop)
   }
 
-  /// Reads what commands have written.
+  /// Reads the commands' output.
   mutating func read(_ ready: [Int32]) {
     jobs.read(ready)
   }
 
   // MARK: The way of a task
 
-  /// Takes a task that has arrived, or requeues it when no more are wanted.
+  /// Adds a task that was delivered, or requeues it when no more are wanted.
   mutating func receive(
     _ delivery: Delivery, on link: inout Link, _ shutdown: Shutdown
   ) throws(AMQPError) {
@@ -80,7 +80,7 @@ struct Workbench: ~Copyable {
     settler.replaceNearLimit(delivery, in: &inbox)
   }
 
-  /// Does what is due: ends work and begins other, publishes copies and settles their originals.
+  /// Does what is due: stops and starts tasks, publishes copies and settles their originals.
   mutating func step(on link: inout Link, _ shutdown: Shutdown) throws(AMQPError) {
     try settle(jobs.step(limit: link.timeLimit), on: &link)
     if !shutdown.isUnderway && link.isConnected { try hold(on: &link) }
@@ -90,14 +90,14 @@ struct Workbench: ~Copyable {
     try beginTasks(on: &link, shutdown)
   }
 
-  /// Takes out why the worker is to stop.
+  /// Takes out why the worker must stop.
   mutating func takeStopReasons() -> [StopReason] {
     guard !stopReasons.isEmpty else { return [] }
     defer { stopReasons = [] }
     return stopReasons
   }
 
-  /// Begins what may begin.
+  /// Starts the tasks that may start.
   private mutating func beginTasks(on link: inout Link, _ shutdown: Shutdown) throws(AMQPError) {
     var later: [ReceivedTask] = []
     while mayBegin(shutdown), let task = inbox.popFirst() {
@@ -120,7 +120,7 @@ struct Workbench: ~Copyable {
       && stopReasons.isEmpty
   }
 
-  /// Settles all tasks whose work has ended, also when the connection turns out to be lost by the first.
+  /// Settles all tasks that have ended, even if the first finds that the connection is lost.
   private mutating func settle(_ results: [JobResult], on link: inout Link) throws(AMQPError) {
     var failure: AMQPError?
     for result in results {
@@ -137,7 +137,7 @@ struct Workbench: ~Copyable {
     let number = result.job.number
     if case .unrunnable(let reason, let isTemporary) = result.outcome {
       stopReasons.append(.unrunnable(reason, isTemporary: isTemporary))
-      // What is requeued while we consume comes to us again.
+      // A task that is requeued while we consume is redelivered to us.
       try link.stopConsuming()
     }
     let settlement = try settler.settle(result, isProbe: throttle.isProbe(number), on: &link)
@@ -156,7 +156,7 @@ struct Workbench: ~Copyable {
     }
   }
 
-  /// Receives no tasks, and has none, while they may not begin for long.
+  /// Suspends consuming, and requeues waiting tasks, while no task may start for a while.
   private mutating func hold(on link: inout Link) throws(AMQPError) {
     let wasHeld = isHeld
     isHeld = throttle.holds
@@ -175,9 +175,9 @@ struct Workbench: ~Copyable {
     try settle(jobs.reap(), on: &link)
   }
 
-  /// Requeues what has not started, unless only we know of it or it is to be done.
+  /// Requeues what has not started, unless resident commands or batches are to finish it.
   ///
-  /// - Returns: how many tasks that were.
+  /// - Returns: the number of tasks.
   mutating func stop(_ reason: StopReason, on link: inout Link) throws(AMQPError) -> Int {
     defer { if reason.isFailure { inbox = Inbox() } }
     let results = jobs.stop(requeues: reason.isFailure || reason != .bound && options.acknowledges)
@@ -185,47 +185,47 @@ struct Workbench: ~Copyable {
     return try requeueAll(on: &link) + results.count { $0.outcome == .interrupted }
   }
 
-  /// Lets the processes end that have waited for more tasks.
+  /// Lets resident processes exit.
   ///
   /// - Returns: whether none is left.
   func closeJobs() -> Bool { jobs.close() }
 
-  /// Ends all work, and requeues its tasks.
+  /// Stops all running tasks, and requeues them.
   mutating func interrupt(on link: inout Link) throws(AMQPError) {
     try settle(jobs.interrupt(), on: &link)
   }
 
-  /// Ends the work that was asked to end, at once.
+  /// Kills at once what was asked to stop.
   func kill() {
     jobs.kill()
   }
 
-  /// Requeues what was received and not begun.
+  /// Requeues what was received and not started.
   ///
-  /// - Returns: how many tasks that were.
+  /// - Returns: the number of tasks.
   @discardableResult
   mutating func requeueAll(on link: inout Link) throws(AMQPError) -> Int {
     try settler.requeueAll(&inbox, on: &link)
   }
 
-  /// Forgets the tasks that the broker redelivers anyway, and counts the results that it did not get.
+  /// Drops the tasks that the broker redelivers anyway, and counts stale results.
   mutating func forgetVoid(_ link: borrowing Link, lostResults: Int = 0) {
     settler.lost(results: lostResults)
     settler.forgetVoid(&inbox, link)
   }
 
-  /// Requeues the tasks of all copies that are not published.
+  /// Requeues the originals of all unpublished copies.
   mutating func giveUpCopies(on link: inout Link) throws(AMQPError) {
     try settler.giveUpCopies(on: &link)
   }
 
-  /// Requeues everything that is not begun, without the time to replace what was returned too often.
+  /// Requeues everything that has not started, without replacing tasks that were returned often.
   mutating func giveUp(on link: inout Link) throws(AMQPError) {
     try settler.giveUpCopies(on: &link)
     try settler.requeueAll(&inbox, on: &link, replaces: false)
   }
 
-  /// Requeues the tasks that were held because they could not be published.
+  /// Requeues the tasks that were held because no copy could be published.
   mutating func requeueHeld(on link: inout Link) throws(AMQPError) {
     try settler.requeueUnpublishable(on: &link)
   }

@@ -1,41 +1,41 @@
 package import AMQP
 
 extension Worker {
-  /// Which tasks a worker takes, what it does with them, and when it leaves.
+  /// Which tasks a worker takes, what it does with them, and when it exits.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options
     package var queue: String
-    /// The consumer's name, as the broker shows it.
+    /// The consumer tag.
     package var consumer: String
-    /// This machine's name, for the tasks that failed here.
+    /// This machine's name, for the headers of failed tasks.
     package var host: String
-    /// Whether a missing queue is made.
+    /// Whether a missing queue is created.
     package var declares = true
-    /// How many tasks the broker hands us beyond those acknowledged; 0 is no limit.
+    /// Maximum unacknowledged tasks; 0 means no limit.
     package var prefetch: UInt16 = 1
-    /// How many tasks are worked on side by side.
+    /// Number of tasks to run in parallel.
     package var jobs = 1
-    /// Whether the broker keeps a task until its work is done.
+    /// Whether tasks are acknowledged after their end; otherwise on delivery.
     package var acknowledges = true
-    /// What works on the tasks; nil is pretending.
+    /// The command; nil means faked work.
     package var command: Command.Options?
-    /// How long the pretended work takes for each dot.
+    /// How long faked work takes for each dot.
     package var dot = Duration.seconds(1)
     package var policy = RetryPolicy()
     package var failedQueue: String
     package var bounds = Bounds()
-    /// How long running tasks may take after the first signal; nil is as long as they like.
+    /// How long running tasks may take after the first signal; nil means no limit.
     package var grace: Duration?
-    /// How many tasks may begin in a time; nil is no limit.
+    /// Maximum rate of starts; nil means no limit.
     package var rate: Throttle.Rate?
-    /// After how many failures in a row the worker pauses; nil is never.
+    /// After how many failures in a row the worker pauses; nil means never.
     package var pauseAfter: Int?
-    /// How often the worker reports how it stands; nil is never.
+    /// How often the worker reports its state; nil means never.
     package var progressInterval: Duration?
-    /// How often the worker asks the broker how many tasks wait; nil is never.
+    /// How often the worker asks the broker for the number of waiting tasks; nil means never.
     package var countInterval: Duration?
-    /// How long a broker may be away, from the first connection on; nil is for ever.
+    /// How long the broker may be unreachable after the first connection; nil means no limit.
     package var reconnectsFor: Duration?
 
     package init(
@@ -49,7 +49,7 @@ extension Worker {
       failedQueue = "\(queue).failed"
     }
 
-    /// The time limit that fits these options; nil where tasks are not acknowledged.
+    /// The consumer timeout that these options need; nil with automatic acknowledgement.
     var neededTimeout: Duration? {
       guard acknowledges else { return nil }
       return ConsumerTimeout.needed(

@@ -1,6 +1,6 @@
 /// What all parts of a worker share: its options, and where its events are reported.
 ///
-/// An object, because the options are large and the parts are many.
+/// A class, because the options are large and there are many parts.
 final class WorkerContext {
   let options: Worker.Options
   let report: (WorkerEvent) -> Void

@@ -1,4 +1,4 @@
-/// What a press of Tab offers: each shell's script asks the program, which knows it from its tables of options.
+/// Completions for the shells, whose scripts ask the program: it has the tables of options.
 enum Completions {
   enum Shell {
     case bash
@@ -6,13 +6,13 @@ enum Completions {
     case fish
   }
 
-  /// The word in a subcommand's place with which the scripts ask.
+  /// The hidden subcommand with which the scripts ask.
   static let request = "__complete"
 
-  /// What the last word of a command line can become: an offer in each line, which a tab and a summary may follow.
+  /// The completions of a command line's last word, one per line, optionally followed by a tab and a summary.
   ///
-  /// Instead of offers, `:file` and `:directory` ask the shell for names, and `:command N` for the completions of
-  /// the command that begins at word N; the program's name is word 0. Of `--option=value` only values are offered.
+  /// Instead, `:file` and `:directory` ask the shell for names, and `:command N` for the completions of the command
+  /// that begins at word N; the program's name is word 0. For `--option=value` only values are offered.
   static func offers(for arguments: ArraySlice<String>) -> String {
     var options = Invocation.commonGroups.flatMap(\.options)
     var scanner = OptionScanner(arguments.dropLast(), options)
@@ -64,7 +64,7 @@ enum Completions {
     }
   }
 
-  /// Without the last line's end.
+  /// Without a newline at the end.
   static func script(for shell: Shell) -> String {
     switch shell {
     case .bash:

@@ -1,4 +1,4 @@
-/// The help of the program and of its subcommands, made from the tables of options.
+/// The help of the program and its subcommands, from the tables of options.
 enum Help {
   static let programSummary = "Work queues on RabbitMQ, from the shell"
   private static let programExamples = """
@@ -11,13 +11,13 @@ enum Help {
     the queue; the default is task_queue.
     """
 
-  /// What `-h` or `--help` prints, without the last line's end.
+  /// The output of `-h` or `--help`, without a newline at the end.
   static func text(_ subcommand: Subcommand?, isShort: Bool) -> String {
     let lines = subcommand.map { isShort ? short($0) : long($0) } ?? program(isShort: isShort)
     return lines.joined(separator: "\n")
   }
 
-  /// At most 40 lines: the most used options, each in one line.
+  /// At most 40 lines: the most used options, one line each.
   private static func short(_ subcommand: Subcommand) -> [String] {
     let options = subcommand.options
     let common = options.filter(\.isCommon)
@@ -30,7 +30,7 @@ enum Help {
     ]
   }
 
-  /// The names that are left when aliases are, in columns.
+  /// The names without aliases, in columns.
   private static func briefHeading(_ option: Option) -> String {
     let heading = option.headingWithoutAliases
     return option.short == nil ? "    \(heading)" : heading

@@ -1,20 +1,20 @@
-/// What a command line asks for.
+/// A parsed command line.
 enum Invocation {
   /// Help about a subcommand, or about the program.
   case help(Subcommand?, isShort: Bool)
   case print(String)
   case run(Subcommand, Settings)
 
-  /// What an option asks for instead of the subcommand.
+  /// What to do instead of running the subcommand, as an option such as `--help` requests.
   enum Answer: Equatable {
     case help
     case print(String)
   }
 
-  /// The options that can stand in front of the subcommand.
+  /// The options that can precede the subcommand.
   static var commonGroups: [OptionGroup] { [.connection, .output] }
 
-  /// Understands the arguments behind the program's name.
+  /// Parses the arguments after the program's name.
   ///
   /// - Throws: `usage`, in one line that says what is accepted or which help to read.
   static func parse(_ arguments: [String]) throws(Failure) -> Invocation {
@@ -94,7 +94,7 @@ enum Invocation {
       }
       most = names.count
     case .command:
-      // "-- $COMMAND" with nothing in the variable must not fake the work.
+      // "-- $COMMAND" with an empty variable must not fake the work.
       guard !operands.isEmpty || !hasMark else { throw UsageError("after '--' there is no command") }
       return
     }
@@ -105,7 +105,7 @@ enum Invocation {
 }
 
 extension Failure {
-  /// A command line is refused: what is accepted instead, or which help to read.
+  /// Reports a refused command line: what is accepted instead, or which help to read.
   init(_ error: UsageError, in command: String) {
     self.init(.usage, "\(error.reason) (\(error.advice ?? "see '\(command) --help'"))")
   }

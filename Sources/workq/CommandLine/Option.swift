@@ -11,7 +11,7 @@ struct Option {
     case optionalApart((String) -> Bool)
   }
 
-  /// What a shell offers as a value.
+  /// How a shell completes the value.
   enum Completion {
     case none
     case file
@@ -19,28 +19,28 @@ struct Option {
     case values([String])
   }
 
-  /// The name behind two dashes.
+  /// The long name, without the dashes.
   let long: String
   let short: Unicode.Scalar?
   /// Other long names.
   let aliases: [String]
   let argument: Argument
-  /// What the value is called; empty for a flag.
+  /// The value's name in the help; empty for a flag.
   let valueName: String
   let completion: Completion
   /// Whether it can be given several times, and each value counts.
   let repeats: Bool
-  /// Whether `-h` has it.
+  /// Whether `-h` shows it.
   let isCommon: Bool
-  /// The value without the option; empty where there is none, or where the details say it.
+  /// The default value; empty if there is none, or if the details say it.
   let defaultValue: String
-  /// The environment variables that replace the option, in their order.
+  /// The environment variables that are used without the option, in order.
   let environment: [String]
   /// One line: an imperative or a noun phrase, without a full stop.
   let summary: String
   /// Further sentences, with a markup that `Prose` explains.
   let details: String
-  /// Changes the settings as the option says; the value is nil where none was given.
+  /// Applies the option to the settings; the value is nil if none was given.
   let apply: (inout Settings, String?) throws(UsageError) -> Void
 
   /// An option without a value.
@@ -82,12 +82,12 @@ struct Option {
       defaultValue: defaultValue, environment: [], summary: summary, details: details, apply: apply)
   }
 
-  /// Whether it has a value always: in the same word or in the next one.
+  /// Whether a value is required: in the same word or in the next one.
   var needsValue: Bool { if case .required = argument { true } else { false } }
 
   var isFlag: Bool { if case .none = argument { true } else { false } }
 
-  /// Every name as it is typed, the short one first.
+  /// All names with their dashes, the short one first.
   var names: [String] { (short.map { ["-\($0)"] } ?? []) + ([long] + aliases).map { "--\($0)" } }
 
   /// The names and the value: "-q, --queue <name>".
@@ -109,12 +109,12 @@ struct Option {
 /// Options that belong together, under one title in the help and in the manual.
 struct OptionGroup {
   let title: String
-  /// A paragraph in front of the options, with the markup of `Prose`.
+  /// A paragraph before the options, with the markup of `Prose`.
   var introduction = ""
   let options: [Option]
 }
 
-/// Why a command line is refused: what is wrong and, if that is known, what is accepted instead.
+/// Why a command line is refused: what is wrong and, if known, what is accepted instead.
 struct UsageError: Error, Equatable {
   let reason: String
   let advice: String?

@@ -1,8 +1,8 @@
-/// Takes a command line apart into options and words, by the syntax of POSIX and GNU: getopt_long(3).
+/// Splits a command line into options and words, by the syntax of POSIX and GNU (getopt_long(3)).
 ///
 /// Options and words come in any order, `--` ends the options, short options can be joined (`-lv`), and a value
-/// follows in the same word (`-j4`, `--jobs=4`) or in the next one, whatever that begins with. Long names cannot
-/// be abbreviated. `-q=NAME` is refused: 1.0 dropped the sign, and would have meant another queue.
+/// follows in the same word (`-j4`, `--jobs=4`) or in the next one, even if that begins with a dash. Long names
+/// cannot be abbreviated. `-q=NAME` is refused, because 1.0 read it as the queue `NAME`.
 struct OptionScanner {
   enum Token {
     case option(Option, value: String?, isShort: Bool)
@@ -10,9 +10,9 @@ struct OptionScanner {
   }
 
   private let options: [Option]
-  /// Explains an option that is not one of these, by its name with its dashes.
+  /// Explains an unknown option, given with its dashes.
   private let unknown: (String) -> UsageError
-  /// What has not been scanned.
+  /// The arguments that were not scanned yet.
   private(set) var rest: ArraySlice<String>
   /// The rest of a word of short options.
   private var cluster = Substring()

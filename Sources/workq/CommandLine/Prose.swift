@@ -1,11 +1,11 @@
-/// The markup of the option table's sentences, as plain text.
+/// The markup of the option table's texts, and its rendering as plain text.
 ///
-/// Backticks enclose what is typed or named literally, `<n>` is a value, and a line is a paragraph. The manual's
-/// pages get macros for these, for options, for variables and for references like workq-work(1).
+/// Backticks enclose literals, `<n>` is a value, and a line is a paragraph. The manual has macros for these, for
+/// options, variables and references like workq-work(1).
 enum Prose {
   static let columns = 80
 
-  /// Paragraphs as lines of a terminal, indented.
+  /// Paragraphs as indented lines for a terminal.
   static func lines(_ text: String, indent: Int) -> [String] {
     text.utf8.split(separator: UInt8(ascii: "\n")).flatMap { paragraph in
       wrapped(plain(String(Substring(paragraph))), indent: indent)
@@ -19,7 +19,7 @@ enum Prose {
     return String(decoding: text.utf8.map { $0 == mark ? quote : $0 }, as: UTF8.self)
   }
 
-  /// Bytes are counted, not characters, which takes a tenth of the time: the table is ASCII.
+  /// Counts bytes instead of characters, in a tenth of the time: the table is ASCII.
   private static func wrapped(_ paragraph: String, indent: Int) -> [String] {
     let space = UInt8(ascii: " ")
     let margin = [UInt8](repeating: space, count: indent)

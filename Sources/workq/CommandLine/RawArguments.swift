@@ -2,9 +2,9 @@ internal import Glibc
 
 /// The command line's bytes as text.
 ///
-/// In an argument that is not UTF-8, each byte that is not ASCII becomes a scalar of the last private plane;
-/// `bytes(of:)` restores the bytes exactly. An argument that contains such scalars itself, which nobody
-/// types, is treated in the same way, so that the text is unambiguous.
+/// In an argument that is not UTF-8, each non-ASCII byte becomes a scalar of the last private plane; `bytes(of:)`
+/// restores the bytes exactly. An argument that contains such scalars itself is treated in the same way, so that the
+/// text is unambiguous.
 enum RawArguments {
   private static let base: UInt32 = 0x10_FF00
 
@@ -31,7 +31,7 @@ enum RawArguments {
     }
   }
 
-  /// Whether an argument was no UTF-8.
+  /// Whether an argument was not UTF-8.
   static func isEscaped(_ text: String) -> Bool {
     text.unicodeScalars.contains { $0.value >= base }
   }

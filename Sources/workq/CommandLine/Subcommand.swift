@@ -1,12 +1,12 @@
-/// One of the program's subcommands: what the help says about it, its options, and what it does.
+/// A subcommand: its help, its options, and what it does.
 struct Subcommand {
   /// The arguments that it takes besides options.
   enum Operands {
-    /// At most this number of arguments, shown by this name; nil is any number.
+    /// At most this number of arguments, with this name in the help; nil means any number.
     case list(String, atMost: Int?)
     /// Exactly these.
     case exactly([String])
-    /// A command, behind `--`.
+    /// A command, after `--`.
     case command
   }
 

@@ -1,4 +1,4 @@
-/// What somebody may have meant by a subcommand or an option that does not exist.
+/// Suggestions for a subcommand or an option that does not exist.
 enum Suggestion {
   /// Other programs' words for ours.
   private static let synonyms = [
@@ -7,7 +7,7 @@ enum Suggestion {
     "delete": "purge --delete", "version": "--version",
   ]
 
-  /// Options of 1.0 that are gone, and what replaces them.
+  /// Removed options of 1.0, and their replacements.
   private static let formerOptions = ["help-hidden": "--help"]
 
   static func unknownSubcommand(_ word: String) -> UsageError {
@@ -17,7 +17,7 @@ enum Suggestion {
     return UsageError("\(reason)\(hint)")
   }
 
-  /// What is wrong with an option's name, which is given with its dashes.
+  /// What is wrong with an option, given with its dashes.
   static func unknownOption(_ name: String, _ options: [Option]) -> UsageError {
     let reason = "unknown option '\(Quoted.plain(name))'"
     guard name.hasPrefix("--") else { return UsageError(reason) }
@@ -42,7 +42,7 @@ enum Suggestion {
       use: "use 'workq \(owner) \(name)'; only connection and output options go before the subcommand")
   }
 
-  /// The one name that begins with the word, or else the nearest one, if that is near.
+  /// The only name that begins with the word, or else the nearest one, if it is close.
   static func nearest(to word: String, among names: [String]) -> String? {
     let begun = names.filter { word.count > 1 && $0.hasPrefix(word) }
     if let name = begun.first, begun.count == 1 { return name }
@@ -52,7 +52,7 @@ enum Suggestion {
     return near.name
   }
 
-  /// How many letters have to be changed, inserted or removed (Levenshtein).
+  /// The Levenshtein distance.
   private static func distance(_ one: String, _ other: String) -> Int {
     let letters = Array(other)
     var row = Array(0...letters.count)

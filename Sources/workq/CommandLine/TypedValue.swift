@@ -6,7 +6,7 @@ struct TypedValue: Equatable {
   let value: FieldValue
 
   init?(argument: String) {
-    // As bytes, since a value need not be text.
+    // As bytes, since a value need not be UTF-8.
     let bytes = RawArguments.bytes(of: argument)
     guard let mark = bytes.firstIndex(where: { "=:".utf8.contains($0) }), (1...255).contains(mark),
       let name = String(validating: bytes[..<mark], as: UTF8.self)
@@ -32,7 +32,7 @@ struct TypedValue: Equatable {
   private static func typed(_ text: String) -> FieldValue? {
     if let number = Int64(text) { return .int64(number) }
     if let truth = Bool(text) { return .boolean(truth) }
-    // RabbitMQ has no integers beyond 64 bits and the sign, and a floating-point number would be another number.
+    // RabbitMQ has no integers beyond 64 bits with a sign, and a floating-point number would change the value.
     let isInteger = (text.first == "-" ? text.dropFirst() : text[...]).utf8.allSatisfy {
       (0x30...0x39).contains($0)
     }

@@ -1,7 +1,7 @@
 internal import AMQP
 internal import WorkQueue
 
-/// Readers of options' values, which say what is accepted when they refuse one.
+/// Parsers of options' values; their errors say what is accepted.
 enum Value {
   static func duration(
     _ text: String, atLeast least: Duration = .zero, atMost most: Duration? = nil

@@ -43,7 +43,7 @@ struct Declare {
 
   /// Declares one queue as the options say, with its bindings and its dead-letter queue.
   ///
-  /// - Returns: nil when it is missing, and that was the question.
+  /// - Returns: nil when it is missing, with `--check`.
   private func declare(_ name: String, _ link: inout Connection) throws -> (Queue.Status, isNew: Bool)? {
     let found = try link.status(ofQueue: name)
     if choice.onlyChecks { return found.map { ($0, false) } }

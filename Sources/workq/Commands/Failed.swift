@@ -1,17 +1,17 @@
 internal import AMQP
 internal import WorkQueue
 
-/// Which failed queue `workq failed` and `workq retry` mean, and how much the first shows.
+/// The failed queue of `workq failed` and `workq retry`, and what the former shows.
 struct FailedSettings: Equatable {
-  /// nil is the work queue's name and ".failed".
+  /// nil means the work queue's name and ".failed".
   var queue: String?
-  /// Whether each task has a line.
+  /// Whether to print a line for each task.
   var isList = false
 }
 
 /// `workq failed`: shows which tasks are parked, and why.
 struct Failed {
-  /// This many bytes of lines are kept until the tasks are back in their queue.
+  /// Output is buffered up to this size, in bytes, until the tasks are requeued.
   private static let mostHeld = 16 << 20
 
   let settings: Settings
@@ -21,7 +21,7 @@ struct Failed {
     let names = try ParkedQueues(settings)
     let options = settings.connection.options(for: "failed")
     try settings.withConnection(for: "failed") { link, console in
-      // A reader who takes his time, as less(1) does, must not keep the tasks from their queue.
+      // A slow reader, such as less(1), must not delay the requeue of the tasks.
       let held = console.holding(Self.mostHeld)
       var summary = FailureSummary()
       let line = TaskLine.forOutput()
@@ -73,7 +73,7 @@ struct ParkedQueues {
     }
   }
 
-  /// A work queue without a failed queue has no parked tasks; a name that no queue has is probably misspelt.
+  /// A work queue without a failed queue has no parked tasks; if neither queue exists, the name is probably misspelt.
   func checkWorkQueue(_ link: inout Connection) throws {
     guard try link.status(ofQueue: work) == nil else { return }
     let hint = work.hasSuffix(".failed") ? "give the work queue's name, without .failed" : "check the name"
@@ -88,7 +88,7 @@ struct ParkedQueues {
   }
 }
 
-/// Reports tasks that were replaced while they were looked at.
+/// Reports tasks that were replaced while they were inspected.
 enum ReplacementNote {
   static func report(_ replacement: Replacer.Result, _ queue: String, _ console: Console) {
     if replacement.replaced > 0 {

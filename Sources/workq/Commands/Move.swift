@@ -1,9 +1,9 @@
 internal import AMQP
 internal import WorkQueue
 
-/// Which tasks `workq move` and `workq retry` move, and what goes along.
+/// Which tasks `workq move` and `workq retry` move, and which headers are kept.
 struct MoveSettings: Equatable {
-  /// nil is all that wait at the start.
+  /// nil means all that wait at the start.
   var count: Int?
   /// Message ids; empty for all tasks.
   var ids: Set<String> = []
@@ -14,7 +14,7 @@ struct MoveSettings: Equatable {
 
 /// `workq move`: sends tasks from one queue to another.
 struct Move {
-  /// This many bytes of lines are kept until the tasks are back in their queue.
+  /// Output is buffered up to this size, in bytes, until the tasks are requeued.
   private static let mostHeld = 16 << 20
 
   let settings: Settings

@@ -5,12 +5,12 @@ internal import WorkQueue
 /// What is published, and how.
 struct PublishSettings: Equatable {
   var input = InputSettings()
-  /// What all tasks have.
+  /// The properties of all tasks.
   var properties = Message.Properties(deliveryMode: .persistent)
   var delay: Duration?
   var delivery = DeliverySettings()
   var spool = SpoolSettings()
-  /// `--persistent` and `--transient`, as far as they were given.
+  /// `--persistent` and `--transient`, if given.
   var durabilities: Set<Message.Properties.DeliveryMode> = []
 }
 
@@ -36,7 +36,7 @@ struct Publish {
     guard isBatch else { return try publishAll() }
     let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
     try publishAll()
-    // Until here they are caught.
+    // Signals are caught until here.
     _ = signals.receive()
   }
 
@@ -72,7 +72,8 @@ struct Publish {
     }
   }
 
-  /// Writes out what was read and is not published, and ends the process by the signal.
+  /// Writes records that were read and not published to `--failed-to` or the spool, and ends the process by the
+  /// signal.
   private func stop(
     _ source: inout PublishInput, by signal: Int32, _ addresses: [Address], _ console: Console
   ) throws {
@@ -109,7 +110,7 @@ struct Publish {
   }
 
   private func spooled(_ addresses: [Address], _ console: Console) throws(Failure) -> SpooledPublish {
-    // Whoever holds the lock waits no longer than this for the broker, if its options are the same.
+    // The holder of the lock waits no longer than this for the broker, if its options are the same.
     let timeout = connection.connectTimeout + delivery.confirmTimeout
     return try SpooledPublish(directory: spool.path(for: addresses[0]), lockTimeout: timeout, console)
   }
@@ -168,13 +169,13 @@ struct Publish {
     }
     guard !input.splits && input.files.isEmpty else { return input.inputs }
     guard StandardStreams.inputHasData else {
-      // An unset variable in a cron job must not send rubbish.
+      // An unset variable in a cron job must not send a wrong task.
       guard delivery.exchange == nil, queue == ConnectionSettings.defaultQueue else {
         throw Failure(.usage, "no task given (words or stdin are the task; see 'workq publish --help')")
       }
       return [.record(Array("Hello World!".utf8))]
     }
-    // All of it before the broker is bothered: it may be empty, or take its time.
+    // Read completely before connecting: it may be empty, or slow.
     return [.record(try StandardStreams.readInput())]
   }
 
@@ -189,7 +190,7 @@ struct Publish {
     return options
   }
 
-  /// What `--unless-waiting` asks for.
+  /// The limit of `--unless-waiting`.
   private func waitingLimit(_ queue: String) -> WaitingLimit? {
     delivery.unlessWaiting.map { WaitingLimit(count: Int($0), queue: queue, delay: delay) }
   }

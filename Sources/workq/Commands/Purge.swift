@@ -2,7 +2,7 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// What `workq purge` removes: the tasks alone, or the queue, too, and on which conditions.
+/// What `workq purge` removes: the tasks only, or also the queue, and on which conditions.
 struct PurgeSettings: Equatable {
   var force = false
   var delete = false
@@ -14,7 +14,7 @@ struct PurgeSettings: Equatable {
   var retryMaxDelay = Duration.seconds(3600)
   var delays: [Duration] = []
 
-  /// Whether the queue is deleted under a condition only.
+  /// Whether the queue is deleted only on a condition.
   var isConditional: Bool { ifEmpty || ifUnused }
 }
 
@@ -53,12 +53,12 @@ struct Purge {
     let removed = try choice.delete ? delete(status.name, &link) : link.purge(queue: status.name)
     report(status, removed, console)
     if choice.all {
-      // The queue itself is gone by now, so that none of their tasks can return to it.
+      // The work queue is already deleted, so that none of their tasks can return to it.
       for other in others { report(other, try link.delete(queue: other.name), console) }
     }
   }
 
-  /// The queues that return tasks to this one, as far as they exist and their names can be known.
+  /// The existing retry and delay queues of this queue whose names can be known.
   private func waitingQueues(of name: String, _ link: inout Connection) throws -> [Queue.Status] {
     let delays = QueueFamily.retryDelays(
       from: choice.retryDelay, upTo: choice.retryMaxDelay)
@@ -76,7 +76,7 @@ struct Purge {
     return choice.all && !others.isEmpty ? "\(question), and \(Self.list(others))?" : "\(question)?"
   }
 
-  /// What waits for a queue that is to be deleted, as far as that can be known.
+  /// Reports the tasks that wait to return to a queue to be deleted, as far as they are known.
   private func note(_ name: String, _ others: [Queue.Status]) -> String? {
     guard !others.isEmpty else { return nil }
     let advice = choice.all ? "" : " (--all deletes the queue's retry and delay queues, too)"
@@ -89,11 +89,11 @@ struct Purge {
       .joined(separator: ", ")
   }
 
-  /// Refuses conditions that the broker does not know for queues of this type.
+  /// Refuses conditions that the broker does not support for this type of queue.
   private func checkConditions(_ name: String, _ link: inout Connection) throws {
     switch try link.type(ofQueue: name) {
     case "quorum": throw Self.unconditional(name, "is a quorum queue", at: link.address.location)
-    // RabbitMQ deletes a stream whatever is in it.
+    // RabbitMQ deletes a stream even if it is not empty.
     case "stream" where choice.ifEmpty:
       throw Failure(
         .configuration,

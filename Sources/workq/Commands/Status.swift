@@ -1,13 +1,13 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What `workq status` looks for, once or again and again.
+/// What `workq status` looks for, once or repeatedly.
 struct StatusSettings: Equatable {
-  /// nil is once.
+  /// nil means once.
   var interval: Duration?
   var maxWaiting: UInt32?
   var minConsumers: UInt32?
-  /// In the failed queue of each queue.
+  /// The limit for the failed queue of each queue.
   var maxFailed: UInt32?
   var retryDelay = Duration.seconds(10)
   var retryMaxDelay = Duration.seconds(3600)
@@ -57,7 +57,7 @@ struct Status {
     }
   }
 
-  /// Fails when a queue is missing, or not as it should be.
+  /// Fails when a queue is missing or exceeds a limit.
   private func check(_ readings: [QueueReading], _ location: String) throws {
     let missing = readings.filter { $0.status == nil }.map { "'\($0.member.name)'" }
     guard missing.isEmpty else {

@@ -35,7 +35,7 @@ struct Work {
     }
   }
 
-  /// Fails unless the queue can delay retries itself, as far as AMQP tells: whether it does is not shown.
+  /// Fails unless the queue can delay retries itself; AMQP does not show whether it does.
   private func checkRetries(of queue: String) throws {
     try settings.withConnection(for: "work") { link, _ in
       let location = link.address.location
@@ -64,7 +64,7 @@ struct Work {
     return options
   }
 
-  /// Turns the worker's end into an exit code.
+  /// Maps the worker's stop reason to an exit code.
   private func check(_ reason: StopReason, _ tally: TaskCounts, _ options: Worker.Options) throws {
     if case .unrunnable(let reason, let isTemporary) = reason {
       throw Failure(isTemporary ? .temporary : .configuration, "\(reason); its task is requeued")
@@ -82,13 +82,13 @@ struct Work {
   }
 }
 
-/// Those beside the person at the terminal who are told how a worker stands.
+/// What receives the worker's state: systemd, the metrics file, and the terminal's status line.
 private struct Listeners {
   private let serviceManager = ServiceManager()
   private let metrics: Metrics?
   private let liveLine: LiveLine?
 
-  /// Sets how often the worker reports how it stands.
+  /// Sets how often the worker reports its state.
   init(_ settings: Settings, _ options: inout Worker.Options) throws(Failure) {
     let work = settings.work
     metrics = try work.metrics.map { (file) throws(Failure) in
@@ -102,8 +102,8 @@ private struct Listeners {
     if liveLine != nil { options.countInterval = LiveLine.countInterval }
   }
 
-  /// Whether the terminal has room for a line of ours: not for faked work, whose lines are the tutorial's, nor where the
-  /// command writes to the terminal itself.
+  /// Whether to show a status line: not for faked work, whose output is the tutorial's, nor if the command writes to
+  /// the terminal itself.
   private static func showsLine(_ settings: Settings, _ options: Worker.Options) -> Bool {
     guard let command = options.command, settings.work.log == .text, !settings.output.isQuiet,
       Console.errorIsScreen
@@ -118,7 +118,7 @@ private struct Listeners {
   }
 }
 
-/// How the worker's own lines look.
+/// The format of the worker's own lines.
 enum LogFormat {
   case text
   case json

@@ -40,8 +40,8 @@ extension Peek {
           "list", common: true, "Print a line for each task",
           """
           The line has the task's id, the time since it failed or was published, its attempts, the reason of the \
-          last failure, and the body's first 40 characters. A narrow terminal gets fewer columns. With --json \
-          there is an object for each task, with or without this option. Excludes --raw.
+          last failure, and the body's first 40 characters. A narrow terminal gets fewer columns. Excludes \
+          --raw.
           """
         ) { $0.peek.isList = true },
         .flag(
@@ -83,7 +83,7 @@ extension Move {
     OptionGroup(title: "Move options", options: choices(verb: "move", participle: "moved"))
   }
 
-  /// What is moved, for `move` and `retry`.
+  /// The options of `move` and `retry`.
   static func choices(verb: String, participle: String) -> [Option] {
     [
       .value(
@@ -96,8 +96,7 @@ extension Move {
         "id", "id", repeats: true, common: true,
         "\(verb == "retry" ? "Retry" : "Move") only the task with this message id",
         """
-        Can be repeated: each task with one of the ids is \(participle). workq receives every waiting \
-        task, and requeues the others in their order.
+        Can be repeated: each task with one of the ids is \(participle).
         """
       ) { (settings, value) throws(UsageError) in
         settings.move.ids.insert(try Value.shortText(value))
@@ -106,8 +105,7 @@ extension Move {
         "match", "header=value", repeats: true, common: true,
         "\(verb == "retry" ? "Retry" : "Move") only tasks with this header",
         """
-        A number and its digits are the same. Can be repeated: all must match. workq \
-        receives every waiting task, and requeues the others in their order.
+        A number and its digits are the same. Can be repeated: all must match.
         """
       ) { (settings, value) throws(UsageError) in
         settings.move.matches.append(try Value.field(value, "HEADER=VALUE"))

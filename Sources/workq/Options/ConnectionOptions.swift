@@ -1,7 +1,7 @@
 internal import AMQP
 
 extension OptionGroup {
-  /// Which broker, and which queue on it.
+  /// The broker and the queue.
   static var connection: OptionGroup {
     OptionGroup(
       title: "Connection options",
@@ -11,25 +11,24 @@ extension OptionGroup {
           default: "amqp://guest:guest@localhost:5672/%2f",
           environment: ["WORKQ_URL", "AMQP_URL", "RABBITMQ_URL", "CLOUDAMQP_URL"], "URL of the broker",
           """
-          Its form is `amqp://user:password@host:port/vhost`, or `amqps://user:password@host:port/vhost` with \
-          TLS, whose default port is 5671. Parts that are left out are those of the default. A user without a \
-          password is an error. Write a character that would end a part as `%` and two hexadecimal digits. Both \
+          The form is `amqp://user:password@host:port/vhost`, or `amqps://...` with TLS (port 5671). Missing \
+          parts are those of the default; a user needs a password. Special characters are percent-encoded. Both \
           `amqp://host` and `amqp://host/` mean the virtual host `/`.
 
-          Repeat the option, or separate URLs with commas, for the nodes of a cluster: workq tries them in turn, \
-          at the start and after a lost connection.
+          For a cluster, repeat the option or separate URLs with commas: workq tries the nodes in turn, at the \
+          start and after a lost connection.
 
           Parameters can follow a `?`, separated by `&`: `heartbeat` (seconds), `connection_timeout` \
           (milliseconds), `channel_max`, `auth_mechanism` (`plain`, or `external` with TLS, where the \
           certificate of --cert names the user). With `amqps` also: `cacertfile`, `certfile`, `keyfile`, \
           `verify` (`verify_peer` or `verify_none`), and `server_name_indication` (the name in the broker's \
-          certificate, if that is not the host). Any other parameter is a usage error. The parameters \
-          `heartbeat` and `connection_timeout` take precedence over the options of that meaning.
+          certificate, if that is not the host). Any other parameter is a usage error. Parameters take \
+          precedence over --heartbeat and --connect-timeout.
           """
         ) { $0.connection.urls.append($1) },
         .value(
           "url-file", "file", complete: .file, "Read the URL from the first line of <file>",
-          "Nobody else may be able to read the file: its mode is 0600, or 0640 if root owns it."
+          "Required mode: 0600, or 0640 if root owns the file."
         ) { $0.connection.urlFile = Value.path($1) },
         .value("host", "host", "Host, instead of the URL's") { $0.connection.host = $1 },
         .value("port", "port", "Port, instead of the URL's") { (settings, value) throws(UsageError) in
@@ -42,15 +41,14 @@ extension OptionGroup {
         .value(
           "password-file", "file", complete: .file, "Read the password from the first line of <file>",
           """
-          The rule for --url-file applies to its mode. There is no option for the password itself, because other \
-          users can see command lines. A password in --url causes a warning, and is overwritten in the list of \
-          processes.
+          The required mode is that of --url-file. A password in --url causes a warning, and is overwritten in \
+          the list of processes.
           """
         ) { $0.connection.passwordFile = Value.path($1) },
       ] + tls + [
         .value(
           "connect-timeout", "duration", default: "5s",
-          "Maximum time to connect and log in to one node", "The time includes looking up the host's name."
+          "Maximum time to connect and log in to one node", "This includes looking up the host's name."
         ) { (settings, value) throws(UsageError) in
           settings.connection.connectTimeout = try Value.duration(value)
         },
@@ -78,8 +76,8 @@ extension OptionGroup {
       .value(
         "cacert", "file", complete: .file, "CA certificates to trust (PEM), instead of the system's",
         """
-        The system's are those that OpenSSL knows; SSL_CERT_FILE and SSL_CERT_DIR replace them. This option, \
-        --cert, --key and --insecure need an `amqps` URL.
+        SSL_CERT_FILE and SSL_CERT_DIR also replace the system's. This option, --cert, --key and --insecure need \
+        an `amqps` URL.
         """
       ) { $0.connection.cacert = Value.path($1) },
       .value("cert", "file", complete: .file, "Client certificate (PEM); needs --key") {
@@ -87,13 +85,12 @@ extension OptionGroup {
       },
       .value(
         "key", "file", complete: .file, "Private key of the client certificate (PEM)",
-        "The key must not be encrypted: workq does not ask for a pass phrase."
+        "It must not be encrypted."
       ) { $0.connection.key = Value.path($1) },
       .flag(
         "insecure", short: "k", "Do not verify the broker's certificate",
         """
-        Otherwise a trusted CA must have signed it, it must be valid now, and it must name the host, or \
-        the IP address if the URL has one.
+        Otherwise workq verifies its CA, validity and host name or IP address.
         """
       ) { $0.connection.insecure = true },
     ]
@@ -111,7 +108,7 @@ extension OptionGroup {
         .flag("quiet", common: true, "Print errors only") { $0.output.isQuiet = true },
         .flag(
           "json", common: true, "Print results as JSON, one object per line",
-          "Nothing else is on stdout, and a failure is an object there, too. JSON OUTPUT in the manual has the keys."
+          "A failure is an object, too. JSON OUTPUT in the manual has the keys."
         ) { $0.output.isJSON = true },
         .value(
           "color", "when", complete: .values(["auto", "always", "never"]), default: "auto",
@@ -123,7 +120,7 @@ extension OptionGroup {
         },
         .flag(
           "help", short: "h", common: true, "Print the help",
-          "-h prints examples and the most used options, --help all options."
+          "-h prints the most used options, --help all."
         ) { $0.answer = .help },
         .flag("version", short: "V", "Print the versions of workq and rabbitmq-c") {
           $0.answer = .print("\(Version.current) (rabbitmq-c \(Connection.libraryVersion))")
@@ -131,7 +128,7 @@ extension OptionGroup {
       ])
   }
 
-  /// What only the program has, in front of a subcommand.
+  /// The options of the program without a subcommand.
   static var program: OptionGroup {
     OptionGroup(
       title: "Other options",

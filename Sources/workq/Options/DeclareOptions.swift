@@ -85,9 +85,8 @@ extension Declare {
           "overflow", "how", complete: .values(["drop-head", "reject-publish"]), common: true,
           "When full: drop-head or reject-publish",
           """
-          `drop-head` drops the oldest task, which is RabbitMQ's default. With `reject-publish`, workq-publish(1) \
-          exits with 65. While the queue is full, retries and delayed tasks arrive up to three minutes late, and \
-          about as many as --max-length allows in three minutes; see WAITING QUEUES in workq-work(1).
+          `drop-head`, RabbitMQ's default, drops the oldest task. With `reject-publish`, workq-publish(1) exits \
+          with 65, and retries can be late; see WAITING QUEUES in workq-work(1).
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.overflow = try Value.choice(
@@ -107,8 +106,8 @@ extension Declare {
           "dead-letter", "queue", apart: isQueueName, common: true, default: "<queue>.failed",
           "Dead-letter refused and expired tasks to <queue>",
           """
-          These are tasks that are rejected, expired, or too many for the queue. The other queue is created, too. \
-          The word that follows the option is its value, unless the word begins with a dash.
+          Tasks that a full queue drops are dead-lettered, too. The other queue is created, too. A word that \
+          follows the option is its value, unless it begins with a dash.
           """
         ) { (settings, value) throws(UsageError) in
           guard value.map({ !$0.isEmpty }) != false else { throw UsageError("the queue's name is empty") }
@@ -124,10 +123,8 @@ extension Declare {
         .value(
           "delivery-limit", "n", "Maximum returns of a task before it is dropped or dead-lettered",
           """
-          For quorum queues; the default is 20 from RabbitMQ 4.0 on, and no limit before. Up to RabbitMQ 4.2 every \
-          return counts, also when a worker stops, a connection is lost, or a task is inspected. From 4.3 on only \
-          rejects and lost workers count. workq replaces a task before it reaches 20, see workq-work(1), but cannot \
-          see a lower limit.
+          For quorum queues; workq(1) has the defaults, and what counts. Workers replace a task before it \
+          reaches 20, see workq-work(1), but cannot see a limit below 11.
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.deliveryLimit = try Value.integer(value, 0...UInt32.max)
@@ -138,8 +135,8 @@ extension Declare {
         .value(
           "consumer-timeout", "duration", "Maximum time for which a worker can hold a task",
           """
-          Known from RabbitMQ 3.12 on, and from 4.3 on for quorum queues only. There a worker of workq requests a \
-          time that fits its own options, which takes precedence.
+          From RabbitMQ 3.12 on, and from 4.3 on for quorum queues only. There the timeout that a worker \
+          requests takes precedence; see workq-work(1).
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.consumerTimeout = try Value.duration(value)
@@ -147,8 +144,8 @@ extension Declare {
         .value(
           "retry-delay", "duration", "Delay of the queue's own retries (RabbitMQ 4.3, quorum queues)",
           """
-          For workers with `work --retry-by broker`: a task that failed waits in the queue itself, after its nth \
-          failure n times as long. Needs --type quorum. Earlier versions ignore it.
+          For `work --retry-by broker`. After its nth failure a task waits n times as long. Needs --type quorum. \
+          Earlier versions ignore it.
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.retryDelay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
@@ -172,7 +169,7 @@ extension Declare {
       ])
   }
 
-  /// Whether the word behind `--dead-letter` is its value, as in 1.0.
+  /// Whether the word after `--dead-letter` is its value, as in 1.0.
   private static func isQueueName(_ word: String) -> Bool {
     !word.isEmpty && word.utf8.first != UInt8(ascii: "-") && word.utf8.count <= 255
       && !RawArguments.isEscaped(word)

@@ -27,9 +27,8 @@ extension Failed {
         .flag(
           "list", common: true, "Print a line for each task",
           """
-          The line has the task's id, the time since it failed, its attempts, the reason, and the body's first 40 \
-          characters. A narrow terminal gets fewer columns. With --json there is an object for each task, as \
-          workq-peek(1) describes it.
+          The line has the task's id, the time since it failed, its attempts, the reason, and the body's first \
+          40 characters. A narrow terminal gets fewer columns.
           """
         ) { $0.failed.isList = true },
         .failedQueue,

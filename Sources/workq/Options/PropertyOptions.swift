@@ -19,10 +19,9 @@ extension Publish {
         .value(
           "header", short: "H", "header", repeats: true, common: true, "Add a header: 'K: V', K=V or K:=V",
           """
-          `K: V` and `K=V` are text; `K:=V` is a number, `true` or `false`. Can be repeated. Integers have 64 \
-          bits and a sign; larger ones are refused because RabbitMQ would change them: make them text. All \
-          headers together can have 122880 bytes, or fewer if the broker's frame_max is below 128 KiB: 8 KiB, \
-          or a quarter of a smaller frame, stay free for headers that the broker adds.
+          `K: V` and `K=V` are text; `K:=V` is a number, `true` or `false`. Can be repeated. Integers beyond 64 \
+          bits with a sign are refused. All headers together can have 122880 bytes, or fewer if the broker's \
+          frame_max is below 128 KiB.
           """
         ) { (settings, value) throws(UsageError) in
           let header = try Value.field(value, "'K: V' or K=V for text, K:=V for a number, true or false")
@@ -32,15 +31,14 @@ extension Publish {
         },
         .value(
           "priority", "n", common: true, "Priority, 0 to 255, in a queue that has priorities",
-          "A queue has them with `declare --max-priority`; see workq-declare(1)."
+          "Classic queues need `declare --max-priority`."
         ) { (settings, value) throws(UsageError) in
           settings.publish.properties.priority = try Value.integer(value, 0...UInt8.max)
         },
         .value(
           "ttl", "duration", common: true, "Discard the task if it is not delivered in time",
           """
-          The time begins when the broker receives the task, not while the task is in the spool. Excludes --delay: \
-          the broker removes the TTL when the delay ends.
+          Time in the spool does not count. Excludes --delay.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.properties.expiration = "\(TimeSpan(try Value.duration(value)).milliseconds)"
@@ -48,11 +46,8 @@ extension Publish {
         .value(
           "delay", "duration", common: true, "Deliver the task only after this delay",
           """
-          At most 49 days. Until then the task waits in the broker, in a queue named `queue.delay.60000ms.2026w48` \
-          after the delay and the week of publishing, or `queue.delay.3456000000ms` if the delay is longer than 35 \
-          days. WAITING QUEUES in workq-work(1) describes these queues and the permissions that they need. The time \
-          begins when the broker receives the task, not while the task is in the spool. Excludes --exchange and \
-          --ttl.
+          At most 49 days. The task waits in the broker; see WAITING QUEUES in workq-work(1). Time in the spool \
+          does not count. Excludes --exchange and --ttl.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.delay = try Value.duration(value, atMost: WaitingQueue.longestDelay)
@@ -86,7 +81,7 @@ extension Publish {
     }
   }
 
-  /// Refuses options that contradict each other, or of which one would be without effect.
+  /// Refuses options that contradict each other or would have no effect.
   static func check(_ settings: Settings) throws(UsageError) {
     let (publish, operands) = (settings.publish, settings.operands)
     let (input, delivery, spool) = (publish.input, publish.delivery, publish.spool)
@@ -131,7 +126,7 @@ extension Publish {
     }
   }
 
-  /// An option about tasks that are to be published, where `--flush-spool` publishes none.
+  /// A given option that has no effect with `--flush-spool`.
   private static func idleOption(_ settings: Settings) -> String? {
     let (publish, delivery) = (settings.publish, settings.publish.delivery)
     let hasProperties = publish.properties != PublishSettings().properties

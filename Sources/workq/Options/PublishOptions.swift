@@ -26,9 +26,8 @@ extension Publish {
     OptionGroup(
       title: "Input options",
       introduction: """
-        --lines, --null, --delimiter and --jsonl exclude each other. With one of them the input is a sequence of \
-        records, and each record is a task, also an empty one. The delimiter is not part of the task. The last \
-        record need not have it.
+        --lines, --null, --delimiter and --jsonl exclude each other. With one of them each record of the input \
+        is a task, also an empty one. The last record need not have a delimiter.
         """,
       options: [
         .flag("lines", short: "l", common: true, "Read one task from each line") {
@@ -51,8 +50,8 @@ extension Publish {
         .flag(
           "jsonl", common: true, "Read one JSON object from each line",
           """
-          An object has the key `body` or `body_base64`, and any property by its long name; workq-publish(1) has \
-          the list. workq reports a malformed line with its number, and publishes the others.
+          See JSON INPUT in workq-publish(1). A malformed line is reported with its number, and the others are \
+          published.
           """
         ) {
           $0.publish.input.split(at: [UInt8(ascii: "\n")], "--jsonl")
@@ -62,15 +61,15 @@ extension Publish {
           "file", short: "f", "file", complete: .file, repeats: true, common: true,
           "Read <file> instead of stdin; `-` is stdin",
           """
-          Can be repeated. Without one of the options above, each file is one task. A file that cannot be read is \
-          an error before anything is sent.
+          Can be repeated. Without one of the options above, each file is one task. If a file cannot be read, \
+          nothing is sent.
           """
         ) { $0.publish.input.files.append(Value.path($1)) },
         .value(
           "failed-to", "file", complete: .file, "Write records that were not published to <file>",
           """
-          The records keep their delimiters, so that the file can be published again. It is emptied first, and \
-          removed at the end if it is empty. Needs one of the options for records.
+          The records keep their delimiters. The file is emptied first, and removed at the end if it is empty. \
+          Needs one of the options for records.
           """
         ) { $0.publish.input.failedTo = Value.path($1) },
       ])
@@ -98,15 +97,14 @@ extension Publish {
         .flag(
           "no-confirm", "Do not wait for publisher confirms (tasks may be lost)",
           """
-          Exit code 0 then means that the broker has read the tasks; a crash of the broker at that time loses them. \
-          The command fails if it loses a connection on which it sent tasks. Excludes --spool and --failed-to.
+          Exit code 0 then means that the broker has read the tasks. The command fails if it loses a connection \
+          on which it sent tasks. Excludes --spool and --failed-to.
           """
         ) { $0.publish.delivery.confirms = false },
         .value(
           "confirm-timeout", "duration", default: "30s", "Maximum time to wait for a confirm",
           """
-          The exit code is 75 when the broker has not confirmed a task within this time. The limit also holds \
-          while the broker blocks publishers, or has stopped reading.
+          The exit code is then 75, also while the broker blocks publishers or has stopped reading.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.delivery.confirmTimeout = try Value.duration(value)
@@ -114,11 +112,10 @@ extension Publish {
         .value(
           "retry-for", "duration", common: true, default: "0", "Keep trying for this long",
           """
-          This covers an unreachable broker, a temporary refusal (a limit is reached, the queue's node is down), and \
-          a queue that is full or has lost its leader. With several URLs, the next broker is tried first. Each \
-          confirmed task starts the time again. Tasks keep their order across a lost connection; unconfirmed ones \
-          are sent again, and may arrive twice. A task that the queue refused goes behind the tasks that were sent \
-          meanwhile.
+          This covers an unreachable broker, a temporary refusal, and a queue that is full or has lost its \
+          leader. Each confirmed task starts the time again. After a lost connection, unconfirmed tasks are sent \
+          again in their order, and may arrive twice. A task that the queue refused goes behind the tasks that \
+          were sent meanwhile.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.delivery.retryFor = try Value.duration(value)
@@ -126,9 +123,8 @@ extension Publish {
         .value(
           "unless-waiting", "n", "Publish nothing if <n> or more tasks are waiting",
           """
-          The exit code is then 0. The number includes tasks that wait in the queue, for the same --delay, and with \
-          --spool in the spool, whose tasks are sent first; not tasks that workers hold or that are scheduled for \
-          retry. Excludes --exchange.
+          The exit code is then 0. Tasks with the same --delay count, and with --spool those in the spool, which \
+          are sent first; tasks that workers hold or that are scheduled for retry do not. Excludes --exchange.
           """
         ) { (settings, value) throws(UsageError) in
           guard value != "0" else { throw UsageError("0 would never publish", use: "use 1 or more") }
@@ -136,7 +132,7 @@ extension Publish {
         },
         .flag(
           "print-id", common: true, "Print the id of each task that was published",
-          "One per line, also for a task that went to the spool. --json prints them, too."
+          "One per line, also for a task that went to the spool."
         ) { $0.publish.delivery.printsID = true },
       ])
   }
@@ -151,8 +147,7 @@ extension Publish {
           default: "$XDG_STATE_HOME/workq/spool/HOST_PORT_VHOST",
           "Store tasks on disk while no broker is reachable",
           """
-          Each publish with the same directory sends the stored tasks first. `=` joins a directory to the option. \
-          Without XDG_STATE_HOME its place is `~/.local/state`.
+          Each publish with the same directory sends the stored tasks first.
           """
         ) { (settings, value) throws(UsageError) in
           settings.publish.spool.isUsed = true
@@ -165,7 +160,7 @@ extension Publish {
         },
         .flag(
           "flush-spool", "Only send the tasks in the spool",
-          "They go to the queues that they were published to. Options about tasks or about one queue are refused."
+          "Options about tasks or about one queue are refused."
         ) {
           $0.publish.spool.isUsed = true
           $0.publish.spool.onlyFlushes = true

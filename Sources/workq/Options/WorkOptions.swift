@@ -48,9 +48,7 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is --jobs, times --window with --resident, times the batch's size with --batch. A worker then \
-          receives its next task when it has finished one (fair dispatch). With 0 the broker distributes tasks \
-          round-robin.
+          The default is --jobs, times --window or --batch: fair dispatch. 0 is round-robin dispatch.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)
@@ -58,8 +56,8 @@ extension Work {
         .value(
           "rate", "n/unit", "Maximum number of tasks started per s, m or h",
           """
-          Examples: 10/s, 90/m, 5/h. The limit is per worker; up to one second's worth may start together. If the \
-          next task may start only after a minute or more, the worker stops consuming and requeues what has not \
+          Examples: 10/s, 90/m, 5/h. The limit is per worker; up to one second's worth may start together. If \
+          the next start is a minute or more away, the worker stops consuming and requeues tasks that have not \
           started.
           """
         ) { (settings, value) throws(UsageError) in
@@ -68,14 +66,13 @@ extension Work {
         .flag(
           "no-ack", short: "A", aliases: ["auto-ack"], "Acknowledge tasks on delivery (a crash loses them)",
           """
-          A worker that is killed loses the tasks that it holds. Excludes --count and the action `requeue`.
+          Excludes --count and the action `requeue`.
           """
         ) { $0.work.acknowledges = false },
         .flag(
           "fake", common: true, "Fake the work: a second for each dot",
           """
-          This is the default without a command on the queue `task_queue`. Any other queue requires the option, \
-          because faked work acknowledges real tasks.
+          This is the default on `task_queue` without a command; other queues require the option.
           """
         ) { $0.work.isFake = true },
         .value("dot", "duration", default: "1s", "Duration of faked work for each dot") {
@@ -90,30 +87,28 @@ extension Work {
           """
         ) { $0.work.isShell = true },
         .flag(
-          "argument", common: true, "Append the body to the command as an argument",
+          "argument", common: true, "Append the body to the command's arguments",
           """
-          It is the last argument. It must be UTF-8 without NUL, and shorter than 128 KiB; workq parks a task \
-          that is not.
+          The body must be UTF-8 without NUL, and shorter than 128 KiB; other tasks are parked.
           """
         ) { $0.work.takesArgument = true },
         .flag(
           "replace", short: "I", common: true, "Replace {} in arguments by the body",
           """
-          `{}` in an argument of the command becomes the body, `{/}` its last path component, `{.}` the body \
-          without its extension, and `{/.}` both. The body must be UTF-8 without NUL; one newline at its end is \
-          dropped. The body is also on stdin. A body can begin with a dash: put `--` in front of the \
-          placeholder if the command supports that. Excludes --shell, and a shell with `-c`, where a body would be \
-          code.
+          `{}` becomes the body, `{/}` its last path component, `{.}` the body without its extension, and `{/.}` \
+          both. The body must be UTF-8 without NUL; one newline at its end is dropped. The body is also on \
+          stdin. If it can begin with a dash, put `--` in front of the placeholder. Excludes --shell, and a \
+          shell with `-c`.
           """
         ) { $0.work.replacesPlaceholders = true },
         .optional(
           "resident", "format", complete: .values(["jsonl", "lines", "null"]), common: true,
           "Start the command once per job, for many tasks",
           """
-          The command reads tasks from stdin, and writes a line to descriptor 3 for each: its exit status for the \
-          task. The format is `jsonl` (a JSON object on each line; the default), `lines` (the body and a newline) or \
-          `null` (the body and a NUL); workq parks a task whose body contains the delimiter. Excludes --shell, \
-          --argument and --replace.
+          The command reads tasks from stdin, and writes an exit status per task, in a line, to descriptor 3. \
+          The format is `jsonl` (a JSON object per line; the default), `lines` (body and newline) or `null` \
+          (body and NUL). A task whose body contains the delimiter is parked. Excludes --shell, --argument and \
+          --replace.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.resident = try Value.choice(
@@ -122,8 +117,8 @@ extension Work {
         .value(
           "window", "n", "Maximum tasks without a result per resident command",
           """
-          The default is 1. With more, the command can read its next tasks while it works on one, and need not write \
-          its results in the order of the tasks. The default of --prefetch is this number times --jobs.
+          The default is 1. With more, the command can read its next tasks while it works on one, and write \
+          results in any order.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.window = try Value.integer(value, 1...10_000)
@@ -131,7 +126,7 @@ extension Work {
         .value(
           "max-tasks", "n", "Replace a resident command after this number of tasks",
           """
-          Its stdin is closed, and it may finish. This limits memory leaks. The default is no limit.
+          Its stdin is closed, and it may finish. The default is no limit.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.maxTasks = try Value.integer(value, 1...Int.max)
@@ -139,11 +134,11 @@ extension Work {
         .value(
           "batch", "n", common: true, "Run the command for up to this number of tasks",
           """
-          A run starts when this number of tasks or 16 MiB have arrived, or after --batch-wait. The bodies are on \
-          stdin, each ended by a newline; with --argument they are also the last arguments. Exit status 0 means that \
-          all are done. After any other end the batch is halved, and each half is run again, down to single tasks; \
-          only a task that ran alone has failed. A line `#K STATUS` on descriptor 3 is the result of task K of the \
-          batch, from 1. Excludes --resident, --replace and --shell.
+          A run starts when this number of tasks or 16 MiB have arrived, or after --batch-wait. The bodies are \
+          on stdin, each ended by a newline; with --argument they are also the last arguments. Exit status 0 \
+          means that all are done. After any other end the batch is halved, and each half is run again, down to \
+          single tasks, which fail alone. A line `#K STATUS` on descriptor 3 is the result of task K, from 1. \
+          Excludes --resident, --replace and --shell.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.batch = try Value.integer(value, 1...Int(UInt16.max))
@@ -158,8 +153,8 @@ extension Work {
           "batch-format", "format", complete: .values(["lines", "null", "jsonl"]),
           "Format of a batch: lines, null or jsonl",
           """
-          The default is `lines`. A task whose body contains the delimiter is run alone, with its body as it is. \
-          `jsonl` is the format of --resident.
+          The default is `lines`. A task whose body contains the delimiter is run alone. `jsonl` is the format \
+          of --resident.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.batchFormat = try Value.choice(
@@ -168,17 +163,16 @@ extension Work {
         .flag(
           "pass-url", "Leave the broker's URL in the command's environment",
           """
-          This is for a command that publishes. Otherwise workq removes WORKQ_URL and the variable that named \
-          the broker.
+          Otherwise workq removes WORKQ_URL and the variable that named the broker.
           """
         ) { $0.work.passesURL = true },
         .value(
           "output", "mode", complete: .values(["passthrough", "tagged", "grouped"]), common: true,
           "Output mode: passthrough, tagged or grouped",
           """
-          `passthrough` shows what the command writes as it comes; it is the default for one job. `tagged` puts \
-          the task's number in front of each line. `grouped` prints the output when the command has ended; it is the \
-          default for several jobs. With --json the output is in the task's event instead.
+          `passthrough` prints output at once (the default for one job). `tagged` prefixes each line with the \
+          task's number. `grouped` prints output when the command has ended (the default for several jobs). With \
+          --json the output is in the task's event.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.output = try Value.choice(
@@ -187,17 +181,17 @@ extension Work {
         .value(
           "log", "format", complete: .values(["text", "json"]), default: "text",
           "Format of the worker's own lines on stderr: text or json",
-          "JSON has one object per line; JSON OUTPUT in workq-work(1) has the keys."
+          "For JSON see JSON OUTPUT in workq-work(1)."
         ) { (settings, value) throws(UsageError) in
           settings.work.log = try Value.choice(value, [("text", .text), ("json", .json)])
         },
         .flag(
           "timestamps", "Begin each message with the time",
-          "ISO 8601, in UTC. The output of commands stays as it is, and so does JSON, which has times."
+          "ISO 8601, in UTC. JSON and the output of commands do not change."
         ) { $0.output.hasTimestamps = true },
         .value(
           "timeout", "duration", common: true, "Maximum time for a task, then TERM",
-          "The signal goes to the command's process group. A task that times out has failed."
+          "TERM goes to the command's process group, and the task has failed."
         ) { (settings, value) throws(UsageError) in
           let timeout = try Value.duration(value)
           guard timeout > .zero else { throw UsageError("0 is no time", use: "use more than 0") }
@@ -220,8 +214,8 @@ extension Work {
         .value(
           "max-attempts", "n", common: true, default: "5", "Maximum attempts before a task is parked",
           """
-          0 means no limit. An attempt is a run of the command. A task that kills its workers is parked after \
-          five recorded starts, whatever this option says.
+          0 means no limit. An attempt is a run of the command. A task whose workers die is parked after five \
+          starts in any case, on quorum queues.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.maxAttempts = try Value.integer(value, 0...Int.max)
@@ -229,9 +223,9 @@ extension Work {
         .value(
           "pause-after", "n", "Pause after this many failures in a row",
           """
-          The worker then requeues what has not started and tries one task after --retry-delay, twice that, up to \
-          --retry-max-delay. A failure of that task is not counted as an attempt. When it succeeds, the worker \
-          continues. An outage of a service that the tasks need thus parks none of them.
+          Use this for outages of a service that the tasks need. The worker requeues tasks that have not \
+          started, and tries single tasks after --retry-delay, twice that, up to --retry-max-delay, until one \
+          succeeds. Their failures are not counted as attempts.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.pauseAfter = try Value.integer(value, 1...1_000_000)
@@ -250,11 +244,9 @@ extension Work {
           "retry-by", "how", complete: .values(["copy", "broker"]), default: "copy",
           "Retry by copy in a waiting queue, or by broker",
           """
-          `broker` is the delayed retry of a quorum queue of RabbitMQ 4.3, declared with `declare --retry-delay`: \
-          the task itself waits in the queue. Its delays grow by the same step each time, attempts include lost \
-          connections, and headers do not say why an attempt failed before the task is parked. Excludes \
-          --max-attempts 0 or over 15, --retry-delay, --no-ack, --wait-for-retries, --fail-on-retry and the action \
-          `requeue`.
+          `broker` is the delayed retry of a quorum queue of RabbitMQ 4.3, declared with `declare \
+          --retry-delay`; see Retries by the broker in workq-work(1). Excludes --max-attempts 0 or over 15, \
+          --retry-delay, --no-ack, --wait-for-retries, --fail-on-retry and the action `requeue`.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.retriesByBroker = try Value.choice(value, [("copy", false), ("broker", true)])
@@ -262,7 +254,7 @@ extension Work {
         .value(
           "failed-queue", "name", "Queue for parked tasks",
           """
-          The default is the queue's name followed by `.failed`. A missing queue is created.
+          The default is `QUEUE.failed`. A missing queue is created.
           """
         ) { $0.work.failedQueue = $1 },
         .value(
@@ -275,9 +267,9 @@ extension Work {
         .value(
           "on-exit", "status=action", repeats: true, "Action after an exit status",
           """
-          The actions are `ack`, `retry`, `requeue`, `park` and `drop`. Commas separate several statuses, and the \
-          option can be repeated. The defaults are `0=ack`, `75,111=retry` and `65,100=park`; they stay for \
-          statuses that are not named.
+          The actions are `ack`, `retry`, `requeue`, `park` and `drop`. The defaults are `0=ack`, `75,111=retry` \
+          and `65,100=park`; they stay for statuses that are not named. Commas separate statuses; can be \
+          repeated.
           """
         ) { (settings, value) throws(UsageError) in
           guard let action = ExitAction(argument: value) else {
@@ -304,15 +296,14 @@ extension Work {
         .flag(
           "wait-for-retries", common: true, "With --drain: wait for own retries",
           """
-          The worker exits when no task waits, none runs, and every task that it scheduled for retry has \
-          returned. It waits for a late one up to 10 s after its time.
+          The worker exits when every task that it scheduled for retry has returned, too, or is 10 s late.
           """
         ) { $0.work.bounds.waitsForRetries = true },
         .flag(
           "fail-on-retry", common: true, "Exit with 1 also if a retry is left scheduled",
           """
-          Otherwise a bounded run exits with 1 if it parked or dropped a task. A retry is left when the worker \
-          exits before its time. Needs --drain, --count, --idle-timeout or --max-time.
+          Without this option only parked and dropped tasks count. Needs --drain, --count, --idle-timeout or \
+          --max-time.
           """
         ) { $0.work.failsOnRetry = true },
         .value(
@@ -329,15 +320,15 @@ extension Work {
         },
         .value(
           "grace", "duration", common: true, "Maximum time for running tasks after a signal",
-          "After this time from the first signal the worker stops and requeues them. The default is no limit."
+          "The worker then stops and requeues them. The default is no limit."
         ) { (settings, value) throws(UsageError) in
           settings.work.grace = try Value.duration(value)
         },
         .value(
           "metrics", "file", "Write metrics for Prometheus to this file",
           """
-          In its text format, for the textfile collector of its node exporter, which reads names that end in .prom. \
-          The file is replaced every 15 seconds and at the end. A second worker with the same file exits with 73.
+          In text format, for node_exporter's textfile collector, which reads `*.prom`. The file is replaced \
+          every 15 seconds and at the end. A second worker with the same file exits with 73.
           """
         ) { $0.work.metrics = Value.path($1) },
         .value(
@@ -350,8 +341,7 @@ extension Work {
         .value(
           "retry-for", "duration", "Exit with 69 if the broker is unreachable for this long",
           """
-          The default is no limit after the first connection. At the start, a broker that is unreachable ends the \
-          worker at once without this option.
+          The default is no limit after the first connection, and 0 before it.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.retryFor = try Value.duration(value)

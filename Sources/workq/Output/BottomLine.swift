@@ -1,12 +1,12 @@
 internal import Glibc
 internal import Synchronization
 
-/// A line below all that a terminal shows on stderr, redrawn in place, and gone before anything else is written.
+/// A line at the bottom of a terminal on stderr, redrawn in place, and erased before anything else is written.
 ///
-/// 1. All that the process writes to the terminal goes through `write(_:to:)`.
-/// 2. The cursor stays at the line's start, so that a terminal that becomes narrower, and wraps the line, keeps it at the
-///    first of its rows.
-/// 3. It is drawn on an empty line only: where a command has written no newline yet, it waits.
+/// 1. Everything that the process writes to the terminal goes through `write(_:to:)`.
+/// 2. The cursor stays at the line's start, so that it is in the line's first row even if the terminal becomes
+///    narrower and wraps the line.
+/// 3. It is drawn on an empty line only: it waits until a command has written its newline.
 enum BottomLine {
   private struct State {
     var text: String?
@@ -14,17 +14,17 @@ enum BottomLine {
     /// Whether the cursor is at the start of an empty line.
     var isAtLineStart = true
     var outputIsTerminal = false
-    /// How many more lines it may be drawn below before its next change.
+    /// How many more times it may be drawn again below new lines before its next change.
     var redraws = 0
   }
 
-  /// In a flood of lines it is not drawn below each of them.
+  /// Limits drawing in a flood of lines.
   private static let mostRedraws = 20
   private static let erasure = Array("\r\u{1b}[J".utf8)
 
   private static let state = Mutex(State())
 
-  /// Shows a text, which must fit in the terminal's width; a terminal that takes nothing now (Ctrl-S) is not waited for.
+  /// Shows a text, which must fit in the terminal's width; does not wait for a stopped terminal (Ctrl-S).
   static func draw(_ text: String) {
     state.withLock { state in
       if state.text == nil { state.outputIsTerminal = Console.outputIsTerminal }
@@ -39,7 +39,7 @@ enum BottomLine {
     }
   }
 
-  /// Takes the line away for good.
+  /// Erases the line permanently.
   static func end() {
     state.withLock { state in
       if state.isShown { _ = StandardStreams.write(erasure, to: STDERR_FILENO) }
@@ -47,7 +47,7 @@ enum BottomLine {
     }
   }
 
-  /// Writes all of the bytes to stdout or stderr, where the line is if it is shown.
+  /// Writes all bytes to stdout or stderr, and erases the line before if it is there.
   ///
   /// - Returns: the errno that ended it; 0 when all is written.
   static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {

@@ -2,7 +2,7 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// The program's two outputs: data on stdout, words for people on stderr; unbuffered, unless asked to hold.
+/// The program's two outputs: data on stdout, diagnostics on stderr; unbuffered, unless data is held.
 struct Console {
   enum ColorMode: String, CaseIterable {
     case auto
@@ -10,7 +10,7 @@ struct Console {
     case never
   }
 
-  /// What a message is about: its colour, and its priority in the journal, as syslog(3) counts them.
+  /// The kind of a message, which decides its colour, and its syslog(3) priority in the journal.
   private enum Style: Int {
     case failure = 3
     case notice = 4
@@ -31,7 +31,7 @@ struct Console {
   var colorMode = ColorMode.auto
   /// Whether messages begin with the time.
   var hasTimestamps = false
-  /// Lines of data that are to be written together.
+  /// Lines of data to be written together.
   private var held: HeldLines?
 
   init(isQuiet: Bool = false, isVerbose: Bool = false, colorMode: ColorMode = .auto) {
@@ -45,7 +45,7 @@ struct Console {
 
   private final class HeldLines {
     var bytes: [UInt8] = []
-    /// More than this is not held.
+    /// The maximum to hold, in bytes.
     let limit: Int
 
     init(limit: Int) {
@@ -60,7 +60,7 @@ struct Console {
     return console
   }
 
-  /// Writes what is held.
+  /// Writes the held data.
   func showHeld() {
     guard let held, !held.bytes.isEmpty else { return }
     Self.write(held.bytes, to: STDOUT_FILENO)
@@ -78,40 +78,40 @@ struct Console {
   /// Writes an object of `--json`.
   func print(_ object: JSONObject) { print(object.line) }
 
-  /// Writes data as it is.
+  /// Writes data unchanged.
   func print(bytes: [UInt8]) {
     showHeld()
     Self.write(bytes, to: STDOUT_FILENO)
   }
 
-  /// Writes what somebody else has written, byte for byte.
+  /// Writes another program's output, byte for byte.
   func pass(_ bytes: ArraySlice<UInt8>, to stream: OutputStream) {
     showHeld()
     Self.write(Array(bytes), to: stream == .stdout ? STDOUT_FILENO : STDERR_FILENO)
   }
 
-  /// Writes a line to stderr that is meant for programs.
+  /// Writes a machine-readable line to stderr.
   func log(_ line: String) {
     showHeld()
     Self.write(Array("\(line)\n".utf8), to: STDERR_FILENO)
   }
 
-  /// Tells people what is being done.
+  /// Reports progress.
   func say(_ text: @autoclosure () -> String) {
     if !isQuiet { report(text(), .plain) }
   }
 
-  /// Tells people of something that did not go as wished but is dealt with.
+  /// Reports a problem that is being handled.
   func notice(_ text: @autoclosure () -> String) {
     if !isQuiet { report(text(), .notice) }
   }
 
-  /// Tells people who want to know.
+  /// Reports details, with `--verbose`.
   func detail(_ text: @autoclosure () -> String) {
     if isVerbose { report(text(), .detail) }
   }
 
-  /// Tells people of tasks that failed, also with `--quiet`.
+  /// Reports failed tasks, also with `--quiet`.
   func result(_ text: String) {
     report(text, .notice)
   }
@@ -124,12 +124,12 @@ struct Console {
   /// Whether stderr is a terminal whose cursor can be moved.
   static var errorIsScreen: Bool { errorIsTerminal && ![nil, "dumb"].contains(Environment["TERM"]) }
 
-  /// Replaces the terminal's present line on stderr.
+  /// Replaces the terminal's current line on stderr.
   static func draw(_ text: String) {
     write(Array("\r\(text)\u{1b}[K".utf8), to: STDERR_FILENO)
   }
 
-  /// Puts a question to a person at a terminal.
+  /// Asks the user at the terminal.
   ///
   /// - Returns: whether the answer was yes.
   func confirms(_ question: String) -> Bool {
@@ -137,7 +137,7 @@ struct Console {
     return ["y", "yes"].contains(readLine()?.lowercased())
   }
 
-  /// Words of strangers may be in it: whatever they are, they do not move the cursor.
+  /// Sanitized, because it may contain untrusted text.
   private func report(_ text: String, _ style: Style) {
     showHeld()
     let lines =
@@ -170,13 +170,13 @@ struct Console {
     }
   }
 
-  /// Writes all of the bytes, or ends the program.
+  /// Writes all bytes, or exits.
   ///
-  /// Quietly when the reader has gone, and with the reason when stdout cannot be written. A task that was
-  /// being worked on goes back to its queue.
+  /// Exits silently when the reader is gone, and with the reason when stdout cannot be written. The broker requeues
+  /// running tasks.
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
     let code = BottomLine.write(bytes, to: descriptor)
-    guard code != 0, descriptor == STDOUT_FILENO else { return }  // of stderr nobody is left to tell
+    guard code != 0, descriptor == STDOUT_FILENO else { return }  // a failure of stderr cannot be reported
     BottomLine.end()
     Child.killAll()
     if code == EPIPE { Signals.die(by: SIGPIPE) }

@@ -1,7 +1,7 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What a broker does not do of what was asked for, or does not do at once, though it may not say so.
+/// Notes about options that the broker ignores, refuses or delays, often silently.
 enum DeclareAdvice {
   /// One sentence for each option that is ignored, refused, or delays tasks.
   static func notes(for queue: Queue, on version: BrokerVersion) -> [String] {
@@ -38,7 +38,7 @@ enum DeclareAdvice {
     return notes
   }
 
-  /// What becomes of tasks of a quorum queue that come back again and again.
+  /// What happens to tasks of a quorum queue that are returned repeatedly.
   private static func deliveryNotes(
     _ arguments: FieldTable, _ version: BrokerVersion, _ broker: String
   ) -> [String] {

@@ -9,9 +9,9 @@ struct FailedReport {
   private static let noReason = "no reason recorded"
   private static let otherReasons = "other reasons"
 
-  /// A row for each reason, and below it a sample: the beginning of a body, and the last line of stderr.
+  /// A row per reason, and below it a sample: the start of a body, and the last line of stderr.
   ///
-  /// A narrow terminal gets no column for the first time; where there is none, `width` is nil.
+  /// A narrow terminal gets no column for the first time; `width` is nil without a terminal.
   func lines(width: Int?) -> [String] {
     let groups = summary.groups
     var rows = groups.map { group in
@@ -67,7 +67,7 @@ struct FailedReport {
     ]
   }
 
-  /// The task that failed last for the reason.
+  /// The task that failed last for this reason.
   private static func json(sample task: Delivery) -> JSONObject {
     let properties = task.message.properties
     var object: JSONObject = [

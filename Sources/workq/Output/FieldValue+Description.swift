@@ -2,7 +2,7 @@ internal import AMQP
 internal import WorkQueue
 
 extension FieldValue {
-  /// The value for people: as they would type it, or as near to that as it gets.
+  /// The value for messages: as a user would type it, if possible.
   var description: String {
     switch self {
     case .decimal(let scale, let it): Self.decimal(it, scale: scale)

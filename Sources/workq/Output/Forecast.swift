@@ -1,10 +1,10 @@
 internal import WorkQueue
 
-/// What the figures of a queue mean, in a sentence.
+/// A forecast from a queue's numbers, as a sentence.
 enum Forecast {
-  /// Below this a rate is called nothing, in tasks a second.
+  /// A lower rate counts as 0; in tasks per second.
   private static let smallest = 0.1
-  /// So long a look has to be before anything is foretold.
+  /// No forecast is made before this time.
   private static let shortest = Duration.seconds(8)
 
   /// The sentence for a work queue; nil when there is nothing to say.
@@ -24,7 +24,7 @@ enum Forecast {
     return nil
   }
 
-  /// How long the work that waits would take can only be said when the consumers' pace has been seen.
+  /// The time that the waiting tasks take is unknown until the consumers' rate was measured.
   private static func forecast(waiting: UInt32, rate: Double, pace: Double?) -> String {
     guard let pace else {
       return "at this rate \(NumberFormat.grouped(Int(rate * 600))) more tasks wait in 10 min"

@@ -1,7 +1,7 @@
 /// The keys of `--json` and `--log json`: one vocabulary for all subcommands, with a table in workq(1).
 ///
-/// A key means the same everywhere: `queue` is a queue's name, `error` is why something failed, `time` is in
-/// ISO 8601, and numbers of seconds end in `seconds`.
+/// A key has the same meaning everywhere: `queue` is a queue's name, `error` is why something failed, `time` is in
+/// ISO 8601, and keys of numbers of seconds end in `seconds`.
 enum JSONKey: String, CaseIterable {
   case action
   case appID = "app_id"

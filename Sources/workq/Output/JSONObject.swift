@@ -1,6 +1,6 @@
 internal import WorkQueue
 
-/// What `--json` prints in one line: values by their keys, in the order of the keys; one that is nil is left out.
+/// An object that `--json` prints in one line, sorted by key; nil values are omitted.
 struct JSONObject: ExpressibleByDictionaryLiteral {
   private var values: [JSONKey: JSONValue] = [:]
 
@@ -13,7 +13,7 @@ struct JSONObject: ExpressibleByDictionaryLiteral {
     set { values[key] = newValue?.json }
   }
 
-  /// Bytes as text where they are UTF-8, else as base64 under the other key.
+  /// Bytes as text if they are UTF-8, else as base64 under the other key.
   mutating func set(_ bytes: [UInt8], _ text: JSONKey, orBase64 base64: JSONKey) {
     if let string = String(validating: bytes, as: UTF8.self) {
       values[text] = .text(string)
@@ -22,7 +22,7 @@ struct JSONObject: ExpressibleByDictionaryLiteral {
     }
   }
 
-  /// Without a line's end.
+  /// Without a newline at the end.
   var line: String { String(decoding: json.bytes, as: UTF8.self) }
 }
 
@@ -32,7 +32,7 @@ extension JSONObject: JSONRepresentable {
   }
 }
 
-/// What has one form in JSON.
+/// A type with a JSON representation.
 protocol JSONRepresentable {
   var json: JSONValue { get }
 }

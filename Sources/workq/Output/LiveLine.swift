@@ -2,19 +2,18 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// The line that shows a person at a terminal how a worker stands:
-/// "12 done, 1 failed, 4 running, 230 waiting, 4.1/s, 56 s left".
+/// The status line of a worker at a terminal: "12 done, 1 failed, 4 running, 230 waiting, 4.1/s, 56 s left".
 final class LiveLine {
-  /// How often it is drawn, and how often the broker is asked how many tasks wait.
+  /// How often it is drawn, and how often the broker is asked for the number of waiting tasks.
   static let interval = Duration.milliseconds(250)
   static let countInterval = Duration.seconds(2)
   /// The time over which the rate is measured.
   private static let rateTime = Duration.seconds(10)
 
   private let drains: Bool
-  /// Whether the worker takes no more tasks: those that wait are not its own any more.
+  /// Whether the worker takes no more tasks, so that waiting tasks are not shown.
   private var isStopping = false
-  /// How many tasks had ended, at moments of the last `rateTime`.
+  /// Samples of the number of ended tasks in the last `rateTime`.
   private var samples: [(time: Duration, ended: Int)] = []
 
   init(drains: Bool) {
@@ -31,10 +30,11 @@ final class LiveLine {
     }
   }
 
-  /// A part of the line, and how early it is left out when the terminal is narrow.
+  /// A part of the line, and how early it is omitted on a narrow terminal.
   private typealias Part = (text: String, rank: Int)
 
-  /// The line for a terminal of this width, in columns; the last stays free, because a cursor behind it would wrap.
+  /// The line for a terminal of this width, in columns; the last column stays free, because the cursor after it would
+  /// wrap.
   func line(_ state: WorkerState, columns: Int) -> String {
     let counts = state.counts
     let failed = counts.parked + counts.dropped

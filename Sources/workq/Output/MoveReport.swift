@@ -2,7 +2,7 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// What a move says: a line that counts while it goes on, and how it ended.
+/// The output of a move: a progress line, and the result.
 final class MoveReport {
   private static let pause = Duration.milliseconds(200)
 
@@ -46,7 +46,7 @@ final class MoveReport {
     return "\(text), \(NumberFormat.rate(rate)), \(left.formatted) left"
   }
 
-  /// Says how it ended; ends the process by the signal that ended the move.
+  /// Reports the result; ends the process by the signal that ended the move.
   func end(_ ending: Mover.ExitReason, _ balance: Mover.Balance, at location: String) throws(Failure) {
     clear()
     result(balance)
@@ -74,7 +74,7 @@ final class MoveReport {
     }
   }
 
-  /// Why it failed, and that nothing is lost by that.
+  /// Why it failed, and that no task is lost.
   func failure(_ error: AMQPError, _ balance: Mover.Balance, at location: String) -> Failure {
     clear()
     let failure = Failure(error, at: location)
@@ -107,7 +107,7 @@ final class MoveReport {
     }
   }
 
-  /// Says what a move would do.
+  /// Reports what a move would do.
   func tryOut(_ count: Int, _ left: Int) {
     if isJSON {
       console.print([.from: source, .to: target, .moved: 0, .left: count + left, .wouldMove: count])

@@ -1,4 +1,4 @@
-/// Numbers as people read them.
+/// Numbers in messages.
 enum NumberFormat {
   /// "1,204,000".
   static func grouped(_ number: some BinaryInteger) -> String {

@@ -1,12 +1,12 @@
 internal import AMQP
 internal import WorkQueue
 
-/// A waiting task as people see it, or as JSON.
+/// A waiting task as text, or as JSON.
 enum PeekReport {
-  /// Of a body for people, so many bytes are shown.
+  /// Number of bytes of a body that are shown as text.
   private static let mostBytes = 4096
 
-  /// The headers that workers write, under the names that people read them by.
+  /// The headers that workers write, with their labels.
   private static let told = [
     (TaskHeaders.attempts, "attempts"), (TaskHeaders.reason, "failed because"),
     (TaskHeaders.exitStatus, "exit status"), (TaskHeaders.signal, "signal"), (TaskHeaders.host, "on host"),
@@ -28,7 +28,7 @@ enum PeekReport {
     return [heading] + rows[0] + stderr(task) + rows[1]
   }
 
-  /// What the command wrote, indented, line by line.
+  /// The command's stderr, indented, line by line.
   private static func stderr(_ task: Delivery) -> [String] {
     guard let value = task.message.properties.headers?[TaskHeaders.stderr] else { return [] }
     let text = (value.text ?? value.description).split(
@@ -83,7 +83,7 @@ enum PeekReport {
 
   /// A time as ISO 8601.
   static func date(_ seconds: UInt64) -> String {
-    // Further than that, a date has no year of four digits.
+    // Later years have more than four digits.
     seconds < 253_402_300_800
       ? WallClock.iso8601(Int(seconds)) : "\(seconds) s after 1970"
   }
@@ -93,7 +93,7 @@ enum PeekReport {
     return "\(Quoted.bytes(whole(bytes.prefix(mostBytes))))… (\(NumberFormat.grouped(bytes.count)) bytes)"
   }
 
-  /// The beginning of a body, without the first part of a character that was cut in two.
+  /// The start of a body, cut between characters.
   static func whole(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     for missing in 0..<4 {
       let shorter = Array(bytes.dropLast(missing))
@@ -104,8 +104,7 @@ enum PeekReport {
 
   // MARK: As JSON
 
-  /// The task's keys are those that `publish --jsonl` reads, which puts it into that queue again and skips
-  /// `delivery`.
+  /// The task's keys are those of `publish --jsonl`, which publishes it to this queue again and ignores `delivery`.
   static func json(_ task: Delivery, queue: String) -> JSONObject {
     let properties = task.message.properties
     var object: JSONObject = [
@@ -113,7 +112,7 @@ enum PeekReport {
       .persistent: properties.deliveryMode == .persistent,
     ]
     for property in Message.Properties.Property.allCases {
-      // The two above have no key of their name.
+      // The two above have other keys.
       guard let key = JSONKey(rawValue: property.fieldName) else { continue }
       object[key] = properties[property].map { JSONValue($0) }
     }
@@ -121,7 +120,7 @@ enum PeekReport {
     return object
   }
 
-  /// How the task came to lie there.
+  /// How the task came to its queue.
   private static func delivery(_ task: Delivery) -> JSONObject {
     let headers = task.message.properties.headers
     return [

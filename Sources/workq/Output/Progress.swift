@@ -1,11 +1,11 @@
 internal import AMQP
 internal import Glibc
 
-/// A line on a terminal that tells how far a bulk publish is: redrawn ten times a second at most.
+/// The progress line of a bulk publish on a terminal, redrawn ten times a second at most.
 struct Progress {
   private static let interval = Duration.milliseconds(100)
 
-  /// How many bytes there are to read, where that is known.
+  /// The total size of the inputs in bytes, if known.
   let totalBytes: Int?
   private let started = Deadline.now
   private var nextDraw = Deadline.now
@@ -22,7 +22,7 @@ struct Progress {
     Console.draw(line(published: published, bytesRead: bytesRead, elapsed: Deadline.now - started))
   }
 
-  /// Takes the line away, so that something else can be written there.
+  /// Erases the line, so that something else can be written.
   mutating func clear() {
     guard isShown else { return }
     isShown = false
@@ -44,7 +44,7 @@ struct Progress {
     return parts.joined(separator: ", ")
   }
 
-  /// What is said at the end: "published 100,000 tasks in 6.3 s (15,873/s)".
+  /// The summary: "published 100,000 tasks in 6.3 s (15,873/s)".
   func summary(published: Int) -> String {
     let elapsed = Deadline.now - started
     let rate = NumberFormat.grouped(Int(Double(published) / max(elapsed / .seconds(1), 0.001)))

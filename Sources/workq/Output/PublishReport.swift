@@ -1,15 +1,15 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What is said of each task on stdout: nothing, unless it is asked for or somebody watches.
+/// The output for each task on stdout: nothing, unless requested or on a terminal.
 struct PublishReport {
   let console: Console
   let isJSON: Bool
   let printsID: Bool
-  /// Whether single tasks are shown as the tutorial shows them.
+  /// Whether tasks are shown as in the tutorial.
   let showsTasks: Bool
 
-  /// Whether anything is said of published tasks.
+  /// Whether anything is printed about published tasks.
   func isUsed(isBatch: Bool) -> Bool { isJSON || printsID || showsTasks && !isBatch }
 
   func published(_ task: PublishTask, isBatch: Bool) {
@@ -22,7 +22,7 @@ struct PublishReport {
     }
   }
 
-  /// The broker could not take it now.
+  /// The broker could not accept it now: it went to the spool.
   func kept(_ task: PublishTask, isBatch: Bool) {
     if isJSON {
       report("spooled", task, isBatch: isBatch)
@@ -37,7 +37,7 @@ struct PublishReport {
     if isJSON { report("failed", task, isBatch: isBatch, failure.reason) }
   }
 
-  /// A record that is no task.
+  /// A malformed record.
   func invalid(_ number: Int, _ reason: String) {
     if isJSON { console.print([.event: "failed", .record: number, .error: reason]) }
   }

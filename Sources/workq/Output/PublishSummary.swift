@@ -1,7 +1,7 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What a publish ends with: an exit code, and one line when not all went well.
+/// The result of a publish: an exit code, and a line if not all tasks were published.
 struct PublishSummary {
   private let tally: Tally
   private let addresses: [Address]
@@ -26,7 +26,7 @@ struct PublishSummary {
     return Failure(tally.published > 0 ? .partial : status, parts.joined(separator: ": "))
   }
 
-  /// What a signal has ended.
+  /// The summary of a publish that a signal has ended.
   func stopped(by signal: Int32) -> String {
     let read = tally.published + tally.kept + tally.failed
     let kept = tally.kept > 0 ? ", \(tally.kept) kept" : ""
@@ -37,7 +37,7 @@ struct PublishSummary {
     return parts.compactMap { $0 }.joined(separator: ": ")
   }
 
-  /// What went wrong with the only task.
+  /// The failure of the only task.
   private var single: Failure? {
     if let end = tally.end { return Failure(end, at: addresses.locations) }
     if let unreadable = tally.unreadable { return Failure(unreadable.status, unreadable.message) }

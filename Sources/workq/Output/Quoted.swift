@@ -1,6 +1,6 @@
-/// A body as people see it: Python's repr(), which the tutorial prints.
+/// A body as text: Python's repr(), as in the tutorial.
 ///
-/// UTF-8 text is shown as 'text', other bytes as b'bytes'; nothing in it can move a terminal's cursor.
+/// UTF-8 text is shown as 'text', other bytes as b'bytes'; control characters are escaped.
 enum Quoted {
   static func bytes(_ bytes: [UInt8]) -> String {
     let isPlain = bytes.allSatisfy { byte in
@@ -14,7 +14,7 @@ enum Quoted {
     return quote(text.unicodeScalars) { !isPrintable($0) }
   }
 
-  /// Text as it is, but for what could move a terminal's cursor.
+  /// Text with control characters escaped.
   static func plain(_ text: String) -> String {
     guard !text.unicodeScalars.allSatisfy(isPrintable) else { return text }
     return String(
@@ -24,7 +24,7 @@ enum Quoted {
         }))
   }
 
-  /// A word that a shell reads back as `text`.
+  /// `text`, quoted for a shell if necessary.
   static func shellWord(_ text: String) -> String {
     let isPlain = text.utf8.allSatisfy { byte in
       (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)

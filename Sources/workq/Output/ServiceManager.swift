@@ -2,22 +2,22 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// Tells systemd how the worker stands (sd_notify(3)): that it is ready, its counters, that it stops, and that its
-/// loop turns.
+/// Reports the worker's state to systemd (sd_notify(3)): ready, counters, stopping, and the watchdog's keep-alive
+/// from the event loop.
 ///
-/// Nothing waits for systemd: what its socket does not take is dropped, and the next report says it again.
+/// It never waits for systemd: what the socket does not accept is dropped, and repeated by the next report.
 final class ServiceManager {
   private static let interval = Duration.seconds(1)
-  /// More than an attempt to connect takes.
+  /// Longer than an attempt to connect takes.
   private static let attemptTime = Duration.seconds(60)
 
   private let descriptor: Int32
-  /// How often the worker must report how it stands.
+  /// How often the worker must report its state.
   let interval: Duration
   private let hasWatchdog: Bool
   private var status = ""
 
-  /// - Returns: nil when no service manager asks for it.
+  /// - Returns: nil without a service manager.
   init?() {
     guard let path = Environment.path("NOTIFY_SOCKET")?.bytes, path.count > 1, path.count < 108 else {
       return nil
@@ -38,7 +38,7 @@ final class ServiceManager {
     switch event {
     case .waiting: send("READY=1")
     case .unreachable(_, let retry):
-      // A start that waits for its broker takes longer than systemd allows it by itself.
+      // A start that waits for the broker takes longer than systemd's start timeout.
       if let retry { send("EXTEND_TIMEOUT_USEC=\((retry + Self.attemptTime) / .microseconds(1))") }
     case .progress(let state): report(state)
     case .stopping: send("STOPPING=1")
@@ -65,7 +65,7 @@ final class ServiceManager {
     return "\(place), \(state.running) running, \(counts.done) done\(others)"
   }
 
-  /// Connects to a socket of the file system, or with "@" to an abstract one.
+  /// Connects to a socket in the file system, or with "@" to an abstract one.
   private static func connect(to path: [UInt8]) -> Int32? {
     guard [UInt8(ascii: "/"), UInt8(ascii: "@")].contains(path[0]) else { return nil }
     var address = sockaddr_un()

@@ -2,14 +2,14 @@
 enum SparkLine {
   private static let bars = Array("▁▂▃▄▅▆▇█")
 
-  /// A bar for each number, the highest of them all the way up; a blank where there is none.
+  /// A bar for each number, scaled to the highest; a blank for a missing one.
   static func draw(_ values: [UInt32?]) -> String {
     let highest = values.compactMap { $0 }.max() ?? 0
     return String(
       values.map { value -> Character in
         guard let value else { return " " }
         guard value > 0 else { return bars[0] }
-        // The lowest bar is nothing at all, so that a single task can be seen.
+        // Only 0 has no bar, so that a single task is visible.
         return bars[1 + Int(UInt64(value) * UInt64(bars.count - 2) / UInt64(highest))]
       })
   }

@@ -1,12 +1,12 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What was found of queues, as a table or as JSON.
+/// The state of queues, as a table or as JSON.
 struct StatusReport {
   let console: Console
   let isJSON: Bool
 
-  /// One look at the queues.
+  /// One count of the queues.
   func report(_ readings: [QueueReading]) {
     if isJSON {
       for reading in readings { console.print(Self.json(reading)) }
@@ -21,7 +21,7 @@ struct StatusReport {
     for line in Self.footer(readings) { console.say(line) }
   }
 
-  /// What the counts leave out.
+  /// What is not counted.
   static func footer(_ readings: [QueueReading]) -> [String] {
     let hasWaitingQueue = readings.contains { reading in
       switch reading.member.role {
@@ -34,7 +34,7 @@ struct StatusReport {
         ? ["not counted: tasks that are moving from a retry or delay queue to the work queue"] : [])
   }
 
-  /// One of many looks, where no screen can be drawn.
+  /// One of many counts, without a screen.
   func report(_ readings: [QueueReading], _ histories: [String: QueueHistory]) {
     for reading in readings {
       let rate = histories[reading.member.name]?.rate

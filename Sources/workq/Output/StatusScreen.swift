@@ -1,9 +1,9 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What `status --watch` shows, as a function of what is known and the size of the terminal.
+/// The screen of `status --watch`, as a function of the counts and the size of the terminal.
 struct StatusScreen {
-  /// A line and how much it asks to be seen.
+  /// A line and its emphasis.
   struct Line: Equatable {
     enum Style {
       case plain
@@ -20,7 +20,7 @@ struct StatusScreen {
   let interval: Duration
   let readings: [QueueReading]
   let histories: [String: QueueHistory]
-  /// Why nothing newer is shown.
+  /// Why the numbers are out of date.
   let trouble: String?
 
   /// No line is wider than `columns`, and there are at most `rows`.
@@ -28,7 +28,7 @@ struct StatusScreen {
     let title = Line(text: title(columns), style: .title)
     var (table, notes, footer) = (self.table(columns), notes(), StatusReport.footer(readings))
     var blank = [Line(text: "")]
-    // First the footer goes, then the blank lines, then the notes but one, then queues.
+    // Omitted first is the footer, then blank lines, then all notes but one, then queues.
     if 1 + table.count + notes.count + footer.count > rows - 3 { footer = [] }
     let surplus = 1 + table.count + notes.count + footer.count - rows
     if surplus > -2 { blank = [] }
@@ -77,13 +77,13 @@ struct StatusScreen {
   private static let leastSpark = 8
   private static let mostSpark = 60
 
-  /// As many columns as fit: the spark line goes first, then the consumers.
+  /// As many columns as fit: omitted first is the spark line, then the consumers.
   private func table(_ columns: Int) -> [String] {
     let names = readings.map(Self.name)
     let longest = max(names.map(\.count).max() ?? 0, 5)
     var cells = readings.map { reading in figures(of: reading) }
     cells.insert(["WAITING", "CHANGE", "CONSUMERS"], at: 0)
-    // A cell's width, and the two blanks before it.
+    // A cell's width, including the two blanks before it.
     let widths = (0..<3).map { column in (cells.map { $0[column].count }.max() ?? 0) + 2 }
     var used = widths.reduce(0, +)
     if used + Self.leastName > columns {
@@ -126,7 +126,7 @@ struct StatusScreen {
 
   private func spark(_ reading: QueueReading, _ width: Int) -> String {
     guard reading.status != nil, let history = histories[reading.member.name] else { return "" }
-    // From the left, until there are more looks than columns; younger queues leave theirs empty.
+    // From the left, until there are more counts than columns; newer queues begin with blanks.
     let looks = histories.values.map(\.count).max() ?? 0
     return SparkLine.draw(history.columns(min(width, looks)))
   }

@@ -1,11 +1,11 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What `status --watch` makes of what it sees: a screen, or lines where there is no terminal.
+/// The output of `status --watch`: a screen, or lines without a terminal.
 final class StatusView {
   private let report: StatusReport
   private let console: Console
-  /// nil where lines are written.
+  /// nil if lines are written.
   private let terminal: Terminal?
   private let interval: Duration
   private var readings: [QueueReading] = []
@@ -43,7 +43,7 @@ final class StatusView {
     }
   }
 
-  /// Gives the terminal back.
+  /// Restores the terminal.
   func leave() {
     if isShown { terminal?.leave() }
     isShown = false

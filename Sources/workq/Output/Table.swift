@@ -23,13 +23,13 @@ enum Table {
 }
 
 extension String {
-  /// With blanks behind it up to `width`.
+  /// Padded with blanks on the right.
   func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 
-  /// With blanks before it up to `width`.
+  /// Padded with blanks on the left.
   func paddedLeft(to width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
 
-  /// At most `width` characters of it; what is missing, in its middle, is shown by "…".
+  /// Cut to `width` characters, with "…" in the middle.
   func shortened(to width: Int) -> String {
     guard count > width else { return self }
     guard width > 1 else { return String(prefix(width)) }

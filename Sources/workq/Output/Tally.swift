@@ -1,13 +1,13 @@
 internal import AMQP
 internal import WorkQueue
 
-/// What became of a command's tasks, in numbers.
+/// The results of a command's tasks, in numbers.
 struct Tally {
   /// Tasks that failed for the same reason.
   struct Group {
     let failure: PublishFailure
     var count = 0
-    /// The first of them, neighbours together.
+    /// The first records, as ranges.
     var ranges: [ClosedRange<Int>] = []
   }
 
@@ -15,16 +15,16 @@ struct Tally {
   private static let mostRanges = 10
 
   var published = 0
-  /// Kept on disk for later.
+  /// Stored in the spool.
   var kept = 0
   private(set) var failed = 0
   private(set) var groups: [Group] = []
-  /// Failed for reasons beyond those that are listed.
+  /// Failed for other reasons than the listed ones.
   private var ungrouped = 0
   private(set) var unreadable: (message: String, status: ExitStatus)?
-  /// What ended the run before the input did.
+  /// What ended the run before the end of the input.
   var end: AMQPError?
-  /// From this record on nothing was read, because something ended the run.
+  /// The first record that was not read, because the run ended.
   var firstUnread: Int?
 
   var first: PublishFailure? { groups.first?.failure }
@@ -48,7 +48,7 @@ struct Tally {
     }
   }
 
-  /// An input could not be read to its end; the first one is remembered.
+  /// An input could not be read completely; only the first is remembered.
   mutating func unreadable(_ input: RecordReader.Input, _ reason: String) {
     guard unreadable == nil else { return }
     let status: ExitStatus = input == .standardInput ? .ioError : .noInput

@@ -1,9 +1,9 @@
 internal import AMQP
 internal import WorkQueue
 
-/// Tasks in one line each: for `failed --list`, `peek --list` and a dry run of `move` and `retry`.
+/// Tasks as one line each: for `failed --list`, `peek --list` and a dry run of `move` and `retry`.
 struct TaskLine {
-  /// What a line has, in this order.
+  /// The columns, in order.
   private enum Column {
     case id
     case age
@@ -18,13 +18,13 @@ struct TaskLine {
   private static let bodyCharacters = 40
 
   private let columns: [Column]
-  /// What a line is cut to; nil where it is written in full.
+  /// The width that lines are cut to; nil means in full.
   private let width: Int?
   /// Seconds since 1970.
   private let now: Int
 
   /// - Parameters:
-  ///   - width: of the terminal that the lines are for; nil elsewhere.
+  ///   - width: the width of the terminal; nil without one.
   ///   - now: seconds since 1970.
   init(width: Int?, now: Int = WallClock.seconds) {
     (self.width, self.now) = (width, now)
@@ -72,7 +72,7 @@ struct TaskLine {
     return "\(Quoted.bytes(Array(text.utf8)))\(isWhole ? "" : "…")"
   }
 
-  /// The body's first 40 characters as the name of its task; a newline at its end is left out.
+  /// The body's first 40 characters as the task's name, without a newline at the end.
   static func name(of body: [UInt8]) -> String {
     let body = body.last == UInt8(ascii: "\n") ? Array(body.dropLast()) : body
     guard !body.isEmpty else { return "(empty)" }
@@ -83,9 +83,9 @@ struct TaskLine {
     return "\(Quoted.plain(text))\(isWhole ? "" : "…")"
   }
 
-  /// The first 40 characters of a body, and whether it has no more; nil when it is not UTF-8.
+  /// The first 40 characters of a body, and whether that is all; nil when it is not UTF-8.
   private static func beginning(ofText body: [UInt8]) -> (String, isWhole: Bool)? {
-    // No character has more bytes than four.
+    // A scalar has at most four bytes.
     let most = bodyCharacters * 4
     let bytes = body.count > most ? PeekReport.whole(body.prefix(most)) : body
     guard let text = String(validating: bytes, as: UTF8.self) else { return nil }

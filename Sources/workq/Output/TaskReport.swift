@@ -42,7 +42,7 @@ struct TaskReport {
     return most > 0 ? "attempt \(job.attempt) of \(most)" : "attempt \(job.attempt)"
   }
 
-  /// Why the broker redelivers the task whatever its end was.
+  /// Why the broker redelivers the task, whatever its result is.
   private func staleness(_ end: JobEnd) -> String? {
     guard end.isStale else { return nil }
     let cause =

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The terminal on stdout, taken for as long as a screen is shown.
+/// The terminal on stdout, while a screen is shown.
 struct Terminal {
   let console: Console
   let showsColor: Bool
@@ -17,13 +17,13 @@ struct Terminal {
     return (Int(size.ws_col), Int(size.ws_row))
   }
 
-  /// Leaves what the terminal shows for a screen of our own (xterm's alternate one), without a cursor.
+  /// Switches to xterm's alternate screen, without a cursor.
   func enter() { write("\u{1b}[?1049h\u{1b}[?25l\u{1b}[H\u{1b}[2J") }
 
-  /// Brings back what it showed before.
+  /// Switches back to the normal screen.
   func leave() { write("\u{1b}[?25h\u{1b}[?1049l") }
 
-  /// Draws over what is there, without a moment of emptiness between.
+  /// Draws over the old contents, without clearing the screen first, so that it does not flicker.
   func draw(_ lines: [StatusScreen.Line]) {
     let shown = lines.map { "\(styled($0))\u{1b}[K" }
     write("\u{1b}[H" + shown.joined(separator: "\r\n") + "\u{1b}[J")
@@ -41,7 +41,7 @@ struct Terminal {
   private func write(_ text: String) { console.print(bytes: Array(text.utf8)) }
 }
 
-/// The time of day, where the user is.
+/// The time of day, in the user's time zone.
 enum WallClock {
   /// Seconds since 1970.
   static var seconds: Int { time(nil) }

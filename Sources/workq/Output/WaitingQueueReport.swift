@@ -1,7 +1,7 @@
 internal import WorkQueue
 
 extension WaitingQueueEvent {
-  /// Prints it: a missing right for everybody, since an administrator can grant it; the rest with `-v`.
+  /// Prints it: a missing permission always, since an administrator can grant it; the rest with `-v`.
   func report(to console: Console) {
     switch self {
     case .isClassic(let queue, let reason):

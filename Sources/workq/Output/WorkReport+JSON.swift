@@ -2,7 +2,7 @@ internal import AMQP
 internal import WorkQueue
 
 extension WorkReport {
-  /// An event as an object without the keys that do not apply; nil for what is no event of its own.
+  /// An event as an object; nil if it has no JSON event.
   func object(_ event: WorkerEvent) -> JSONObject? {
     guard var object = connectionEvent(event) ?? taskEvent(event) ?? workerEvent(event) else { return nil }
     object[.time] = WallClock.iso8601
@@ -66,7 +66,7 @@ extension WorkReport {
     default: object[.error] = end.outcome.description
     }
     if let reason = end.reason { object[.error] = reason }
-    // Whatever is done about a stale task, the broker redelivers it.
+    // A stale task has no action: the broker redelivers it.
     guard !end.isStale else { return object }
     switch end.settlement {
     case .acknowledge: object[.action] = "ack"
@@ -155,9 +155,9 @@ extension WorkReport {
   }
 }
 
-/// What a command has written, until its task has ended.
+/// A command's output, until its task has ended.
 final class CapturedOutput {
-  /// An object of JSON holds no more than this of each stream.
+  /// The maximum of each stream in an event, in bytes.
   static let limit = 16 << 20
 
   private var stdout: [UInt8] = []

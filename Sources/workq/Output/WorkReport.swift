@@ -2,7 +2,7 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// What a worker's events look like: the tutorial's lines on stdout, the rest on stderr; or JSON on either.
+/// Prints a worker's events: the tutorial's lines on stdout, the rest on stderr; or JSON on either.
 struct WorkReport {
   let console: Console
   /// What stdout gets.
@@ -26,7 +26,7 @@ struct WorkReport {
   func report(_ event: WorkerEvent) {
     switch event {
     case .caughtUp: return console.showHeld()
-    // What a resident command writes belongs to no task.
+    // A resident command's output belongs to no task.
     case .output(_, let bytes) where output == .json && isResident: return console.pass(bytes, to: .stderr)
     case .output(let stream, let bytes) where output == .json: return captured.add(bytes, stream)
     case .output(let stream, let bytes): return console.pass(bytes, to: stream)
@@ -43,7 +43,7 @@ struct WorkReport {
       reportText(event)
     }
     switch event {
-    case .started, .ended: break  // many may come at once, and all that may wait is what they say on stdout
+    case .started, .ended: break  // not flushed: many may come at once
     default: console.showHeld()
     }
   }
@@ -94,7 +94,7 @@ struct WorkReport {
 
   private func reportEnd(_ job: Job, _ end: JobEnd) {
     switch end.outcome {
-    case .interrupted where isFake: break  // that was said of all of them
+    case .interrupted where isFake: break  // reported for all of them together
     case .simulated:
       if end.isStale {
         console.notice("the task's acknowledgement came too late: the broker redelivers the task")
@@ -110,7 +110,7 @@ struct WorkReport {
     } else {
       console.say(summary(tally, duration))
     }
-    // A bounded run says it last, as the reason of its exit code.
+    // A bounded run reports it last, as the reason of its exit code.
     if !options.bounds.isBounded, let failures = Self.failures(tally) { console.result(failures) }
   }
 
