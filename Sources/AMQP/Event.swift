@@ -16,7 +16,8 @@ package enum Event: Equatable, Sendable {
   case declared(Queue.Status)
   /// The answer to a `basic.consume` that was not waited for.
   case consuming
-  /// The broker ended our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
+  /// The broker ended our consumer: the queue was deleted, or its leader moved (`basic.cancel`), or it was asked to by
+  /// `sendCancel(consumer:)` (`basic.cancel-ok`).
   case cancelled(consumer: String)
   /// The broker closed the channel: all that was in flight on it is void. The next use opens another.
   case channelClosed(AMQPError)

@@ -209,7 +209,7 @@ struct Uplink: ~Copyable {
         last = outcome
         continue
       }
-      guard !isBusy, isOpen else { return nil }
+      guard !isBusy, isOpen, declarations.request == nil else { return nil }
       if need.isReturned, case .queue(let name) = target { report(.declaring(queue: name)) }
       declarations.begin(target, on: BrokerVersion(broker: connection?.broker ?? ""))
       try sendRequest()
