@@ -182,6 +182,13 @@ extension Connection {
     try unsafe request(AMQP_BASIC_CANCEL_METHOD, &cancel, "stop consuming")
   }
 
+  /// Does the same without waiting: the answer arrives as `cancelled`.
+  package mutating func sendCancel(consumer: String) throws(AMQPError) {
+    guard channel.isOpen else { return }
+    var cancel = unsafe amqp_basic_cancel_t(consumer_tag: pool.bytes(consumer), nowait: 0)
+    try unsafe send(AMQP_BASIC_CANCEL_METHOD, &cancel, "stop consuming")
+  }
+
   /// Removes a consumer that the broker has cancelled already (`basic.cancel`, without an answer).
   ///
   /// RabbitMQ 4.3 keeps the consumer's tag otherwise. With unacknowledged deliveries left, that broker closes

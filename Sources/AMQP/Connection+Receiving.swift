@@ -90,6 +90,8 @@ extension Connection {
       pendingDeclarations -= 1
       return .declared(unsafe Self.status(method))
     case AMQP_BASIC_CONSUME_OK_METHOD: return .consuming
+    case AMQP_BASIC_CANCEL_OK_METHOD:
+      return unsafe .cancelled(consumer: method.decoded(as: amqp_basic_cancel_ok_t.self).consumer_tag.text)
     case AMQP_CHANNEL_OPEN_OK_METHOD, AMQP_CONFIRM_SELECT_OK_METHOD, AMQP_BASIC_QOS_OK_METHOD: break
     default:
       let name = unsafe amqp_method_name(method.id).map { unsafe String(cString: $0) }

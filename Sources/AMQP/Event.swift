@@ -16,7 +16,8 @@ package enum Event: Equatable, Sendable {
   case declared(Queue.Status)
   /// The reply to a `basic.consume` that was sent without waiting.
   case consuming
-  /// The broker cancelled our consumer (`basic.cancel`): the queue was deleted, or its leader moved.
+  /// The broker ended our consumer: the queue was deleted, or its leader moved (`basic.cancel`), or it was asked to by
+  /// `sendCancel(consumer:)` (`basic.cancel-ok`).
   case cancelled(consumer: String)
   /// The broker closed the channel: everything in flight on it is lost. The next use opens the channel again.
   case channelClosed(AMQPError)

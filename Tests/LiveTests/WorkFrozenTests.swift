@@ -109,4 +109,107 @@ import Testing
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
   }
+
+  // MARK: The connection that consumes
+
+  /// What the worker asks on its open connection while a command runs.
+  enum Request: CaseIterable, CustomTestStringConvertible {
+    case cancel
+    case consumeAgain
+
+    var testDescription: String { "\(self)" }
+  }
+
+  /// How many frames a worker is sent until it consumes: for the log-in, `channel.open`, `queue.declare`, `basic.qos`
+  /// and `basic.consume`.
+  private static let framesUntilConsuming = 7
+  /// Of a task with a short body.
+  private static let framesOfTask = 3
+
+  /// A queue whose consumers RabbitMQ 4.3 lets ask for a time limit: for another, the worker has to ask twice.
+  private func quorumQueue(_ purpose: String = #function) throws -> String {
+    let queue = freshQueue(purpose)
+    try expect(Program.workq("declare", "--type", "quorum", queue).run().status, equals: 0)
+    return queue
+  }
+
+  @Test(arguments: Request.allCases)
+  func `time limits and signals are obeyed while a request to the broker is not answered`(request: Request)
+    throws
+  {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = try quorumQueue()
+    try publish(["slow"], to: queue)
+    var frames = Self.framesUntilConsuming + Self.framesOfTask
+    // The broker's `basic.cancel`, after which the worker consumes again.
+    if request == .consumeAgain { frames += 1 }
+    proxy.freeze(1, after: frames, .frame)
+    let bounds = request == .cancel ? ["--count", "1"] : []
+    let worker = try worker(
+      queue, ["--heartbeat", "0", "--timeout", "2s", "--retry-delay", "1h"] + bounds,
+      script: "echo begun; exec sleep 60"
+    ).at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try worker.waitForOutput("begun")
+    let start = ContinuousClock.now
+    if request == .consumeAgain { _ = try Peer.delete(queue) }
+    try expectTimeout(worker, after: start)
+    #expect(!worker.error.contains("connection lost"), "\(worker.error)")
+    try expectImmediateStop(worker)
+  }
+
+  @Test func `a second signal stops a worker at once whose look at the queue is not answered`() throws {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = try quorumQueue()
+    proxy.freeze(1, after: Self.framesUntilConsuming, .frame)
+    let worker = try worker(queue, ["--heartbeat", "0", "--drain"], script: "true")
+      .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try waitUntil("the look is not answered") { proxy.hasFrozen }
+    let start = ContinuousClock.now
+    worker.signal(SIGTERM)
+    // It is not held up by the look.
+    try worker.waitForError("stopping")
+    #expect(ContinuousClock.now - start < .seconds(15))
+    try expectImmediateStop(worker)
+  }
+
+  /// Stops the worker by signals until it ends, which takes two; two of them at once may be one.
+  private func expectImmediateStop(_ worker: RunningProgram) throws {
+    let start = ContinuousClock.now
+    try waitUntil("it ends (so far: \(worker.error))") {
+      worker.signal(SIGTERM)
+      return !worker.isRunning
+    }
+    try expect(worker.end().status, equals: 143)
+    #expect(ContinuousClock.now - start < .seconds(15))
+  }
+
+  @Test func `tasks are done and acknowledged while a reconnect of the connection for copies is silent`()
+    throws
+  {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let queue = freshQueue()
+    proxy.freeze(3, after: 0, .frame)
+    // Those whose copies are not published hold one of two places: the last one comes when the one before it is
+    // acknowledged.
+    let worker = try worker(
+      queue, ["--heartbeat", "1s", "--connect-timeout", "60s", "--retry-delay", "1h", "--prefetch", "2"],
+      script: "read -r t; case $t in fail) exit 1 ;; slow) sleep 6 ;; esac; echo $t"
+    ).at(Broker.shared.with(url: proxy.url(of: .shared))).start()
+    try worker.waitForError("waiting for tasks")
+    try publish(["fail"], to: queue)
+    try waitUntil("the first copy is published") {
+      (try? waiting(in: retryQueue(of: queue, after: .seconds(3600)))) == 1
+    }
+    proxy.cut(only: 2)
+    try publish(["fail"], to: queue)
+    try waitUntil("the reconnect is silent") { proxy.hasFrozen }
+    try publish(["slow", "last"], to: queue)
+    try worker.waitForOutput("last")
+    #expect(!worker.error.contains("connection lost"), "\(worker.error)")
+    #expect(proxy.connections == 3)
+    try expectImmediateStop(worker)
+  }
 }

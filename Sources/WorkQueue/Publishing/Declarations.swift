@@ -1,4 +1,5 @@
 internal import AMQP
+internal import Glibc
 
 /// A fact about waiting queues or the failed queue to report to users.
 package enum WaitingQueueEvent: Equatable, Sendable {
@@ -10,7 +11,8 @@ package enum WaitingQueueEvent: Equatable, Sendable {
 
 /// Knows which queues exist, and declares the missing ones, one request at a time.
 ///
-/// 1. It has no connection: its owner sends `request`, and calls `answered(_:after:_:)`.
+/// 1. A request is sent when nothing is in flight: the broker refuses it by closing the channel, and then confirms
+///    nothing that was published on that.
 /// 2. Waiting queues and the failed queue are quorum queues where the broker has them, whatever the work queue is.
 ///    They are classic only if the broker refuses the type or an argument: a timeout or a lost majority is temporary,
 ///    and the next attempt must declare the quorum queue.
@@ -24,6 +26,16 @@ struct Declarations {
     case existing(String)
     case waiting(WaitingQueue)
     case failedQueue(String)
+  }
+
+  /// What a message needs of its queue.
+  struct Need {
+    let queue: String
+    var route = Route.direct
+    /// Whether it was returned for want of one.
+    var isReturned = false
+    /// Whether it has a reply, which is reported when its queue was looked up.
+    var isReplied = false
   }
 
   enum Outcome: Equatable {
@@ -57,10 +69,28 @@ struct Declarations {
   private var version: BrokerVersion?
   /// The next request; nil when nothing is being declared.
   private(set) var request: Request?
+  /// When the broker must have answered it; nil when it was not sent.
+  private(set) var deadline: Deadline?
   /// Whether the broker has refused a quorum queue on this connection.
   private var hasNoQuorumQueues = false
   private var hasReportedClassic = false
   private var hasReportedFormerName = false
+
+  /// What must be known before a message is sent, or its reply is reported.
+  func targets(of need: Need, _ missingQueue: SenderOptions.MissingQueue) -> [Target] {
+    let queue = need.queue
+    let work: Target = missingQueue == .create ? .queue(queue) : .existing(queue)
+    if need.isReplied { return [.existing(queue)] }
+    switch need.route {
+    case .direct: return need.isReturned ? [work] : []
+    case .failedQueue: return [.failedQueue(queue)]
+    case .retry(let time): return [.waiting(.retry(of: queue, after: time))]
+    case .delay(let time):
+      let week = ISOWeek(secondsSince1970: Glibc.time(nil))
+      let waiting = Target.waiting(.delay(of: queue, by: time, in: week))
+      return outcome(of: waiting) == nil ? [work, waiting] : [waiting]
+    }
+  }
 
   /// What is known about a target; nil when it must be declared first.
   func outcome(of target: Target) -> Outcome? {
@@ -76,11 +106,9 @@ struct Declarations {
 
   /// Forgets all: the connection is lost.
   mutating func forgetAll() {
-    (outcomes, boundaries, target, request, hasNoQuorumQueues) = ([:], [:], nil, nil, false)
+    (outcomes, boundaries, target, hasNoQuorumQueues) = ([:], [:], nil, false)
+    (request, deadline) = (nil, nil)
   }
-
-  /// Forgets the request: it could not be sent.
-  mutating func forgetRequest() { (target, request) = (nil, nil) }
 
   /// Begins to declare a target, at a broker of this version.
   mutating func begin(_ target: Target, on version: BrokerVersion?) {
@@ -93,7 +121,21 @@ struct Declarations {
     }
   }
 
-  /// Handles the broker's reply to the request, or its refusal; `sent` is the ticket of the last message before it.
+  /// Sends the request, if there is one.
+  ///
+  /// - Throws: `tooLarge` for the queue's name.
+  mutating func send(on connection: inout Connection?, by deadline: Deadline) throws(AMQPError) {
+    guard let request else { return }
+    do throws(AMQPError) {
+      try connection?.sendDeclare(request.queue, isPassive: request.isPassive)
+    } catch {
+      (target, self.request) = (nil, nil)
+      throw error
+    }
+    self.deadline = deadline
+  }
+
+  /// Takes the broker's answer to the request, or why it has refused it, after the message of the ticket `sent`.
   ///
   /// - Throws: `preconditionFailed` when a queue of the name exists with other properties; `accessRefused`; errors
   ///   that end the connection.
@@ -101,6 +143,7 @@ struct Declarations {
     throws(AMQPError)
   {
     let asked = target
+    deadline = nil
     do throws(AMQPError) {
       switch target {
       case .queue(let name):

@@ -1,8 +1,14 @@
 internal import AMQP
 
-/// The messages of a `Sender` without a result: those to be sent, in order, and those in flight.
+/// The messages of a `Sender`: those to be sent, in their order, those in flight, and what became of others.
 struct Outbox<Item: Outgoing> {
-  /// An item and its state.
+  typealias Settled = (parcel: Parcel, reply: BrokerReply)
+
+  /// More than this in flight gains nothing, and makes a report of what is unknown longer.
+  private static var largestWindow: Int { 1000 }
+  private static var mostBytes: Int { 8 << 20 }
+
+  /// An item, and how it stands.
   struct Parcel {
     let item: Item
     /// In the order of adding.
@@ -14,6 +20,11 @@ struct Outbox<Item: Outgoing> {
     /// The broker's reply, while its queue is looked up before the reply is reported.
     var reply: BrokerReply?
 
+    var need: Declarations.Need {
+      Declarations.Need(
+        queue: item.queue, route: item.route, isReturned: returns > 0, isReplied: reply != nil)
+    }
+
     fileprivate init(_ item: Item, _ number: Int) { (self.item, self.number) = (item, number) }
   }
 
@@ -23,32 +34,34 @@ struct Outbox<Item: Outgoing> {
   private var window = ConfirmWindow()
   /// The parcels in the window, by ticket.
   private var inFlight: [Int: Parcel] = [:]
-  /// Whether a message is in flight that must be alone.
-  private(set) var isSingle = false
-  /// To be sent before `unsent`.
+  /// Whether a message is in flight beside which no other may be.
+  private var isSingle = false
+  /// To be sent before what is unsent.
   private var again = Fifo<Parcel>()
   private var unsent = Fifo<Parcel>()
 
-  /// Number of messages without a result.
-  var pending: Int { again.count + unsent.count + inFlight.count }
-  /// Number of messages in flight.
+  private var settled = Fifo<Settled>()
+
+  /// How many messages are not sent, not settled, or not taken by `popSettled()` since.
+  var pending: Int { again.count + unsent.count + inFlight.count + settled.count }
+  /// How many messages are sent and not settled.
   var unconfirmed: Int { inFlight.count }
   var hasUnsent: Bool { !again.isEmpty || !unsent.isEmpty }
-  /// The window: number of messages, their bytes, and when the oldest was sent.
-  var windowCount: Int { window.count }
-  var windowBytes: Int { window.bytes }
+  /// Whether nothing is in flight on the present channel, and whether more may be.
+  var isWindowEmpty: Bool { window.isEmpty }
+  var hasRoom: Bool { !isSingle && window.count < Self.largestWindow && window.bytes < Self.mostBytes }
+  /// When the oldest message in flight was sent.
   var oldest: Deadline? { window.oldest }
 
   // MARK: To be sent
 
-  /// An item as the next parcel, which is in none of the queues.
-  mutating func parcel(_ item: Item) -> Parcel {
+  private mutating func parcel(_ item: Item) -> Parcel {
     added += 1
     return Parcel(item, added)
   }
 
-  /// Puts a parcel behind all others.
-  mutating func append(_ parcel: Parcel) { unsent.append(parcel) }
+  /// Puts an item behind all others.
+  mutating func append(_ item: Item) { unsent.append(parcel(item)) }
 
   /// The same for one that was tried before, of which only the order is kept.
   mutating func appendAnew(_ parcel: Parcel) { unsent.append(Parcel(parcel.item, parcel.number)) }
@@ -56,18 +69,60 @@ struct Outbox<Item: Outgoing> {
   /// Puts a parcel behind those that are sent again.
   mutating func sendAgain(_ parcel: Parcel) { again.append(parcel) }
 
-  var first: Parcel? { again.first ?? unsent.first }
+  /// Sends the first of what may be sent, or the request that it needs.
+  ///
+  /// - Returns: whether the next one may follow.
+  mutating func sendFirst(on uplink: inout Uplink) throws(AMQPError) -> Bool {
+    guard let parcel = again.first ?? unsent.first else { return false }
+    var (envelope, reply) = (parcel.item.envelope, parcel.reply)
+    do throws(AMQPError) {
+      switch try uplink.outcome(of: parcel.need, isBusy: !isWindowEmpty) {
+      case nil: return false
+      case .missing: reply = reply ?? .missing(reason: "queue '\(parcel.item.queue)' does not exist")
+      case .ready(let name): envelope.routingKey = name
+      }
+    } catch  where error.kind == .tooLarge { reply = .refused(reason: error.detail) }  // its queue's name is
+    let isSingle = reply == nil && mustBeSingle(parcel, envelope, on: &uplink)
+    guard !isSingle || isWindowEmpty else { return false }
+    _ = again.isEmpty ? unsent.popFirst() : again.popFirst()
+    if let reply { settle(parcel, reply) } else { try send(parcel, envelope, isSingle, on: &uplink) }
+    return true
+  }
 
-  mutating func popFirst() { _ = again.isEmpty ? unsent.popFirst() : again.popFirst() }
+  /// Sends an item at once, if it needs nothing that must be known or awaited.
+  ///
+  /// - Returns: whether it did; otherwise it is to be sent after all others.
+  mutating func sendDirectly(_ item: Item, on uplink: inout Uplink) throws(AMQPError) -> Bool {
+    let (parcel, envelope) = (parcel(item), item.envelope)
+    guard item.route == .direct && !mustBeSingle(parcel, envelope, on: &uplink) else {
+      unsent.append(parcel)
+      return false
+    }
+    try send(parcel, envelope, false, on: &uplink)
+    return true
+  }
+
+  private func mustBeSingle(_ parcel: Parcel, _ envelope: Envelope, on uplink: inout Uplink) -> Bool {
+    parcel.isSingle || uplink.mayRefuse(envelope)
+  }
+
+  private mutating func send(
+    _ parcel: Parcel, _ envelope: Envelope, _ isSingle: Bool, on uplink: inout Uplink
+  ) throws(AMQPError) {
+    do throws(AMQPError) {
+      guard let tag = try uplink.publish(envelope) else { return sendAgain(parcel) }
+      if uplink.settlesAtOnce { return settle(parcel, .confirmed) }
+      sent += 1
+      window.sent(envelope, ticket: sent, tag: tag)
+      inFlight[sent] = parcel
+      self.isSingle = isSingle
+    } catch  where error.kind == .tooLarge { settle(parcel, .refused(reason: error.detail)) } catch {
+      sendAgain(parcel)
+      throw error
+    }
+  }
 
   // MARK: In flight
-
-  mutating func send(_ parcel: Parcel, _ envelope: Envelope, tag: UInt64, isSingle: Bool) {
-    sent += 1
-    window.sent(envelope, ticket: sent, tag: tag)
-    inFlight[sent] = parcel
-    self.isSingle = isSingle
-  }
 
   mutating func returned(_ message: ReturnedMessage) { window.returned(message) }
 
@@ -85,10 +140,19 @@ struct Outbox<Item: Outgoing> {
 
   /// Empties the window.
   ///
-  /// - Returns: the tickets that were in it.
-  mutating func emptyWindow() -> [Int] {
+  /// - Returns: the tickets of what was in it.
+  private mutating func emptyWindow() -> [Int] {
     isSingle = false
     return window.removeAll().map(\.ticket)
+  }
+
+  /// The channel was closed over one of those in flight: if there are several, they are sent again singly.
+  ///
+  /// - Returns: the ticket of the only one.
+  mutating func findRefused() -> [Int] {
+    if window.count == 1 { return emptyWindow() }
+    takeBack(areSingle: true)
+    return []
   }
 
   /// Takes back what is in flight, to be sent again.
@@ -102,6 +166,21 @@ struct Outbox<Item: Outgoing> {
     // Parcels that already wait were added after these.
     again.prepend(parcels)
   }
+
+  // MARK: Settled
+
+  mutating func settle(_ parcel: Parcel, _ reply: BrokerReply) { settled.append((parcel, reply)) }
+
+  /// Counts all that is in flight as confirmed.
+  ///
+  /// - Returns: whether that was anything.
+  mutating func settleWindow() -> Bool {
+    let parcels = emptyWindow().compactMap { take($0) }
+    for parcel in parcels { settle(parcel, .confirmed) }
+    return !parcels.isEmpty
+  }
+
+  mutating func popSettled() -> Settled? { settled.popFirst() }
 
   // MARK: All of it
 
@@ -117,7 +196,7 @@ struct Outbox<Item: Outgoing> {
     return removed.sorted { $0.number < $1.number }.map(\.item)
   }
 
-  /// Takes out all messages, in the order of adding.
+  /// Takes out all that is not settled, in the order of adding.
   mutating func takeAll() -> [Parcel] {
     _ = emptyWindow()
     var parcels = Array(inFlight.values)

@@ -1,78 +1,97 @@
 internal import AMQP
 
-/// A sender's connection to the first broker that accepts it; connecting does not block.
+/// A sender's connection to the first of the brokers that accepts it, and what is known on it; to connect blocks nothing.
 ///
 /// The log-in is pipelined with the first messages. If this fails, it is repeated step by step, because some brokers
 /// do not support pipelining.
 struct Uplink: ~Copyable {
-  private let options: Connection.Options
-  /// In the order of attempts.
-  private var addresses: [Address]
-  /// Number of brokers that have failed in turn since the last success.
-  private var failures = 0
-  /// The brokers not tried yet for this connection, and why the others did not accept it.
-  private var candidates: ArraySlice<Address> = []
-  private var refusals: [(address: Address, error: AMQPError)] = []
+  /// The kernel has megabytes of its own; more would only be memory.
+  private static let mostUnsent = 1 << 20
+  /// RabbitMQ 4 takes no larger ones unless told to.
+  private static let largestSafeBody = 16 << 20
+
+  private let options: SenderOptions
+  private let report: (SenderEvent) -> Void
+  private var brokers: BrokerOrder
   private var isPipelined = true
   /// The connection, also before the log-in is complete; nil without one.
   var connection: Connection?
-  /// When the log-in was completed; nil before.
-  private(set) var openSince: Deadline?
+  /// When the log-in was complete; nil before.
+  private var openSince: Deadline?
 
-  init(_ addresses: [Address], _ options: Connection.Options) {
-    (self.addresses, self.options) = (addresses, options)
+  private var declarations = Declarations()
+  /// Of those that follow the log-in, the first.
+  private var pendingEvent: Event?
+  /// The last answer to a request.
+  private(set) var lastStatus: Queue.Status?
+  /// Why the broker blocks publishers, if it does.
+  private var blockedReason: String?
+  /// Those that exist.
+  private var knownExchanges: Set<String> = []
+  /// Whether the broker has declined a message and confirmed none since.
+  var isDeclined = false
+  /// Whether messages were sent without confirms: the broker may not have read them.
+  var hasUnreadMessages = false
+  /// Those of them that were returned, to be sent again.
+  private var returned = Fifo<Envelope>()
+
+  init(_ options: SenderOptions, report: @escaping (SenderEvent) -> Void) {
+    (self.options, self.report) = (options, report)
+    brokers = BrokerOrder(options.addresses)
   }
 
   var isConnected: Bool { connection != nil }
   var isOpen: Bool { openSince != nil }
-  /// Whether messages may be published: with a pipelined log-in, also before it is complete.
-  var takesMessages: Bool { isOpen || isPipelined }
+  /// Whether messages may be published: when the log-in is pipelined, also before it is complete.
+  var takesMessages: Bool {
+    mutating get {
+      guard let unsentBytes = connection?.unsentBytes, unsentBytes < Self.mostUnsent else { return false }
+      return (isOpen || isPipelined) && declarations.request == nil
+    }
+  }
 
-  /// Begins to connect.
+  // MARK: Connecting
+
+  /// Begins to connect, if it is not connected.
   ///
   /// - Throws: why none of the brokers accepts the connection.
   mutating func connect() throws(AMQPError) {
-    (candidates, refusals, openSince) = (addresses[...], [], nil)
+    guard !isConnected else { return }
+    declarations.forgetAll()
+    try reconnect()
+  }
+
+  private mutating func reconnect() throws(AMQPError) {
+    brokers.restart()
+    (openSince, pendingEvent, blockedReason, knownExchanges) = (nil, nil, nil, [])
+    (isDeclined, hasUnreadMessages) = (false, false)
     try connectNext()
   }
 
-  private mutating func connectNext() throws(AMQPError) {
+  /// Connects to the next broker, or first to `address` step by step.
+  private mutating func connectNext(again address: Address? = nil) throws(AMQPError) {
     connection = nil
-    while let address = candidates.popFirst() {
+    isPipelined = address == nil
+    var next = address
+    while let address = next ?? brokers.next() {
       do throws(AMQPError) {
-        isPipelined = true
-        connection = try Connection.start(address, options, isPipelined: true)
+        connection = try Connection.start(address, options.connection, isPipelined: isPipelined)
         return
-      } catch { refusals.append((address, error)) }
+      } catch { brokers.refused(address, error) }
+      (next, isPipelined) = (nil, true)
     }
-    throw AMQPError(refusals)
-  }
-
-  /// Notes that the log-in is complete.
-  ///
-  /// - Returns: whether it was completed since the last call.
-  mutating func noteOpen() -> Bool {
-    guard !isOpen, connection?.isOpen == true else { return false }
-    (openSince, candidates, refusals) = (.now, [], [])
-    return true
+    throw brokers.error
   }
 
   /// Makes the next attempt after a failure before the end of the log-in: step by step, or with the next broker.
   ///
-  /// - Throws: why none of the brokers accepts the connection.
+  /// - Throws: `error` after any other failure; why none of the brokers accepts the connection.
   mutating func tryNext(after error: AMQPError) throws(AMQPError) {
-    guard let address = connection?.address else { return }
+    guard error.kind != .interrupted, !isOpen, let address = connection?.address else { throw error }
     if isPipelined, connection?.isConnected == true, connection?.hasMissedLogin == false {
-      isPipelined = false
-      do throws(AMQPError) {
-        connection = try Connection.start(address, options)
-        return
-      } catch {
-        refusals.append((address, error))
-        return try connectNext()
-      }
+      return try connectNext(again: address)
     }
-    refusals.append((address, error))
+    brokers.refused(address, error)
     try connectNext()
   }
 
@@ -81,23 +100,197 @@ struct Uplink: ~Copyable {
   /// - Returns: whether there is a broker that has not failed yet.
   mutating func moveOn(after error: AMQPError) -> Bool {
     guard error.isTransient, let address = connection?.address else { return false }
-    addresses.moveToEnd(address)
-    failures += 1
-    return failures < addresses.count
+    return brokers.moveToEnd(address)
   }
 
-  /// Forgets which brokers have failed.
-  mutating func forgetFailures() { failures = 0 }
-
-  /// Closes the connection, on which nothing is unconfirmed.
-  mutating func close() {
-    connection?.close()
-    drop()
-  }
+  /// No broker counts as one that has failed any more.
+  mutating func forgetFailures() { brokers.forgetFailures() }
 
   /// Drops the connection.
   mutating func drop() {
     connection = nil
-    openSince = nil
+    (openSince, blockedReason, pendingEvent) = (nil, nil, nil)
+    returned = Fifo()
+    declarations.forgetAll()
+  }
+
+  // MARK: Waiting
+
+  /// When something is due, if nothing happens before; the oldest message in flight was sent at `oldest`.
+  mutating func nextDeadline(_ oldest: Deadline?) -> Deadline {
+    let service = connection?.serviceInterval.map { .after($0) } ?? Deadline.never
+    return min(service, declarations.deadline ?? .never, confirmDeadline(oldest))
+  }
+
+  /// When the broker must have confirmed the oldest message in flight, or read what is sent.
+  private mutating func confirmDeadline(_ oldest: Deadline?) -> Deadline {
+    guard let openSince, !options.waitsWhileBlocked || blockedReason == nil else { return .never }
+    let progress = connection?.lastProgress ?? openSince
+    guard let oldest = oldest ?? (connection?.hasUnsent == true ? progress : nil) else { return .never }
+    return max(oldest, progress, openSince) + options.confirmTimeout
+  }
+
+  /// - Throws: `timedOut` when the broker has not confirmed a message, or answered a request, in time.
+  mutating func checkDeadlines(_ oldest: Deadline?) throws(AMQPError) {
+    if declarations.deadline?.hasPassed == true, let request = declarations.request {
+      throw AMQPError(.timedOut, request.operation, "no answer in time")
+    }
+    guard confirmDeadline(oldest).hasPassed else { return }
+    let reason = blockedReason.map { "the broker blocks publishers: \($0)" }
+    throw AMQPError(
+      .timedOut, options.operation, reason ?? "the broker has not confirmed the task in time")
+  }
+
+  // MARK: Messages
+
+  /// Whether what is sent is settled by that: without confirms, after the log-in.
+  var settlesAtOnce: Bool { !options.confirms && isOpen }
+
+  mutating func publish(_ envelope: Envelope) throws(AMQPError) -> UInt64? {
+    if settlesAtOnce { hasUnreadMessages = true }
+    return try connection?.publish(
+      envelope.message, exchange: envelope.exchange, routingKey: envelope.routingKey,
+      confirms: options.confirms, leavesHeadroom: options.leavesHeadroom)
+  }
+
+  /// Whether the broker may close the channel over it: what it has not confirmed by then it never confirms.
+  mutating func mayRefuse(_ envelope: Envelope) -> Bool {
+    let user = envelope.message.properties.userID
+    return user != nil && user != connection?.address.username
+      || envelope.message.body.count > Self.largestSafeBody
+      || options.mixesExchanges && !envelope.exchange.isEmpty && !knownExchanges.contains(envelope.exchange)
+  }
+
+  /// Notes that the broker has replied to it.
+  mutating func confirmed(_ envelope: Envelope) {
+    if options.mixesExchanges { knownExchanges.insert(envelope.exchange) }
+  }
+
+  /// A message that was sent without confirms was returned.
+  private mutating func returned(_ message: ReturnedMessage) throws(AMQPError) {
+    let name = message.routingKey
+    guard message.exchange.isEmpty && !name.isEmpty else {
+      throw AMQPError(.unroutable, options.operation, "unroutable: \(message.reason)")
+    }
+    guard options.missingQueue == .create else {
+      throw AMQPError(.notFound, "\(options.operation) to queue '\(name)'", "it does not exist")
+    }
+    if returned.isEmpty { declarations.forget(.queue(name)) }
+    returned.append(Envelope(message.message, routingKey: name))
+  }
+
+  var hasReturned: Bool { !returned.isEmpty }
+
+  /// Sends the first of the returned messages again, or the request for its queue.
+  ///
+  /// - Returns: whether the next message may follow.
+  mutating func sendReturned() throws(AMQPError) -> Bool {
+    guard let envelope = returned.first else { return false }
+    let need = Declarations.Need(queue: envelope.routingKey, isReturned: true)
+    guard try outcome(of: need, isBusy: false) != nil else { return false }
+    _ = returned.popFirst()
+    _ = try publish(envelope)
+    return true
+  }
+
+  // MARK: Queues
+
+  /// What is known of a message's queue; nil while it waits: for the answer to a request, which is sent when nothing is
+  /// in flight, or for that.
+  ///
+  /// - Throws: `tooLarge` for the queue's name; what ends the connection.
+  mutating func outcome(
+    of need: Declarations.Need, isBusy: Bool
+  ) throws(AMQPError) -> Declarations.Outcome? {
+    var last = Declarations.Outcome.ready(name: need.queue)
+    for target in declarations.targets(of: need, options.missingQueue) {
+      if let outcome = declarations.outcome(of: target) {
+        if outcome == .missing { return outcome }
+        last = outcome
+        continue
+      }
+      guard !isBusy, isOpen, declarations.request == nil else { return nil }
+      if need.isReturned, case .queue(let name) = target { report(.declaring(queue: name)) }
+      declarations.begin(target, on: BrokerVersion(broker: connection?.broker ?? ""))
+      try sendRequest()
+      return nil
+    }
+    return last
+  }
+
+  private mutating func sendRequest() throws(AMQPError) {
+    try declarations.send(on: &connection, by: .after(options.connection.rpcTimeout))
+  }
+
+  /// The broker has answered the request, or refused it, after the message of the ticket `sent`; sends the next, if
+  /// it takes another.
+  ///
+  /// - Throws: `error` when there is no request; why the queue cannot be used; what ends the connection.
+  private mutating func answered(_ error: AMQPError?, after sent: Int) throws(AMQPError) {
+    guard declarations.deadline != nil, let request = declarations.request else {
+      if let error { throw error }
+      return
+    }
+    let report = report
+    try declarations.answered(error.map { AMQPError($0.kind, request.operation, $0.detail) }, after: sent) {
+      report(.waitingQueue($0))
+    }
+    if declarations.request?.needsConnection == true { try reconnect() } else { try sendRequest() }
+  }
+
+  /// Forgets the queue of a message, unless that was created after the message of this ticket was sent.
+  mutating func forget(_ need: Declarations.Need, at ticket: Int = .max) {
+    for target in declarations.targets(of: need, options.missingQueue)
+    where declarations.isMissing(target, at: ticket) { declarations.forget(target) }
+  }
+
+  // MARK: Events
+
+  /// What concerns messages.
+  enum Incident {
+    /// The log-in is complete.
+    case opened
+    case event(Event)
+  }
+
+  /// The next incident; the last message that was sent had the ticket `sent`.
+  ///
+  /// - Throws: why the log-in or the connection failed, unless that answers a request.
+  mutating func next(after sent: Int) throws(AMQPError) -> Incident? {
+    while true {
+      do throws(AMQPError) {
+        var event = pendingEvent.take()
+        if event == nil { event = try connection?.nextEvent(within: .zero) }
+        if !isOpen, connection?.isOpen == true {
+          (openSince, pendingEvent) = (.now, event)
+          try sendRequest()
+          return .opened
+        }
+        guard let event else { return nil }
+        guard try handle(event, after: sent) else { return .event(event) }
+      } catch {
+        guard isOpen, error.kind != .interrupted else { throw error }
+        try answered(error, after: sent)
+      }
+    }
+  }
+
+  /// - Returns: whether the event concerned no message.
+  private mutating func handle(_ event: Event, after sent: Int) throws(AMQPError) -> Bool {
+    switch event {
+    case .declared(let status):
+      lastStatus = status
+      try answered(nil, after: sent)
+    case .channelClosed(let error) where declarations.deadline != nil: try answered(error, after: sent)
+    case .returned(let message) where !options.confirms: try returned(message)
+    case .blocked(let reason):
+      blockedReason = reason
+      report(.blocked(reason: reason, timeout: options.confirmTimeout))
+    case .unblocked:
+      blockedReason = nil
+      report(.unblocked)
+    case .confirmed, .returned, .channelClosed, .delivered, .got, .cancelled, .consuming: return false
+    }
+    return true
   }
 }

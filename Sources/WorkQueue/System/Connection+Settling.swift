@@ -1,7 +1,18 @@
 internal import AMQP
 
 extension Connection {
-  /// A barrier for acknowledgements: gets one more task of the queue, if there is one.
+  /// Waits until the broker has acted on what was acknowledged of a queue, as far as that can be found out.
+  mutating func settle(queue: String, within timeout: Duration) {
+    do throws(AMQPError) {
+      if let more = try ackBarrier(of: queue, within: timeout) { try requeue(more.tag) }
+      _ = try status(ofQueue: queue)
+    } catch {
+      // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.
+    }
+  }
+
+  /// Takes one more task of a queue if there is one, which the broker answers after it has acted on what was
+  /// acknowledged before; with an answer about the queue's state after that, all of it is sure.
   ///
   /// The broker replies after it has processed the acknowledgements sent before; a reply about the queue's state then
   /// confirms all of them.

@@ -34,12 +34,12 @@ struct Drain {
     end = bounds.maxTime.map { .after($0) } ?? .never
   }
 
-  /// When it must be asked, if nothing happens before.
-  func nextDeadline(isIdle: Bool) -> Deadline {
+  /// When it must be asked, if nothing happens before; with `awaitsAnswer`, the broker's answer to a look comes first.
+  func nextDeadline(isIdle: Bool, awaitsAnswer: Bool) -> Deadline {
     guard isIdle else { return end }
     var moment = end
     if let timeout = bounds.idleTimeout { moment = min(moment, idleSince + timeout) }
-    if bounds.drains { moment = min(moment, nextLook) }
+    if bounds.drains && !awaitsAnswer { moment = min(moment, nextLook) }
     return moment
   }
 
@@ -78,12 +78,15 @@ struct Drain {
       nextLook = next
       return false
     }
-    let isConsuming = link.isConsuming
-    let found = try link.queueStatus()
-    let isEmpty = found.map { $0.waiting == 0 } ?? true
+    guard let answer = try link.lookAtQueue() else { return false }
+    guard let found = answer else {
+      nextLook = .after(Self.lookInterval)
+      return !state.expectsRequeued  // the queue is gone
+    }
+    let (isConsuming, isEmpty) = (link.isConsuming, found.waiting == 0)
     if isConsuming, isEmpty, state.expectsRequeued {
       nextLook = .after(Self.lookInterval)
-    } else if isConsuming, isEmpty, found?.consumers == 0, ambiguousReplies < Self.mostDoubts {
+    } else if isConsuming, isEmpty, found.consumers == 0, ambiguousReplies < Self.mostDoubts {
       ambiguousReplies += 1
       nextLook = .after(Self.lookInterval)
     } else if isConsuming && isEmpty {

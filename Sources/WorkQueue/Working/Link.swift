@@ -14,7 +14,7 @@ struct Link: ~Copyable {
   /// When the broker will have been away for too long.
   private var reconnectEnd = Deadline.never
   private(set) var timeLimit = ConsumerTimeout()
-  /// Whether events may have come in while the broker was asked for something.
+  /// Whether events may have come in while the connection was opened.
   private var mayHoldEvents = false
 
   init(_ context: WorkerContext) {
@@ -141,10 +141,13 @@ struct Link: ~Copyable {
   var address: Address? { subscription?.address }
 
   /// When something is due, if nothing happens before; with `isStopping`, no other connection is needed.
-  mutating func nextDeadline(isStopping: Bool) -> Deadline {
+  ///
+  /// While events are not read, an answer may have arrived.
+  mutating func nextDeadline(isStopping: Bool, isReading: Bool = true) -> Deadline {
     if let deadline = attempt?.nextDeadline { return deadline }
     guard let subscription else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
-    return subscription.serviceInterval.map { .after($0) } ?? .never
+    let service = subscription.serviceInterval.map { .after($0) } ?? Deadline.never
+    return isReading ? min(service, subscription.requests.deadline) : service
   }
 
   /// Watches the socket, for input only where it is wanted.
@@ -174,14 +177,11 @@ struct Link: ~Copyable {
     subscription?.sendHeartbeat()
   }
 
-  /// Whether `nextEvent()` may have something although the socket has nothing: an answer was waited for.
+  /// Whether `nextEvent()` may have something although the socket has nothing.
   var holdsEvents: Bool { mayHoldEvents }
 
   /// Learns why the broker has cancelled a consumer; nil without a connection.
-  mutating func cancelled(_ consumer: String) throws(AMQPError) -> Subscription.Cancellation? {
-    mayHoldEvents = true
-    return try subscription?.cancelled(consumer)
-  }
+  func cancelled(_ consumer: String) -> Subscription.Cancellation? { subscription?.cancelled(consumer) }
 
   /// Learns the broker's time limit from its reason for closing the channel, if that was why.
   mutating func learnTimeLimit(from error: AMQPError) -> ConsumerTimeout.Cause? {
@@ -195,16 +195,11 @@ struct Link: ~Copyable {
 
   // MARK: The queue
 
-  /// Consumes, if it does not.
-  mutating func consume() throws(AMQPError) {
-    guard subscription?.isConsuming == false else { return }
-    try subscription?.consume()
-    mayHoldEvents = true
-  }
+  /// Begins to consume, if it does not; `consuming` is the event when it does.
+  func consume() throws(AMQPError) { try subscription?.consume() }
 
   /// Lets the broker hand out as many tasks as before beside those that are held until the worker stops.
-  mutating func makeRoom(forHeld count: Int) throws(AMQPError) {
-    mayHoldEvents = true
+  func makeRoom(forHeld count: Int) throws(AMQPError) {
     try subscription?.makeRoom(forHeld: count)
   }
 
@@ -212,7 +207,6 @@ struct Link: ~Copyable {
     attempt = nil
     guard isConsuming else { return }
     try subscription?.stopConsuming()
-    mayHoldEvents = true
   }
 
   /// Asks how many tasks wait; the answer comes as an event.
@@ -220,11 +214,11 @@ struct Link: ~Copyable {
     try subscription?.requestCount()
   }
 
-  /// What the broker says of the queue; nil when it is gone.
-  mutating func queueStatus() throws(AMQPError) -> Queue.Status? {
-    mayHoldEvents = true
-    return try subscription?.status()
-  }
+  /// What the broker says of the queue, which is nil when it is gone; nil until it has answered.
+  func lookAtQueue() throws(AMQPError) -> Queue.Status?? { try subscription?.lookAtQueue() ?? nil }
+
+  /// Whether something depends on an answer of the broker's: to look, to consume or to stop that.
+  var awaitsAnswer: Bool { subscription?.requests.isWaiting == true }
 
   // MARK: Settling
 

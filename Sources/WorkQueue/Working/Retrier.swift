@@ -1,4 +1,5 @@
 internal import AMQP
+internal import Glibc
 
 /// A task's copy for a retry queue, for the failed queue or for the end of its own queue.
 struct RetryMessage: Outgoing {
@@ -36,7 +37,29 @@ struct RetryMessage: Outgoing {
     }
   }
 
-  /// The same without its optional headers; nil when it has none of these.
+  init(number: Int?, tag: Delivery.Tag, message: Message, destination: Destination, queue: String) {
+    (self.number, self.tag, self.message, self.destination, self.queue) =
+      (number, tag, message, destination, queue)
+  }
+
+  /// The copy of a task whose attempt is over, with headers that say how it ended.
+  init(_ result: JobResult, to destination: Destination, _ options: Worker.Options) {
+    let (job, outcome) = (result.job, result.outcome)
+    let made: Int =
+      switch outcome {
+      case .attemptsExceeded(let times): times
+      case .workersDied(let starts): job.attempt - 1 + starts
+      default: job.attempt
+      }
+    let failure = FailureRecord(
+      attempt: made, outcome: outcome, reason: result.reason ?? outcome.description, time: UInt64(time(nil)),
+      host: options.host, stderr: result.stderr, queue: options.queue)
+    self.init(
+      number: job.number, tag: job.delivery.tag, message: job.delivery.copy(after: failure),
+      destination: destination, queue: destination == .failedQueue ? options.failedQueue : options.queue)
+  }
+
+  /// The same without the headers that it can do without; nil when it has none of them.
   var withoutDetails: RetryMessage? {
     var message = message
     for name in [TaskHeaders.stderr, TaskHeaders.reason, "traceparent", "tracestate"] {

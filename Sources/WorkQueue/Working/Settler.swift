@@ -1,5 +1,4 @@
 internal import AMQP
-internal import Glibc
 
 /// Has the broker keep, redeliver or forget each task, and counts what became of it.
 ///
@@ -103,19 +102,7 @@ struct Settler: ~Copyable {
   }
 
   private func copy(of result: JobResult, to destination: RetryMessage.Destination) -> RetryMessage {
-    let (job, outcome) = (result.job, result.outcome)
-    let made: Int =
-      switch outcome {
-      case .attemptsExceeded(let times): times
-      case .workersDied(let starts): job.attempt - 1 + starts
-      default: job.attempt
-      }
-    let failure = FailureRecord(
-      attempt: made, outcome: outcome, reason: result.reason ?? outcome.description, time: UInt64(time(nil)),
-      host: options.host, stderr: result.stderr, queue: options.queue)
-    return RetryMessage(
-      number: job.number, tag: job.delivery.tag, message: job.delivery.copy(after: failure),
-      destination: destination, queue: destination == .failedQueue ? options.failedQueue : options.queue)
+    RetryMessage(result, to: destination, options)
   }
 
   /// Counts results that the broker did not get.

@@ -16,21 +16,19 @@ final class Subscription {
   private var consumer = ""
   /// Counts the consumers, so that each has a tag of its own.
   private var consumerNumber = 0
-  /// Consumers that the broker has cancelled over a time limit, with the number of their last delivery: the
-  /// broker keeps them until their other deliveries are settled.
-  private var retired: [(consumer: String, last: UInt64)] = []
+  private var retired = RetiredConsumers()
   /// Results that were to be acknowledged when the connection broke.
   private(set) var lostResults = 0
   /// How many acks, nacks and rejects this session has sent.
   private var settlements = 0
-  /// What the broker was asked for by `setUp()`; nil when that has not begun.
-  private var step: Step?
-  /// When it must have answered.
-  private(set) var setupDeadline = Deadline.never
-
-  private enum Step {
-    case looking, declaring, consuming
-  }
+  private(set) var requests: PendingRequests
+  /// Whether tasks are to be received.
+  private var wantsTasks = true
+  /// What the broker has said of the queue, which is nil when it is gone; nil when it has not since that was taken.
+  private var look: Queue.Status??
+  /// When the broker cancelled the present consumer, and whether the queue was gone.
+  private var cancelTime = Deadline.now
+  private var isQueueGone = false
 
   /// The broker acts on this number of them at once, whatever the queue: see `ackBarrier(of:within:)`.
   private static let fewSettlements = 16
@@ -40,82 +38,86 @@ final class Subscription {
   /// `setUp()` has it consume.
   init(_ context: WorkerContext, _ connection: consuming Connection, asksForTimeout: Bool) {
     (self.context, self.asksForTimeout, ledger) = (context, asksForTimeout, AckLedger(session: 0))
+    requests = PendingRequests(within: context.options.connection.rpcTimeout)
     self.connection = connection
   }
 
-  // MARK: Setting up
+  // MARK: Consuming
 
   /// Makes sure of the queue, and starts to receive its tasks, as far as possible without blocking.
   ///
   /// - Returns: whether it consumes.
   func setUp() throws(AMQPError) -> Bool {
-    if step == nil { try ask(.looking) }
-    while let event = try connection.nextEvent(within: .zero) {
-      switch event {
-      case .declared: try ask(.consuming)
-      case .channelClosed(let error): try refused(error)
-      case .consuming:
-        began()
-        return true
-      default: break
-      }
-    }
-    guard !setupDeadline.hasPassed else {
-      throw AMQPError(.timedOut, operation, "no answer in time")
-    }
-    return false
+    try consume()
+    while !isConsuming, try nextEvent() != nil {}
+    return isConsuming
   }
 
-  private func ask(_ step: Step) throws(AMQPError) {
-    self.step = step
-    setupDeadline = .after(options.connection.rpcTimeout)
-    switch step {
-    case .looking, .declaring:
-      try connection.sendDeclare(Queue(name: options.queue), isPassive: step == .looking)
+  /// Begins to make sure of the queue and to receive its tasks, unless it does; `consuming` is the event when it does.
+  func consume() throws(AMQPError) {
+    wantsTasks = true
+    if !isConsuming, !requests.setUp { try ask(.finding) }
+  }
+
+  /// Takes no more tasks; those already in flight still arrive as events.
+  func stopConsuming() throws(AMQPError) {
+    wantsTasks = false
+    guard isConsuming else { return }
+    isConsuming = false
+    try ask(.cancelling)
+  }
+
+  private func ask(_ request: PendingRequests.Request) throws(AMQPError) {
+    switch request {
+    case .finding, .declaring, .looking, .counting, .checking:
+      try connection.sendDeclare(Queue(name: options.queue), isPassive: request != .declaring)
     case .consuming:
-      nameConsumer()
+      // Each consumer has a tag that the broker has not seen in this session: it may keep the old one.
+      consumerNumber += 1
+      consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
+      var arguments = FieldTable()
+      arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
       try connection.sendConsume(
         queue: options.queue, consumer: consumer, prefetch: prefetch,
-        acknowledges: options.acknowledges,
-        arguments: arguments)
+        acknowledges: options.acknowledges, arguments: arguments)
+    case .cancelling: try connection.sendCancel(consumer: consumer)
     }
+    requests.sent(request)
   }
 
-  private func refused(_ error: AMQPError) throws(AMQPError) {
-    switch (step, error.kind) {
-    case (.looking, .notFound):
-      guard options.declares else { throw noQueue }
+  /// The channel is closed, perhaps over the first of the requests.
+  ///
+  /// - Returns: what the worker must know.
+  private func closed(_ error: AMQPError) throws(AMQPError) -> Event? {
+    isConsuming = false
+    ledger = AckLedger(session: 0)  // all that it gave us, it gives to others
+    let (request, setUp) = (requests.refused, requests.setUp)
+    requests.removeAll()
+    switch (request, error.kind) {
+    case (.finding, .notFound):
+      guard options.declares else {
+        throw AMQPError(.notFound, "consume from queue '\(options.queue)'", "there is no such queue")
+      }
       try ask(.declaring)
     case (.declaring, .preconditionFailed):
       // Someone declared it in the meantime, and differently.
       try ask(.consuming)
-    case (.consuming, .preconditionFailed) where asksForTimeout && Self.isAboutTimeout(error):
+    case (.consuming, .preconditionFailed)
+    where asksForTimeout && error.detail.contains("x-consumer-timeout"):
       asksForTimeout = false
       try ask(.consuming)
-    default: throw AMQPError(error.kind, operation, error.detail)
+    case (.finding?, .preconditionFailed): return .channelClosed(error)  // which is about something else
+    case (.finding?, _), (.declaring?, _), (.consuming?, _):
+      throw AMQPError(error.kind, request?.operation(on: options.queue) ?? "", error.detail)
+    case (.looking, .notFound):
+      look = .some(nil)
+      if setUp, wantsTasks { try ask(.finding) }
+    case (.checking, .notFound):
+      isQueueGone = true
+      return .cancelled(consumer: consumer)
+    default: return .channelClosed(error)
     }
-  }
-
-  private var operation: String {
-    switch step {
-    case .looking, nil: "look at queue '\(options.queue)'"
-    case .declaring: "declare queue '\(options.queue)'"
-    case .consuming: "consume from queue '\(options.queue)'"
-    }
-  }
-
-  private static func isAboutTimeout(_ error: AMQPError) -> Bool {
-    error.kind == .preconditionFailed && error.detail.contains("x-consumer-timeout")
-  }
-
-  private var noQueue: AMQPError {
-    AMQPError(.notFound, "consume from queue '\(options.queue)'", "there is no such queue")
-  }
-
-  /// Each consumer has a tag that the broker has not seen in this session: it may keep the old one.
-  private func nameConsumer() {
-    consumerNumber += 1
-    consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
+    return nil
   }
 
   private func began() {
@@ -123,7 +125,7 @@ final class Subscription {
     guard ledger.session != connection.session else { return }
     ledger = AckLedger(session: connection.session)
     settlements = 0
-    retired = []
+    retired = RetiredConsumers()
   }
 
   var broker: String { connection.broker }
@@ -142,20 +144,6 @@ final class Subscription {
   /// The time limit that the broker was asked for and heeds; nil where it does not.
   var askedTimeout: Duration? { asksForTimeout && knowsTimeouts ? options.neededTimeout : nil }
 
-  /// Makes sure of the queue, and starts to receive its tasks again after that was stopped.
-  func consume() throws(AMQPError) {
-    isConsuming = false
-    try ensureQueue()
-    nameConsumer()
-    do throws(AMQPError) {
-      try consumeQueue()
-    } catch  where Self.isAboutTimeout(error) {
-      asksForTimeout = false
-      try consumeQueue()
-    }
-    began()
-  }
-
   /// How many unacknowledged tasks the broker may have handed out; 0 is no limit.
   private var prefetch: UInt16 {
     let wanted = options.bounds.prefetch(options.prefetch)
@@ -170,18 +158,6 @@ final class Subscription {
     try consume()
   }
 
-  private var arguments: FieldTable {
-    var arguments = FieldTable()
-    arguments["x-consumer-timeout"] = askedTimeout.map { .int64($0.milliseconds) }
-    return arguments
-  }
-
-  private func consumeQueue() throws(AMQPError) {
-    try connection.consume(
-      queue: options.queue, consumer: consumer, prefetch: prefetch,
-      acknowledges: options.acknowledges, arguments: arguments)
-  }
-
   /// Why the broker has cancelled a consumer.
   enum Cancellation {
     /// The queue was deleted, or has moved.
@@ -190,38 +166,60 @@ final class Subscription {
     case timedOut(tasks: Int)
   }
 
-  /// Finds out why the broker has cancelled a consumer, and which deliveries are void by that.
+  /// Why the broker has cancelled a consumer, and which deliveries are void by that.
   ///
   /// A broker that was asked for a time limit cancels the consumer when a delivery reaches it, and gives that
   /// one to somebody else. The younger ones are still ours.
-  func cancelled(_ name: String) throws(AMQPError) -> Cancellation {
-    let isPresent = !retired.contains { $0.consumer == name }
-    if isPresent { isConsuming = false }
-    guard let limit = askedTimeout else { return .queueGone }
-    if isPresent {
-      guard try status() != nil else { return .queueGone }
-    }
-    let last = isPresent ? ledger.last : retired.first { $0.consumer == name }?.last ?? 0
-    // The broker began to count when it sent the task, and reports the end at once.
-    let moment = Deadline.now + (min(.seconds(1), limit / 8) - limit)
-    let count = ledger.expire(receivedBy: moment, upTo: last)
-    if isPresent { retired.append((name, last)) }
-    return .timedOut(tasks: count)
+  func cancelled(_ name: String) -> Cancellation {
+    let isRetired = retired.contains(name)
+    guard let limit = askedTimeout, isRetired || !isQueueGone else { return .queueGone }
+    return .timedOut(
+      tasks: retired.cancelled(name, at: isRetired ? .now : cancelTime, limit: limit, &ledger))
   }
 
   /// Removes the consumers that the broker keeps: it might give them tasks again.
   func forgetRetired() throws(AMQPError) {
-    for (consumer, _) in retired { try connection.forget(consumer: consumer) }
-    retired = []
+    for consumer in retired.takeAll() { try connection.forget(consumer: consumer) }
   }
 
+  // MARK: Events
+
+  /// The next event that the worker must know of: the answers to most requests are not.
   func nextEvent() throws(AMQPError) -> Event? {
-    let event = try connection.nextEvent(within: .zero)
+    while let event = try connection.nextEvent(within: .zero) {
+      requests.heard()
+      if let event = try handle(event) { return event }
+    }
+    if let timeout = requests.timeout(on: options.queue) { throw timeout }
+    return nil
+  }
+
+  private func handle(_ event: Event) throws(AMQPError) -> Event? {
     switch event {
     case .delivered(let delivery): if options.acknowledges { ledger.opened(delivery.tag) }
-    case .channelClosed:
-      isConsuming = false
-      ledger = AckLedger(session: 0)  // all that it gave us, it gives to others
+    case .declared(let status):
+      switch requests.answered({ $0 != .consuming && $0 != .cancelling }) {
+      case .finding, .declaring: if wantsTasks { try ask(.consuming) }
+      case .looking: look = status
+      case .checking: return .cancelled(consumer: consumer)
+      default: return event
+      }
+      return nil
+    case .consuming:
+      _ = requests.answered { $0 == .consuming }
+      began()
+      if !wantsTasks { try stopConsuming() }
+    case .cancelled(let name):
+      if retired.contains(name) { return event }
+      guard isConsuming, name == consumer else {
+        _ = requests.answered { $0 == .cancelling }
+        return nil
+      }
+      (isConsuming, isQueueGone, cancelTime) = (false, false, .now)
+      guard askedTimeout != nil else { return event }
+      try ask(.checking)
+      return nil
+    case .channelClosed(let error): return try closed(error)
     default: break
     }
     return event
@@ -265,29 +263,24 @@ final class Subscription {
       try connection.acknowledge(ack.tag, multiple: ack.multiple)
       settlements += 1
     }
-    for (consumer, last) in retired where ledger.isSettled(upTo: last) {
-      try connection.forget(consumer: consumer)
-      retired.removeAll { $0.consumer == consumer }
-    }
+    for consumer in retired.takeSettled(ledger) { try connection.forget(consumer: consumer) }
     connection.sendUnsent()
     if !connection.hasUnsent { lostResults = 0 }
   }
 
-  /// Asks how many tasks wait, without a wait for the answer.
+  /// Asks how many tasks wait, unless it has; `declared` is the event of the answer.
   func requestCount() throws(AMQPError) {
-    if isConsuming { try connection.sendDeclare(Queue(name: options.queue), isPassive: true) }
+    if isConsuming, !requests.contains(.counting) { try ask(.counting) }
   }
 
-  /// What the broker says of the queue; nil when it is gone.
-  func status() throws(AMQPError) -> Queue.Status? {
-    try connection.status(ofQueue: options.queue)
-  }
-
-  /// Takes no more tasks; those already on their way still come as events.
-  func stopConsuming() throws(AMQPError) {
-    guard isConsuming else { return }
-    isConsuming = false
-    try connection.cancel(consumer: consumer)
+  /// What the broker says of the queue, which is nil when it is gone; nil until it has answered.
+  func lookAtQueue() throws(AMQPError) -> Queue.Status?? {
+    if let status = look {
+      look = nil
+      return status
+    }
+    if !requests.isWaiting { try ask(.looking) }
+    return nil
   }
 
   /// Closes the connection when the broker has acted on every acknowledgement, or has had half a minute for it, or
@@ -297,13 +290,7 @@ final class Subscription {
     // The broker hands out no more before it has acted on those that make room for it.
     let prefetch = Int(prefetch)
     if settlements > Self.fewSettlements, prefetch == 0 || prefetch > Self.fewSettlements {
-      do throws(AMQPError) {
-        let more = try connection.ackBarrier(of: options.queue, within: Self.closeTimeout)
-        if let more { try connection.requeue(more.tag) }
-        _ = try connection.status(ofQueue: options.queue)
-      } catch {
-        // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.
-      }
+      connection.settle(queue: options.queue, within: Self.closeTimeout)
     }
     connection.close(within: deadline.remaining ?? .zero)
   }
@@ -311,11 +298,5 @@ final class Subscription {
   /// Closes the connection when the broker has read what was sent, or at `deadline`, whatever signals arrive.
   func close(by deadline: Deadline) {
     connection.close(within: deadline.remaining ?? .zero, isInterruptible: false)
-  }
-
-  private func ensureQueue() throws(AMQPError) {
-    guard try connection.status(ofQueue: options.queue) == nil else { return }
-    guard options.declares else { throw noQueue }
-    try connection.ensure(queue: options.queue)
   }
 }

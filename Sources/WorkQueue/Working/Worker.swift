@@ -33,11 +33,9 @@ package struct Worker: ~Copyable {
   private var drain: Drain
   private var shutdown = Shutdown()
   private var loop = EventLoop()
-  private var nextProgress: Deadline
-  /// How many tasks waited in the queue when the broker was last asked, less those that came since; and when it is asked
-  /// next.
-  private var waiting: Int?
-  private var nextCount = Deadline.now
+  private var progress: Progress
+  /// Whether it is to be reported when it consumes.
+  private var resumes = false
 
   /// `report` is told of all that happens, as it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
@@ -45,7 +43,7 @@ package struct Worker: ~Copyable {
     link = Link(context)
     bench = Workbench(context)
     drain = Drain(options.bounds)
-    nextProgress = options.progressInterval == nil ? .never : .now
+    progress = Progress(options)
   }
 
   /// Works until a signal, a bound or a failure ends it.
@@ -56,7 +54,9 @@ package struct Worker: ~Copyable {
     try connect(signals)
     while true {
       let isDrained = serve()
-      if shutdown.isUnderway && bench.isEmpty && isDrained && bench.closeJobs() { return try leave(signals) }
+      if shutdown.isUnderway && bench.isEmpty && isDrained && !link.awaitsAnswer && bench.closeJobs() {
+        return try leave(signals)
+      }
       wait(signals, until: isDrained ? nextDeadline : .now)
       bench.read(loop.ready)
       if loop.isReady(signals.childDescriptor) { reap(signals) }
@@ -70,16 +70,13 @@ package struct Worker: ~Copyable {
   private mutating func connect(_ signals: borrowing Signals) throws(AMQPError) {
     let end = Deadline.after(options.reconnectsFor ?? .zero)
     while !link.isConnected {
-      do throws(AMQPError) {
-        try link.connectFirst(until: end)
-      } catch {
-        if let signal = stopSignals(signals).first { return stop(.signal(signal)) }
-        throw error
-      }
-      if !link.isConnected {
+      var failure: AMQPError?
+      do throws(AMQPError) { try link.connectFirst(until: end) } catch { failure = error }
+      if failure == nil, !link.isConnected {
         EventLoop.wait(for: [signals.descriptor], until: link.nextDeadline(isStopping: false))
       }
       if let signal = stopSignals(signals).first { return stop(.signal(signal)) }
+      if let failure { throw failure }
     }
   }
 
@@ -93,7 +90,7 @@ package struct Worker: ~Copyable {
 
   private var state: WorkerState {
     WorkerState(
-      address: link.address, running: bench.running, prefetched: bench.prefetched, waiting: waiting,
+      address: link.address, running: bench.running, prefetched: bench.prefetched, waiting: progress.waiting,
       counts: bench.counts, uptime: .now - started)
   }
 
@@ -138,12 +135,9 @@ package struct Worker: ~Copyable {
   }
 
   private mutating func reportProgress() throws(AMQPError) {
-    guard let interval = options.progressInterval, nextProgress.hasPassed else { return }
+    guard progress.isDue() else { return }
     report(.progress(state))
-    nextProgress = .after(interval)
-    guard let countInterval = options.countInterval, nextCount.hasPassed else { return }
-    try link.requestCount()
-    nextCount = .after(countInterval)
+    if progress.isCountDue() { try link.requestCount() }
   }
 
   /// Takes what the broker has sent, as long as there is room for tasks.
@@ -167,25 +161,26 @@ package struct Worker: ~Copyable {
   private mutating func handle(_ event: Event) throws(AMQPError) {
     switch event {
     case .delivered(let delivery):
-      waiting = waiting.map { max(0, $0 - 1) }
+      progress.delivered()
       try bench.receive(delivery, on: &link, shutdown)
-    case .declared(let status):
-      // While we consume, no consumer is no answer: a busy quorum queue gives none.
-      if status.consumers > 0 { waiting = Int(status.waiting) }
+    case .declared(let status): progress.counted(status)
     case .cancelled(let consumer): try cancelled(consumer)
     case .channelClosed(let error):
       let timeout = link.learnTimeLimit(from: error)
       report(.channelClosed(error, running: bench.running, timeout: timeout))
       bench.forgetVoid(link)
       try resume()
-    case .confirmed, .returned, .blocked, .unblocked, .got, .consuming:
+    case .consuming:
+      if resumes { report(.resumed(queue: options.queue)) }
+      resumes = false
+    case .confirmed, .returned, .blocked, .unblocked, .got:
       break  // a publisher's, or not asked for; the broker never blocks a connection that does not publish
     }
   }
 
   /// The broker ended a consumer: the queue is gone, or a task took too long.
   private mutating func cancelled(_ consumer: String) throws(AMQPError) {
-    switch try link.cancelled(consumer) {
+    switch link.cancelled(consumer) {
     case .timedOut(let tasks):
       bench.forgetVoid(link)
       // Without a void one, the result of the late task was sent before we knew.
@@ -200,8 +195,8 @@ package struct Worker: ~Copyable {
 
   private mutating func resume() throws(AMQPError) {
     guard !shutdown.isUnderway, !bench.isHeld, link.isConnected, !link.isConsuming else { return }
+    resumes = true
     try link.consume()
-    report(.resumed(queue: options.queue))
   }
 
   /// Takes note that the connection is gone, or could not be made again.
@@ -217,9 +212,10 @@ package struct Worker: ~Copyable {
   private var nextDeadline: Deadline {
     mutating get {
       let isIdle = bench.drainState.isIdle && link.isConnected
-      let bound = shutdown.isUnderway ? shutdown.nextDeadline : drain.nextDeadline(isIdle: isIdle)
-      let connection = link.nextDeadline(isStopping: shutdown.isUnderway)
-      return min(min(bench.nextDeadline, bound), min(connection, nextProgress))
+      let drain = drain.nextDeadline(isIdle: isIdle, awaitsAnswer: link.awaitsAnswer)
+      let bound = shutdown.isUnderway ? shutdown.nextDeadline : drain
+      let connection = link.nextDeadline(isStopping: shutdown.isUnderway, isReading: bench.hasRoom)
+      return min(min(bench.nextDeadline, bound), min(connection, progress.nextDeadline))
     }
   }
 
@@ -244,12 +240,11 @@ package struct Worker: ~Copyable {
       if bench.running > 0 { report(.graceIsOver(running: bench.running)) }
       try bench.interrupt(on: &link)
     }
+    // Without a connection, the broker redelivers what we have, whatever becomes of it here.
+    let isCutOff = !link.isConnected && options.acknowledges
     guard bench.hasOnlyCopies, shutdown.givesUpCopies() || isCutOff else { return }
     try bench.giveUpCopies(on: &link)
   }
-
-  /// Whether the broker redelivers what we have, whatever becomes of it here.
-  private var isCutOff: Bool { !link.isConnected && options.acknowledges }
 
   /// Takes no more tasks and requeues those not started; what runs may finish.
   private mutating func stop(_ reason: StopReason) {
@@ -287,11 +282,7 @@ package struct Worker: ~Copyable {
         until: wasKilled ? .after(Self.commandTimeout) : end)
       reap(signals)
     }
-    do throws(AMQPError) {
-      try bench.giveUp(on: &link)
-    } catch {
-      link.drop()
-    }
+    do throws(AMQPError) { try bench.giveUp(on: &link) } catch { link.drop() }
     flush()
     link.close(by: .after(Self.farewellTimeout))
     return .killed(signal: signal)

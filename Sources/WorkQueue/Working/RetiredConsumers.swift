@@ -1,0 +1,35 @@
+internal import AMQP
+
+/// Consumers that the broker has cancelled over a time limit: it keeps them until their other deliveries are settled.
+struct RetiredConsumers {
+  /// With the number of the last delivery of each.
+  private var consumers: [(name: String, last: UInt64)] = []
+
+  func contains(_ name: String) -> Bool { consumers.contains { $0.name == name } }
+
+  /// The broker has cancelled one at `time`; deliveries that had the time limit by then are stale, others are not.
+  ///
+  /// - Returns: how many there were.
+  mutating func cancelled(
+    _ name: String, at time: Deadline, limit: Duration, _ ledger: inout AckLedger
+  ) -> Int {
+    let earlier = consumers.first { $0.name == name }
+    let last = earlier?.last ?? ledger.last
+    if earlier == nil { consumers.append((name, last)) }
+    // The broker began to count when it sent the task, and reports the end at once.
+    return ledger.expire(receivedBy: time + (min(.seconds(1), limit / 8) - limit), upTo: last)
+  }
+
+  /// Takes out those whose deliveries are settled.
+  mutating func takeSettled(_ ledger: AckLedger) -> [String] {
+    guard !consumers.isEmpty else { return [] }
+    let settled = consumers.filter { ledger.isSettled(upTo: $0.last) }
+    consumers.removeAll { consumer in settled.contains { $0.name == consumer.name } }
+    return settled.map(\.name)
+  }
+
+  mutating func takeAll() -> [String] {
+    defer { consumers = [] }
+    return consumers.map(\.name)
+  }
+}
