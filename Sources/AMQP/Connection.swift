@@ -154,6 +154,7 @@ package struct Connection: ~Copyable {
   /// - Throws: `lost`, or why the broker closed the connection. It is of no use afterwards. `interrupted`.
   package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
     if let event = pendingEvents.popFirst() {
+      sendHeartbeat()
       if pendingEvents.isEmpty { pendingEvents = [] }  // which frees the bodies of those taken out
       return event
     }
