@@ -13,7 +13,7 @@ package enum Interruption {
   private static let attemptDescriptor = Atomic<Int32>(-1)
   private static let requestDescriptor = Atomic<Int32>(-1)
   /// When requests end, in nanoseconds of the monotonic clock; 0 means unknown.
-  private static let requestsEnd = Atomic<Int64>(0)
+  private static let endNanoseconds = Atomic<Int64>(0)
 
   /// Ends attempts to connect and log in.
   package static var attempt: Int32 { attemptDescriptor.load(ordering: .relaxed) }
@@ -25,20 +25,24 @@ package enum Interruption {
   package static func begin(attempt: Int32, request: Int32) {
     attemptDescriptor.store(attempt, ordering: .relaxed)
     requestDescriptor.store(request, ordering: .relaxed)
-    requestsEnd.store(0, ordering: .relaxed)
+    endNanoseconds.store(0, ordering: .relaxed)
   }
 
   /// Must be called before `request` becomes readable.
   ///
   /// Async-signal-safe.
   package static func endRequests() {
-    requestsEnd.store((.now + grace as Deadline).nanoseconds, ordering: .relaxed)
+    endNanoseconds.store((.now + grace as Deadline).nanoseconds, ordering: .relaxed)
   }
 
   /// Whether requests have ended.
-  package static var hasEndedRequests: Bool { requestsEnd.load(ordering: .relaxed) != 0 && end.hasPassed }
+  package static var hasEndedRequests: Bool { requestsEnd.hasPassed }
 
-  private static var end: Deadline { Deadline(nanoseconds: requestsEnd.load(ordering: .relaxed)) }
+  /// When requests end; `never` before the signal.
+  package static var requestsEnd: Deadline {
+    let nanoseconds = endNanoseconds.load(ordering: .relaxed)
+    return nanoseconds == 0 ? .never : Deadline(nanoseconds: nanoseconds)
+  }
 
   /// Waits until `descriptor` is ready for `events` (POLLIN, POLLOUT).
   ///
@@ -57,12 +61,12 @@ package enum Interruption {
         guard ready >= 0 else { throw AMQPError(code: errno, .lost, operation) }
         if ready == 0 { return false }
         guard unsafe entries[1].revents != 0 else { return true }
-        guard interrupt == request, !end.hasPassed else {
+        guard interrupt == request, !requestsEnd.hasPassed else {
           throw AMQPError(.interrupted, operation, "a signal arrived")
         }
         if unsafe entries[0].revents != 0 { return true }
         // The grace period starts here.
-        guard unsafe poll(entries.baseAddress, 1, min(deadline, end).pollMilliseconds) <= 0 else {
+        guard unsafe poll(entries.baseAddress, 1, min(deadline, requestsEnd).pollMilliseconds) <= 0 else {
           return true
         }
       }

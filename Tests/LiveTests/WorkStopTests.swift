@@ -213,6 +213,25 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
+  /// timeout(1) sends its signal to the worker, and then to its process group.
+  @Test func `exits with 0 when a second signal comes while the broker confirms the first one's cancel`()
+    throws
+  {
+    let proxy = try FaultProxy(to: .shared)
+    defer { proxy.stop() }
+    let worker = try worker(freshQueue(), script: "cat").at(Broker.shared.with(url: proxy.url(of: .shared)))
+      .start()
+    try worker.waitForError("waiting for tasks")
+    proxy.set(.frozen)
+    worker.signal(SIGTERM)
+    try worker.waitForError("stopping")
+    worker.signal(SIGTERM)
+    proxy.set(.fine)
+    let result = try worker.end()
+    #expect(result.status == 0, "\(result.error)")
+    #expect(!result.error.contains("stopped now"), "\(result.error)")
+  }
+
   @Test func `notices a broker that falls silent while no task comes`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }

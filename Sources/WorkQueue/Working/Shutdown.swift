@@ -11,10 +11,14 @@ struct Shutdown {
   private var copiesEnd = Deadline.never
 
   var isUnderway: Bool { reason != nil }
-  var nextDeadline: Deadline { min(graceEnd, copiesEnd) }
+  var nextDeadline: Deadline {
+    min(graceEnd, min(copiesEnd, secondSignal == nil ? .never : Interruption.requestsEnd))
+  }
 
   /// Whether a signal has asked to stop; the next one stops running tasks, too.
-  private(set) var hasSignal = false
+  private var hasSignal = false
+  /// The next one, if there were no tasks left.
+  private var secondSignal: Int32?
 
   /// Begins to stop; a failure replaces every other reason, and a signal replaces a bound.
   ///
@@ -32,6 +36,19 @@ struct Shutdown {
     if isFirst || replaces && self.reason?.isFailure != true { self.reason = reason }
     return isFirst || isFirstSignal
   }
+
+  /// Whether the worker stops now, because of a second signal.
+  ///
+  /// timeout(1) sends its signal twice at once: without tasks, the broker has a moment to reply to the cancel.
+  mutating func endsNow(by signal: Int32, isIdle: Bool) -> Bool {
+    guard hasSignal else { return false }
+    guard isIdle, secondSignal == nil else { return true }
+    secondSignal = signal
+    return false
+  }
+
+  /// The second signal, when the broker has had that moment.
+  var overdueSignal: Int32? { Interruption.hasEndedRequests ? secondSignal : nil }
 
   /// Whether the grace period is over; true only once.
   mutating func endsGrace() -> Bool {

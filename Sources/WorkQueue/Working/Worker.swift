@@ -61,9 +61,10 @@ package struct Worker: ~Copyable {
       bench.read(loop.ready)
       if loop.isReady(signals.childDescriptor) { reap(signals) }
       for signal in loop.isReady(signals.descriptor) ? stopSignals(signals) : [] {
-        if shutdown.hasSignal { return shutDownNow(signal, signals) }
+        if shutdown.endsNow(by: signal, isIdle: bench.isEmpty) { return shutDownNow(signal, signals) }
         stop(.signal(signal))
       }
+      if let signal = shutdown.overdueSignal { return shutDownNow(signal, signals) }
     }
   }
 
