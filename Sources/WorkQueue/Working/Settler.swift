@@ -173,8 +173,7 @@ struct Settler: ~Copyable {
     replacements.isPending && task.delivery.history.starts > 0
   }
 
-  /// Replaces a suspicious task that would run next by a copy that records the start; the copy is run when it is
-  /// delivered.
+  /// Replaces a suspicious task that would run next by a copy that records the start, and is run when delivered.
   ///
   /// `running` is the number of other running tasks.
   ///
@@ -191,8 +190,7 @@ struct Settler: ~Copyable {
     return true
   }
 
-  /// Replaces the suspicious tasks that were delivered with one whose start was recorded, before that one can kill
-  /// this worker, too.
+  /// Replaces the suspicious tasks delivered with one whose start was recorded, before that one can kill this worker.
   ///
   /// No start is recorded for them.
   mutating func replaceCompanions(in inbox: inout Inbox) {

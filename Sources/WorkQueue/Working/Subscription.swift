@@ -30,11 +30,9 @@ final class Subscription {
   private var cancelTime = Deadline.now
   private var isQueueGone = false
 
-  /// The broker acts on up to this number of settlements at once, for every type of queue: see
-  /// `ackBarrier(of:within:)`.
+  /// The broker acts on this number of settlements at once, for every queue type: see `ackBarrier(of:within:)`.
   private static let fewSettlements = 16
-  /// How long the broker may take to act on the last settlements; it redelivers tasks whose settlement it has not
-  /// seen.
+  /// How long the broker may take to act on the last settlements; otherwise it redelivers their tasks.
   private static let closeTimeout = Duration.seconds(30)
 
   /// Does not consume yet: see `setUp()`.
@@ -55,8 +53,7 @@ final class Subscription {
     return isConsuming
   }
 
-  /// Starts to find or declare the queue and to receive its tasks, unless it has; `consuming` is the event when it
-  /// does.
+  /// Starts to find or declare the queue and to consume, unless it has; `consuming` is the event when it does.
   func consume() throws(AMQPError) {
     wantsTasks = true
     if !isConsuming, !requests.setUp { try ask(.finding) }
@@ -284,8 +281,7 @@ final class Subscription {
     return nil
   }
 
-  /// Closes the connection when the broker has acted on every acknowledgement, after `closeTimeout`, or at a second
-  /// signal.
+  /// Closes the connection when the broker has acted on all settlements, after `closeTimeout`, or at a second signal.
   func close() {
     let deadline = Deadline.after(Self.closeTimeout)
     // With a small prefetch, the broker acts on earlier acknowledgements before it delivers more.

@@ -6,8 +6,7 @@ internal import Glibc
 /// 1. A turn handles the broker's events, starts tasks, settles those that have ended, sends the results to the
 ///    broker, and waits for the next event. It never sleeps and never runs a task in-line.
 /// 2. Each part has its own state and `nextDeadline`; actions that concern several parts are here.
-/// 3. The first signal stops it when the running tasks are done, the second immediately. Unfinished tasks are
-///    requeued.
+/// 3. The first signal stops it when the running tasks are done, the second now. Unfinished tasks are requeued.
 package struct Worker: ~Copyable {
   /// Why a worker stopped.
   package enum ExitReason: Equatable, Sendable {
