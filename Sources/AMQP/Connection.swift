@@ -18,7 +18,7 @@ package struct Connection: ~Copyable {
     package var name = "workq"
     /// Time limit of one attempt, from the name look-up to the end of the log-in.
     package var connectTimeout = Duration.seconds(5)
-    /// Our interval; zero turns heartbeats off. The lower of this and the broker's value is used.
+    /// Our interval, zero to turn heartbeats off; the lower of this and the broker's value is used.
     package var heartbeat = Duration.seconds(30)
     /// Time limit of each request.
     package var rpcTimeout = Duration.seconds(30)

@@ -15,7 +15,7 @@ extension Mover {
     package var ids: Set<String> = []
     /// Whether a task keeps its count of attempts.
     package var keepsAttempts = false
-    /// Time limit for the broker's confirms.
+    /// Time limit for the broker's replies.
     package var timeout = Duration.seconds(30)
 
     package init(addresses: [Address], connection: Connection.Options, source: String, target: String) {

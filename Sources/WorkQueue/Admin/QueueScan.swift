@@ -13,7 +13,7 @@ internal import AMQP
 ///    to it is in flight. The count of a quorum queue can be late, so it is requested again.
 /// 5. A quorum queue puts returned tasks behind others that were returned before, and up to RabbitMQ 3.13 behind all.
 ///    So a scan continues beyond its limit until it has received all of those.
-/// 6. A quorum queue delivers another task for each acknowledged one. If that is in flight when the consumer is
+/// 6. A quorum queue delivers another task for each acknowledged one. If it is in flight when the consumer is
 ///    cancelled, it never arrives, and is requeued when the channel closes, behind the tasks that `basic.nack`
 ///    requeued. So a scan continues until the consumer holds its full prefetch.
 /// 7. Up to RabbitMQ 3.13, a quorum queue takes 5 s to requeue 100,000 tasks by `basic.nack`, because it writes each
@@ -38,7 +38,7 @@ struct QueueScan: ~Copyable {
     var last: Delivery.Tag?
   }
 
-  /// How long expected tasks may not arrive before a `basic.get` checks whether other consumers took them.
+  /// How long to wait for expected tasks before a `basic.get` checks whether other consumers took them.
   private static let quietTime = Duration.seconds(5)
   /// The same for tasks beyond the limit, and for requeued tasks until the queue counts them.
   private static let returnTime = Duration.seconds(1)

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Looks at queues periodically, until a signal stops it.
 ///
-/// It reconnects with back-off after a lost connection, because it should survive the incident that it shows.
+/// It reconnects with back-off, so that it also shows incidents that break connections.
 package struct Watch: ~Copyable {
   /// Which queues to look at, on which brokers, and how often.
   package struct Options: Equatable, Sendable {

@@ -9,7 +9,7 @@ package enum WaitingQueueEvent: Equatable, Sendable {
   case usesFormerName(queue: String, former: String, reason: String)
 }
 
-/// Knows which queues exist, and declares the missing ones, one request at a time.
+/// The queues that are known to exist; declares missing ones, one request at a time.
 ///
 /// 1. A request is sent when nothing is in flight: the broker refuses it by closing the channel, and then confirms
 ///    nothing that was published on that.

@@ -113,7 +113,7 @@ package struct Worker: ~Copyable {
     for reason in bench.takeStopReasons() { stop(reason) }
   }
 
-  // MARK: A turn
+  // MARK: One turn of the loop
 
   /// Serves the connection, or tries to reconnect, and the tasks.
   ///
