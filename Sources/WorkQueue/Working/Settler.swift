@@ -130,7 +130,7 @@ struct Settler: ~Copyable {
     try requeue(task, on: &link)
   }
 
-  /// Requeues all received tasks that were not started; with `replaces`, there is time to replace some of them.
+  /// Requeues all received tasks that were not started; with `replaces`, replaces those returned too often.
   ///
   /// - Returns: how many tasks were requeued.
   @discardableResult
@@ -158,7 +158,7 @@ struct Settler: ~Copyable {
 
   // MARK: Replacing
 
-  /// Replaces a waiting task that the queue may drop after one or two more returns.
+  /// Replaces a waiting task whose returns come near the queue's delivery limit.
   mutating func replaceNearLimit(_ delivery: Delivery, in inbox: inout Inbox) {
     guard options.acknowledges, !options.policy.retriesByBroker, delivery.history.isNearLimit else { return }
     for task in inbox.remove(where: { $0.delivery.tag == delivery.tag && !$0.mayRun }) {
