@@ -1,6 +1,7 @@
-/// An attempt to connect to the first of a cluster's nodes that accepts the connection, in the order given.
+/// An attempt to connect to the first node of a cluster that accepts the connection, in the order given.
 ///
-/// It never blocks but in `finish()`: `advance()` is called when `descriptor` is ready or `nextDeadline` has come.
+/// It never blocks, except in `finish()`: its owner calls `advance()` when `descriptor` is ready or `nextDeadline` has
+/// passed.
 package struct ConnectionAttempt: ~Copyable {
   private let options: Connection.Options
   private var rest: ArraySlice<Address>
@@ -16,14 +17,14 @@ package struct ConnectionAttempt: ~Copyable {
   package var nextDeadline: Deadline {
     mutating get { connection?.serviceInterval.map { .after($0) } ?? .never }
   }
-  /// Whether there are nodes that were not tried.
+  /// Whether untried nodes are left.
   package var hasMore: Bool { !rest.isEmpty }
 
-  /// Goes on as far as possible.
+  /// Continues as far as possible without blocking.
   ///
-  /// - Returns: the connection, when the log-in is complete; called again, that of another node.
-  /// - Throws: of a single node, why it failed; of several, the reasons of all, as an error of the last one's kind, or
-  ///   of the last that may be reached later: one node that refuses us for good does not make the others useless.
+  /// - Returns: the connection, when the log-in is complete; a further call connects to another node.
+  /// - Throws: for one node, why it failed; for several, the reasons of all. The kind is that of the last transient
+  ///   error, or else of the last error: a permanent error of one node does not make the others useless.
   package mutating func advance() throws(AMQPError) -> Connection? {
     while true {
       var address = connection?.address
@@ -55,18 +56,17 @@ package struct ConnectionAttempt: ~Copyable {
 }
 
 extension Connection {
-  /// Connects to the first of a cluster's nodes that accepts the connection, in the order given.
+  /// Connects to the first node of a cluster that accepts the connection, in the order given.
   ///
-  /// - Throws: what a `ConnectionAttempt` throws; `interrupted` at once.
+  /// - Throws: the errors of a `ConnectionAttempt`; `interrupted` at once.
   package static func open(firstOf addresses: [Address], _ options: Options) throws(AMQPError) -> Connection {
     var attempt = ConnectionAttempt(addresses, options)
     return try attempt.finish()
   }
 
-  /// Connects to a cluster's nodes in turn, in the order given, until `body` does not fail with one for a
-  /// reason that may pass.
+  /// Connects to a cluster's nodes in the order given, until `body` succeeds or fails permanently.
   ///
-  /// - Throws: what `body` throws of a reason that does not pass, or of the last node; `interrupted` at once.
+  /// - Throws: the permanent error of `body`, or its error on the last node; `interrupted` at once.
   package static func withFirst<Value: ~Copyable>(
     of addresses: [Address], _ options: Options, _ body: (consuming Connection) throws(AMQPError) -> Value
   ) throws(AMQPError) -> Value {
@@ -101,7 +101,7 @@ extension AMQPError {
 }
 
 extension [Address] {
-  /// Has a node that refuses for now tried after all others.
+  /// Moves a node that refuses for now behind all others.
   package mutating func moveToEnd(_ address: Address) {
     guard let index = firstIndex(of: address) else { return }
     append(remove(at: index))

@@ -2,12 +2,12 @@ internal import CRabbitMQ
 
 /// The operations of the protocol.
 ///
-/// Those that declare, look up, purge, delete, bind, consume or cancel wait for the broker's answer. The
-/// others only append to what is sent next, by the next `nextEvent(within:)` or `sendUnsent()`.
+/// Those that declare, look up, purge, delete, bind, consume or cancel wait for the broker's reply. The others only
+/// append to the output, which the next `nextEvent(within:)` or `sendUnsent()` sends.
 extension Connection {
   // MARK: Queues
 
-  /// Looks a queue up without changing anything (passive `queue.declare`).
+  /// Looks up a queue without changing anything (passive `queue.declare`).
   ///
   /// - Returns: nil when there is no such queue.
   package mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
@@ -18,19 +18,19 @@ extension Connection {
     }
   }
 
-  /// Declares a queue (`queue.declare`), or finds that it exists with just these properties.
+  /// Declares a queue (`queue.declare`); an existing queue must have the same properties.
   ///
   /// - Throws: `preconditionFailed` when it exists with others.
   package mutating func declare(_ queue: Queue) throws(AMQPError) -> Queue.Status {
     try declare(queue, isPassive: false, "declare queue '\(queue.name)'")
   }
 
-  /// Declares a durable queue of this name if there is none; one that exists is left as it is.
+  /// Declares a durable queue of this name if there is none; an existing queue is not changed.
   package mutating func ensure(queue name: String) throws(AMQPError) {
     do throws(AMQPError) {
       _ = try declare(Queue(name: name))
     } catch  where error.kind == .preconditionFailed {
-      // Someone declared it in the meantime, and differently.
+      // Another client has declared it in the meantime, with other properties.
     }
   }
 
@@ -41,7 +41,7 @@ extension Connection {
     return unsafe Self.status(try request(AMQP_QUEUE_DECLARE_METHOD, &declare, operation))
   }
 
-  /// Declares a queue, or looks it up, without waiting: `declared` or a refusal arrives as an event or error.
+  /// Declares or looks up a queue without waiting; `declared` or a refusal arrives as an event or error.
   package mutating func sendDeclare(_ queue: Queue, isPassive: Bool) throws(AMQPError) {
     try openChannel()
     var declare = unsafe try method(for: queue, isPassive: isPassive)
@@ -64,7 +64,7 @@ extension Connection {
       name: ok.queue.text, waiting: ok.message_count, consumers: ok.consumer_count)
   }
 
-  /// Removes the waiting tasks of a queue (`queue.purge`); those that workers hold are not waiting.
+  /// Removes the waiting tasks of a queue (`queue.purge`), but not the unacknowledged ones.
   ///
   /// - Returns: how many there were.
   package mutating func purge(queue name: String) throws(AMQPError) -> UInt32 {
@@ -73,11 +73,11 @@ extension Connection {
       .decoded(as: amqp_queue_purge_ok_t.self).message_count
   }
 
-  /// Removes a queue and the tasks in it (`queue.delete`), those that workers hold among them.
+  /// Deletes a queue and its tasks (`queue.delete`), including the unacknowledged ones.
   ///
-  /// - Returns: how many tasks waited in it; a missing queue is none.
-  /// - Throws: `preconditionFailed` when it is in use, or not empty, and that was a condition;
-  ///   `unsupported` when its type knows no such condition.
+  /// - Returns: how many tasks waited in it; 0 when there is no such queue.
+  /// - Throws: `preconditionFailed` when it is in use, or not empty, and that was a condition; `unsupported` when its
+  ///   type has no such condition.
   package mutating func delete(
     queue name: String, ifUnused: Bool = false, ifEmpty: Bool = false
   ) throws(AMQPError) -> UInt32 {
@@ -88,7 +88,7 @@ extension Connection {
       .decoded(as: amqp_queue_delete_ok_t.self).message_count
   }
 
-  /// Has an exchange route messages with this key to a queue (`queue.bind`).
+  /// Binds a queue to an exchange with this routing key (`queue.bind`).
   package mutating func bind(
     queue name: String, exchange: String, routingKey: String
   ) throws(AMQPError) {
@@ -101,11 +101,11 @@ extension Connection {
 
   // MARK: Publishing
 
-  /// Sends a message (`basic.publish`, mandatory) and asks for its confirm.
+  /// Publishes a message (`basic.publish`, mandatory), and requests its confirm.
   ///
-  /// With `leavesHeadroom` the headers must leave room in their frame for what the broker adds.
+  /// With `leavesHeadroom`, the headers must leave space in their frame for headers that the broker adds.
   ///
-  /// - Returns: the tag that its confirm will carry. Tags count from 1 in each channel session.
+  /// - Returns: the publish tag, which its confirm will carry. Tags count from 1 in each channel session.
   /// - Throws: `tooLarge` before anything is sent.
   package mutating func publish(
     _ message: Message, exchange: String = "", routingKey: String, confirms: Bool = true,
@@ -123,8 +123,9 @@ extension Connection {
     return channel.countPublish()
   }
 
-  /// Requests something that changes nothing for a publisher (`basic.qos`): the answer comes when all that
-  /// was sent before has been read, or why it was not.
+  /// Sends a request that changes nothing for a publisher (`basic.qos`).
+  ///
+  /// The broker replies when it has read everything that was sent before, or reports why it could not.
   package mutating func publishBarrier() throws(AMQPError) {
     try setPrefetch(0, "publish")
   }
@@ -134,12 +135,12 @@ extension Connection {
   /// Starts to receive a queue's tasks (`basic.qos`, `basic.consume`); they arrive as events.
   ///
   /// - Parameters:
-  ///   - queue: whose tasks.
+  ///   - queue: the queue's name.
   ///   - consumer: the consumer's tag, as the broker shows it.
-  ///   - prefetch: how many unacknowledged tasks the broker may have handed us; 0 is no limit.
-  ///   - acknowledges: whether a task stays the broker's until we acknowledge it.
-  ///   - arguments: the consumer's arguments (`x-consumer-timeout`); a broker ignores those it does not know.
-  /// - Throws: `notFound`, `locked`, or what ends a connection.
+  ///   - prefetch: maximum unacknowledged tasks; 0 means unlimited.
+  ///   - acknowledges: whether the broker keeps a task until we acknowledge it.
+  ///   - arguments: the consumer's arguments (`x-consumer-timeout`); a broker ignores unknown ones.
+  /// - Throws: `notFound`, `locked`, or an error that ends a connection.
   package mutating func consume(
     queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool, arguments: FieldTable = [:]
   ) throws(AMQPError) {
@@ -149,7 +150,7 @@ extension Connection {
     try unsafe request(AMQP_BASIC_CONSUME_METHOD, &consume, operation)
   }
 
-  /// Does the same without waiting: `consuming` or a refusal arrives as an event or error.
+  /// Starts to receive a queue's tasks without waiting; `consuming` or a refusal arrives as an event or error.
   package mutating func sendConsume(
     queue: String, consumer: String, prefetch: UInt16, acknowledges: Bool, arguments: FieldTable
   ) throws(AMQPError) {
@@ -175,57 +176,57 @@ extension Connection {
     try unsafe request(AMQP_BASIC_QOS_METHOD, &qos, operation)
   }
 
-  /// Stops receiving (`basic.cancel`); deliveries already in flight still arrive as events.
+  /// Stops receiving (`basic.cancel`); deliveries in flight still arrive as events.
   package mutating func cancel(consumer: String) throws(AMQPError) {
     guard channel.isOpen else { return }
     var cancel = unsafe amqp_basic_cancel_t(consumer_tag: pool.bytes(consumer), nowait: 0)
     try unsafe request(AMQP_BASIC_CANCEL_METHOD, &cancel, "stop consuming")
   }
 
-  /// Does the same without waiting: the answer arrives as `cancelled`.
+  /// Stops receiving without waiting; the reply arrives as `cancelled`.
   package mutating func sendCancel(consumer: String) throws(AMQPError) {
     guard channel.isOpen else { return }
     var cancel = unsafe amqp_basic_cancel_t(consumer_tag: pool.bytes(consumer), nowait: 0)
     try unsafe send(AMQP_BASIC_CANCEL_METHOD, &cancel, "stop consuming")
   }
 
-  /// Removes a consumer that the broker has cancelled already (`basic.cancel`, without an answer).
+  /// Removes a consumer that the broker has already cancelled (`basic.cancel`, without a reply).
   ///
-  /// RabbitMQ 4.3 keeps the consumer's tag otherwise. With unacknowledged deliveries left, that broker closes
-  /// the channel when the first of them times out.
+  /// Otherwise RabbitMQ 4.3 keeps the consumer's tag. If it has unacknowledged deliveries, that broker closes the
+  /// channel when the first of them times out.
   package mutating func forget(consumer: String) throws(AMQPError) {
     guard channel.isOpen else { return }
     var cancel = unsafe amqp_basic_cancel_t(consumer_tag: pool.bytes(consumer), nowait: 1)
     try unsafe send(AMQP_BASIC_CANCEL_METHOD, &cancel, "stop consuming")
   }
 
-  /// Tells the broker that a task is done (`basic.ack`), or all delivered up to it.
+  /// Acknowledges a task (`basic.ack`), or all tasks delivered up to it.
   ///
-  /// A tag of an earlier session is dropped: the broker has already redelivered that task.
+  /// A tag of an earlier session is ignored: the broker has already redelivered that task.
   package mutating func acknowledge(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
     guard channel.isOpen, tag.session == session else { return }
     var ack = amqp_basic_ack_t(delivery_tag: tag.number, multiple: multiple ? 1 : 0)
     try unsafe send(AMQP_BASIC_ACK_METHOD, &ack, "acknowledge a task")
   }
 
-  /// Requeues a task that was not started (`basic.nack` with requeue), or all delivered up to it.
+  /// Requeues a task that was not started (`basic.nack` with requeue), or all tasks delivered up to it.
   package mutating func requeue(_ tag: Delivery.Tag, multiple: Bool = false) throws(AMQPError) {
     guard channel.isOpen, tag.session == session else { return }
     var nack = amqp_basic_nack_t(delivery_tag: tag.number, multiple: multiple ? 1 : 0, requeue: 1)
     try unsafe send(AMQP_BASIC_NACK_METHOD, &nack, "requeue a task")
   }
 
-  /// Requeues a task that failed, or has the broker drop it (`basic.reject`).
+  /// Requeues a task that failed, or tells the broker to drop it (`basic.reject`).
   package mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     guard channel.isOpen, tag.session == session else { return }
     var reject = amqp_basic_reject_t(delivery_tag: tag.number, requeue: requeue ? 1 : 0)
     try unsafe send(AMQP_BASIC_REJECT_METHOD, &reject, "reject a task")
   }
 
-  /// Asks for one waiting task (`basic.get`); the answer arrives as `got`.
+  /// Requests one waiting task (`basic.get`); the reply arrives as `got`.
   ///
-  /// Several may be asked for one after the other; the answers come in that order. The task stays the
-  /// broker's until we acknowledge it.
+  /// Several requests may be pending; the replies arrive in their order. The broker keeps the task until we
+  /// acknowledge it.
   package mutating func ask(queue: String) throws(AMQPError) {
     try openChannel()
     var get = unsafe amqp_basic_get_t(ticket: 0, queue: try pool.name(queue), no_ack: 0)

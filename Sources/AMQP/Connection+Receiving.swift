@@ -1,17 +1,17 @@
 internal import CRabbitMQ
 
 extension amqp_method_t {
-  /// The library's structure for the method.
+  /// rabbitmq-c's structure for the method.
   func decoded<Method>(as type: Method.Type) -> Method {
     unsafe decoded.assumingMemoryBound(to: type).pointee
   }
 }
 
-/// What the broker's frames mean to us, copied out of the library's memory.
+/// Converts the broker's frames to events, and copies them out of rabbitmq-c's memory.
 extension Connection {
-  /// Acts on a frame.
+  /// Handles a frame.
   ///
-  /// - Returns: the event that is complete with it.
+  /// - Returns: the event that the frame completes.
   /// - Throws: why the broker closed the connection; `protocolViolation`.
   mutating func handle(_ frame: amqp_frame_t) throws(AMQPError) -> Event? {
     switch Int32(unsafe frame.frame_type) {
@@ -29,7 +29,7 @@ extension Connection {
       let fragment = unsafe frame.payload.body_fragment
       return try unsafe assembler.body(UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len))
     case AMQP_FRAME_HEARTBEAT: return nil
-    case Int32(UInt8(ascii: "A")): throw Login.otherProtocol  // the library's mark for a protocol header
+    case Int32(UInt8(ascii: "A")): throw Login.otherProtocol  // rabbitmq-c's mark for a protocol header
     default: throw AMQPError.unexpected("a frame of an unknown type")
     }
   }
@@ -73,7 +73,7 @@ extension Connection {
     case AMQP_CONNECTION_UNBLOCKED_METHOD: return .unblocked
     case AMQP_CHANNEL_CLOSE_METHOD:
       let close = unsafe method.decoded(as: amqp_channel_close_t.self)
-      // Only publishing says of itself what the close is about.
+      // Publishing has no caller that waits for a reply and names the operation.
       let isPublish = unsafe close.class_id == 60 && close.method_id == 40
       let operation = isPublish ? "publish" : "use the channel"
       try channel.confirmClose(&writer)
@@ -85,7 +85,7 @@ extension Connection {
       sendUnsent()
       throw unsafe AMQPError(code: close.reply_code, close.reply_text.text, "use the connection")
     case AMQP_CONNECTION_CLOSE_OK_METHOD: throw AMQPError(.lost, "use the connection", "it is closed")
-    // The answers to what was sent without waiting for one.
+    // Replies to methods that were sent without waiting.
     case AMQP_QUEUE_DECLARE_OK_METHOD:
       pendingDeclarations -= 1
       return .declared(unsafe Self.status(method))

@@ -1,15 +1,15 @@
 internal import CRabbitMQ
 
-/// Methods of the channel, sent with or without a wait for the broker's answer.
+/// Sends methods on the channel, with or without waiting for the broker's reply.
 extension Connection {
-  /// Sends a method on the channel and waits for its answer; other events are kept in their order.
+  /// Sends a method on the channel and waits for its reply; other events are kept in their order.
   ///
-  /// `method` is the library's structure for `id`; what it takes of `pool` is free afterwards. An error says
-  /// that `operation`, a phrase, failed.
+  /// `method` is rabbitmq-c's structure for `id`; the memory that it uses of `pool` is freed afterwards. `operation`
+  /// is a phrase for the error message.
   ///
-  /// - Returns: the answer, whose memory is the library's until the next frame is read.
-  /// - Throws: why the broker closed the channel or the connection over it; `timedOut` after `rpcTimeout`;
-  ///   `interrupted`. After the last two, the connection is of no use.
+  /// - Returns: the reply, in rabbitmq-c's memory: valid until the next frame is read.
+  /// - Throws: why the broker closed the channel or the connection because of it; `timedOut` after `rpcTimeout`;
+  ///   `interrupted`. After the last two, the connection cannot be used.
   @discardableResult
   mutating func request(
     _ id: amqp_method_number_t, _ method: UnsafeMutableRawPointer, _ operation: String
@@ -20,7 +20,7 @@ extension Connection {
     do throws(AMQPError) {
       while true {
         while let frame = try unsafe nextFrame() {
-          // In AMQP an answer has the number after the request's; those of a channel come in order.
+          // In AMQP the number of a reply is the request's plus 1; the replies on a channel arrive in order.
           if unsafe frame.frame_type == UInt8(AMQP_FRAME_METHOD) && frame.payload.method.id == id + 1,
             id != AMQP_QUEUE_DECLARE_METHOD || pendingDeclarations == 0
           {
@@ -40,12 +40,13 @@ extension Connection {
     }
   }
 
-  /// Opens the channel if it is not open, without waiting for the broker's answer: what follows may be
-  /// sent at once, and a refusal arrives as an event or error like any other.
+  /// Opens the channel if it is not open, without waiting for the broker's reply.
+  ///
+  /// Methods may follow immediately; a refusal arrives as an event or error like any other.
   mutating func openChannel() throws(AMQPError) {
     guard !channel.isOpen else { return }
-    // An event of the session before would be taken for this one's. What was returned without a confirm to
-    // follow carries no number that could be mistaken, and is reported nowhere else.
+    // Events of the previous session would be mistaken for events of this one. A return without confirms carries no
+    // tag that could be mistaken, and is reported nowhere else.
     pendingEvents.removeAll {
       switch $0 {
       case .returned: channel.confirms
@@ -58,9 +59,9 @@ extension Connection {
     try channel.open(&writer)
   }
 
-  /// Closes the channel (`channel.close`), and waits until the broker has done so.
+  /// Closes the channel (`channel.close`), and waits for the broker's reply.
   ///
-  /// The broker requeues all that is unacknowledged on it, in order. The next use of the channel opens it again.
+  /// The broker requeues everything unacknowledged on it, in order. The next use of the channel opens it again.
   package mutating func closeChannel() throws(AMQPError) {
     guard channel.isOpen else { return }
     var close = unsafe amqp_channel_close_t(
@@ -69,7 +70,7 @@ extension Connection {
     channel.closed()
   }
 
-  /// Appends a method of the channel to what is sent next; what it takes of `pool` is free afterwards.
+  /// Appends a method of the channel to the output; the memory that it uses of `pool` is freed afterwards.
   mutating func send(
     _ id: amqp_method_number_t, _ method: UnsafeMutableRawPointer, _ operation: String
   ) throws(AMQPError) {

@@ -1,37 +1,37 @@
 internal import CRabbitMQ
 internal import Glibc
 
-/// A connection to a broker with one channel on it.
+/// A connection to a broker, with one channel.
 ///
-/// 1. From `start` on, `nextEvent(within:)` opens it, without blocking: `isOpen` tells when the log-in is complete.
-/// 2. `nextEvent(within:)` is its one reader; a request leaves other events that arrive meanwhile to it.
-/// 3. The channel is opened when first needed, and again after the broker closed it: `session` counts.
-/// 4. Everything that is sent goes through `writer`, and leaves when the socket takes it: no send blocks.
+/// 1. `nextEvent(within:)` continues what `start` begins, without blocking; `isOpen` is true when the log-in is
+///    complete.
+/// 2. `nextEvent(within:)` is the only reader; a request keeps other events that arrive meanwhile for it.
+/// 3. The channel is opened at its first use, and again after the broker has closed it; `session` counts this.
+/// 4. Everything is sent through `writer`, when the socket accepts it: no send blocks.
 /// 5. No call waits past its deadline, or past `Interruption.request`.
-/// 6. `close()` closes it in order (`connection.close`); `close(within:)` also waits until the broker has
-///    acted on all that was sent. Going out of scope closes the socket only. Either way the broker requeues
-///    what is unacknowledged.
+/// 6. `close()` sends `connection.close`; `close(within:)` also waits until the broker has acted on everything that
+///    was sent. Deinitialization only closes the socket. In both cases the broker requeues unacknowledged tasks.
 package struct Connection: ~Copyable {
-  /// What a connection is asked to be like.
+  /// How to open and use a connection.
   package struct Options: Equatable, Sendable {
     /// The name that the broker shows for this connection.
     package var name = "workq"
-    /// For one attempt, from the name look-up to the end of the log-in.
+    /// Time limit of one attempt, from the name look-up to the end of the log-in.
     package var connectTimeout = Duration.seconds(5)
-    /// What we ask for, zero turning it off; the smaller of this and the broker's wish is used.
+    /// Our interval, zero to turn heartbeats off; the lower of this and the broker's value is used.
     package var heartbeat = Duration.seconds(30)
-    /// For each request.
+    /// Time limit of each request.
     package var rpcTimeout = Duration.seconds(30)
 
     package init() {}
   }
 
-  /// The size of a frame that RabbitMQ allows by default, in bytes.
+  /// RabbitMQ's default for the maximum size of a frame, in bytes.
   ///
-  /// Larger bodies travel in pieces of this size less eight bytes.
+  /// Larger bodies are split into pieces of this size less eight bytes.
   static let frameMax = 131_072
 
-  /// The version of rabbitmq-c that we run with.
+  /// The version of rabbitmq-c at run time.
   package static var libraryVersion: String { unsafe String(cString: amqp_version()) }
 
   package let address: Address
@@ -41,18 +41,18 @@ package struct Connection: ~Copyable {
   private var reader = FrameReader()
   var login: Login
   var writer = FrameWriter()
-  /// By the interval that both sides agreed on; nil when there are none.
+  /// With the interval that both sides agreed on; nil without heartbeats.
   var heartbeats: Heartbeats?
-  /// When the transport last took a part of a backlog, or left one; nil when there has been none.
+  /// When the transport last accepted a part of a backlog, or a backlog began; nil when there has been none.
   package private(set) var lastProgress: Deadline?
   private var hasBacklog = false
 
   var channel = Channel()
   var pool = Pool()
   var assembler = ContentAssembler()
-  /// How many answers to `sendDeclare` are to come on the present channel.
+  /// Number of replies to `sendDeclare` that are pending on the present channel.
   var pendingDeclarations = 0
-  /// Events that arrived while a request was waited for.
+  /// Events that arrived during a request.
   var pendingEvents: ArraySlice<Event> = []
 
   // MARK: Opening
@@ -64,13 +64,13 @@ package struct Connection: ~Copyable {
     try open(firstOf: [address], options)
   }
 
-  /// Begins to connect and to log in; `nextEvent(within:)` goes on with it.
+  /// Starts to connect and to log in; `nextEvent(within:)` continues that.
   ///
-  /// Pipelined, what it takes to log in is sent without waiting for any of the broker's answers. What is
-  /// published next leaves by the same write, so that all is done in one round trip. When that fails, an attempt step
-  /// by step finds out more about what went wrong.
+  /// With `isPipelined`, the log-in is sent without waiting for the broker's replies, and the first messages follow in
+  /// the same write: everything takes one round trip. If that fails, an attempt step by step gives a more precise
+  /// error.
   ///
-  /// What the address says of itself goes before the options, which hold for all addresses.
+  /// The address's own parameters override the options, which apply to all addresses.
   ///
   /// - Throws: `tls` or `badFile`.
   package static func start(
@@ -95,35 +95,35 @@ package struct Connection: ~Copyable {
     self.login = login
   }
 
-  /// Goes on with the log-in as far as possible.
+  /// Continues the log-in as far as possible without blocking.
   ///
   /// - Throws: why it failed.
   mutating func advanceLogin() throws(AMQPError) {
     while !isOpen, let event = try readEvent() { pendingEvents.append(event) }
   }
 
-  /// The number of the present channel session; 0 is none yet.
+  /// The number of the present channel session; 0 before the first.
   package var session: Int { channel.session }
   /// Whether the log-in is complete.
   package var isOpen: Bool { login.isDone }
-  /// Whether the other side has accepted the connection.
+  /// Whether the peer has accepted the connection.
   package var isConnected: Bool { transport.isOpen }
-  /// Whether the broker has not completed the log-in in time.
+  /// Whether the log-in has timed out.
   package var hasMissedLogin: Bool { !isOpen && openBy.hasPassed }
-  /// The broker's product and version, as it calls them: "RabbitMQ 3.10.8"; empty until it has said so.
+  /// The broker's product and version, as it reports them: "RabbitMQ 3.10.8"; empty before.
   package var broker: String { login.broker }
-  /// The size of a frame that the broker accepts, in bytes.
+  /// Maximum size of a frame that the broker accepts, in bytes.
   var frameMax: Int { login.frameMax }
 
   // MARK: Closing
 
-  /// Closes the connection, and waits for the broker's answer (`connection.close-ok`), for `timeout` at most.
+  /// Closes the connection, and waits up to `timeout` for the broker's reply (`connection.close-ok`).
   ///
-  /// It is of no use afterwards. The broker answers after it has acted on every acknowledgement, and does the same work
-  /// if nobody waits. Unless told otherwise, signals end the wait as they end a request.
+  /// The connection cannot be used afterwards. The broker replies after it has acted on every acknowledgement, and
+  /// does the same work if nobody waits. With `isInterruptible`, signals end the wait as they end a request.
   ///
-  /// Whoever closes the socket at once with something still unread makes the kernel reset the connection, and
-  /// the broker may drop what it has not read yet.
+  /// If the socket is closed with data unread, the kernel resets the connection, and the broker may drop what it has
+  /// not read yet.
   package mutating func close(within timeout: Duration = .zero, isInterruptible: Bool = true) {
     let deadline = Deadline.after(timeout)
     let interrupt = isInterruptible ? Interruption.request : -1
@@ -137,7 +137,7 @@ package struct Connection: ~Copyable {
         try wait(until: deadline, orInterrupt: interrupt, "close the connection")
       }
     } catch {
-      // Closed, by the answer or by a broken connection: there is nothing more to be done.
+      // Closed by the reply or by an error: there is nothing more to do.
     }
     transport.announceEnd()
   }
@@ -146,16 +146,15 @@ package struct Connection: ~Copyable {
 
   /// The next event.
   ///
-  /// Also sends and checks heartbeats, so it must be called at least once in each `serviceInterval`; and it
-  /// must be called until it returns nil before a wait on `descriptor`, because poll(2) does not see what has
-  /// been read from the socket.
+  /// Also sends and checks heartbeats, so it must be called at least once in each `serviceInterval`. Before a wait on
+  /// `descriptor`, call it until it returns nil: poll(2) does not see data that was already read from the socket.
   ///
-  /// - Returns: nil when nothing arrived within `timeout`, which is not an error.
-  /// - Throws: `lost`, or why the broker closed the connection. It is of no use afterwards. `interrupted`.
+  /// - Returns: nil when no event arrived within `timeout`, which is not an error.
+  /// - Throws: `lost`, or why the broker closed the connection, which cannot be used afterwards; `interrupted`.
   package mutating func nextEvent(within timeout: Duration) throws(AMQPError) -> Event? {
     if let event = pendingEvents.popFirst() {
       sendHeartbeat()
-      if pendingEvents.isEmpty { pendingEvents = [] }  // which frees the bodies of those taken out
+      if pendingEvents.isEmpty { pendingEvents = [] }  // frees the bodies of the events taken out
       return event
     }
     if let event = try readEvent() { return event }
@@ -167,12 +166,12 @@ package struct Connection: ~Copyable {
     return try readEvent()
   }
 
-  /// Whether `nextEvent(within:)` may return an event without a look at the socket.
+  /// Whether `nextEvent(within:)` may return an event without reading the socket.
   package var hasBufferedEvents: Bool {
     mutating get { !pendingEvents.isEmpty || reader.holdsInput || transport.holdsInput }
   }
 
-  /// The next event among what has arrived.
+  /// The next event in the data that has arrived.
   private mutating func readEvent() throws(AMQPError) -> Event? {
     do throws(AMQPError) {
       while let frame = try unsafe nextFrame() {
@@ -184,7 +183,7 @@ package struct Connection: ~Copyable {
     }
   }
 
-  /// The next frame among what has arrived; before the socket is read, what is to be sent is sent.
+  /// The next frame in the data that has arrived; unsent data is sent before the socket is read.
   mutating func nextFrame() throws(AMQPError) -> amqp_frame_t? {
     if let frame = try unsafe reader.next() { return unsafe frame }
     sendHeartbeat()
@@ -196,7 +195,7 @@ package struct Connection: ~Copyable {
       case .end: throw AMQPError(.lost, "read from the broker", "the other side closed the connection")
       case .failed(let error): throw error
       case .blocked:
-        // What the broker has said comes first: it may say why it does not read any more.
+        // Data from the broker is read first: it may say why the broker does not read any more.
         if let failure = writer.failure { throw failure }
         if isOpen, heartbeats?.isLost == true {
           throw AMQPError(
@@ -208,12 +207,12 @@ package struct Connection: ~Copyable {
     }
   }
 
-  /// What answers badly before the log-in is complete is most likely no broker, or wants TLS.
+  /// Before the log-in is complete, a bad reply most likely means that the peer is no broker, or expects TLS.
   private func loginFailure(_ error: AMQPError) -> AMQPError {
     guard transport.isOpen else { return error }
     switch error.kind {
     case .lost where address.tls != nil:
-      // With TLS 1.3 our certificate is judged when the handshake is over for us.
+      // In TLS 1.3, the broker checks our certificate after our side has completed the handshake.
       if let refusal = transport.refusal("log in") { return refusal }
       let hasCertificate = address.tls?.certificateFile != nil
       let wish =
@@ -227,19 +226,18 @@ package struct Connection: ~Copyable {
 
   // MARK: Waiting
 
-  // What a loop asks in each turn is asked of the connection in place: a getter that does not mutate is given a copy,
-  // and there is much to copy.
+  // Properties that a loop reads in each turn have mutating getters: others work on a copy, which is large.
 
   /// The socket, for poll(2).
   package var descriptor: Int32 { mutating get { transport.descriptor } }
 
-  /// Whether bytes wait for the socket to take them.
+  /// Whether the socket has not accepted everything yet.
   package var hasUnsent: Bool { mutating get { !writer.isEmpty || transport.holdsOutput } }
 
   /// Whether to wait until `descriptor` is writable, too.
   package var waitsForWriting: Bool { mutating get { transport.waitsForWriting ?? hasUnsent } }
 
-  /// Bytes that the socket has not taken yet.
+  /// Number of bytes that the socket has not accepted yet.
   package var unsentBytes: Int { mutating get { writer.count } }
 
   /// How often `nextEvent(within:)` must be called, if nothing else is due.
@@ -251,13 +249,13 @@ package struct Connection: ~Copyable {
     }
   }
 
-  /// Sends a heartbeat if one is due, and what waits to be sent, without reading.
+  /// Sends a heartbeat if one is due, and unsent data, without reading.
   package mutating func sendHeartbeat() {
     if isOpen, heartbeats?.isDue == true, !hasUnsent { writer.appendHeartbeat() }
     sendUnsent()
   }
 
-  /// Writes what the socket takes, without reading.
+  /// Sends what the socket accepts, without reading.
   package mutating func sendUnsent() {
     guard hasUnsent else { return }
     let tookSome = writer.flush(to: &transport)
@@ -266,7 +264,7 @@ package struct Connection: ~Copyable {
     hasBacklog = hasUnsent
   }
 
-  /// Waits until the broker says something, or the socket takes more, or a heartbeat is due.
+  /// Waits until data arrives, the socket accepts more, or a heartbeat is due.
   ///
   /// - Returns: false when `deadline` has passed.
   /// - Throws: `interrupted`.

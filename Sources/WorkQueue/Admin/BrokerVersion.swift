@@ -1,4 +1,4 @@
-/// A RabbitMQ's version, as far as it decides what the broker knows.
+/// A version of RabbitMQ, as far as it decides what the broker supports.
 package struct BrokerVersion: Comparable, Sendable {
   package let major: Int
   package let minor: Int
@@ -7,9 +7,9 @@ package struct BrokerVersion: Comparable, Sendable {
     (self.major, self.minor) = (major, minor)
   }
 
-  /// Reads what a broker says of itself: "RabbitMQ 3.10.8".
+  /// Parses the product and version that a broker reports: "RabbitMQ 3.10.8".
   ///
-  /// - Returns: nil for another product, or another way to count.
+  /// - Returns: nil for another product, or another format.
   package init?(broker: String) {
     let parts = broker.split(separator: " ")
     guard parts.count == 2, parts[0] == "RabbitMQ" else { return nil }
@@ -18,11 +18,10 @@ package struct BrokerVersion: Comparable, Sendable {
     self.init(major, minor)
   }
 
-  /// Whether a quorum queue drops or dead-letters a task that came back 20 times, unless it was declared with
-  /// another limit.
+  /// Whether a quorum queue drops or dead-letters a task after 20 returns, unless it was declared with another limit.
   package var limitsDeliveries: Bool { self >= BrokerVersion(4, 0) }
 
-  /// Whether a quorum queue counts a task that was returned without being rejected, as stops and looks do.
+  /// Whether a quorum queue counts a return without a reject, such as those of shutdowns and looks.
   package var countsReturns: Bool { self < BrokerVersion(4, 3) }
 
   package static func < (left: Self, right: Self) -> Bool {

@@ -1,21 +1,20 @@
 package import AMQP
 
-/// What AMQP has no question for, but RabbitMQ's refusals tell.
+/// Finds properties of queues that AMQP has no request for, from RabbitMQ's refusals.
 extension Connection {
-  /// No queue has more properties than this that could differ.
+  /// Maximum number of properties in which a queue can differ.
   private static let mostProperties = 24
 
-  /// Everything in which an existing queue is not as it was declared; the broker names one at a time.
+  /// Every difference between an existing queue and its declaration; the broker reports one at a time.
   ///
-  /// Declares it again and again, each time with the last mismatch replaced by what the broker has: so the
-  /// queue stays as it is.
+  /// Declares the queue repeatedly, each time with the last mismatch replaced by the broker's value. So the existing
+  /// queue is not changed.
   ///
   /// - Parameters:
-  ///   - queue: as it was declared.
-  ///   - refusal: what the broker said to that.
-  /// - Returns: the mismatches, and the queue as the broker has it as far as it is known; nil when the
-  ///   refusal was about something else.
-  /// - Throws: what ends a connection.
+  ///   - queue: the queue as it was declared.
+  ///   - refusal: the broker's reply to that.
+  /// - Returns: the mismatches, and the existing queue as far as it is known; nil when the refusal had another reason.
+  /// - Throws: errors that end a connection.
   package mutating func mismatches(
     of queue: Queue, after refusal: AMQPError
   ) throws(AMQPError) -> (list: [PropertyMismatch], actual: Queue)? {
@@ -32,15 +31,15 @@ extension Connection {
 
   /// An existing queue's type, found without touching its tasks: "classic", "quorum", "stream".
   ///
-  /// Declares it with a type that cannot be, which no broker makes, so that the refusal says what it is.
-  /// The user needs the right to configure the queue, and the broker logs the refusal.
+  /// Declares it with an invalid type, which no broker creates, so that the refusal contains the actual one. The
+  /// user needs the permission to configure the queue, and the broker logs the refusal.
   ///
-  /// - Returns: nil when there is no such queue, or the broker does not tell.
+  /// - Returns: nil when there is no such queue, or the broker does not report the type.
   package mutating func type(ofQueue name: String) throws(AMQPError) -> String? {
     var queue = Queue(name: name)
     queue.arguments["x-queue-type"] = .text("?")
     for _ in 0..<Self.mostProperties {
-      // Only classic queues were ever declared without looking at the argument.
+      // Brokers have only ever ignored the argument for classic queues.
       guard let refusal = try refusal(of: queue) else { return "classic" }
       guard let mismatch = PropertyMismatch(refusal) else { return nil }
       if mismatch.property == "x-queue-type" { return mismatch.actualIsGiven ? mismatch.actual : "classic" }
@@ -50,7 +49,7 @@ extension Connection {
     return nil
   }
 
-  /// Declares a queue; nil when the broker agrees to it.
+  /// Declares a queue; nil when the broker accepts this.
   private mutating func refusal(of queue: Queue) throws(AMQPError) -> AMQPError? {
     do throws(AMQPError) {
       _ = try declare(queue)

@@ -6,7 +6,7 @@ package import AMQP
 package struct FailureSummary {
   /// Tasks that failed for the same reason.
   package struct Group {
-    /// For people; nil for tasks whose headers say nothing.
+    /// For messages; nil when the headers contain no reason.
     package let reason: String?
     package let exitStatus: Int?
     package let signal: Int?
@@ -14,15 +14,15 @@ package struct FailureSummary {
     /// When the first and the last of them failed, in seconds since 1970.
     package internal(set) var first: UInt64?
     package internal(set) var last: UInt64?
-    /// The one that failed last.
+    /// The task that failed last.
     package internal(set) var sample: Delivery
   }
 
-  /// Reasons can hold any text; more of them than this are counted together.
+  /// Reasons can be any text; this is the maximum number that is counted separately.
   private static let mostGroups = 100
 
   private var byReason: [String?: Group] = [:]
-  /// Tasks with reasons beyond those that have a group.
+  /// Number of tasks with further reasons.
   package private(set) var others = 0
 
   package init() {}

@@ -1,12 +1,12 @@
 package import AMQP
 
-/// What the headers of a parked or dead-lettered task tell about its last failure.
+/// The last failure of a parked or dead-lettered task, from its headers.
 package struct LastFailure: Equatable, Sendable {
-  /// Why it failed, for people; nil when no header says so.
+  /// Why it failed, for messages; nil when no header says so.
   package let reason: String?
   package let exitStatus: Int?
   package let signal: Int?
-  /// Runs of the command.
+  /// Number of runs of the command.
   package let attempts: Int
   /// When it failed last, in seconds since 1970.
   package let time: UInt64?
@@ -25,12 +25,12 @@ package struct LastFailure: Equatable, Sendable {
       ?? recorded.map(Self.current) ?? dead?.cause
   }
 
-  /// The command's own words, which it wrote to its result channel beside an exit status.
+  /// The reason that the command wrote to its result channel in addition to its exit status.
   private static func ownWords(_ recorded: String?, _ exitStatus: Int?) -> String? {
     exitStatus == nil || recorded?.hasPrefix("exit status ") == true ? nil : recorded
   }
 
-  /// A reason as workers record it now; workq 1.0 used other words.
+  /// A reason as workers record it now; workq 1.0 used another text.
   private static func current(_ reason: String) -> String {
     let (prefix, suffix) = ("ended after its time limit of ", " s")
     guard reason.hasPrefix(prefix), reason.hasSuffix(suffix),
@@ -43,13 +43,13 @@ package struct LastFailure: Equatable, Sendable {
 /// One entry of a message's `x-death`: how often a queue has dead-lettered it for one reason.
 package struct DeadLetter: Equatable, Sendable {
   package let queue: String
-  /// The broker's word: "expired", "rejected", "maxlen" or "delivery_limit".
+  /// The broker's reason: "expired", "rejected", "maxlen" or "delivery_limit".
   package let reason: String
   package let count: Int
   /// The first time, in seconds since 1970.
   package let time: UInt64?
 
-  /// The entries that can be read, the last event first.
+  /// The valid entries, the last event first.
   package static func history(_ headers: FieldTable?) -> [DeadLetter] {
     guard case .array(let entries) = headers?["x-death"] else { return [] }
     return entries.compactMap { entry in
@@ -61,7 +61,7 @@ package struct DeadLetter: Equatable, Sendable {
     }
   }
 
-  /// Why the broker dead-lettered the task, for people.
+  /// Why the broker dead-lettered the task, for messages.
   package var cause: String {
     switch reason {
     case "expired": "expired in '\(queue)'"

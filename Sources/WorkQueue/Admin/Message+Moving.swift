@@ -1,10 +1,10 @@
 package import AMQP
 
 extension Message {
-  /// The message as it is published again in another queue.
+  /// The message as it is published to another queue.
   ///
-  /// Without `keepsAttempts` it is one that was never tried. Who published it first cannot be claimed by
-  /// anybody else, so the user's name goes.
+  /// Without `keepsAttempts`, it has no headers of earlier attempts. The user ID is removed, because the broker
+  /// accepts only the ID of the user who publishes.
   package func moved(keepsAttempts: Bool) -> Message {
     var copy = self
     copy.properties.userID = nil
@@ -16,7 +16,7 @@ extension Message {
   }
 }
 
-/// A header that tasks are chosen by.
+/// A header with a value, by which tasks are selected.
 package struct HeaderMatch: Equatable, Sendable {
   package let name: String
   package let value: FieldValue
@@ -26,7 +26,7 @@ package struct HeaderMatch: Equatable, Sendable {
     self.value = value
   }
 
-  /// Whether a message has the header with that value; 5 and "5" are the same.
+  /// Whether a message has the header with that value; 5 and "5" are equal.
   package func matches(_ message: Message) -> Bool {
     guard let found = message.properties.headers?[name] else { return false }
     return found == value || found.plain != nil && found.plain == value.plain

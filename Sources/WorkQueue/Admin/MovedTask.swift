@@ -1,8 +1,8 @@
 internal import AMQP
 
-/// A task's copy in another queue, or at the end of its own.
+/// A copy of a task for another queue, or for the end of its own.
 struct MovedTask: Outgoing {
-  /// The original's.
+  /// The original's tag.
   let tag: Delivery.Tag
   let envelope: Envelope
   /// Whether the task stays in its queue, and was returned too often.

@@ -1,21 +1,21 @@
 package import AMQP
 
 extension Mover {
-  /// Between which queues tasks are moved, and which of them.
+  /// The two queues, and which tasks to move.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options
     package var source: String
     package var target: String
-    /// How many tasks at most; nil is all that wait at the start.
+    /// Maximum number of tasks to move; nil means all that wait at the start.
     package var limit: Int?
-    /// What a task's headers must hold for it to be moved.
+    /// Headers that a task must have to be moved.
     package var matches: [HeaderMatch] = []
-    /// The message ids of the only tasks to be moved; empty for all.
+    /// Message IDs of the tasks to move; empty means any.
     package var ids: Set<String> = []
-    /// Whether a task remembers how often it was tried.
+    /// Whether a task keeps its count of attempts.
     package var keepsAttempts = false
-    /// How long the broker may take to answer.
+    /// Time limit for the broker's replies.
     package var timeout = Duration.seconds(30)
 
     package init(addresses: [Address], connection: Connection.Options, source: String, target: String) {
@@ -25,10 +25,10 @@ extension Mover {
       self.target = target
     }
 
-    /// Whether only some tasks are to be moved.
+    /// Whether only some tasks are selected.
     var chooses: Bool { !matches.isEmpty || !ids.isEmpty }
 
-    /// Whether a task is one of those to be moved.
+    /// Whether a task is selected.
     package func selects(_ message: Message) -> Bool {
       guard ids.isEmpty || message.properties.messageID.map(ids.contains) == true else { return false }
       return matches.allSatisfy { $0.matches(message) }
@@ -43,16 +43,16 @@ extension Mover {
     AMQPError(.notFound, "move to queue '\(options.target)'", "there is no such queue")
   }
 
-  /// Fails when the target is missing, as a move would.
+  /// Throws the same error as a move when the target is missing.
   package static func checkTarget(_ options: Options, _ connection: inout Connection) throws(AMQPError) {
     guard try connection.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
   }
 
-  /// Why a move has come to its end.
+  /// Why a move ended.
   package enum ExitReason: Equatable, Sendable {
-    /// All that was to be moved was moved.
+    /// All selected tasks were moved.
     case complete
-    /// The target would not have a task, for the broker's reason.
+    /// The target did not accept a task, for the broker's reason.
     case refused(reason: String)
     /// Stopped by a signal, with everything settled or requeued.
     case stopped(signal: Int32)
@@ -60,27 +60,27 @@ extension Mover {
     case killed(signal: Int32)
   }
 
-  /// What has become of the tasks.
+  /// What became of the tasks.
   package struct Balance: Equatable, Sendable {
-    /// In the target only.
+    /// Tasks that are in the target only.
     package let moved: Int
-    /// Looked at, and left where they are.
+    /// Tasks that were received and stay in the source.
     package let left: Int
-    /// Their copies are unconfirmed: if it ended now, they might be in both queues.
+    /// Tasks whose copies are unconfirmed: if the move ended now, they might be in both queues.
     package let uncertain: Int
-    /// Whether those that were left have had a delivery counted (a quorum queue's).
+    /// Whether the broker counted a delivery of the tasks that stay (in a quorum queue).
     package let countsDeliveries: Bool
-    /// How many of those that were left had come back often, and were replaced by copies at the queue's end.
+    /// Number of tasks that stay, were returned often, and were replaced by copies at the queue's end.
     package let replaced: Int
   }
 }
 
-/// What happens during a move.
+/// Events of a move.
 package enum MoverEvent: Equatable, Sendable {
   case moved(Int, of: Int)
   /// The broker blocks publishers; the move waits for `timeout` at most.
   case blocked(reason: String, timeout: Duration)
   case unblocked
-  /// A signal came; this number of copies is unconfirmed.
+  /// A signal arrived; this number of copies is unconfirmed.
   case stopping(unconfirmed: Int)
 }

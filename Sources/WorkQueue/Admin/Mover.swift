@@ -3,12 +3,12 @@ internal import Glibc
 
 /// Moves tasks from one queue to another.
 ///
-/// 1. A task is acknowledged in the one queue after the broker has confirmed its copy in the other: whatever
-///    ends the move, no task is lost, and at worst one whose copy was in flight is in both.
+/// 1. A task is acknowledged in the source after the broker has confirmed its copy in the target. Whatever ends the
+///    move, no task is lost; at worst, a task whose copy was in flight is in both queues.
 /// 2. Tasks that are not moved are requeued at the end, in their order: see `QueueScan`.
-/// 3. The first signal ends it when the broker has confirmed what is in flight; the second ends it now.
+/// 3. The first signal stops the move when the broker has confirmed the copies in flight, the second immediately.
 package struct Mover: ~Copyable {
-  /// This number of tasks is received, or this many bytes, before confirms and signals get their turn.
+  /// Maximum tasks and bytes received per turn, so that confirms and signals are not delayed.
   private static let largestTurn = (tasks: 1000, bytes: 1 << 20)
 
   private let options: Options
@@ -17,17 +17,17 @@ package struct Mover: ~Copyable {
   private var sender: Sender<MovedTask>
   private var scan: QueueScan
   private var ledger: AckLedger
-  /// How many tasks wait in the source at the start, which is as far as it looks.
+  /// Number of tasks that wait in the source at the start; the move does not look beyond them.
   package private(set) var waiting: Int
-  /// Whether tasks that were returned often are replaced when they are left.
+  /// Whether tasks that stay are replaced if they were returned often.
   private let replaces: Bool
   private let version: BrokerVersion?
   private var progress = Progress()
-  /// How many copies for the target are in flight.
+  /// Number of copies for the target in flight.
   private var inFlight = 0
   private var stopSignal: Int32?
   private var refusal: String?
-  /// When the source must be read, for its heartbeats, although the target takes no more.
+  /// When the source must be read for its heartbeats, even while the target accepts no more.
   private var nextService = Deadline.now
 
   private struct Progress {
@@ -35,17 +35,17 @@ package struct Mover: ~Copyable {
     var matched = 0
     var moved = 0
     var left = 0
-    /// Those left, and those that arrived when no more were wanted.
+    /// Tasks that stay, and those that arrived when no more were wanted.
     var returned = 0
     var replaced = 0
-    /// Whether nothing more comes from the source.
+    /// Whether the source delivers no more.
     var isAtEnd = false
     var countsDeliveries = false
   }
 
-  /// Connects, and looks both queues up; `report` is told of what happens from there on.
+  /// Connects, and looks up both queues; from then on, `report` is called for each event.
   ///
-  /// - Throws: `notFound` when one of the queues is missing, or why the brokers would not have us.
+  /// - Throws: `notFound` when a queue is missing, or why the brokers refuse the connection.
   package static func open(
     _ options: Options, report: @escaping (MoverEvent) -> Void
   ) throws(AMQPError) -> Mover {
@@ -55,14 +55,14 @@ package struct Mover: ~Copyable {
       let replaces = try source.mustReplaceReturnedTasks(
         ofQueue: options.source, isFailedQueue: false)
       guard try source.status(ofQueue: options.target) != nil else { throw missingTarget(options) }
-      // A refusal has closed the channel; the ledger needs the session in which the tasks come.
+      // A refusal has closed the channel; the ledger needs the session that delivers the tasks.
       guard let found = try source.knownStatus(ofQueue: options.source, within: options.connection.rpcTimeout)
       else { throw missingSource(options) }
       let sender = Sender<MovedTask>(options.sender) { event in
         switch event {
         case .blocked(let reason, let timeout): report(.blocked(reason: reason, timeout: timeout))
         case .unblocked: report(.unblocked)
-        case .connected, .declaring, .waitingQueue, .declined, .lost: break  // a publisher's
+        case .connected, .declaring, .waitingQueue, .declined, .lost: break  // for publishers
         }
       }
       return Mover(options, source, sender, waiting: Int(found.waiting), replaces: replaces, report)
@@ -93,12 +93,12 @@ package struct Mover: ~Copyable {
       countsDeliveries: progress.countsDeliveries && progress.returned > progress.replaced,
       replaced: progress.replaced)
   }
-  /// How many it means to move at most.
+  /// Maximum number of tasks that it will move.
   package var goal: Int { min(options.limit ?? waiting, waiting) }
 
-  /// Moves until it is done, or a signal ends it.
+  /// Moves tasks until all are moved, or a signal stops it.
   ///
-  /// - Throws: what ended one of the connections, or kept the tasks from being taken.
+  /// - Throws: the error that ended a connection, or why tasks could not be received.
   package mutating func run() throws(AMQPError) -> ExitReason {
     let signals = try Signals([SIGINT, SIGTERM, SIGHUP], requestsEndAfter: 2)
     do throws(AMQPError) {
@@ -135,29 +135,29 @@ package struct Mover: ~Copyable {
     }
   }
 
-  /// Closes both connections; what was taken and not settled goes back to the source.
+  /// Closes both connections; the broker requeues received tasks that were not settled.
   package consuming func close() {
     source.close(within: min(options.timeout, .seconds(5)))
     sender.disconnect()
   }
 
-  // MARK: The source
+  // MARK: Source queue
 
   private var wantsMore: Bool {
     stopSignal == nil && refusal == nil
       && (progress.seen == 0 || progress.seen < waiting && progress.matched < goal)
   }
 
-  /// Whether the source is read: the broker waits with more while it is not.
+  /// Whether to read the source; the broker delivers no more while it is not read.
   private var mayRead: Bool {
     mutating get {
       !progress.isAtEnd && (sender.hasRoom || !wantsMore || nextService.hasPassed)
     }
   }
 
-  /// Receives tasks, as many as one turn has room for.
+  /// Receives tasks while the turn has room.
   ///
-  /// - Returns: whether there are no more for now.
+  /// - Returns: whether no more have arrived.
   private mutating func takeTasks() throws(AMQPError) -> Bool {
     nextService = source.serviceInterval.map { .after($0) } ?? .never
     let isForced = !sender.hasRoom
@@ -181,9 +181,9 @@ package struct Mover: ~Copyable {
     return false
   }
 
-  /// Counts the waiting tasks once more, after one arrived from a queue that counted none.
+  /// Counts the waiting tasks again, after a task arrived from a queue that reported none.
   ///
-  /// RabbitMQ reports 0 for a quorum queue whenever its leader cannot tell.
+  /// RabbitMQ reports 0 for a quorum queue whenever its leader does not answer.
   private mutating func recount() throws(AMQPError) {
     let timeout = options.connection.rpcTimeout
     let others = try source.knownStatus(ofQueue: options.source, within: timeout)?.waiting ?? 0
@@ -211,7 +211,7 @@ package struct Mover: ~Copyable {
     progress.matched += 1
   }
 
-  // MARK: The target
+  // MARK: Target queue
 
   private mutating func settle(_ task: MovedTask, _ reply: BrokerReply) {
     if task.isReplacement {
@@ -246,7 +246,7 @@ package struct Mover: ~Copyable {
 }
 
 extension Mover.Options {
-  /// How many tasks are scanned; without a choice to make, every task that arrives is moved.
+  /// Number of tasks to scan; without a selection, every task that arrives is moved.
   fileprivate func scanLimit(waiting: Int) -> Int { chooses ? waiting : min(limit ?? waiting, waiting) }
 
   fileprivate var sender: SenderOptions {

@@ -1,22 +1,22 @@
 package import AMQP
 
-/// Which property of an existing queue is not what was asked for, read from the broker's 406.
+/// A property in which an existing queue differs from its declaration, from the broker's 406.
 package struct PropertyMismatch: Equatable, Sendable {
   /// "durable", "auto_delete", or an `x-` argument's name.
   package let property: String
   package let asked: String
   package let actual: String
-  /// Whether the broker has such an argument at all.
+  /// Whether the existing queue has such an argument.
   package let actualIsGiven: Bool
-  /// The type of what the broker has, in its words; nil is the type of what was asked for.
+  /// The type of the existing value, as the broker names it; nil means the type of the declared value.
   package let actualType: String?
 
-  /// Reads RabbitMQ's words: "inequivalent arg 'durable' for queue 'q' in vhost '/': received 'false' but
-  /// current is 'true'", or with "the value '5' of type 'signedint'" and "none" in place of values.
+  /// Parses RabbitMQ's text: "inequivalent arg 'durable' for queue 'q' in vhost '/': received 'false' but current is
+  /// 'true'", or with "the value '5' of type 'signedint'" and "none" in place of values.
   ///
-  /// - Returns: nil when these are other words.
+  /// - Returns: nil for any other text.
   package init?(_ error: AMQPError) {
-    // A queue's name may hold any words: the ones meant are the last.
+    // A queue's name may contain the same text; the last match is the broker's.
     let pattern = #/inequivalent arg '(.*?)' for .*: received (.*) but current is (.*)/#
     guard error.kind == .preconditionFailed, let match = error.detail.firstMatch(of: pattern) else {
       return nil
@@ -31,9 +31,9 @@ package struct PropertyMismatch: Equatable, Sendable {
     return String(typed ?? text.wholeMatch(of: #/'(.*)'/#)?.1 ?? text)
   }
 
-  /// What the broker has, as the argument that would match it; nil is none, or of a type that is not known.
+  /// The existing value as the argument that would match it; nil when it is none, or its type is unknown.
   ///
-  /// `asked` is the argument that it refused.
+  /// `asked` is the argument that the broker refused.
   fileprivate func actualValue(insteadOf asked: FieldValue?) -> FieldValue? {
     guard actualIsGiven else { return nil }
     switch (actualType, asked) {
@@ -45,7 +45,7 @@ package struct PropertyMismatch: Equatable, Sendable {
 }
 
 extension Queue {
-  /// The same with one property as the broker has it; nil when that cannot be told.
+  /// The queue with one property changed to the existing value; nil when that is unknown.
   package func adopting(_ mismatch: PropertyMismatch) -> Queue? {
     var queue = self
     switch mismatch.property {

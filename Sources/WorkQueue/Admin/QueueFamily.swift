@@ -1,17 +1,16 @@
-/// The version of workq whose names of waiting queues are looked for, too.
+/// The version of workq whose names of waiting queues are also looked up.
 private let formerVersion = "1.0"
 
-/// A work queue with the queues that tasks of it wait in: until they are tried again, until their time has
-/// come, or for somebody to look at them.
+/// A work queue with the queues for its waiting tasks: those to be retried, delayed and failed ones.
 package struct QueueFamily: Equatable, Sendable {
-  /// What tasks wait for in a queue.
+  /// What the tasks in a queue wait for.
   package enum Role: Equatable, Sendable {
     case work
-    /// Failed tasks wait there so long before the next attempt.
+    /// Failed tasks wait this long before the next attempt.
     case retry(Duration)
-    /// Tasks wait there so long before the first.
+    /// Tasks wait this long before the first attempt.
     case delay(Duration)
-    /// Tasks that will not be tried again.
+    /// Tasks that are not retried.
     case failed
   }
 
@@ -19,9 +18,9 @@ package struct QueueFamily: Equatable, Sendable {
   package struct Member: Equatable, Sendable {
     package let name: String
     package let role: Role
-    /// What tells it from others of its role: the week of publishing, or the version that used the name.
+    /// Distinguishes it from others of its role: the week of publishing, or the version that used the name.
     package let variant: String?
-    /// A queue that workers declare before this one: where that is missing, this one is, too.
+    /// A queue that workers declare before this one: if it is missing, this one is missing, too.
     package let predecessor: String?
 
     package init(name: String, role: Role, variant: String? = nil, predecessor: String? = nil) {
@@ -35,9 +34,9 @@ package struct QueueFamily: Equatable, Sendable {
 
   /// - Parameters:
   ///   - queue: the work queue.
-  ///   - retryDelays: what its workers may wait before they try a task again, the shortest first.
-  ///   - delays: what tasks may have been published with.
-  ///   - now: seconds since 1970, for the weeks in which tasks that still wait can have been published.
+  ///   - retryDelays: the delays before its workers' retries, the shortest first.
+  ///   - delays: the delays that tasks may have been published with.
+  ///   - now: seconds since 1970, for the weeks in which waiting tasks may have been published.
   package init(queue: String, retryDelays: [Duration] = [], delays: [Duration] = [], now: Int) {
     self.queue = queue
     let retries = retryDelays.map { WaitingQueue.retry(of: queue, after: $0) }
@@ -49,7 +48,7 @@ package struct QueueFamily: Equatable, Sendable {
       + [Member(name: "\(queue).failed", role: .failed)]
   }
 
-  /// A task waits for the shortest delay first, and for each longer one after that.
+  /// A task waits for the shortest delay first, then for each longer one.
   private static func ladder(_ names: [String], _ delays: [Duration], variant: String?) -> [Member] {
     zip(names, delays).enumerated().map { index, step in
       Member(
@@ -57,7 +56,7 @@ package struct QueueFamily: Equatable, Sendable {
     }
   }
 
-  /// The queues in which tasks with this delay can wait now.
+  /// The queues in which tasks with this delay may wait now.
   private static func members(of queue: String, delay: Duration, now: Int) -> [Member] {
     let first = ISOWeek(secondsSince1970: now - Int(delay.components.seconds))
     let weeks = ISOWeek.weeks(from: first, to: ISOWeek(secondsSince1970: now))
@@ -73,14 +72,14 @@ package struct QueueFamily: Equatable, Sendable {
       + queues.prefix(1).map { Member(name: $0.formerName, role: .delay(delay), variant: formerVersion) }
   }
 
-  /// The queue alone, or with its failed queue: for a check, which is to leave no traces in the broker's log.
+  /// The queue alone, or with its failed queue: for checks, which should leave no lines in the broker's log.
   package init(checking queue: String, withFailed: Bool = false) {
     self.queue = queue
     let failed = Member(name: "\(queue).failed", role: .failed)
     members = [Member(name: queue, role: .work)] + (withFailed ? [failed] : [])
   }
 
-  /// What a worker waits before it tries a task again: doubled each time, `longest` at most.
+  /// A worker's delays before retries: doubled each time, `longest` at most.
   package static func retryDelays(from first: Duration, upTo longest: Duration) -> [Duration] {
     guard first > .zero else { return [] }
     var delays: [Duration] = []

@@ -1,22 +1,22 @@
 package import AMQP
 
-/// Looks at the tasks that wait in a queue, however many, and returns all of them to their places.
+/// Visits the tasks that wait in a queue, however many, and returns all of them to their places.
 ///
-/// Whoever receives them later sees them as redelivered. The broker requeues all of them when the process is killed.
+/// Their next consumer sees them as redelivered. The broker requeues all of them when the process is killed.
 package struct QueueLook: ~Copyable {
-  /// What was seen.
+  /// The result of a look.
   package struct Result: Equatable, Sendable {
-    /// How many tasks waited at the start.
+    /// Number of tasks that waited at the start.
     package let waiting: Int
     /// The number of tasks that were visited.
     package internal(set) var seen = 0
-    /// What became of tasks whose deliveries come near the queue's limit.
+    /// The result for tasks whose deliveries come near the queue's limit.
     package internal(set) var replacement = Replacer.Result()
   }
 
-  /// How long a queue that is being filled is looked at beyond the tasks that waited at the start.
+  /// How long to continue beyond the tasks that waited at the start, if the queue is being filled.
   private static let overtime = Duration.seconds(10)
-  /// This number of tasks is replaced at a time.
+  /// Number of tasks that are replaced at a time.
   private static let replacementBatch = 500
 
   private let queue: String
@@ -32,11 +32,11 @@ package struct QueueLook: ~Copyable {
 
   /// Visits the first `limit` tasks in their order, until `visit` returns false or no more wait.
   ///
-  /// Where the queue limits deliveries and counts looks, copies replace tasks that were returned often. They are
+  /// If the queue limits deliveries and counts looks, copies replace tasks that were returned often. They are
   /// published to the first of the `addresses`.
   ///
   /// - Returns: nil when there is no such queue.
-  /// - Throws: `unsupported` for a stream, and where only one other consumer gets tasks; `timedOut`.
+  /// - Throws: `unsupported` for a stream, and if the queue delivers only to another consumer; `timedOut`.
   package static func look(
     at queue: String, limit: Int = .max, isFailedQueue: Bool, on connection: inout Connection,
     via addresses: [Address], _ options: Connection.Options, visit: (Delivery) -> Bool
@@ -70,7 +70,7 @@ package struct QueueLook: ~Copyable {
       if !isWanted { scan.finish() }
       switch try scan.next(&connection, within: options.rpcTimeout) {
       case .task(let task):
-        // What comes now are copies.
+        // The tasks that arrive now are copies.
         if scan.hasCopies && scan.seen > result.waiting { isWanted = false }
         if isWanted {
           result.seen += 1
@@ -112,11 +112,10 @@ package struct QueueLook: ~Copyable {
 }
 
 extension Connection {
-  /// Whether a look at the queue counts as a delivery of each of these tasks: it does in a quorum queue, whose limit
-  /// of deliveries it brings nearer.
+  /// Whether a look counts as a delivery of these tasks: in a quorum queue, it brings them nearer to the limit.
   ///
-  /// Such a queue marks its tasks, up to RabbitMQ 3.12 from the first delivery on. Only where that leaves a
-  /// doubt is the broker asked for the queue's type.
+  /// Such a queue adds a header to its tasks, up to RabbitMQ 3.12 from the first delivery on. Only if that is not
+  /// enough is the broker asked for the queue's type.
   package mutating func countsLooks(at tasks: [Delivery], ofQueue queue: String) throws(AMQPError) -> Bool {
     let version = BrokerVersion(broker: broker)
     guard !tasks.isEmpty, version?.countsReturns != false else { return false }
@@ -125,9 +124,9 @@ extension Connection {
     return try type(ofQueue: queue) == "quorum"
   }
 
-  /// Whether tasks that a look returns to the queue are to be replaced when they were returned often.
+  /// Whether tasks that a look returns to the queue must be replaced when they were returned often.
   ///
-  /// Only what may be a failed queue is asked for its delivery limit.
+  /// Only a queue that may be a failed queue is checked for its delivery limit.
   mutating func mustReplaceReturnedTasks(
     ofQueue queue: String, isFailedQueue: Bool
   ) throws(AMQPError) -> Bool {
@@ -135,10 +134,10 @@ extension Connection {
     return try mayDropReturnedTasks(ofQueue: queue)
   }
 
-  /// Whether the queue may drop a task that was only looked at, after many looks.
+  /// Whether the queue may drop a task after many looks at it.
   ///
-  /// RabbitMQ 4.0 to 4.2 do so, except in a failed queue as workers declare it. AMQP does not show a queue's
-  /// delivery limit: declaring the queue in the same way tells whether it is one.
+  /// RabbitMQ 4.0 to 4.2 do so, except in a failed queue as workers declare it. AMQP does not show a queue's delivery
+  /// limit, so the queue is declared in the same way: the broker accepts that for such a queue only.
   private mutating func mayDropReturnedTasks(ofQueue queue: String) throws(AMQPError) -> Bool {
     guard let version = BrokerVersion(broker: broker), version.limitsDeliveries, version.countsReturns else {
       return false
@@ -151,17 +150,17 @@ extension Connection {
     }
   }
 
-  /// The next event after tasks of a queue were asked for; that the broker does not give them is an error.
+  /// The next event after tasks of a queue were requested; a refusal to deliver them is an error.
   ///
-  /// The queue was found before. So nobody else has it for himself, and a refusal to get tasks from a
-  /// "locked" queue means that only its one consumer may have them.
+  /// The queue was looked up before, so no other connection has exclusive use of it. A refusal to get tasks from a
+  /// "locked" queue therefore means that it delivers only to its single consumer.
   mutating func nextAnswer(from queue: String, within timeout: Duration) throws(AMQPError) -> Event? {
     let operation = "get tasks of queue '\(queue)'"
     let event: Event?
     do throws(AMQPError) {
       event = try nextEvent(within: timeout)
     } catch {
-      // For a stream the broker closes the connection.
+      // For a stream, the broker closes the connection.
       guard error.kind == .unsupported else { throw error }
       throw AMQPError(.unsupported, operation, error.detail)
     }

@@ -1,6 +1,6 @@
 package import AMQP
 
-/// How a queue was found.
+/// The state of a queue.
 package struct QueueReading: Equatable, Sendable {
   package let member: QueueFamily.Member
   /// nil when there is no such queue.
@@ -11,15 +11,14 @@ package struct QueueReading: Equatable, Sendable {
   }
 }
 
-/// Looks at families of queues by passive declarations alone, which change nothing.
+/// Looks up families of queues by passive declare, which changes nothing.
 ///
-/// A broker closes the channel over each queue that is missing, and writes a line into its log. So a queue is
-/// not looked for when the one that comes before it is missing, and a survey that is repeated looks for missing
-/// ones less and less often.
+/// For each missing queue, the broker closes the channel, and writes a line to its log. So a queue is not looked up if
+/// its predecessor is missing, and repeated probes look up missing queues less and less often.
 package struct QueueProbe {
-  /// How long a missing work queue is not looked for again.
+  /// How long a missing work queue is not looked up again.
   private static let workQueuePause = Duration.seconds(10)
-  /// The same for other queues: at first, doubled each time, and at most.
+  /// The same for other queues: the first pause, which doubles each time, and the longest one.
   private static let pauses = Duration.seconds(60)...Duration.seconds(600)
 
   private struct Absence {
@@ -34,7 +33,7 @@ package struct QueueProbe {
     self.families = families
   }
 
-  /// The work queues, whether they exist or not, each followed by those of its others that exist.
+  /// Every work queue, even if it is missing, followed by the other queues of its family that exist.
   package mutating func take(_ connection: inout Connection) throws(AMQPError) -> [QueueReading] {
     var readings: [QueueReading] = []
     for family in families {

@@ -1,31 +1,29 @@
 internal import AMQP
 
-/// Receives the tasks that wait in a queue one after the other, however many, and returns those that stay to their
-/// places.
+/// Receives the tasks that wait in a queue, however many, and returns those that stay to their places.
 ///
-/// 1. Consumers take the tasks: `basic.get` would make each task a consumer of its own in a quorum queue, which takes
-///    a minute for 100,000 and mixes them when they are returned. Only the first task is got, unless all are wanted:
-///    a refusal of that tells what cannot be scanned, a stream and a queue that has one active consumer.
-/// 2. A consumer's prefetch is what is expected of it. A quorum queue gives 2,000 tasks at most to a consumer without
-///    a limit. The next consumer starts when the one before holds only tasks that stay.
-/// 3. What one consumer got is requeued by one `basic.nack`, in order. A single one for several consumers mixes
-///    their tasks, up to RabbitMQ 4.2. The tags sort in the order of the consumers, because the broker requeues in
-///    that order when the connection breaks.
-/// 4. Only `basic.get` tells that a queue is empty, as soon as the consumer holds all that it may: then nothing that it
-///    was assigned is in flight. The count of a quorum queue can be behind, so it is asked for again.
+/// 1. Consumers receive the tasks: in a quorum queue, each `basic.get` is a consumer of its own, which takes a minute
+///    for 100,000 tasks, and mixes them when they are returned. Only the first task is got, unless all are wanted: a
+///    refusal shows that the queue cannot be scanned (a stream, or a queue with a single active consumer).
+/// 2. A consumer's prefetch is the number of tasks that it should receive. A quorum queue delivers 2,000 tasks at most
+///    to a consumer without a limit. The next consumer starts when the one before holds only tasks that stay.
+/// 3. One `basic.nack` requeues the tasks of one consumer, in order. Up to RabbitMQ 4.2, one for several consumers
+///    mixes their tasks. Tags sort in the consumers' order, because a broken connection requeues in the tags' order.
+/// 4. Only `basic.get` shows that a queue is empty, once the consumer holds its full prefetch: then no task assigned
+///    to it is in flight. The count of a quorum queue can be late, so it is requested again.
 /// 5. A quorum queue puts returned tasks behind others that were returned before, and up to RabbitMQ 3.13 behind all.
-///    So a scan goes on beyond its limit until it has received all of those.
-/// 6. A quorum queue gives its consumer another task for each that is acknowledged. One that is in flight when the
-///    consumer is cancelled never arrives, and is requeued when the channel closes, behind those that were requeued by
-///    `basic.nack`. So a scan goes on until the consumer holds all that it may.
-/// 7. Up to RabbitMQ 3.13 a quorum queue takes five seconds to requeue 100,000 tasks by `basic.nack`, because it writes
-///    each to its log again, and half a second when the channel is closed.
+///    So a scan continues beyond its limit until it has received all of those.
+/// 6. A quorum queue delivers another task for each acknowledged one. If it is in flight when the consumer is
+///    cancelled, it never arrives, and is requeued when the channel closes, behind the tasks that `basic.nack`
+///    requeued. So a scan continues until the consumer holds its full prefetch.
+/// 7. Up to RabbitMQ 3.13, a quorum queue takes 5 s to requeue 100,000 tasks by `basic.nack`, because it writes each
+///    to its log again, and 0.5 s when the channel is closed.
 struct QueueScan: ~Copyable {
-  /// What a scan has found.
+  /// The result of one step.
   enum Step {
     /// The next task, which the caller leaves or acknowledges.
     case task(Delivery)
-    /// Nothing for now.
+    /// No task has arrived yet.
     case nothing
     /// All tasks have been received.
     case end
@@ -34,30 +32,29 @@ struct QueueScan: ~Copyable {
   /// Tasks that are requeued together.
   private struct Batch {
     let first: UInt64
-    /// The number of the consumer; nil when it was got.
+    /// The consumer's number; nil for `basic.get`.
     let consumer: Int?
-    /// The last of those that stay.
+    /// The last task that stays.
     var last: Delivery.Tag?
   }
 
-  /// How long nothing arrives of what is expected, until the broker is asked whether the queue is empty: then others
-  /// have taken it.
+  /// How long to wait for expected tasks before a `basic.get` checks whether other consumers took them.
   private static let quietTime = Duration.seconds(5)
-  /// The same for tasks beyond the limit, and for requeued ones until the queue counts them.
+  /// The same for tasks beyond the limit, and for requeued tasks until the queue counts them.
   private static let returnTime = Duration.seconds(1)
   private static let returnPause = Duration.milliseconds(20)
-  /// The consumers of a channel that is closed are served in the order of their tags up to this number.
+  /// Up to this number of consumers, a closed channel's tasks are requeued in the order of the tags.
   private static let mostOrdered = 32
-  /// This number of tasks beyond the limit is got one by one, before a consumer takes all that wait.
+  /// Number of tasks beyond the limit received by `basic.get`, before a consumer receives all that wait.
   private static let mostGets = 24
   private static let largestPrefetch = Int(UInt16.max)
-  /// A consumer is given so many bytes at most, as far as the size of the tasks before tells.
+  /// Maximum bytes of a consumer's tasks, estimated from the tasks before.
   private static let mostBytes = 64 << 20
 
   private let queue: String
   private let name: String
   private let rpcTimeout: Duration
-  /// How many tasks are expected, with those that were received.
+  /// Number of expected tasks, including those received.
   private var waiting: Int
   private var waitingAtStart: Int
   private var limit: Int
@@ -69,28 +66,28 @@ struct QueueScan: ~Copyable {
   var hasCopies = false
   /// Whether the queue puts returned tasks behind all others.
   private var returnsToEnd = false
-  /// Whether the queue may hold more tasks that were returned before, as the last one that was received.
+  /// Whether the queue may hold more tasks that were returned before, like the last one received.
   private var isAmongReturned = false
   private var getsBeyondLimit = 0
   private var bytes = 0
   private var batches: [Batch] = []
-  /// The present consumer's prefetch; nil before the first one.
+  /// The present consumer's prefetch; nil before the first consumer.
   private var prefetch: Int?
   private var consumers: [String] = []
   private var activeConsumers: [String] = []
-  /// How many tasks stay, and how many of them the present consumer holds.
+  /// Number of tasks that stay, and of those that the present consumer holds.
   private var returned = 0
   private var left = 0
   private var hasBegun = false
-  /// Whether the broker has been told to send no more.
+  /// Whether the broker was told to deliver no more.
   private(set) var isStopped = false
   /// Whether the queue held more tasks than expected.
   private var isCountLate = false
-  /// When the broker was asked for a task, and how many had been received; nil when it has answered.
+  /// When a task was requested, and the number received by then; nil when the broker has replied.
   private var question: (time: Deadline, seen: Int)?
   private var lastArrival = Deadline.now
 
-  /// A scan of a queue in which `waiting` tasks wait, and of the first `limit` tasks.
+  /// A scan of the first `limit` tasks of a queue in which `waiting` tasks wait.
   init(
     queue: String, waiting: Int, limit: Int = .max, on version: BrokerVersion?, _ options: Connection.Options
   ) {
@@ -99,27 +96,27 @@ struct QueueScan: ~Copyable {
     (name, rpcTimeout) = (options.name, options.rpcTimeout)
   }
 
-  /// Corrects what `init` was told, with the tasks that were received.
+  /// Corrects the numbers given to `init`; `waiting` includes the tasks received.
   mutating func expect(_ waiting: Int, limit: Int) {
     (self.waiting, waitingAtStart, self.limit, isCountLate) = (waiting, waiting, limit, false)
   }
 
-  /// When `next(_:within:)` has something to do, if nothing arrives before.
+  /// When to call `next(_:within:)` if no event arrives before.
   var nextDeadline: Deadline {
     if let question { return question.time + rpcTimeout }
     return lastArrival + (seen >= limit ? Self.returnTime : Self.quietTime)
   }
 
-  /// Whether nothing arrives until something is decided of the tasks in the caller's hands, which are that many.
+  /// Whether nothing arrives until the caller leaves or acknowledges some of its `count` tasks.
   func isHeldUp(by count: Int) -> Bool {
     count > 0 && (seen >= min(waiting, limit) || prefetch.map { left + count >= $0 } ?? false)
   }
 
   // MARK: Receiving
 
-  /// The next task, if there is one within `timeout`.
+  /// The next task, if one arrives within `timeout`.
   ///
-  /// - Throws: `unsupported` for a stream, and where only one other consumer gets tasks; `timedOut`.
+  /// - Throws: `unsupported` for a stream, and if the queue delivers only to another consumer; `timedOut`.
   mutating func next(_ connection: inout Connection, within timeout: Duration) throws(AMQPError) -> Step {
     if !hasBegun { try begin(&connection) }
     let end = Deadline.after(timeout)
@@ -154,30 +151,29 @@ struct QueueScan: ~Copyable {
     }
   }
 
-  /// Asks for the first task, or has a consumer take all if all are wanted: a process that is killed after the first
-  /// would leave it behind the others.
+  /// Gets the first task, or consumes if all are wanted: a process killed after a get would put it behind the others.
   private mutating func begin(_ connection: inout Connection) throws(AMQPError) {
     hasBegun = true
     if limit == .max {
-      // None are counted until the broker has requeued those of a process that was killed.
+      // The broker counts none until it has requeued the tasks of a killed process.
       try consume(waiting > 0 ? waiting : Self.largestPrefetch, &connection)
     } else {
       try ask(&connection)
     }
   }
 
-  /// Has the scan end with the last task that was received, or as soon as others can be returned in order.
+  /// Ends the scan with the last task received, or as soon as others can be returned in order.
   mutating func finish() {
     limit = min(limit, seen)
   }
 
-  /// Whether tasks beyond the limit must be received, so that those before can be returned in order.
+  /// Whether to receive tasks beyond the limit, so that earlier ones can be returned in order.
   private var mustGoOn: Bool { returnsToEnd ? seen < waiting : isAmongReturned }
 
   /// Whether tasks may be in flight to the consumer.
   private var isConsumerFilling: Bool { prefetch.map { left < $0 } ?? false }
 
-  /// Has the broker send more, or tell whether there is more, when it sends nothing by itself.
+  /// Requests more tasks, or whether there are more, when the broker sends nothing by itself.
   ///
   /// - Returns: false at the end of the scan.
   private mutating func request(_ connection: inout Connection) throws(AMQPError) -> Bool {
@@ -201,7 +197,7 @@ struct QueueScan: ~Copyable {
     return true
   }
 
-  /// Whether an answer that there is no task means that there are no more.
+  /// Whether an empty reply means that there are no more tasks.
   private var isEnd: Bool {
     prefetch.map { left >= $0 } ?? true || question?.seen == seen
   }
@@ -238,7 +234,7 @@ struct QueueScan: ~Copyable {
 
   // MARK: Returning
 
-  /// A task stays in the queue.
+  /// Notes that a task stays in the queue.
   mutating func leave(_ task: Delivery.Tag) {
     guard let index = batches.lastIndex(where: { $0.first <= task.number }) else { return }
     returned += 1
@@ -246,16 +242,16 @@ struct QueueScan: ~Copyable {
     if let consumer = batches[index].consumer, consumer == consumers.count { left += 1 }
   }
 
-  /// Has the broker send no more; what it has sent already still comes as steps, until the end.
+  /// Tells the broker to deliver no more; tasks in flight still arrive as steps, until the end.
   mutating func stop(_ connection: inout Connection) throws(AMQPError) {
     guard !isStopped else { return }
     isStopped = true
     for consumer in consumers { try connection.cancel(consumer: consumer) }
   }
 
-  /// Returns the tasks that stay to their places; after the end of a scan that was stopped.
+  /// Returns the tasks that stay to their places; call it after the end of a stopped scan.
   ///
-  /// Waits until the broker has acted on that, and on the acknowledgements before.
+  /// Waits until the broker has acted on this, and on the acknowledgements before.
   mutating func release(
     _ connection: inout Connection, acknowledged: Int
   ) throws(AMQPError) {
@@ -286,10 +282,10 @@ struct QueueScan: ~Copyable {
 }
 
 extension Connection {
-  /// A quorum queue's leader that does not answer within 250 ms is reported to have no tasks, up to RabbitMQ 3.13.
+  /// Up to RabbitMQ 3.13, a quorum queue's leader that does not answer within 250 ms is reported to have no tasks.
   private static var slowAnswer: Duration { .milliseconds(200) }
 
-  /// Looks a queue up, again and again while its leader is too busy to tell how many tasks wait.
+  /// Looks up a queue, repeatedly while its leader is too busy to count the waiting tasks.
   mutating func knownStatus(ofQueue queue: String, within timeout: Duration) throws(AMQPError) -> Queue
     .Status?
   {

@@ -1,20 +1,20 @@
 internal import AMQP
 
-/// Replaces tasks that were only looked at by copies at the end of their queue, so that looking cannot bring
-/// them to the delivery limit of a quorum queue.
+/// Replaces tasks that were only looked at by copies at the end of their queue, so that looks cannot bring them to a
+/// quorum queue's delivery limit.
 package enum Replacer {
-  /// So many acknowledgements the broker acts on at once, whatever the queue: see `ackBarrier(of:within:)`.
+  /// The broker acts on up to this number of acknowledgements at once, for every type of queue: see
+  /// `ackBarrier(of:within:)`.
   static let fewAcks = 16
 
   /// What became of the tasks.
   package struct Result: Equatable, Sendable {
     package var replaced = 0
-    /// Why others were returned as they were; nil when there are none.
+    /// Why other tasks were returned as they were; nil when there are none.
     package var refusal: String?
   }
 
-  /// Whether returning the task once more may end with its loss, or with its being taken for one that kills
-  /// its workers.
+  /// Whether one more return may lose the task, or make it look like one that kills its workers.
   static func mustReplace(_ task: Delivery, on version: BrokerVersion?) -> Bool {
     guard let version, version.countsReturns else { return false }
     let history = task.history
@@ -22,10 +22,9 @@ package enum Replacer {
       || version.limitsDeliveries && history.returns >= DeliveryHistory.suspiciousReturns
   }
 
-  /// Publishes the copies, and acknowledges the originals of those that the broker confirms; the others are
-  /// left to be returned.
+  /// Publishes the copies, and acknowledges the originals of the confirmed ones; the others are left to be returned.
   ///
-  /// A failure to publish is no error, but the reason for that.
+  /// A failure to publish is not thrown; it is the reason why others were not replaced.
   ///
   /// - Returns: the tasks that were replaced, and why others were not.
   static func replace(

@@ -1,11 +1,11 @@
 package import AMQP
 internal import Glibc
 
-/// Looks at queues again and again, until a signal ends it.
+/// Looks at queues periodically, until a signal stops it.
 ///
-/// A lost connection is made again with back-off: what watches an incident should not end with it.
+/// It reconnects with back-off, so that it also shows incidents that break connections.
 package struct Watch: ~Copyable {
-  /// Which queues are looked at, where, and how often.
+  /// Which queues to look at, on which brokers, and how often.
   package struct Options: Equatable, Sendable {
     package var addresses: [Address]
     package var connection: Connection.Options
@@ -33,19 +33,19 @@ package struct Watch: ~Copyable {
   private let start = Deadline.now
   private var next = Deadline.now
 
-  /// `report` is told of all that is seen, as it is seen.
+  /// `report` is called for each event, when it happens.
   package init(_ options: Options, report: @escaping (WatchEvent) -> Void) {
     self.options = options
     self.report = report
     probe = QueueProbe(of: options.families)
   }
 
-  /// Watches until a signal that asks to stop.
+  /// Watches until a signal asks it to stop.
   ///
-  /// - Throws: why the first connection failed, or what no new connection would mend.
+  /// - Throws: why the first connection failed, or an error that a new connection would not fix.
   package mutating func run() throws(AMQPError) {
     try connect()
-    // Before this point, a signal does what signals do.
+    // Before this point, signals have their default effect.
     let signals = try Signals([SIGINT, SIGTERM, SIGHUP], others: [SIGTSTP, SIGWINCH], requestsEndAfter: 1)
     report(.started)
     while true {
@@ -77,7 +77,7 @@ package struct Watch: ~Copyable {
     } catch {
       guard error.isTransient else { throw error }
       connection = nil
-      // Somebody sits there and waits.
+      // A user waits at the terminal.
       let delay = min(backoff.delay(), Self.longestPause)
       next = .after(delay)
       report(.lost(error, retry: delay))
@@ -109,16 +109,16 @@ package struct Watch: ~Copyable {
   }
 }
 
-/// What a watch sees.
+/// Events of a watch.
 package enum WatchEvent {
-  /// It begins, or goes on after it was suspended.
+  /// The watch starts, or continues after it was suspended.
   case started
-  /// What was found, and so long after the start.
+  /// The state of the queues, and the time since the start.
   case readings([QueueReading], time: Duration, Address)
-  /// The connection is gone, or could not be made again; the next attempt comes in `retry`.
+  /// The connection is lost, or reconnecting failed; the next attempt is in `retry`.
   case lost(AMQPError, retry: Duration)
-  /// The terminal has another size.
+  /// The terminal was resized.
   case resized
-  /// The process is about to be stopped by the terminal.
+  /// The process is about to be suspended by the terminal.
   case suspended
 }

@@ -9,7 +9,7 @@ package enum WaitingQueueEvent: Equatable, Sendable {
   case usesFormerName(queue: String, former: String, reason: String)
 }
 
-/// Knows which queues exist, and declares the missing ones, one request at a time.
+/// The queues that are known to exist; declares missing ones, one request at a time.
 ///
 /// 1. A request is sent when nothing is in flight: the broker refuses it by closing the channel, and then confirms
 ///    nothing that was published on that.
@@ -28,13 +28,13 @@ struct Declarations {
     case failedQueue(String)
   }
 
-  /// What a message needs of its queue.
+  /// What a message needs to know about its queue.
   struct Need {
     let queue: String
     var route = Route.direct
-    /// Whether it was returned for want of one.
+    /// Whether it was returned because its queue was missing.
     var isReturned = false
-    /// Whether it has a reply, which is reported when its queue was looked up.
+    /// Whether it has a reply, which is reported after its queue was looked up.
     var isReplied = false
   }
 
@@ -76,7 +76,7 @@ struct Declarations {
   private var hasReportedClassic = false
   private var hasReportedFormerName = false
 
-  /// What must be known before a message is sent, or its reply is reported.
+  /// The targets whose state must be known before a message is sent, or its reply is reported.
   func targets(of need: Need, _ missingQueue: SenderOptions.MissingQueue) -> [Target] {
     let queue = need.queue
     let work: Target = missingQueue == .create ? .queue(queue) : .existing(queue)
@@ -92,7 +92,7 @@ struct Declarations {
     }
   }
 
-  /// What is known about a target; nil when it must be declared first.
+  /// The state of a target; nil when it must be declared first.
   func outcome(of target: Target) -> Outcome? {
     guard let (outcome, expiry) = outcomes[target], expiry == .never || !expiry.hasPassed else { return nil }
     return outcome
@@ -135,7 +135,7 @@ struct Declarations {
     self.deadline = deadline
   }
 
-  /// Takes the broker's answer to the request, or why it has refused it, after the message of the ticket `sent`.
+  /// Handles the reply to the request, or its refusal; `sent` is the ticket of the last message that was sent.
   ///
   /// - Throws: `preconditionFailed` when a queue of the name exists with other properties; `accessRefused`; errors
   ///   that end the connection.

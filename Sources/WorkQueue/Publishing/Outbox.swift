@@ -1,21 +1,21 @@
 internal import AMQP
 
-/// The messages of a `Sender`: those to be sent, in their order, those in flight, and what became of others.
+/// The messages of a `Sender`: unsent in their order, in flight, and settled.
 struct Outbox<Item: Outgoing> {
   typealias Settled = (parcel: Parcel, reply: BrokerReply)
 
-  /// More than this in flight gains nothing, and makes a report of what is unknown longer.
+  /// A larger window gains nothing, and makes a report of unknown results longer.
   private static var largestWindow: Int { 1000 }
   private static var mostBytes: Int { 8 << 20 }
 
-  /// An item, and how it stands.
+  /// An item and its state.
   struct Parcel {
     let item: Item
-    /// In the order of adding.
+    /// The place in the order of adding.
     fileprivate let number: Int
-    /// How many times it was returned because its queue was missing.
+    /// Number of times it was returned because its queue was missing.
     var returns = 0
-    /// Whether it is sent only while nothing else is in flight, because the broker may close the channel over it.
+    /// Whether it is sent only while nothing else is in flight: the broker may close the channel because of it.
     fileprivate(set) var isSingle = false
     /// The broker's reply, while its queue is looked up before the reply is reported.
     var reply: BrokerReply?
@@ -34,42 +34,42 @@ struct Outbox<Item: Outgoing> {
   private var window = ConfirmWindow()
   /// The parcels in the window, by ticket.
   private var inFlight: [Int: Parcel] = [:]
-  /// Whether a message is in flight beside which no other may be.
+  /// Whether the message in flight must be the only one.
   private var isSingle = false
-  /// To be sent before what is unsent.
+  /// Parcels to be sent before `unsent`.
   private var again = Fifo<Parcel>()
   private var unsent = Fifo<Parcel>()
 
   private var settled = Fifo<Settled>()
 
-  /// How many messages are not sent, not settled, or not taken by `popSettled()` since.
+  /// Number of messages that are unsent, unsettled, or settled and not yet returned by `popSettled()`.
   var pending: Int { again.count + unsent.count + inFlight.count + settled.count }
-  /// How many messages are sent and not settled.
+  /// Number of messages that are sent and unsettled.
   var unconfirmed: Int { inFlight.count }
   var hasUnsent: Bool { !again.isEmpty || !unsent.isEmpty }
-  /// Whether nothing is in flight on the present channel, and whether more may be.
+  /// Whether the window of the present channel is empty, and whether it has room.
   var isWindowEmpty: Bool { window.isEmpty }
   var hasRoom: Bool { !isSingle && window.count < Self.largestWindow && window.bytes < Self.mostBytes }
   /// When the oldest message in flight was sent.
   var oldest: Deadline? { window.oldest }
 
-  // MARK: To be sent
+  // MARK: Unsent
 
   private mutating func parcel(_ item: Item) -> Parcel {
     added += 1
     return Parcel(item, added)
   }
 
-  /// Puts an item behind all others.
+  /// Adds an item behind all others.
   mutating func append(_ item: Item) { unsent.append(parcel(item)) }
 
-  /// The same for one that was tried before, of which only the order is kept.
+  /// Adds a parcel that was tried before behind all others; only its place in the order is kept.
   mutating func appendAnew(_ parcel: Parcel) { unsent.append(Parcel(parcel.item, parcel.number)) }
 
-  /// Puts a parcel behind those that are sent again.
+  /// Adds a parcel behind those that are sent again.
   mutating func sendAgain(_ parcel: Parcel) { again.append(parcel) }
 
-  /// Sends the first of what may be sent, or the request that it needs.
+  /// Sends the first parcel that may be sent, or the request that it needs.
   ///
   /// - Returns: whether the next one may follow.
   mutating func sendFirst(on uplink: inout Uplink) throws(AMQPError) -> Bool {
@@ -81,7 +81,7 @@ struct Outbox<Item: Outgoing> {
       case .missing: reply = reply ?? .missing(reason: "queue '\(parcel.item.queue)' does not exist")
       case .ready(let name): envelope.routingKey = name
       }
-    } catch  where error.kind == .tooLarge { reply = .refused(reason: error.detail) }  // its queue's name is
+    } catch  where error.kind == .tooLarge { reply = .refused(reason: error.detail) }  // the queue's name
     let isSingle = reply == nil && mustBeSingle(parcel, envelope, on: &uplink)
     guard !isSingle || isWindowEmpty else { return false }
     _ = again.isEmpty ? unsent.popFirst() : again.popFirst()
@@ -89,9 +89,9 @@ struct Outbox<Item: Outgoing> {
     return true
   }
 
-  /// Sends an item at once, if it needs nothing that must be known or awaited.
+  /// Sends an item immediately, if it needs neither a request nor an empty window.
   ///
-  /// - Returns: whether it did; otherwise it is to be sent after all others.
+  /// - Returns: whether it was sent; otherwise it is added behind all others.
   mutating func sendDirectly(_ item: Item, on uplink: inout Uplink) throws(AMQPError) -> Bool {
     let (parcel, envelope) = (parcel(item), item.envelope)
     guard item.route == .direct && !mustBeSingle(parcel, envelope, on: &uplink) else {
@@ -135,27 +135,27 @@ struct Outbox<Item: Outgoing> {
     return replies
   }
 
-  /// Takes out the parcel with this ticket; nil when it was removed.
+  /// Removes the parcel with this ticket; nil when it was removed before.
   mutating func take(_ ticket: Int) -> Parcel? { inFlight.removeValue(forKey: ticket) }
 
   /// Empties the window.
   ///
-  /// - Returns: the tickets of what was in it.
+  /// - Returns: the tickets of its messages.
   private mutating func emptyWindow() -> [Int] {
     isSingle = false
     return window.removeAll().map(\.ticket)
   }
 
-  /// The channel was closed over one of those in flight: if there are several, they are sent again singly.
+  /// Handles a channel closed because of one message in flight: if there are several, they are sent again singly.
   ///
-  /// - Returns: the ticket of the only one.
+  /// - Returns: the ticket, if there is only one.
   mutating func findRefused() -> [Int] {
     if window.count == 1 { return emptyWindow() }
     takeBack(areSingle: true)
     return []
   }
 
-  /// Takes back what is in flight, to be sent again.
+  /// Moves the messages in flight back to those that are sent again.
   mutating func takeBack(areSingle: Bool) {
     var parcels: [Parcel] = []
     for ticket in emptyWindow() {
@@ -171,9 +171,9 @@ struct Outbox<Item: Outgoing> {
 
   mutating func settle(_ parcel: Parcel, _ reply: BrokerReply) { settled.append((parcel, reply)) }
 
-  /// Counts all that is in flight as confirmed.
+  /// Counts all messages in flight as confirmed.
   ///
-  /// - Returns: whether that was anything.
+  /// - Returns: whether there were any.
   mutating func settleWindow() -> Bool {
     let parcels = emptyWindow().compactMap { take($0) }
     for parcel in parcels { settle(parcel, .confirmed) }
@@ -182,9 +182,9 @@ struct Outbox<Item: Outgoing> {
 
   mutating func popSettled() -> Settled? { settled.popFirst() }
 
-  // MARK: All of it
+  // MARK: All messages
 
-  /// Takes out the messages for which `isWanted` holds; those in flight only if `inFlight`.
+  /// Removes the messages for which `isWanted` holds; those in flight only with `inFlight`.
   mutating func remove(inFlight isFlightIncluded: Bool, where isWanted: (Item) -> Bool) -> [Item] {
     var removed = again.remove { isWanted($0.item) } + unsent.remove { isWanted($0.item) }
     if isFlightIncluded {
@@ -196,7 +196,7 @@ struct Outbox<Item: Outgoing> {
     return removed.sorted { $0.number < $1.number }.map(\.item)
   }
 
-  /// Takes out all that is not settled, in the order of adding.
+  /// Removes all unsettled messages, in the order of adding.
   mutating func takeAll() -> [Parcel] {
     _ = emptyWindow()
     var parcels = Array(inFlight.values)

@@ -1,17 +1,18 @@
 internal import AMQP
 
-/// Publishes until it is known what became of each message: publish, the worker's copies and move all use it.
+/// Publishes messages and reports the broker's reply to each; `publish`, the worker's copies and `move` use it.
 ///
-/// 1. It never blocks, but for what its name or comment says. It connects to the first of the brokers that accepts;
-///    the log-in and the first messages leave together, and all of it is done again step by step when that fails.
-/// 2. Every message is mandatory and confirmed. Missing queues are created; one that exists is used as it is, whatever
-///    its properties, and costs no request. A request is sent when nothing is in flight: the broker refuses it
-///    by closing the channel, and then confirms nothing that was published on that.
-/// 3. After a lost connection it sends again all that was not confirmed, in the order of adding. When the broker
-///    closes the channel over one of several messages, they are sent again singly, which tells which it was.
-/// 4. What the broker declines is sent again over a new connection, when nothing is in flight: RabbitMQ 3.10 refuses
-///    all that comes by a channel whose first message met a quorum queue without a leader, also when it has one.
-/// 5. Its owner decides for how long it is worth while: after an error, it calls `lose(_:)` and `scheduleRetry(by:)`.
+/// 1. It never blocks, except in calls whose name or comment says so. It connects to the first broker that accepts the
+///    connection. The log-in is pipelined with the first messages; if that fails, everything is repeated step by step.
+/// 2. Every message is mandatory and confirmed. Missing queues are created. An existing queue is used as it is,
+///    whatever its properties, and needs no request. A request is sent only while nothing is in flight: if the broker
+///    refuses it, it closes the channel, and then confirms nothing that was published on it.
+/// 3. After a lost connection it sends all unconfirmed messages again, in the order of adding. If the broker closes
+///    the channel because of one of several messages, they are sent again singly, to find out which.
+/// 4. A message that the broker declines is sent again over a new connection, when nothing is in flight: RabbitMQ 3.10
+///    declines everything on a channel whose first message met a quorum queue without a leader, even after a leader is
+///    elected.
+/// 5. The owner decides how long to retry: after an error, it calls `lose(_:)` and `scheduleRetry(by:)`.
 struct Sender<Item: Outgoing>: ~Copyable {
   typealias Parcel = Outbox<Item>.Parcel
   typealias Settled = Outbox<Item>.Settled
@@ -21,9 +22,9 @@ struct Sender<Item: Outgoing>: ~Copyable {
   private let options: SenderOptions
   private var uplink: Uplink
   private var outbox = Outbox<Item>()
-  /// Whether what is to be sent next waits for an event.
+  /// Whether the next message can be sent only after an event.
   private var isHeldUp = false
-  /// When what is unsent may be sent.
+  /// When unsent messages may be sent, at the earliest.
   private var retryAt = Deadline.now
   private var backoff = Backoff()
 
@@ -32,31 +33,31 @@ struct Sender<Item: Outgoing>: ~Copyable {
     uplink = Uplink(options, report: report)
   }
 
-  // MARK: How it stands
+  // MARK: State
 
-  /// How many messages are not sent, not settled, or not taken by `next()` since.
+  /// Number of messages that are unsent, unsettled, or settled and not yet returned by `next()`.
   var pending: Int { outbox.pending }
-  /// How many messages are sent and not settled.
+  /// Number of messages that are sent and unsettled.
   var unconfirmed: Int { outbox.unconfirmed }
-  /// Whether messages were sent without confirms on the present connection: the broker may not have read them.
+  /// Whether messages were sent without confirms on this connection: the broker may not have read them.
   var hasUnreadMessages: Bool { uplink.hasUnreadMessages }
   private var hasUnsent: Bool { outbox.hasUnsent || uplink.hasReturned }
-  /// Whether nothing is to be sent or settled.
+  /// Whether nothing is left to send or to settle.
   var isIdle: Bool {
     mutating get { pending == 0 && !uplink.hasReturned && uplink.connection?.hasUnsent != true }
   }
-  /// Whether another message would be sent at once.
+  /// Whether another message would be sent immediately.
   var hasRoom: Bool { mutating get { !hasUnsent && maySend } }
-  /// Whether nothing may be sent now: the broker has declined a message, which is sent later and before others.
+  /// Whether sending is paused: the broker has declined a message, which is sent later, and before all others.
   var isPaused: Bool { hasUnsent && (!retryAt.hasPassed || uplink.isDeclined && outbox.unconfirmed > 0) }
-  /// Whether the connection and the window take another message.
+  /// Whether the connection and the window accept another message.
   private var maySend: Bool { mutating get { outbox.hasRoom && uplink.takesMessages } }
 
   var isConnected: Bool { uplink.isConnected }
   /// Whether the log-in is complete.
   var isOpen: Bool { uplink.isOpen }
   var address: Address? { mutating get { uplink.connection?.address } }
-  /// The broker's product and version; empty while it is not known.
+  /// The broker's product and version; empty until the broker has sent them.
   var broker: String { mutating get { uplink.connection?.broker ?? "" } }
 
   // MARK: Waiting
@@ -64,7 +65,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
   var descriptor: Int32? { mutating get { uplink.connection?.descriptor } }
   var waitsForWriting: Bool { mutating get { uplink.connection?.waitsForWriting == true } }
 
-  /// When something is due, if nothing happens before.
+  /// When to act if no event arrives before.
   var nextDeadline: Deadline {
     mutating get {
       let mayFlush =
@@ -91,16 +92,16 @@ struct Sender<Item: Outgoing>: ~Copyable {
     isHeldUp = false
   }
 
-  /// Sends a message, when there is room.
+  /// Sends a message when there is room.
   ///
-  /// - Throws: what ends the connection; the message is kept.
+  /// - Throws: the error that ends the connection; the message is kept.
   mutating func send(_ item: Item) throws(AMQPError) {
     if try !outbox.sendDirectly(item, on: &uplink) { try flush() }
   }
 
-  /// Sends what may be sent of what was added or must be sent again; begins to connect for that.
+  /// Sends added messages, and messages to be sent again, as far as allowed; starts to connect if necessary.
   ///
-  /// - Throws: what ends the connection.
+  /// - Throws: the error that ends the connection.
   @inline(never)
   mutating func flush() throws(AMQPError) {
     guard hasUnsent, !isPaused else { return }
@@ -115,9 +116,9 @@ struct Sender<Item: Outgoing>: ~Copyable {
     return isPaused ? false : try outbox.sendFirst(on: &uplink)
   }
 
-  /// Waits for what the broker says of a queue, when nothing is to be sent; nil when there is none.
+  /// Looks up a queue when nothing is to be sent, and waits for the reply; nil when there is no such queue.
   ///
-  /// - Throws: `interrupted` by the first signal, and what ends the connection.
+  /// - Throws: `interrupted` at the first signal; the error that ends the connection.
   mutating func status(ofQueue name: String) throws(AMQPError) -> Queue.Status? {
     try connect()
     while true {
@@ -130,9 +131,9 @@ struct Sender<Item: Outgoing>: ~Copyable {
     }
   }
 
-  /// Waits until the broker has read what was sent without confirms.
+  /// Waits until the broker has read the messages that were sent without confirms.
   ///
-  /// - Returns: whether nothing was returned that must be sent again.
+  /// - Returns: false before the log-in is complete, and when returned messages must be sent again.
   mutating func isRead() throws(AMQPError) -> Bool {
     guard isOpen else {
       _ = try next()
@@ -144,12 +145,12 @@ struct Sender<Item: Outgoing>: ~Copyable {
     return isIdle
   }
 
-  // MARK: Answers
+  // MARK: Replies
 
-  /// The next message of which it is known what became of it.
+  /// The next message whose result is known.
   ///
-  /// - Throws: what ends the connection; `timedOut` when the broker has not confirmed one in time.
-  @inline(never)  // or each owner's loop would have a copy
+  /// - Throws: the error that ends the connection; `timedOut` when the broker has not confirmed a message in time.
+  @inline(never)  // otherwise each owner's loop would contain a copy
   mutating func next() throws(AMQPError) -> Settled? {
     while true {
       if let next = outbox.popSettled() { return next }
@@ -200,12 +201,12 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   private func mayCreateQueue(of parcel: Parcel) -> Bool {
     let envelope = parcel.item.envelope
-    // Of an empty name the broker would make a queue of any name.
+    // For an empty name, the broker would create a queue with a generated name.
     return envelope.exchange.isEmpty && !envelope.routingKey.isEmpty && parcel.returns < Self.mostReturns
       && (parcel.item.route != .direct || options.missingQueue != .report)
   }
 
-  /// The channel was closed over one of those in flight: finds out which.
+  /// Handles a channel closed because of one message in flight: finds out which one.
   private mutating func channelClosed(_ error: AMQPError) throws(AMQPError) {
     let isOfOne =
       switch error.kind {
@@ -219,20 +220,21 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   // MARK: Connections
 
-  /// Begins to connect, if it is not connected.
+  /// Starts to connect, unless it is connected.
   ///
-  /// - Throws: why none of the brokers accepts the connection.
+  /// - Throws: why no broker accepts the connection.
   mutating func connect() throws(AMQPError) { try uplink.connect() }
 
-  /// Closes the connection, on which nothing is unconfirmed.
+  /// Closes the connection; nothing may be unconfirmed on it.
   mutating func disconnect() {
     uplink.connection?.close()
     uplink.drop()
   }
 
-  /// Gives the connection up after an error; what is unconfirmed is sent again over the next one.
+  /// Drops the connection after an error; unconfirmed messages are sent again over the next one.
   ///
-  /// - Returns: whether another broker is to be tried at once: this one fails for now, and not all have failed yet.
+  /// - Returns: whether another broker should be tried immediately: this one fails for now, and not all have failed
+  ///   yet.
   mutating func lose(_ error: AMQPError) -> Bool {
     let hasOther = uplink.moveOn(after: error)
     uplink.drop()
@@ -243,7 +245,7 @@ struct Sender<Item: Outgoing>: ~Copyable {
 
   // MARK: Retries
 
-  /// Sends a message again when the broker may take it: after `basic.nack`, when nothing is in flight any more.
+  /// Sends a message again when the broker may accept it: after `basic.nack`, only when nothing is in flight.
   mutating func sendLater(_ parcel: Parcel, after reply: BrokerReply, by limit: Deadline = .never) {
     outbox.appendAnew(parcel)
     if case .declined = reply { uplink.isDeclined = true }
@@ -251,10 +253,10 @@ struct Sender<Item: Outgoing>: ~Copyable {
     scheduleRetry(by: limit)
   }
 
-  /// Looks the message's queue up before its reply is reported: one that exists and cannot be reached is an error of
+  /// Looks up the message's queue before its reply is reported: if it exists and is unreachable, that is an error of
   /// the connection.
   ///
-  /// - Returns: false when that was done, or there is no such queue.
+  /// - Returns: false when that was done before, or the message is not published to a queue by name.
   mutating func looksUpQueue(of parcel: Parcel, before reply: BrokerReply) -> Bool {
     let envelope = parcel.item.envelope
     guard parcel.reply == nil, envelope.exchange.isEmpty, !envelope.routingKey.isEmpty else { return false }
@@ -264,21 +266,21 @@ struct Sender<Item: Outgoing>: ~Copyable {
     return true
   }
 
-  /// Has what is unsent wait by back-off, until `limit` at most.
+  /// Delays unsent messages by back-off, until `limit` at most.
   @discardableResult mutating func scheduleRetry(by limit: Deadline = .never) -> Duration {
     uplink.forgetFailures()
     if retryAt.hasPassed { retryAt = min(.after(backoff.delay()), limit) }
     return retryAt.remaining ?? .zero
   }
 
-  /// Takes out the messages that are not settled and for which `isWanted` holds.
+  /// Removes the unsettled messages for which `isWanted` holds.
   ///
-  /// One that was sent may still get through. Without `inFlight`, only those are taken that are not sent.
+  /// A message that was sent may still be published. Without `inFlight`, only unsent messages are removed.
   mutating func remove(inFlight: Bool = true, where isWanted: (Item) -> Bool) -> [Item] {
     outbox.remove(inFlight: inFlight, where: isWanted)
   }
 
-  /// Takes out all that is not settled, and gives the connection up.
+  /// Removes all unsettled messages, and drops the connection.
   mutating func shutDownNow() -> [Item] {
     uplink.drop()
     return outbox.takeAll().map(\.item)

@@ -1,38 +1,39 @@
 internal import AMQP
 
-/// A sender's connection to the first of the brokers that accepts it, and what is known on it; to connect blocks nothing.
+/// A sender's connection to the first broker that accepts it, and the state of that connection; connecting never
+/// blocks.
 ///
 /// The log-in is pipelined with the first messages. If this fails, it is repeated step by step, because some brokers
 /// do not support pipelining.
 struct Uplink: ~Copyable {
-  /// The kernel has megabytes of its own; more would only be memory.
+  /// The kernel buffers megabytes itself; more would only use memory.
   private static let mostUnsent = 1 << 20
-  /// RabbitMQ 4 takes no larger ones unless told to.
+  /// By default, RabbitMQ 4 accepts no larger bodies.
   private static let largestSafeBody = 16 << 20
 
   private let options: SenderOptions
   private let report: (SenderEvent) -> Void
   private var brokers: BrokerOrder
   private var isPipelined = true
-  /// The connection, also before the log-in is complete; nil without one.
+  /// The connection, even before the log-in is complete; nil without one.
   var connection: Connection?
-  /// When the log-in was complete; nil before.
+  /// When the log-in was completed; nil before.
   private var openSince: Deadline?
 
   private var declarations = Declarations()
-  /// Of those that follow the log-in, the first.
+  /// The first event after the log-in, until it is handled.
   private var pendingEvent: Event?
-  /// The last answer to a request.
+  /// The queue's status in the last reply to a request.
   private(set) var lastStatus: Queue.Status?
-  /// Why the broker blocks publishers, if it does.
+  /// Why the broker blocks publishers; nil while it does not.
   private var blockedReason: String?
-  /// Those that exist.
+  /// Exchanges that are known to exist.
   private var knownExchanges: Set<String> = []
   /// Whether the broker has declined a message and confirmed none since.
   var isDeclined = false
   /// Whether messages were sent without confirms: the broker may not have read them.
   var hasUnreadMessages = false
-  /// Those of them that were returned, to be sent again.
+  /// The returned ones of these messages, to be sent again.
   private var returned = Fifo<Envelope>()
 
   init(_ options: SenderOptions, report: @escaping (SenderEvent) -> Void) {
@@ -42,7 +43,7 @@ struct Uplink: ~Copyable {
 
   var isConnected: Bool { connection != nil }
   var isOpen: Bool { openSince != nil }
-  /// Whether messages may be published: when the log-in is pipelined, also before it is complete.
+  /// Whether messages may be published; with a pipelined log-in, even before it is complete.
   var takesMessages: Bool {
     mutating get {
       guard let unsentBytes = connection?.unsentBytes, unsentBytes < Self.mostUnsent else { return false }
@@ -52,9 +53,9 @@ struct Uplink: ~Copyable {
 
   // MARK: Connecting
 
-  /// Begins to connect, if it is not connected.
+  /// Starts to connect, unless it is connected.
   ///
-  /// - Throws: why none of the brokers accepts the connection.
+  /// - Throws: why no broker accepts the connection.
   mutating func connect() throws(AMQPError) {
     guard !isConnected else { return }
     declarations.forgetAll()
@@ -68,7 +69,7 @@ struct Uplink: ~Copyable {
     try connectNext()
   }
 
-  /// Connects to the next broker, or first to `address` step by step.
+  /// Connects to the next broker, or first to `address` again, step by step.
   private mutating func connectNext(again address: Address? = nil) throws(AMQPError) {
     connection = nil
     isPipelined = address == nil
@@ -83,9 +84,9 @@ struct Uplink: ~Copyable {
     throw brokers.error
   }
 
-  /// Makes the next attempt after a failure before the end of the log-in: step by step, or with the next broker.
+  /// Starts the next attempt after a failed log-in: step by step, or with the next broker.
   ///
-  /// - Throws: `error` after any other failure; why none of the brokers accepts the connection.
+  /// - Throws: `error` after any other failure; why no broker accepts the connection.
   mutating func tryNext(after error: AMQPError) throws(AMQPError) {
     guard error.kind != .interrupted, !isOpen, let address = connection?.address else { throw error }
     if isPipelined, connection?.isConnected == true, connection?.hasMissedLogin == false {
@@ -103,10 +104,10 @@ struct Uplink: ~Copyable {
     return brokers.moveToEnd(address)
   }
 
-  /// No broker counts as one that has failed any more.
+  /// Counts no broker as failed any more.
   mutating func forgetFailures() { brokers.forgetFailures() }
 
-  /// Drops the connection.
+  /// Closes the socket, and forgets the state of the connection.
   mutating func drop() {
     connection = nil
     (openSince, blockedReason, pendingEvent) = (nil, nil, nil)
@@ -116,13 +117,13 @@ struct Uplink: ~Copyable {
 
   // MARK: Waiting
 
-  /// When something is due, if nothing happens before; the oldest message in flight was sent at `oldest`.
+  /// When to act if no event arrives before; `oldest` is when the oldest message in flight was sent.
   mutating func nextDeadline(_ oldest: Deadline?) -> Deadline {
     let service = connection?.serviceInterval.map { .after($0) } ?? Deadline.never
     return min(service, declarations.deadline ?? .never, confirmDeadline(oldest))
   }
 
-  /// When the broker must have confirmed the oldest message in flight, or read what is sent.
+  /// When the broker must have confirmed the oldest message in flight, or read what was sent.
   private mutating func confirmDeadline(_ oldest: Deadline?) -> Deadline {
     guard let openSince, !options.waitsWhileBlocked || blockedReason == nil else { return .never }
     let progress = connection?.lastProgress ?? openSince
@@ -143,7 +144,7 @@ struct Uplink: ~Copyable {
 
   // MARK: Messages
 
-  /// Whether what is sent is settled by that: without confirms, after the log-in.
+  /// Whether sending settles a message: without confirms, after the log-in.
   var settlesAtOnce: Bool { !options.confirms && isOpen }
 
   mutating func publish(_ envelope: Envelope) throws(AMQPError) -> UInt64? {
@@ -153,7 +154,7 @@ struct Uplink: ~Copyable {
       confirms: options.confirms, leavesHeadroom: options.leavesHeadroom)
   }
 
-  /// Whether the broker may close the channel over it: what it has not confirmed by then it never confirms.
+  /// Whether the broker may close the channel because of this message; it then confirms nothing that was in flight.
   mutating func mayRefuse(_ envelope: Envelope) -> Bool {
     let user = envelope.message.properties.userID
     return user != nil && user != connection?.address.username
@@ -161,12 +162,12 @@ struct Uplink: ~Copyable {
       || options.mixesExchanges && !envelope.exchange.isEmpty && !knownExchanges.contains(envelope.exchange)
   }
 
-  /// Notes that the broker has replied to it.
+  /// Notes that the broker has replied to this message.
   mutating func confirmed(_ envelope: Envelope) {
     if options.mixesExchanges { knownExchanges.insert(envelope.exchange) }
   }
 
-  /// A message that was sent without confirms was returned.
+  /// Handles the return of a message that was sent without confirms.
   private mutating func returned(_ message: ReturnedMessage) throws(AMQPError) {
     let name = message.routingKey
     guard message.exchange.isEmpty && !name.isEmpty else {
@@ -181,7 +182,7 @@ struct Uplink: ~Copyable {
 
   var hasReturned: Bool { !returned.isEmpty }
 
-  /// Sends the first of the returned messages again, or the request for its queue.
+  /// Sends the first returned message again, or the request for its queue.
   ///
   /// - Returns: whether the next message may follow.
   mutating func sendReturned() throws(AMQPError) -> Bool {
@@ -195,10 +196,10 @@ struct Uplink: ~Copyable {
 
   // MARK: Queues
 
-  /// What is known of a message's queue; nil while it waits: for the answer to a request, which is sent when nothing is
-  /// in flight, or for that.
+  /// The state of a message's queue; nil while a request for it is unanswered, or must wait until nothing is in
+  /// flight.
   ///
-  /// - Throws: `tooLarge` for the queue's name; what ends the connection.
+  /// - Throws: `tooLarge` for the queue's name; the error that ends the connection.
   mutating func outcome(
     of need: Declarations.Need, isBusy: Bool
   ) throws(AMQPError) -> Declarations.Outcome? {
@@ -222,10 +223,11 @@ struct Uplink: ~Copyable {
     try declarations.send(on: &connection, by: .after(options.connection.rpcTimeout))
   }
 
-  /// The broker has answered the request, or refused it, after the message of the ticket `sent`; sends the next, if
-  /// it takes another.
+  /// Handles the reply to the request, or its refusal, and sends the next request, if one is needed.
   ///
-  /// - Throws: `error` when there is no request; why the queue cannot be used; what ends the connection.
+  /// `sent` is the ticket of the last message that was sent.
+  ///
+  /// - Throws: `error` when there is no request; why the queue cannot be used; the error that ends the connection.
   private mutating func answered(_ error: AMQPError?, after sent: Int) throws(AMQPError) {
     guard declarations.deadline != nil, let request = declarations.request else {
       if let error { throw error }
@@ -238,7 +240,7 @@ struct Uplink: ~Copyable {
     if declarations.request?.needsConnection == true { try reconnect() } else { try sendRequest() }
   }
 
-  /// Forgets the queue of a message, unless that was created after the message of this ticket was sent.
+  /// Forgets the message's queue, unless it was declared after the message with this ticket was sent.
   mutating func forget(_ need: Declarations.Need, at ticket: Int = .max) {
     for target in declarations.targets(of: need, options.missingQueue)
     where declarations.isMissing(target, at: ticket) { declarations.forget(target) }
@@ -246,16 +248,16 @@ struct Uplink: ~Copyable {
 
   // MARK: Events
 
-  /// What concerns messages.
+  /// An event that concerns messages.
   enum Incident {
     /// The log-in is complete.
     case opened
     case event(Event)
   }
 
-  /// The next incident; the last message that was sent had the ticket `sent`.
+  /// The next incident; `sent` is the ticket of the last message that was sent.
   ///
-  /// - Throws: why the log-in or the connection failed, unless that answers a request.
+  /// - Throws: why the log-in or the connection failed, unless that is the reply to a request.
   mutating func next(after sent: Int) throws(AMQPError) -> Incident? {
     while true {
       do throws(AMQPError) {
@@ -275,7 +277,7 @@ struct Uplink: ~Copyable {
     }
   }
 
-  /// - Returns: whether the event concerned no message.
+  /// - Returns: true when the event did not concern a message.
   private mutating func handle(_ event: Event, after sent: Int) throws(AMQPError) -> Bool {
     switch event {
     case .declared(let status):

@@ -1,21 +1,19 @@
 internal import AMQP
 
 extension Connection {
-  /// Waits until the broker has acted on what was acknowledged of a queue, as far as that can be found out.
+  /// Waits until the broker has acted on the acknowledgements for a queue, as far as that can be known.
   mutating func settle(queue: String, within timeout: Duration) {
     do throws(AMQPError) {
       if let more = try ackBarrier(of: queue, within: timeout) { try requeue(more.tag) }
       _ = try status(ofQueue: queue)
     } catch {
-      // A stream, a single consumer's queue or a broker that went: there is nothing more to be done.
+      // A stream, a queue with a single active consumer, or a lost connection: there is nothing more to do.
     }
   }
 
-  /// Takes one more task of a queue if there is one, which the broker answers after it has acted on what was
-  /// acknowledged before; with an answer about the queue's state after that, all of it is sure.
+  /// Gets one more task from a queue: the broker replies after it has processed the acknowledgements sent before.
   ///
-  /// The broker replies after it has processed the acknowledgements sent before; a reply about the queue's state then
-  /// confirms all of them.
+  /// A later reply about the queue's state then confirms all of them.
   ///
   /// The broker buffers acknowledgements for a quorum queue while 32 commands are in flight, and loses them when the
   /// channel closes: tasks that are done would be redelivered. Events other than the reply are dropped, so call this

@@ -99,7 +99,7 @@ final class CommandOutput {
   /// The descriptors to read from while the command runs.
   var descriptors: [Int32] { isRead ? sources.map(\.descriptor) : [] }
 
-  /// The command has its ends of the pipes: closes ours, so that the pipes end with the command's.
+  /// Closes our ends of the pipes once the command has its own, so that the pipes end with the command's.
   func began() {
     guard isRead else { return }
     for end in Set([writeEnds.stdout, writeEnds.stderr]) where end > STDERR_FILENO { close(end) }

@@ -1,22 +1,21 @@
 internal import AMQP
 
-/// When a worker that has bounds stops by itself: after a time, after a time without a task, or when its queue is
-/// empty.
+/// When a worker with bounds stops by itself: after a time, after a time without a task, or when its queue is empty.
 struct Drain {
-  /// How long nothing must have happened before the queue is looked at: the next task may be in flight.
+  /// How long the worker must be idle before it looks at the queue: the next task may be in flight.
   private static let lookDelay = Duration.milliseconds(20)
-  /// How often a queue that is not empty is looked at.
+  /// How often it looks at a queue that is not empty.
   private static let lookInterval = Duration.milliseconds(250)
-  /// How often a doubtful answer is asked for anew: a stream has no other.
+  /// How often an ambiguous reply is requested again: a stream gives no other.
   private static let mostDoubts = 40
 
-  /// What the worker holds.
+  /// The worker's tasks.
   struct State {
-    /// Whether nothing is received, running or to be published.
+    /// Whether no task is received, running or to be published.
     let isIdle: Bool
-    /// How many tasks were begun or replaced.
+    /// Number of tasks that were started or replaced.
     let begun: Int
-    /// Whether a task was requeued a moment ago: it may be neither counted nor redelivered yet.
+    /// Whether a task was requeued just now: the broker may neither count nor redeliver it yet.
     let expectsRequeued: Bool
   }
 
@@ -24,9 +23,9 @@ struct Drain {
   private let end: Deadline
   private var idleSince = Deadline.now
   private var nextLook = Deadline.now
-  /// How many tasks were begun or replaced when the queue was last seen empty.
+  /// Number of tasks that were started or replaced when the queue was last seen empty.
   private var begunAtLook = 0
-  /// How often in a row the broker did not know how many tasks wait.
+  /// How many replies in a row did not know the number of waiting tasks.
   private var ambiguousReplies = 0
 
   init(_ bounds: Bounds) {
@@ -34,7 +33,7 @@ struct Drain {
     end = bounds.maxTime.map { .after($0) } ?? .never
   }
 
-  /// When it must be asked, if nothing happens before; with `awaitsAnswer`, the broker's answer to a look comes first.
+  /// When to call `step` if no event arrives before; with `awaitsAnswer`, the reply about the queue arrives first.
   func nextDeadline(isIdle: Bool, awaitsAnswer: Bool) -> Deadline {
     guard isIdle else { return end }
     var moment = end
@@ -43,14 +42,14 @@ struct Drain {
     return moment
   }
 
-  /// Counts the time without a task anew.
+  /// Restarts the time without a task.
   mutating func reset() {
     idleSince = .now
   }
 
-  /// Looks at the queue if it is time to.
+  /// Looks at the queue if a look is due.
   ///
-  /// - Returns: whether the worker is to stop.
+  /// - Returns: whether the worker should stop.
   mutating func step(
     on link: inout Link, _ state: State, _ calendar: RetryCalendar
   ) throws(AMQPError) -> Bool {
@@ -65,11 +64,11 @@ struct Drain {
     return try look(at: &link, state, calendar)
   }
 
-  /// Looks whether the queue is empty.
+  /// Checks whether the queue is empty.
   ///
-  /// The count that the broker gives does not hold what it is just sending us; so the consumer is ended
-  /// first, what arrived until then is worked on, and only a second look decides. A busy quorum queue has
-  /// the broker say 0 tasks and 0 consumers for want of an answer: while we consume, that cannot be.
+  /// The broker's count does not include deliveries in flight. So the first empty reply ends the consumer, the worker
+  /// processes what arrived until then, and only a second reply decides. A busy quorum queue that does not answer is
+  /// reported with 0 tasks and 0 consumers, which cannot be true while we consume.
   private mutating func look(
     at link: inout Link, _ state: State, _ calendar: RetryCalendar
   ) throws(AMQPError) -> Bool {
@@ -102,7 +101,7 @@ struct Drain {
     return false
   }
 
-  /// When a retry that is waited for is due; nil when none is.
+  /// When the next retry that the worker waits for is due; nil when there is none.
   private func nextRetry(_ calendar: RetryCalendar) -> Deadline? {
     if bounds.waitsForRetries { return calendar.nextExpected() }
     guard let timeout = bounds.idleTimeout, calendar.expects(within: timeout) else { return nil }

@@ -1,20 +1,20 @@
 internal import AMQP
 
-/// The worker's connection to the queue: it is made again when it is lost, and so is a consumer that the broker has
-/// cancelled.
+/// The worker's connection and consumer: reconnects after a lost connection, and consumes again after the broker has
+/// cancelled the consumer.
 struct Link: ~Copyable {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }
   private var report: (WorkerEvent) -> Void { context.report }
   private var subscription: Subscription?
-  /// The next one, while that is being opened.
+  /// The next subscription, while it is being opened.
   private var attempt: SubscriptionAttempt?
   private var backoff = Backoff()
   private var nextAttempt = Deadline.never
-  /// When the broker will have been away for too long.
+  /// When to stop trying to reconnect.
   private var reconnectEnd = Deadline.never
   private(set) var timeLimit = ConsumerTimeout()
-  /// Whether events may have come in while the connection was opened.
+  /// Whether events may be buffered; some may arrive while the connection is opened.
   private var mayHoldEvents = false
 
   init(_ context: WorkerContext) {
@@ -23,10 +23,10 @@ struct Link: ~Copyable {
 
   // MARK: Connecting
 
-  /// Connects for the first time, or finds out when to try again: `nextDeadline(isStopping:)`.
+  /// Connects for the first time, or schedules the next attempt (`nextDeadline(isStopping:)`).
   ///
-  /// - Parameter end: until when a broker that is away is tried again.
-  /// - Throws: why it cannot be connected.
+  /// - Parameter end: until when an unreachable broker is tried again.
+  /// - Throws: why it cannot connect.
   mutating func connectFirst(until end: Deadline) throws(AMQPError) {
     do throws(AMQPError) {
       var attempt = SubscriptionAttempt(context)
@@ -37,7 +37,7 @@ struct Link: ~Copyable {
       backoff.reset()
       mayHoldEvents = true
     } catch  where error.kind == .interrupted {
-      nextAttempt = .now  // by a signal that may not ask to stop
+      nextAttempt = .now  // the signal may not ask to stop
     } catch {
       guard error.isTransient, !end.hasPassed else { throw error }
       nextAttempt = min(.after(backoff.delay()), end)
@@ -45,7 +45,7 @@ struct Link: ~Copyable {
     }
   }
 
-  /// Notes the time limit that holds for tasks, and reports one that does not fit the options.
+  /// Notes the consumer timeout that applies, and reports options that the broker does not fit.
   private mutating func warn(of new: Subscription) {
     if options.policy.requeuesForEver, new.version?.limitsDeliveries == true {
       report(.requeuesForEver(broker: new.broker))
@@ -58,9 +58,9 @@ struct Link: ~Copyable {
     report(.timeoutTooShort(broker: broker, needed: needed, usual: ConsumerTimeout.usual))
   }
 
-  /// Connects again when it is time to, as far as possible without blocking.
+  /// Reconnects when an attempt is due, as far as possible without blocking.
   ///
-  /// - Returns: whether it has.
+  /// - Returns: whether it has reconnected.
   mutating func reconnectIfDue() throws(AMQPError) -> Bool {
     guard subscription == nil else { return false }
     if attempt == nil {
@@ -85,18 +85,19 @@ struct Link: ~Copyable {
     return true
   }
 
-  /// What the loss of a connection means.
+  /// The consequences of a lost connection.
   struct Loss {
-    /// How many results the broker did not get.
+    /// Number of results that the broker did not receive.
     let results: Int
-    /// Whether there was a connection: what it delivered is void.
+    /// Whether there was a connection: its deliveries are now stale.
     let isNew: Bool
-    /// Whether none will be made again.
+    /// Whether there is no further attempt.
     let isFinal: Bool
   }
 
-  /// Takes note that the connection is gone, or could not be made again, while `running` tasks are worked on; with
-  /// `isStopping`, no other is needed.
+  /// Handles a lost connection, or a failed attempt to reconnect.
+  ///
+  /// `running` is the number of running tasks; with `isStopping`, no further connection is needed.
   mutating func lose(_ error: AMQPError, running: Int, isStopping: Bool) -> Loss {
     let isNew = subscription != nil
     // The signal itself is reported, and ends the attempts.
@@ -106,7 +107,7 @@ struct Link: ~Copyable {
     if isNew, let limit = options.reconnectsFor { reconnectEnd = .after(limit) }
     let delay = backoff.delay()
     let isFinal = !error.isTransient || reconnectEnd.hasPassed
-    // The last attempt comes at the end of the time for it, not long before.
+    // The last attempt is at the end of the limit, not long before it.
     nextAttempt = min(.after(delay), reconnectEnd)
     let retry = isFinal || isStopping ? nil : nextAttempt.remaining
     if isNew {
@@ -117,12 +118,12 @@ struct Link: ~Copyable {
     return Loss(results: results, isNew: isNew, isFinal: isFinal)
   }
 
-  /// Gives the connection up without a word to the broker, which redelivers what is unacknowledged.
+  /// Closes the socket only; the broker redelivers unacknowledged tasks.
   mutating func drop() {
     subscription = nil
   }
 
-  /// Closes the connection when the broker has acted on all that it was told.
+  /// Closes the connection when the broker has acted on everything that was sent.
   mutating func close() {
     subscription?.close()
     subscription = nil
@@ -140,9 +141,9 @@ struct Link: ~Copyable {
   var isConsuming: Bool { subscription?.isConsuming == true }
   var address: Address? { subscription?.address }
 
-  /// When something is due, if nothing happens before; with `isStopping`, no other connection is needed.
+  /// When to act if no event arrives before; with `isStopping`, no further connection is needed.
   ///
-  /// While events are not read, an answer may have arrived.
+  /// Without `isReading`, requests do not time out: their replies may be unread.
   mutating func nextDeadline(isStopping: Bool, isReading: Bool = true) -> Deadline {
     if let deadline = attempt?.nextDeadline { return deadline }
     guard let subscription else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
@@ -150,7 +151,7 @@ struct Link: ~Copyable {
     return isReading ? min(service, subscription.requests.deadline) : service
   }
 
-  /// Watches the socket, for input only where it is wanted.
+  /// Watches the socket, for input only with `forReading`.
   mutating func watch(on loop: inout EventLoop, forReading: Bool) {
     if let descriptor = attempt?.descriptor {
       loop.watch(descriptor, forWriting: attempt?.waitsForWriting == true)
@@ -161,7 +162,7 @@ struct Link: ~Copyable {
 
   // MARK: Events
 
-  /// The next event, and whether more may follow without a look at the socket.
+  /// The next event, and whether more events may be buffered.
   mutating func nextEvent() throws(AMQPError) -> (event: Event, hasMore: Bool)? {
     guard let event = try subscription?.nextEvent() else {
       mayHoldEvents = false
@@ -172,33 +173,33 @@ struct Link: ~Copyable {
     return (event, hasMore)
   }
 
-  /// Sends a heartbeat if one is due, where events are not read for now.
+  /// Sends a heartbeat if one is due, while events are not read.
   mutating func sendHeartbeat() {
     subscription?.sendHeartbeat()
   }
 
-  /// Whether `nextEvent()` may have something although the socket has nothing.
+  /// Whether `nextEvent()` may return an event although the socket is not readable.
   var holdsEvents: Bool { mayHoldEvents }
 
-  /// Learns why the broker has cancelled a consumer; nil without a connection.
+  /// Why the broker has cancelled a consumer; nil without a connection.
   func cancelled(_ consumer: String) -> Subscription.Cancellation? { subscription?.cancelled(consumer) }
 
-  /// Learns the broker's time limit from its reason for closing the channel, if that was why.
+  /// Learns the broker's time limit from its reason for closing the channel, if that was the reason.
   mutating func learnTimeLimit(from error: AMQPError) -> ConsumerTimeout.Cause? {
     timeLimit.learn(from: error)
   }
 
-  /// Removes consumers that the broker keeps, and might give tasks to.
+  /// Removes cancelled consumers that the broker keeps, and might deliver tasks to.
   mutating func forgetRetired() throws(AMQPError) {
     try subscription?.forgetRetired()
   }
 
   // MARK: The queue
 
-  /// Begins to consume, if it does not; `consuming` is the event when it does.
+  /// Starts to consume, unless it does; `consuming` is the event when it does.
   func consume() throws(AMQPError) { try subscription?.consume() }
 
-  /// Lets the broker hand out as many tasks as before beside those that are held until the worker stops.
+  /// Raises the prefetch by the number of tasks that are held until the worker stops.
   func makeRoom(forHeld count: Int) throws(AMQPError) {
     try subscription?.makeRoom(forHeld: count)
   }
@@ -209,26 +210,26 @@ struct Link: ~Copyable {
     try subscription?.stopConsuming()
   }
 
-  /// Asks how many tasks wait; the answer comes as an event.
+  /// Requests the number of waiting tasks; the reply is an event.
   mutating func requestCount() throws(AMQPError) {
     try subscription?.requestCount()
   }
 
-  /// What the broker says of the queue, which is nil when it is gone; nil until it has answered.
+  /// The queue's status; nil until the broker has replied, and `.some(nil)` when the queue is gone.
   func lookAtQueue() throws(AMQPError) -> Queue.Status?? { try subscription?.lookAtQueue() ?? nil }
 
-  /// Whether something depends on an answer of the broker's: to look, to consume or to stop that.
+  /// Whether the reply to a request is awaited: about the queue, or to start or stop consuming.
   var awaitsAnswer: Bool { subscription?.requests.isWaiting == true }
 
   // MARK: Settling
 
-  /// Whether the broker still waits for what becomes of this task.
+  /// Whether the broker still waits for the ack, nack or reject of this task.
   func holds(_ tag: Delivery.Tag) -> Bool { subscription?.holds(tag) == true }
 
   /// Whether the present channel has delivered the task.
   func hasDelivered(_ tag: Delivery.Tag) -> Bool { subscription?.session == tag.session }
 
-  /// Notes that a task is done; the broker is told at the next `flush()`.
+  /// Notes that a task is done; the next `flush()` acknowledges it.
   mutating func finished(_ tag: Delivery.Tag) {
     subscription?.finished(tag)
   }
@@ -238,12 +239,12 @@ struct Link: ~Copyable {
     try subscription?.release(tag)
   }
 
-  /// Requeues a task that failed, or has the broker drop it.
+  /// Requeues a task that failed, or tells the broker to drop it.
   mutating func reject(_ tag: Delivery.Tag, requeue: Bool) throws(AMQPError) {
     try subscription?.reject(tag, requeue: requeue)
   }
 
-  /// Tells the broker of all that is done.
+  /// Sends all pending acknowledgements.
   mutating func flush() throws(AMQPError) {
     try subscription?.flush()
   }

@@ -1,13 +1,14 @@
 internal import AMQP
 
-/// Consumers that the broker has cancelled over a time limit: it keeps them until their other deliveries are settled.
+/// Consumers that the broker has cancelled because of a time limit; it keeps them until their other deliveries are
+/// settled.
 struct RetiredConsumers {
-  /// With the number of the last delivery of each.
+  /// Each with the number of its last delivery.
   private var consumers: [(name: String, last: UInt64)] = []
 
   func contains(_ name: String) -> Bool { consumers.contains { $0.name == name } }
 
-  /// The broker has cancelled one at `time`; deliveries that had the time limit by then are stale, others are not.
+  /// Adds a consumer that the broker cancelled at `time`; deliveries that had reached the limit by then become stale.
   ///
   /// - Returns: how many there were.
   mutating func cancelled(
@@ -16,11 +17,11 @@ struct RetiredConsumers {
     let earlier = consumers.first { $0.name == name }
     let last = earlier?.last ?? ledger.last
     if earlier == nil { consumers.append((name, last)) }
-    // The broker began to count when it sent the task, and reports the end at once.
+    // The broker's timer starts when it sends the task, and it reports the timeout at once.
     return ledger.expire(receivedBy: time + (min(.seconds(1), limit / 8) - limit), upTo: last)
   }
 
-  /// Takes out those whose deliveries are settled.
+  /// Takes out the consumers whose deliveries are settled.
   mutating func takeSettled(_ ledger: AckLedger) -> [String] {
     guard !consumers.isEmpty else { return [] }
     let settled = consumers.filter { ledger.isSettled(upTo: $0.last) }

@@ -59,7 +59,7 @@ struct RetryMessage: Outgoing {
       destination: destination, queue: destination == .failedQueue ? options.failedQueue : options.queue)
   }
 
-  /// The same without the headers that it can do without; nil when it has none of them.
+  /// The copy without optional headers; nil when it has none of them.
   var withoutDetails: RetryMessage? {
     var message = message
     for name in [TaskHeaders.stderr, TaskHeaders.reason, "traceparent", "tracestate"] {
@@ -112,7 +112,7 @@ struct Retrier: ~Copyable {
 
   /// Number of unpublished copies.
   var pending: Int { sender.pending }
-  /// When something is due, if nothing happens before.
+  /// When to act if no event arrives before.
   var nextDeadline: Deadline { mutating get { sender.nextDeadline } }
 
   mutating func watch(on loop: inout EventLoop) {

@@ -60,7 +60,7 @@ struct Runs<Member: Run> {
   /// The command with this pid; nil when there is none.
   func of(pid: pid_t) -> Member? { byPID[pid] }
 
-  // MARK: Time
+  // MARK: Time limits
 
   /// Sets when `nextDue(_:)` returns a command.
   mutating func setLimit(_ limit: Deadline, of run: Member) {
@@ -93,11 +93,11 @@ struct Runs<Member: Run> {
     return nil
   }
 
-  // MARK: Ends
+  // MARK: Exits
 
-  /// Reaps the command that has this process, which has ended; `takeEnded(_:)` returns it.
+  /// Reaps the command with this process ID, which has exited; `takeEnded(_:)` returns it.
   ///
-  /// - Returns: whether it is one of them.
+  /// - Returns: whether there is such a command.
   mutating func reap(pid: pid_t) -> Bool {
     guard let run = byPID.removeValue(forKey: pid) else { return false }
     run.end = (run.child.reap(), .now)

@@ -1,15 +1,16 @@
 internal import AMQP
 
-/// Has the broker keep, redeliver or forget each task, and counts what became of it.
+/// Settles each task at the broker, and counts the results.
 ///
-/// 1. A task is settled after its work, in the session that it came by, or not at all.
-/// 2. A task that failed is scheduled for a retry or parked by a copy, and acknowledged when a queue has that.
-/// 3. A task that was returned to its queue too often is replaced by a copy at the queue's end: see
-///    `DeliveryHistory`. The copy is confirmed first and the original acknowledged after: a crash between leaves
-///    both, never none. Where the copy cannot be published, the original is run, or returned, as it is.
-/// 4. A task that no copy can be published of stays unacknowledged until the worker stops, and holds up nothing.
+/// 1. A task is settled after its attempt, in the session that delivered it, or not at all.
+/// 2. A failed task is scheduled for retry or parked by publishing a copy. The original is acknowledged when the copy
+///    is confirmed.
+/// 3. A task that was returned to its queue too often is replaced by a copy at the queue's end: see `DeliveryHistory`.
+///    The copy is confirmed before the original is acknowledged: a crash in between leaves both, never none. If the
+///    copy cannot be published, the original is run, or requeued, as it is.
+/// 4. A task whose copy can never be published stays unacknowledged until the worker stops, and blocks nothing.
 struct Settler: ~Copyable {
-  /// How long a task that was requeued may take until the broker counts or redelivers it.
+  /// How long the broker may take to count or redeliver a requeued task.
   private static let requeueTime = Duration.seconds(1)
 
   private let context: WorkerContext
@@ -19,7 +20,7 @@ struct Settler: ~Copyable {
   private var replacements = Replacements()
   private(set) var tally = TaskCounts()
   private(set) var calendar = RetryCalendar()
-  /// Until when a task that was requeued may be neither counted nor redelivered.
+  /// Until when the broker may neither count nor redeliver a requeued task.
   private var requeueEnd = Deadline.now
   private var unpublishable: [RetryMessage] = []
 
@@ -28,17 +29,17 @@ struct Settler: ~Copyable {
     retrier = Retrier(context)
   }
 
-  /// How many copies are to be published.
+  /// Number of copies to be published.
   var pending: Int { retrier.pending }
-  /// Why no copy can be published any more, whatever the task.
+  /// Why no more copies can be published, of any task.
   var failure: AMQPError? { retrier.failure }
-  /// How many tasks were replaced.
+  /// Number of tasks that were replaced.
   var replaced: Int { replacements.confirmed }
-  /// Whether a task was requeued or replaced a moment ago: it may be neither counted nor redelivered yet.
+  /// Whether a task was requeued or replaced just now: the broker may neither count nor redeliver it yet.
   var expectsRequeued: Bool { replacements.isInQueue || !requeueEnd.hasPassed }
   var nextDeadline: Deadline { mutating get { min(retrier.nextDeadline, replacements.nextDeadline) } }
 
-  /// What the tasks have come to, with the retries that are still to come.
+  /// The results of the tasks, with the retries that are still scheduled.
   var counts: TaskCounts {
     var counts = tally
     counts.scheduled = calendar.scheduled()
@@ -52,9 +53,9 @@ struct Settler: ~Copyable {
 
   // MARK: Results
 
-  /// Settles a task whose work is over; with `isProbe`, its failure is not counted as an attempt.
+  /// Settles a task whose attempt is over; with `isProbe`, a failure does not count as an attempt.
   ///
-  /// - Returns: what became of it.
+  /// - Returns: the settlement.
   mutating func settle(_ result: JobResult, isProbe: Bool, on link: inout Link) throws(AMQPError)
     -> Settlement
   {
@@ -78,7 +79,7 @@ struct Settler: ~Copyable {
       link.finished(tag)
     case .requeue:
       tally.requeued += 1
-      // A reject counts no attempt, and brings the task nearer to the limit of a quorum queue.
+      // A reject counts no attempt, and brings the task nearer to a quorum queue's delivery limit.
       if options.policy.maxAttempts > 0 || job.delivery.history.mustNotReturn {
         retrier.add(copy(of: result, to: .workQueue(wasRun: true)))
       } else {
@@ -105,7 +106,7 @@ struct Settler: ~Copyable {
     RetryMessage(result, to: destination, options)
   }
 
-  /// Counts results that the broker did not get.
+  /// Counts results that the broker did not receive as stale.
   mutating func lost(results: Int) {
     tally.done -= results
     tally.stale += results
@@ -123,21 +124,20 @@ struct Settler: ~Copyable {
     replace(task, starts: history.starts)
   }
 
-  /// Requeues a task that came when no more were wanted.
+  /// Requeues a task that was delivered when no more were wanted.
   mutating func refuse(_ task: ReceivedTask, on link: inout Link) throws(AMQPError) {
     tally.released += 1
     try requeue(task, on: &link)
   }
 
-  /// Requeues all that was received and not begun; with `replaces`, there is time to replace tasks that were returned
-  /// too often.
+  /// Requeues all received tasks that were not started; with `replaces`, replaces those returned too often.
   ///
-  /// - Returns: how many tasks that were.
+  /// - Returns: how many tasks were requeued.
   @discardableResult
   mutating func requeueAll(
     _ inbox: inout Inbox, on link: inout Link, replaces: Bool = true
   ) throws(AMQPError) -> Int {
-    guard options.acknowledges else { return 0 }  // ours alone now: nobody else will do them
+    guard options.acknowledges else { return 0 }  // the broker does not have them any more
     let count = inbox.count
     tally.released += count
     while var task = inbox.popFirst() {
@@ -158,7 +158,7 @@ struct Settler: ~Copyable {
 
   // MARK: Replacing
 
-  /// Replaces a task that only waits, and whose return once or twice more would be its end.
+  /// Replaces a waiting task whose returns come near the queue's delivery limit.
   mutating func replaceNearLimit(_ delivery: Delivery, in inbox: inout Inbox) {
     guard options.acknowledges, !options.policy.retriesByBroker, delivery.history.isNearLimit else { return }
     for task in inbox.remove(where: { $0.delivery.tag == delivery.tag && !$0.mayRun }) {
@@ -166,14 +166,16 @@ struct Settler: ~Copyable {
     }
   }
 
-  /// Whether the task must wait until the copies of others are confirmed: it could be the death of this worker
-  /// before their originals are acknowledged, and both would come back.
+  /// Whether the task must wait until copies of other tasks are confirmed.
+  ///
+  /// It could kill this worker before their originals are acknowledged, and both would then be delivered.
   func mustWait(_ task: ReceivedTask) -> Bool {
     replacements.isPending && task.delivery.history.starts > 0
   }
 
-  /// Replaces a suspicious task whose turn has come, while `running` others run, by a copy that records the start;
-  /// the run comes with the copy.
+  /// Replaces a suspicious task that would run next by a copy that records the start, and is run when delivered.
+  ///
+  /// `running` is the number of other running tasks.
   ///
   /// - Returns: whether the task must not be run now.
   mutating func recordStart(of task: ReceivedTask, running: Int) -> Bool {
@@ -182,14 +184,15 @@ struct Settler: ~Copyable {
       !history.hasKilledWorkers,
       !task.mayRun
     else { return false }
-    // Beyond the number of jobs, it has only waited in the worker that died.
+    // Tasks beyond the number of jobs were only waiting in the worker that died.
     let recordsStart = running + replacements.recentStarts < options.jobs
     replace(task, starts: history.starts + (recordsStart ? 1 : 0), recordsStart: recordsStart)
     return true
   }
 
-  /// Replaces the suspicious tasks that came together with one whose start was recorded, before it can be the
-  /// death of this worker, too; nothing is recorded for them.
+  /// Replaces the suspicious tasks delivered with one whose start was recorded, before that one can kill this worker.
+  ///
+  /// No start is recorded for them.
   mutating func replaceCompanions(in inbox: inout Inbox) {
     guard replacements.recentStarts > 0 else { return }
     for task in inbox.remove(where: { $0.delivery.history.isSuspicious && !$0.mayRun }) {
@@ -206,15 +209,16 @@ struct Settler: ~Copyable {
         destination: .workQueue(wasRun: false), queue: options.queue))
   }
 
-  /// A task has come; one that this worker has scheduled is expected no more.
+  /// Notes a delivery: a retry that this worker has scheduled is no longer expected.
   mutating func begin(_ delivery: Delivery) {
     calendar.remove(delivery.message)
   }
 
   // MARK: Copies
 
-  /// Publishes copies, and settles the originals of those that are published; with `isStopping`, a task that cannot be
-  /// replaced is requeued, and not run.
+  /// Publishes copies, and settles the originals of the confirmed ones.
+  ///
+  /// With `isStopping`, a task that cannot be replaced is requeued, and not run.
   mutating func step(
     on link: inout Link, _ inbox: inout Inbox, isStopping: Bool
   ) throws(AMQPError) {
@@ -254,7 +258,7 @@ struct Settler: ~Copyable {
     }
   }
 
-  /// Has the tasks run, or requeued, whose copies the work queue does not take.
+  /// Runs or requeues the tasks whose copies the work queue does not accept.
   private mutating func settleRefused(
     on link: inout Link, _ inbox: inout Inbox, isStopping: Bool
   ) throws(AMQPError) {
@@ -275,16 +279,16 @@ struct Settler: ~Copyable {
     for tag in overdue { _ = replacements.giveUp(tag) }
   }
 
-  /// Requeues the originals of all copies that are not published.
+  /// Requeues the originals of all unpublished copies.
   mutating func giveUpCopies(on link: inout Link) throws(AMQPError) {
     for copy in retrier.shutDownNow() {
-      // What was not run is counted already.
+      // Tasks that were not run are counted already.
       if copy.number != nil { tally.released += 1 }
       try link.requeue(copy.tag)
     }
   }
 
-  /// Requeues the tasks that were held because they could not be published.
+  /// Requeues the tasks that are held because their copies could not be published.
   mutating func requeueUnpublishable(on link: inout Link) throws(AMQPError) {
     for copy in unpublishable { try link.requeue(copy.tag) }
   }

@@ -17,7 +17,7 @@ struct Shutdown {
 
   /// Whether a signal has asked to stop; the next one stops running tasks, too.
   private var hasSignal = false
-  /// The next one, if there were no tasks left.
+  /// The second signal, if there were no tasks left.
   private var secondSignal: Int32?
 
   /// Begins to stop; a failure replaces every other reason, and a signal replaces a bound.
@@ -47,7 +47,7 @@ struct Shutdown {
     return false
   }
 
-  /// The second signal, when the broker has had that moment.
+  /// The second signal, once the time for the broker's reply is over.
   var overdueSignal: Int32? { Interruption.hasEndedRequests ? secondSignal : nil }
 
   /// Whether the grace period is over; true only once.

@@ -1,8 +1,8 @@
 internal import AMQP
 
-/// A connection that consumes the work queue, and what the broker is still to be told on it.
+/// A connection that consumes the work queue, and the acknowledgements that are still to be sent on it.
 ///
-/// An object, because a large value would be copied each time an optional one is looked at.
+/// A class, because a large value would be copied each time an optional one is read.
 final class Subscription {
   private let context: WorkerContext
   private var options: Worker.Options { context.options }
@@ -10,32 +10,32 @@ final class Subscription {
   private(set) var ledger: AckLedger
   private(set) var isConsuming = false
   private var asksForTimeout: Bool
-  /// How many of the tasks that the broker has handed out are held until the worker stops.
+  /// Number of delivered tasks that are held until the worker stops.
   private var held = 0
   /// The present consumer's tag.
   private var consumer = ""
-  /// Counts the consumers, so that each has a tag of its own.
+  /// Counts the consumers, so that each has its own tag.
   private var consumerNumber = 0
   private var retired = RetiredConsumers()
-  /// Results that were to be acknowledged when the connection broke.
+  /// Number of results whose acknowledgements are not sent yet: they are lost with the connection.
   private(set) var lostResults = 0
-  /// How many acks, nacks and rejects this session has sent.
+  /// Number of acks, nacks and rejects sent in this session.
   private var settlements = 0
   private(set) var requests: PendingRequests
-  /// Whether tasks are to be received.
+  /// Whether to receive tasks.
   private var wantsTasks = true
-  /// What the broker has said of the queue, which is nil when it is gone; nil when it has not since that was taken.
+  /// The queue's status in the last reply, `.some(nil)` when the queue is gone; nil after it was read.
   private var look: Queue.Status??
   /// When the broker cancelled the present consumer, and whether the queue was gone.
   private var cancelTime = Deadline.now
   private var isQueueGone = false
 
-  /// The broker acts on this number of them at once, whatever the queue: see `ackBarrier(of:within:)`.
+  /// The broker acts on this number of settlements at once, for every queue type: see `ackBarrier(of:within:)`.
   private static let fewSettlements = 16
-  /// For the broker to act on the last of them: what it has not acted on, it redelivers.
+  /// How long the broker may take to act on the last settlements; otherwise it redelivers their tasks.
   private static let closeTimeout = Duration.seconds(30)
 
-  /// `setUp()` has it consume.
+  /// Does not consume yet: see `setUp()`.
   init(_ context: WorkerContext, _ connection: consuming Connection, asksForTimeout: Bool) {
     (self.context, self.asksForTimeout, ledger) = (context, asksForTimeout, AckLedger(session: 0))
     requests = PendingRequests(within: context.options.connection.rpcTimeout)
@@ -44,7 +44,7 @@ final class Subscription {
 
   // MARK: Consuming
 
-  /// Makes sure of the queue, and starts to receive its tasks, as far as possible without blocking.
+  /// Finds or declares the queue, and starts to receive its tasks, as far as possible without blocking.
   ///
   /// - Returns: whether it consumes.
   func setUp() throws(AMQPError) -> Bool {
@@ -53,13 +53,13 @@ final class Subscription {
     return isConsuming
   }
 
-  /// Begins to make sure of the queue and to receive its tasks, unless it does; `consuming` is the event when it does.
+  /// Starts to find or declare the queue and to consume, unless it has; `consuming` is the event when it does.
   func consume() throws(AMQPError) {
     wantsTasks = true
     if !isConsuming, !requests.setUp { try ask(.finding) }
   }
 
-  /// Takes no more tasks; those already in flight still arrive as events.
+  /// Stops consuming; deliveries in flight still arrive as events.
   func stopConsuming() throws(AMQPError) {
     wantsTasks = false
     guard isConsuming else { return }
@@ -72,7 +72,7 @@ final class Subscription {
     case .finding, .declaring, .looking, .counting, .checking:
       try connection.sendDeclare(Queue(name: options.queue), isPassive: request != .declaring)
     case .consuming:
-      // Each consumer has a tag that the broker has not seen in this session: it may keep the old one.
+      // Each consumer needs a tag that is new in this session, because the broker may keep the old one.
       consumerNumber += 1
       consumer = consumerNumber == 1 ? options.consumer : "\(options.consumer)-\(consumerNumber)"
       var arguments = FieldTable()
@@ -85,12 +85,12 @@ final class Subscription {
     requests.sent(request)
   }
 
-  /// The channel is closed, perhaps over the first of the requests.
+  /// Handles a closed channel; the broker may have closed it because of the first pending request.
   ///
-  /// - Returns: what the worker must know.
+  /// - Returns: the event for the worker, if there is one.
   private func closed(_ error: AMQPError) throws(AMQPError) -> Event? {
     isConsuming = false
-    ledger = AckLedger(session: 0)  // all that it gave us, it gives to others
+    ledger = AckLedger(session: 0)  // the broker redelivers all of its tasks
     let (request, setUp) = (requests.refused, requests.setUp)
     requests.removeAll()
     switch (request, error.kind) {
@@ -100,13 +100,13 @@ final class Subscription {
       }
       try ask(.declaring)
     case (.declaring, .preconditionFailed):
-      // Someone declared it in the meantime, and differently.
+      // Another client has declared it in the meantime, with other properties.
       try ask(.consuming)
     case (.consuming, .preconditionFailed)
     where asksForTimeout && error.detail.contains("x-consumer-timeout"):
       asksForTimeout = false
       try ask(.consuming)
-    case (.finding?, .preconditionFailed): return .channelClosed(error)  // which is about something else
+    case (.finding?, .preconditionFailed): return .channelClosed(error)  // about another operation
     case (.finding?, _), (.declaring?, _), (.consuming?, _):
       throw AMQPError(error.kind, request?.operation(on: options.queue) ?? "", error.detail)
     case (.looking, .notFound):
@@ -132,25 +132,25 @@ final class Subscription {
   var address: Address { connection.address }
   var descriptor: Int32 { connection.descriptor }
   var waitsForWriting: Bool { connection.waitsForWriting }
-  /// How often the connection must be looked after.
+  /// How often the connection must be served.
   var serviceInterval: Duration? { connection.serviceInterval }
 
-  /// The version, where the broker is a RabbitMQ.
+  /// The broker's version; nil for another product.
   var version: BrokerVersion? { BrokerVersion(broker: connection.broker) }
 
-  /// Whether the broker knows consumers that ask for a time limit.
+  /// Whether the broker supports a time limit for each consumer.
   var knowsTimeouts: Bool { version.map { $0 >= BrokerVersion(4, 3) } ?? false }
 
-  /// The time limit that the broker was asked for and heeds; nil where it does not.
+  /// The time limit that was requested and that the broker applies; nil when it applies none.
   var askedTimeout: Duration? { asksForTimeout && knowsTimeouts ? options.neededTimeout : nil }
 
-  /// How many unacknowledged tasks the broker may have handed out; 0 is no limit.
+  /// Maximum unacknowledged tasks (prefetch); 0 means unlimited.
   private var prefetch: UInt16 {
     let wanted = options.bounds.prefetch(options.prefetch)
     return wanted == 0 ? 0 : UInt16(clamping: Int(wanted) + held)
   }
 
-  /// Consumes anew where tasks are held that take the places of others: the broker heeds a new prefetch only then.
+  /// Consumes again with a prefetch raised by the held tasks: the broker applies a new one only to a new consumer.
   func makeRoom(forHeld count: Int) throws(AMQPError) {
     held = count
     guard isConsuming else { return }
@@ -160,16 +160,16 @@ final class Subscription {
 
   /// Why the broker has cancelled a consumer.
   enum Cancellation {
-    /// The queue was deleted, or has moved.
+    /// The queue was deleted, or its leader moved.
     case queueGone
-    /// The queue is still there, and this number of tasks took too long and are void.
+    /// The queue still exists; this number of tasks took too long and are stale.
     case timedOut(tasks: Int)
   }
 
-  /// Why the broker has cancelled a consumer, and which deliveries are void by that.
+  /// Why the broker has cancelled a consumer; marks the deliveries that are stale because of that.
   ///
-  /// A broker that was asked for a time limit cancels the consumer when a delivery reaches it, and gives that
-  /// one to somebody else. The younger ones are still ours.
+  /// A broker that applies a requested time limit cancels the consumer when a delivery reaches it, and redelivers that
+  /// task. The consumer's younger deliveries stay valid.
   func cancelled(_ name: String) -> Cancellation {
     let isRetired = retired.contains(name)
     guard let limit = askedTimeout, isRetired || !isQueueGone else { return .queueGone }
@@ -177,14 +177,14 @@ final class Subscription {
       tasks: retired.cancelled(name, at: isRetired ? .now : cancelTime, limit: limit, &ledger))
   }
 
-  /// Removes the consumers that the broker keeps: it might give them tasks again.
+  /// Removes cancelled consumers that the broker keeps: it might deliver tasks to them again.
   func forgetRetired() throws(AMQPError) {
     for consumer in retired.takeAll() { try connection.forget(consumer: consumer) }
   }
 
   // MARK: Events
 
-  /// The next event that the worker must know of: the answers to most requests are not.
+  /// The next event for the worker; the replies to most requests are handled here.
   func nextEvent() throws(AMQPError) -> Event? {
     while let event = try connection.nextEvent(within: .zero) {
       requests.heard()
@@ -225,19 +225,17 @@ final class Subscription {
     return event
   }
 
-  /// Sends a heartbeat if one is due.
   func sendHeartbeat() { connection.sendHeartbeat() }
 
-  /// Whether `nextEvent()` may have something to tell without a look at the socket.
+  /// Whether `nextEvent()` may return an event without reading the socket.
   var mayHoldEvents: Bool { connection.hasBufferedEvents }
 
   /// The session whose tasks are settled here.
   var session: Int { ledger.session }
 
-  /// Whether the broker still waits for what becomes of this task.
+  /// Whether the broker still waits for the ack, nack or reject of this task.
   func holds(_ tag: Delivery.Tag) -> Bool { ledger.isOpen(tag) }
 
-  /// Notes that a task is done.
   func finished(_ tag: Delivery.Tag) {
     if options.acknowledges { _ = ledger.finished(tag) }
   }
@@ -256,7 +254,7 @@ final class Subscription {
     try connection.reject(tag, requeue: requeue)
   }
 
-  /// Tells the broker of all that is done.
+  /// Sends all pending acknowledgements.
   func flush() throws(AMQPError) {
     lostResults = ledger.unflushedCount
     for ack in ledger.flush() {
@@ -268,12 +266,12 @@ final class Subscription {
     if !connection.hasUnsent { lostResults = 0 }
   }
 
-  /// Asks how many tasks wait, unless it has; `declared` is the event of the answer.
+  /// Requests the number of waiting tasks, unless that is pending; `declared` is the event of the reply.
   func requestCount() throws(AMQPError) {
     if isConsuming, !requests.contains(.counting) { try ask(.counting) }
   }
 
-  /// What the broker says of the queue, which is nil when it is gone; nil until it has answered.
+  /// The queue's status; nil until the broker has replied, and `.some(nil)` when the queue is gone.
   func lookAtQueue() throws(AMQPError) -> Queue.Status?? {
     if let status = look {
       look = nil
@@ -283,11 +281,10 @@ final class Subscription {
     return nil
   }
 
-  /// Closes the connection when the broker has acted on every acknowledgement, or has had half a minute for it, or
-  /// a second signal arrives.
+  /// Closes the connection when the broker has acted on all settlements, after `closeTimeout`, or at a second signal.
   func close() {
     let deadline = Deadline.after(Self.closeTimeout)
-    // The broker hands out no more before it has acted on those that make room for it.
+    // With a small prefetch, the broker acts on earlier acknowledgements before it delivers more.
     let prefetch = Int(prefetch)
     if settlements > Self.fewSettlements, prefetch == 0 || prefetch > Self.fewSettlements {
       connection.settle(queue: options.queue, within: Self.closeTimeout)
@@ -295,7 +292,7 @@ final class Subscription {
     connection.close(within: deadline.remaining ?? .zero)
   }
 
-  /// Closes the connection when the broker has read what was sent, or at `deadline`, whatever signals arrive.
+  /// Closes the connection when the broker has read what was sent, or at `deadline`; signals do not end the wait.
   func close(by deadline: Deadline) {
     connection.close(within: deadline.remaining ?? .zero, isInterruptible: false)
   }

@@ -1,17 +1,18 @@
 internal import AMQP
 
-/// An attempt to connect to the first of the brokers that does not fail for now, and to consume.
+/// An attempt to connect to the first broker that does not fail for now, and to consume.
 ///
-/// It never blocks but in `finish()`: `advance()` is called when `descriptor` is ready or `nextDeadline` has come.
+/// It never blocks, except in `finish()`: its owner calls `advance()` when `descriptor` is ready or `nextDeadline` has
+/// passed.
 struct SubscriptionAttempt: ~Copyable {
   private let context: WorkerContext
   private let asksForTimeout: Bool
   private var attempt: ConnectionAttempt
   private var subscription: Subscription?
-  /// Why the last broker that accepted the connection has failed.
+  /// Why the last broker failed that had accepted the connection.
   private var refusal: AMQPError?
 
-  /// With `asksForTimeout`, a time limit of our own is asked for where the broker permits it.
+  /// With `asksForTimeout`, it requests a time limit of our own if the broker supports that.
   init(_ context: WorkerContext, asksForTimeout: Bool = true) {
     (self.context, self.asksForTimeout) = (context, asksForTimeout)
     attempt = ConnectionAttempt(context.options.addresses, context.options.connection)
@@ -26,10 +27,10 @@ struct SubscriptionAttempt: ~Copyable {
     }
   }
 
-  /// Goes on as far as possible.
+  /// Continues as far as possible without blocking.
   ///
   /// - Returns: the subscription, when it consumes.
-  /// - Throws: why the last broker has failed, or one for good.
+  /// - Throws: why the last broker failed, or the first permanent error.
   mutating func advance() throws(AMQPError) -> Subscription? {
     while true {
       if subscription == nil {

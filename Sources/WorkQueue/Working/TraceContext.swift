@@ -37,7 +37,7 @@ package struct TraceContext: Equatable, Sendable {
     headers = table
   }
 
-  // MARK: The form
+  // MARK: Format
 
   /// Hexadecimal digits, separated by dashes: 2 of version, 32 of trace id, 16 of parent id, 2 of flags.
   private static func isParent(_ text: [UInt8]) -> Bool {

@@ -22,7 +22,7 @@ struct Workbench: ~Copyable {
     throttle = Throttle(options.rate, pauseAfter: options.pauseAfter, options.policy)
   }
 
-  // MARK: How it stands
+  // MARK: State
 
   /// Number of running tasks.
   var running: Int { jobs.count }
@@ -64,7 +64,7 @@ struct Workbench: ~Copyable {
     jobs.read(ready)
   }
 
-  // MARK: The way of a task
+  // MARK: Processing tasks
 
   /// Adds a task that was delivered, or requeues it when no more are wanted.
   mutating func receive(

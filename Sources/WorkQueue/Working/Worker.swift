@@ -1,27 +1,26 @@
 package import AMQP
 internal import Glibc
 
-/// The loop that works on a queue's tasks.
+/// The loop that processes a queue's tasks.
 ///
-/// 1. It takes what the broker has sent, begins what it may, settles what has ended, tells the broker, and then waits
-///    until something else can happen: it never sleeps and never works in-line.
-/// 2. Each of its parts has a state of its own, and a `nextDeadline`; what concerns several goes through here.
-/// 3. The first signal ends it when the running tasks are done; the second ends it now. What was not done goes back
-///    to the queue.
+/// 1. A turn handles the broker's events, starts tasks, settles those that have ended, sends the results to the
+///    broker, and waits for the next event. It never sleeps and never runs a task in-line.
+/// 2. Each part has its own state and `nextDeadline`; actions that concern several parts are here.
+/// 3. The first signal stops it when the running tasks are done, the second now. Unfinished tasks are requeued.
 package struct Worker: ~Copyable {
-  /// How a worker has come to its end.
+  /// Why a worker stopped.
   package enum ExitReason: Equatable, Sendable {
-    /// Stopped, with everything finished or given back.
+    /// Stopped, with every task finished or requeued.
     case stopped(StopReason, TaskCounts)
-    /// Stopped by a second signal, which the process should die by.
+    /// Stopped by a second signal; the process should die of that signal.
     case killed(signal: Int32)
   }
 
-  /// So many events are taken in one go that acknowledgements and signals still get their turn.
+  /// Maximum events per turn, so that acknowledgements and signals are not delayed.
   private static let largestTurn = 1000
-  /// How long commands may take to end when the worker leaves at once, before they are killed.
+  /// How long commands may take to exit when the worker stops now, before they are killed.
   private static let commandTimeout = Duration.seconds(1)
-  /// How long the broker may take to read when the worker leaves at once.
+  /// How long the broker may take to read what was sent when the worker stops now.
   private static let farewellTimeout = Duration.milliseconds(400)
 
   private let context: WorkerContext
@@ -34,10 +33,10 @@ package struct Worker: ~Copyable {
   private var shutdown = Shutdown()
   private var loop = EventLoop()
   private var progress: Progress
-  /// Whether it is to be reported when it consumes.
+  /// Whether to report that it consumes again.
   private var resumes = false
 
-  /// `report` is told of all that happens, as it happens.
+  /// `report` is called for each event, when it happens.
   package init(_ options: Options, report: @escaping (WorkerEvent) -> Void) {
     context = WorkerContext(options, report: report)
     link = Link(context)
@@ -46,9 +45,9 @@ package struct Worker: ~Copyable {
     progress = Progress(options)
   }
 
-  /// Works until a signal, a bound or a failure ends it.
+  /// Works until a signal, a bound or a failure stops it.
   ///
-  /// - Throws: why the first connection failed, or what no new connection would mend.
+  /// - Throws: why the first connection failed, or an error that a new connection would not fix.
   package mutating func run() throws(AMQPError) -> ExitReason {
     let signals = try Signals(Signals.ending, others: [SIGUSR1], requestsEndAfter: 2)
     try connect(signals)
@@ -81,7 +80,7 @@ package struct Worker: ~Copyable {
     }
   }
 
-  /// The signals that ask to stop; one that asks for the state is answered.
+  /// The signals that ask to stop; SIGUSR1 is answered by a report of the state.
   private func stopSignals(_ signals: borrowing Signals) -> [Int32] {
     let all = signals.receive()
     guard all.contains(SIGUSR1) else { return all }
@@ -100,7 +99,7 @@ package struct Worker: ~Copyable {
     attempt { (worker) throws(AMQPError) in try worker.bench.reap(on: &worker.link) }
   }
 
-  /// Does what may find out that the connection is lost, or that the worker is to stop.
+  /// Runs an action that may find the connection lost, or a reason to stop.
   private mutating func attempt(_ body: (inout Worker) throws(AMQPError) -> Void) {
     do throws(AMQPError) {
       try body(&self)
@@ -114,18 +113,18 @@ package struct Worker: ~Copyable {
     for reason in bench.takeStopReasons() { stop(reason) }
   }
 
-  // MARK: A turn
+  // MARK: One turn of the loop
 
-  /// Takes one turn with the connection, or tries to get one, and with the tasks.
+  /// Serves the connection, or tries to reconnect, and the tasks.
   ///
-  /// - Returns: whether there is nothing left to read without a look at the socket.
+  /// - Returns: whether no buffered event is left to handle now.
   private mutating func serve() -> Bool {
     var isDrained = true
     attempt { (worker) throws(AMQPError) in
       if !worker.shutdown.isUnderway, try worker.link.reconnectIfDue() { worker.drain.reset() }
       isDrained = try worker.readEvents()
       try worker.bench.step(on: &worker.link, worker.shutdown)
-      // Before the broker hears that there is room for more.
+      // Before acknowledgements let the broker deliver more.
       worker.heedStopReasons()
       try worker.checkBounds()
       worker.report(.caughtUp)
@@ -141,11 +140,11 @@ package struct Worker: ~Copyable {
     if progress.isCountDue() { try link.requestCount() }
   }
 
-  /// Takes what the broker has sent, as long as there is room for tasks.
+  /// Handles the broker's events while there is room for tasks.
   ///
-  /// What came in by one read is answered before the next: the broker has more for us by then.
+  /// The results of one read are sent before the next read: by then the broker has delivered more.
   ///
-  /// - Returns: whether there is nothing left to read without a look at the socket.
+  /// - Returns: whether no buffered event is left to handle now.
   private mutating func readEvents() throws(AMQPError) -> Bool {
     for _ in 0..<Self.largestTurn {
       guard bench.hasRoom else {
@@ -175,16 +174,16 @@ package struct Worker: ~Copyable {
       if resumes { report(.resumed(queue: options.queue)) }
       resumes = false
     case .confirmed, .returned, .blocked, .unblocked, .got:
-      break  // a publisher's, or not asked for; the broker never blocks a connection that does not publish
+      break  // for publishers, or not requested; the broker never blocks a connection that does not publish
     }
   }
 
-  /// The broker ended a consumer: the queue is gone, or a task took too long.
+  /// Handles the end of a consumer: the queue is gone, or a task took too long.
   private mutating func cancelled(_ consumer: String) throws(AMQPError) {
     switch link.cancelled(consumer) {
     case .timedOut(let tasks):
       bench.forgetVoid(link)
-      // Without a void one, the result of the late task was sent before we knew.
+      // Without a stale task, the result of the late one was sent before the cancel arrived.
       if tasks > 0 || !link.isConsuming { report(.timedOut(tasks: tasks, limit: link.timeLimit.limit)) }
     case .queueGone:
       report(.cancelled(queue: options.queue))
@@ -200,7 +199,7 @@ package struct Worker: ~Copyable {
     try link.consume()
   }
 
-  /// Takes note that the connection is gone, or could not be made again.
+  /// Handles a lost connection, or a failed attempt to reconnect.
   private mutating func lose(_ error: AMQPError) {
     let loss = link.lose(error, running: bench.running, isStopping: shutdown.isUnderway)
     if loss.isNew { bench.forgetVoid(link, lostResults: loss.results) }
@@ -209,7 +208,7 @@ package struct Worker: ~Copyable {
 
   // MARK: Waiting
 
-  /// When something is due, if nothing happens before.
+  /// When to act if no event arrives before.
   private var nextDeadline: Deadline {
     mutating get {
       let isIdle = bench.drainState.isIdle && link.isConnected
@@ -231,7 +230,7 @@ package struct Worker: ~Copyable {
 
   // MARK: Stopping
 
-  /// Stops if a bound is reached, and ends what has had its time since the stop began.
+  /// Stops if a bound is reached; during a shutdown, enforces the limits for tasks and copies.
   private mutating func checkBounds() throws(AMQPError) {
     guard shutdown.isUnderway else {
       if try drain.step(on: &link, bench.drainState, bench.calendar) { stop(.bound) }
@@ -241,13 +240,13 @@ package struct Worker: ~Copyable {
       if bench.running > 0 { report(.graceIsOver(running: bench.running)) }
       try bench.interrupt(on: &link)
     }
-    // Without a connection, the broker redelivers what we have, whatever becomes of it here.
+    // Without a connection, the broker redelivers our tasks anyway.
     let isCutOff = !link.isConnected && options.acknowledges
     guard bench.hasOnlyCopies, shutdown.givesUpCopies() || isCutOff else { return }
     try bench.giveUpCopies(on: &link)
   }
 
-  /// Takes no more tasks and requeues those not started; what runs may finish.
+  /// Stops consuming and requeues tasks that were not started; running tasks may finish.
   private mutating func stop(_ reason: StopReason) {
     guard shutdown.begin(reason, grace: options.grace) else { return }
     var requeued = 0
@@ -256,7 +255,7 @@ package struct Worker: ~Copyable {
     report(.stopping(reason, running: bench.running, released: requeued))
   }
 
-  /// Leaves in peace: the broker hears all that there is to say.
+  /// Exits gracefully: the broker receives all results.
   private mutating func leave(_ signals: borrowing Signals) throws(AMQPError) -> ExitReason {
     flush()
     link.close()
@@ -267,7 +266,7 @@ package struct Worker: ~Copyable {
     return .stopped(shutdown.reason ?? .bound, bench.counts)
   }
 
-  /// Leaves now: commands are ended, tasks go back.
+  /// Stops now: ends the commands and requeues their tasks.
   private mutating func shutDownNow(_ signal: Int32, _ signals: borrowing Signals) -> ExitReason {
     report(.stoppedNow(running: bench.unsettled, acknowledges: options.acknowledges))
     attempt { (worker) throws(AMQPError) in try worker.bench.interrupt(on: &worker.link) }
@@ -289,7 +288,7 @@ package struct Worker: ~Copyable {
     return .killed(signal: signal)
   }
 
-  /// Tells the broker of all that is done; closing the connection waits until it has read that.
+  /// Sends all results to the broker; closing the connection waits until the broker has read them.
   private mutating func flush() {
     do throws(AMQPError) {
       try bench.requeueHeld(on: &link)

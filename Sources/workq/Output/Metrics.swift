@@ -2,17 +2,17 @@ internal import AMQP
 internal import Glibc
 internal import WorkQueue
 
-/// Counters and gauges of a worker in a file that Prometheus reads (text format 0.0.4, by the textfile collector of its
+/// Counters and gauges of a worker in a file for Prometheus (text format 0.0.4, read by the textfile collector of its
 /// node exporter).
 ///
-/// The file is replaced as a whole, so a reader never sees a part of it. A lock beside it keeps two workers from
-/// writing one file.
+/// The file is replaced as a whole, so a reader never sees a part of it. A lock file beside it prevents two workers
+/// from writing the same file.
 final class Metrics {
   /// How often the file is written.
   static let interval = Duration.seconds(15)
-  /// The upper bounds of the run times' histogram, in seconds.
+  /// Upper bounds of the histogram of run times, in seconds.
   private static let bounds: [Double] = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600]
-  /// The same: to compare costs a few instructions, to divide by a second hundreds.
+  /// The same as durations: a comparison takes a few instructions, a division by a second hundreds.
   private let limits = Metrics.bounds.map { Duration.seconds($0) }
 
   private let file: FilePath
@@ -22,14 +22,14 @@ final class Metrics {
   private var attempts = 0
   private var redelivered = 0
   private var reconnects = 0
-  /// How many runs took at most the bound at that place, and longer than the one before; the last is all others.
+  /// Number of runs per bucket: longer than the bound before, and at most this one; the last bucket has no bound.
   private var buckets = [Int](repeating: 0, count: bounds.count + 1)
   private var totalTime = Duration.zero
   private var hasFailed = false
 
-  /// Begins to keep metrics, for this worker alone.
+  /// Starts to write metrics, for this worker alone.
   ///
-  /// - Throws: 73, when the file cannot be written, or another worker writes it.
+  /// - Throws: exit status 73, when the file cannot be written, or another worker writes it.
   init(_ file: FilePath, queue: String, worker: String) throws(Failure) {
     self.file = file
     labels = "{queue=\"\(Self.escaped(queue))\",worker=\"\(Self.escaped(worker))\"}"
@@ -69,7 +69,7 @@ final class Metrics {
     buckets[bucket] += 1
   }
 
-  /// Writes the file; a disk that is full for a while is reported once.
+  /// Writes the file; a failure that lasts, such as a full disk, is reported once.
   private func update(_ state: WorkerState) {
     do throws(Failure) {
       try write(state)
@@ -98,9 +98,9 @@ final class Metrics {
     Failure(.cannotCreate, "cannot write metrics to '\(Quoted.plain("\(file)"))': \(reason)")
   }
 
-  // MARK: The format
+  // MARK: Format
 
-  /// The file's text for a worker that stands so; nil before it has begun.
+  /// The file's text for this state; nil before the worker has started.
   func text(_ state: WorkerState?) -> String {
     let counts = state?.counts ?? TaskCounts()
     var lines: [String] = []
@@ -143,12 +143,12 @@ final class Metrics {
     return samples + [("_sum" + labels, "\(totalTime / .seconds(1))"), ("_count" + labels, "\(sum)")]
   }
 
-  /// The labels and one more.
+  /// The labels with one more.
   private func with(_ name: String, _ value: String) -> String {
     "\(labels.dropLast()),\(name)=\"\(value)\"}"
   }
 
-  /// As the format wants label values.
+  /// Escapes a label value for the text format.
   static func escaped(_ value: String) -> String {
     value.map { character in
       switch character {

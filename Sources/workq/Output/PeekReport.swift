@@ -13,7 +13,7 @@ enum PeekReport {
     (TaskHeaders.firstFailure, "first failure"), (TaskHeaders.lastFailure, "last failure"),
   ]
 
-  // MARK: For people
+  // MARK: Text
 
   /// A heading, the properties that the task has, and its body.
   static func lines(_ task: Delivery, number: Int) -> [String] {

@@ -148,7 +148,7 @@ struct WorkReport {
     return "stopped after \(duration.formatted): \(tally.done) done\(others); \(rounded) tasks/s"
   }
 
-  // MARK: The rest
+  // MARK: Problems
 
   private func reportTrouble(_ event: WorkerEvent) {
     switch event {
