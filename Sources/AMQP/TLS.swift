@@ -1,8 +1,7 @@
 internal import COpenSSL
 internal import Glibc
 
-/// TLS for one connection, by OpenSSL on our own socket: CA certificates, client certificate, and reasons of
-/// failures.
+/// TLS for one connection, by OpenSSL on our own socket: certificates, and the reasons of failures.
 ///
 /// 1. No call blocks, and no write raises SIGPIPE. OpenSSL writes to memory, and we send from there: OpenSSL cannot
 ///    answer a KeyUpdate while one of its own writes is incomplete.
