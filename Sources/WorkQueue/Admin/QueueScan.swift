@@ -86,6 +86,8 @@ struct QueueScan: ~Copyable {
   /// When a task was requested, and the number received by then; nil when the broker has replied.
   private var question: (time: Deadline, seen: Int)?
   private var lastArrival = Deadline.now
+  /// Whether tasks wait that the broker has not delivered in the usual time.
+  private var isBrokerSlow = false
 
   /// A scan of the first `limit` tasks of a queue in which `waiting` tasks wait.
   init(
@@ -104,7 +106,7 @@ struct QueueScan: ~Copyable {
   /// When to call `next(_:within:)` if no event arrives before.
   var nextDeadline: Deadline {
     if let question { return question.time + rpcTimeout }
-    return lastArrival + (seen >= limit ? Self.returnTime : Self.quietTime)
+    return lastArrival + (isBrokerSlow ? rpcTimeout : seen >= limit ? Self.returnTime : Self.quietTime)
   }
 
   /// Whether nothing arrives until the caller leaves or acknowledges some of its `count` tasks.
@@ -143,12 +145,18 @@ struct QueueScan: ~Copyable {
           guard question == nil else {
             throw AMQPError(.timedOut, "get tasks of queue '\(queue)'", "the broker did not answer in time")
           }
-          try ask(&connection)
+          try isLate(&connection) ? isBrokerSlow = true : ask(&connection)
         } else if end.hasPassed {
           return .nothing
         }
       }
     }
+  }
+
+  /// Whether the broker has more tasks for the consumer: a task that is got overtakes those when all are returned.
+  private func isLate(_ connection: inout Connection) throws(AMQPError) -> Bool {
+    guard isConsumerFilling, seen > 0, !isBrokerSlow else { return false }
+    return try connection.knownStatus(ofQueue: queue, within: rpcTimeout).map { $0.waiting > 0 } ?? false
   }
 
   /// Gets the first task, or consumes if all are wanted: a process killed after a get would put it behind the others.
@@ -221,7 +229,7 @@ struct QueueScan: ~Copyable {
   private mutating func received(_ task: Delivery, by consumer: Int?) -> Delivery {
     seen += 1
     bytes += task.message.body.count
-    lastArrival = .now
+    (lastArrival, isBrokerSlow) = (.now, false)
     let headers = task.message.properties.headers
     let isOfQuorumQueue = headers?["x-delivery-count"] != nil || headers?["x-acquired-count"] != nil
     isAmongReturned = isOfQuorumQueue && task.isRedelivered
