@@ -145,7 +145,8 @@ struct QueueScan: ~Copyable {
           guard question == nil else {
             throw AMQPError(.timedOut, "get tasks of queue '\(queue)'", "the broker did not answer in time")
           }
-          try isLate(&connection) ? isBrokerSlow = true : ask(&connection)
+          isBrokerSlow = try isLate(&connection)
+          if !isBrokerSlow { try ask(&connection) }
         } else if end.hasPassed {
           return .nothing
         }

@@ -8,18 +8,19 @@ struct RetiredConsumers {
 
   func contains(_ name: String) -> Bool { consumers.contains { $0.name == name } }
 
-  /// Adds a consumer that the broker cancelled at `time`; deliveries that had reached the limit by then become stale.
+  /// Adds a consumer that the broker has just cancelled; deliveries that have reached the limit become stale.
   ///
   /// - Returns: how many there were.
-  mutating func cancelled(
-    _ name: String, at time: Deadline, limit: Duration, _ ledger: inout AckLedger
-  ) -> Int {
+  mutating func cancelled(_ name: String, limit: Duration, _ ledger: inout AckLedger) -> Int {
     let earlier = consumers.first { $0.name == name }
     let last = earlier?.last ?? ledger.last
     if earlier == nil { consumers.append((name, last)) }
     // The broker's timer starts when it sends the task, and it reports the timeout at once.
-    return ledger.expire(receivedBy: time + (min(.seconds(1), limit / 8) - limit), upTo: last)
+    return ledger.expire(receivedBy: .now + (min(.seconds(1), limit / 8) - limit), upTo: last)
   }
+
+  /// Removes a consumer that the broker does not keep.
+  mutating func remove(_ name: String) { consumers.removeAll { $0.name == name } }
 
   /// Takes out the consumers whose deliveries are settled.
   mutating func takeSettled(_ ledger: AckLedger) -> [String] {

@@ -26,8 +26,9 @@ final class Subscription {
   private var wantsTasks = true
   /// The queue's status in the last reply, `.some(nil)` when the queue is gone; nil after it was read.
   private var look: Queue.Status??
-  /// When the broker cancelled the present consumer, and whether the queue was gone.
-  private var cancelTime = Deadline.now
+  /// The number of tasks that expired when the broker cancelled the present consumer, until that is reported.
+  private var expired: Int?
+  /// Whether the broker cancelled it because the queue was deleted.
   private var isQueueGone = false
 
   /// The broker acts on this number of settlements at once, for every queue type: see `ackBarrier(of:within:)`.
@@ -171,10 +172,12 @@ final class Subscription {
   /// A broker that applies a requested time limit cancels the consumer when a delivery reaches it, and redelivers that
   /// task. The consumer's younger deliveries stay valid.
   func cancelled(_ name: String) -> Cancellation {
-    let isRetired = retired.contains(name)
-    guard let limit = askedTimeout, isRetired || !isQueueGone else { return .queueGone }
-    return .timedOut(
-      tasks: retired.cancelled(name, at: isRetired ? .now : cancelTime, limit: limit, &ledger))
+    guard let limit = askedTimeout, name != consumer || !isQueueGone else {
+      retired.remove(name)
+      expired = nil
+      return .queueGone
+    }
+    return .timedOut(tasks: expired.take() ?? retired.cancelled(name, limit: limit, &ledger))
   }
 
   /// Removes cancelled consumers that the broker keeps: it might deliver tasks to them again.
@@ -215,8 +218,10 @@ final class Subscription {
         _ = requests.answered { $0 == .cancelling }
         return nil
       }
-      (isConsuming, isQueueGone, cancelTime) = (false, false, .now)
-      guard askedTimeout != nil else { return event }
+      (isConsuming, isQueueGone) = (false, false)
+      guard let limit = askedTimeout else { return event }
+      // Now, because a task that ends before the reply is stale.
+      expired = retired.cancelled(name, limit: limit, &ledger)
       try ask(.checking)
       return nil
     case .channelClosed(let error): return try closed(error)
