@@ -127,8 +127,10 @@ import Testing
     let timed = try worker(queue, options + ["--max-time", "2s"], script: "cat | xargs").run()
     #expect(timed.output == "a b c\n")
     #expect(timed.error.contains("3 done"), "\(timed.error)")
-    try publish(["d", "e", "f"], to: queue)
     let running = try worker(queue, options + ["--no-ack"], script: "cat | xargs").start()
+    // A worker that is stopped before it consumes does not run what the broker has sent without asking for acks.
+    try running.waitForError("waiting for tasks")
+    try publish(["d", "e", "f"], to: queue)
     try waitUntil("all are delivered") { try waiting(in: queue) == 0 }
     running.signal(SIGTERM)
     let result = try running.end()
