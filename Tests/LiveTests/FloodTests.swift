@@ -110,18 +110,22 @@ struct FloodTests {
     publisher.program.signal(SIGKILL)
   }
 
-  /// One of two commands hangs, while the other one has a result for each of its tasks.
   @Test(arguments: signals)
   func `a task times out during a flood of deliveries`(signals: Int) throws {
+    try floodBesideHangingTask(result: 0, signals: signals, "deliveries and a task that hangs")
+  }
+
+  /// Starts a worker with two commands: one hangs, and the other one writes this result for each of its tasks.
+  private func floodBesideHangingTask(result: Int, signals: Int, _ what: String) throws {
     let publisher = try publisher()
+    defer { publisher.program.signal(SIGKILL) }
     try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
+    let mark = FileManager.default.temporaryDirectory.appending(path: queue)
+    defer { try? FileManager.default.removeItem(at: mark) }
     let script = """
-      mkdir '\(FileManager.default.temporaryDirectory.path)/\(queue)' 2>/dev/null && exec sleep 600
-      while read -r x; do echo 0; done >&3
+      mkdir '\(mark.path)' 2>/dev/null && exec sleep 600
+      while read -r x; do echo \(result); done >&3
       """
-    defer {
-      try? FileManager.default.removeItem(at: FileManager.default.temporaryDirectory.appending(path: queue))
-    }
     let options = [
       "-j", "2", "--resident=lines", "--window", "1000", "--timeout", "2s", "--on-failure", "park",
     ]
@@ -129,9 +133,10 @@ struct FloodTests {
     try flood.last()
     try waitUntil("the task has timed out") { flood.timeouts.count >= 1 }
     expectConnections(of: flood)
-    try expectEnd(of: flood, signals: signals, within: 10, "deliveries and a task that hangs")
+    try expectEnd(of: flood, signals: signals, within: 10, what) {
+      "\(flood.count("done") ?? 0) done, \(flood.count("parked") ?? 0) parked"
+    }
     #expect(try Self.timeout.contains(#require(flood.timeouts.max())))
-    publisher.program.signal(SIGKILL)
   }
 
   // MARK: Confirms
@@ -153,27 +158,7 @@ struct FloodTests {
   /// Each task that fails makes a copy that the broker confirms.
   @Test(arguments: signals)
   func `a flood of confirms delays nothing in a worker`(signals: Int) throws {
-    let publisher = try publisher()
-    try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
-    let script = """
-      mkdir '\(FileManager.default.temporaryDirectory.path)/\(queue)' 2>/dev/null && exec sleep 600
-      while read -r x; do echo 1; done >&3
-      """
-    defer {
-      try? FileManager.default.removeItem(at: FileManager.default.temporaryDirectory.appending(path: queue))
-    }
-    let options = [
-      "-j", "2", "--resident=lines", "--window", "1000", "--timeout", "2s", "--on-failure", "park",
-    ]
-    let flood = try work(options, script: script)
-    try flood.last()
-    try waitUntil("the task has timed out") { flood.timeouts.count >= 1 }
-    expectConnections(of: flood)
-    try expectEnd(of: flood, signals: signals, within: 10, "confirms of copies") {
-      "\(flood.count("parked") ?? 0) parked"
-    }
-    #expect(try Self.timeout.contains(#require(flood.timeouts.max())))
-    publisher.program.signal(SIGKILL)
+    try floodBesideHangingTask(result: 1, signals: signals, "confirms of copies")
   }
 
   // MARK: Ended children

@@ -44,7 +44,7 @@ import Testing
     #expect(policy.settlement(of: .exited(65), attempt: 1) == .requeue)
   }
 
-  @Test func `the last attempt that fails parks the task, whether it would be put off or requeued`() {
+  @Test func `the last attempt that fails parks the task, whether it would be retried or requeued`() {
     var policy = policy
     for action in [RetryPolicy.Action.retry, .requeue] {
       policy.onFailure = action
