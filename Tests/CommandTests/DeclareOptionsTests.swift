@@ -101,6 +101,10 @@ import WorkQueue
       (["--type", "quorum", "--delivery-limit", "5"], "4.3", "rejected, or whose worker dies"),
       (["--type", "stream"], "3.8", "no streams"), (["--type", "stream"], "3.9", nil),
       (["--overflow", "reject-publish"], "3.10", "up to 3 min late"),
+      (
+        ["--overflow", "reject-publish", "--max-length", "9", "--type", "quorum", "--dead-letter"], "4.3",
+        "late"
+      ),
       (["--overflow", "drop-head"], "3.10", nil),
     ] as [([String], String, String?)])
   func `the broker's version decides what is said`(words: [String], version: String, note: String?) throws {
@@ -113,6 +117,19 @@ import WorkQueue
     } else {
       #expect(notes == [])
     }
+  }
+
+  @Test(arguments: [
+    ["--max-length", "9"], ["--max-bytes", "9k"], ["--max-length", "9", "--type", "classic"],
+  ])
+  func `a limit of a classic queue that rejects is said to drop tasks`(words: [String]) throws {
+    let broker = try #require(BrokerVersion(broker: "RabbitMQ 4.3.0"))
+    let rejecting = try #require(try parsed(words + ["--overflow", "reject-publish"]).queue(named: "q"))
+    let notes = DeclareAdvice.notes(for: rejecting, on: broker)
+    #expect(
+      notes.contains { $0.contains("drops the oldest tasks") && $0.contains("--type quorum") }, "\(notes)")
+    let dropping = try #require(try parsed(words).queue(named: "q"))
+    #expect(DeclareAdvice.notes(for: dropping, on: broker) == [])
   }
 
   @Test(

@@ -5,6 +5,9 @@ import Testing
 /// Nothing is lost, whatever happens: two thousand tasks through a queue that takes a thousand and rejects more,
 /// among workers that are killed and stopped and somebody who looks, over a network that is cut, at a broker that
 /// is restarted, at moments from a fixed seed.
+///
+/// When RabbitMQ starts, it drops the oldest tasks of a classic queue that has more than its limit, even of one that
+/// rejects: there were as many tasks as the limit, and those that workers had. They are dead-lettered and moved back.
 @Suite(.disposable) struct WorkProofTests {
   private static let count = 2000
 
@@ -37,7 +40,10 @@ import Testing
     let proxy = try FaultProxy(to: broker)
     defer { proxy.stop() }
     let far = work.at(broker.with(url: proxy.url(of: broker)))
-    let limit = ["--max-length", "\(tasks.count / 2)", "--overflow", "reject-publish"]
+    let dropped = "\(queue).dropped"
+    let limit =
+      ["--max-length", "\(tasks.count / 2)", "--overflow", "reject-publish"]
+      + (type == "classic" ? ["--dead-letter", dropped] : [])
     try expect(
       Program.workq(["declare", "--type", type, queue] + limit).at(broker).run().status, equals: 0)
     try broker.writeDefinitions()
@@ -84,6 +90,10 @@ import Testing
     for worker in workers {
       let result = try worker.end()
       #expect(result.status == 0, "\(result.error)")
+    }
+    if type == "classic" {
+      let moved = try Program.workq("move", dropped, queue).at(broker).run()
+      #expect(moved.status == 0, "\(moved.error)")
     }
     return (broker, disasters)
   }

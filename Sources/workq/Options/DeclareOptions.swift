@@ -86,7 +86,9 @@ extension Declare {
           "When full: drop-head or reject-publish",
           """
           `drop-head`, RabbitMQ's default, drops the oldest task. With `reject-publish`, workq-publish(1) exits \
-          with 65, and retries can be late; see WAITING QUEUES in workq-work(1).
+          with 65, and retries can be late; see WAITING QUEUES in workq-work(1). When RabbitMQ restarts, it drops \
+          the oldest tasks of a classic queue that has more than its limit, although it rejects: tasks that \
+          workers have count then. A quorum queue keeps them all.
           """
         ) { (settings, value) throws(UsageError) in
           settings.declare.queue.overflow = try Value.choice(

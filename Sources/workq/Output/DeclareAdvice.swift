@@ -3,6 +3,8 @@ internal import WorkQueue
 
 /// Notes about options that the broker ignores, refuses or delays, often silently.
 enum DeclareAdvice {
+  private static let limits = ["x-max-length", "x-max-length-bytes"]
+
   /// One sentence for each option that is ignored, refused, or delays tasks.
   static func notes(for queue: Queue, on version: BrokerVersion) -> [String] {
     let arguments = queue.arguments
@@ -34,6 +36,11 @@ enum DeclareAdvice {
     }
     if arguments["x-overflow"]?.text == "reject-publish" {
       notes.append("while the queue is full, retries and delayed tasks can come up to 3 min late")
+      if type == "classic", limits.contains(where: { arguments[$0] != nil }) {
+        notes.append(
+          "RabbitMQ drops the oldest tasks of a classic queue that is over its limit when it restarts, and running "
+            + "tasks count then; --type quorum drops none")
+      }
     }
     return notes
   }
