@@ -18,6 +18,20 @@ extension Connection {
     }
   }
 
+  /// Looks up a queue, repeatedly while its leader is too busy to count the waiting tasks.
+  ///
+  /// Up to RabbitMQ 3.13, a quorum queue's leader that does not answer within 250 ms is reported to have no tasks.
+  package mutating func knownStatus(
+    ofQueue name: String, within timeout: Duration
+  ) throws(AMQPError) -> Queue.Status? {
+    let end = Deadline.after(timeout)
+    while true {
+      let slow = Deadline.after(.milliseconds(200))
+      guard let status = try status(ofQueue: name) else { return nil }
+      if status.waiting > 0 || status.consumers > 0 || !slow.hasPassed || end.hasPassed { return status }
+    }
+  }
+
   /// Declares a queue (`queue.declare`); an existing queue must have the same properties.
   ///
   /// - Throws: `preconditionFailed` when it exists with others.

@@ -16,6 +16,9 @@ package struct Deadline: Comparable, Sendable {
     return Deadline(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
   }
 
+  /// A moment that has passed.
+  package static let past = Deadline(nanoseconds: 0)
+
   /// A moment that never comes.
   package static let never = Deadline(nanoseconds: .max)
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A file's path: any bytes except NUL, not necessarily UTF-8.
 package struct FilePath: Hashable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
   package let bytes: [UInt8]
@@ -24,6 +26,11 @@ package struct FilePath: Hashable, Sendable, CustomStringConvertible, Expressibl
 
   /// For C calls.
   package var cString: [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }
+
+  func checkReadable() throws(AMQPError) {
+    guard unsafe access(cString, R_OK) != 0 else { return }
+    throw AMQPError(.badFile, "connect", "cannot read '\(self)': \(unsafe String(cString: strerror(errno)))")
+  }
 
   /// The path with this text at its end.
   package static func + (path: FilePath, text: String) -> FilePath {

@@ -90,7 +90,7 @@ final class TLS {
       unsafe SSL_CTX_set_default_verify_paths(context)
       return
     }
-    try checkReadable(file)
+    try file.checkReadable()
     guard unsafe SSL_CTX_load_verify_locations(context, file.cString, nil) == 1 else {
       throw AMQPError(.badFile, "connect", "'\(file)' contains no CA certificates (PEM)")
     }
@@ -99,8 +99,8 @@ final class TLS {
   /// Loads the client certificate and its key, if given.
   private func useCertificate() throws(AMQPError) {
     guard let certificate = settings.certificateFile, let key = settings.keyFile else { return }
-    try checkReadable(certificate)
-    try checkReadable(key)
+    try certificate.checkReadable()
+    try key.checkReadable()
     guard unsafe SSL_use_certificate_chain_file(session, certificate.cString) == 1 else {
       throw AMQPError(.badFile, "connect", "'\(certificate)' holds no certificate (PEM)")
     }
@@ -293,9 +293,4 @@ final class TLS {
     }
     return false
   }
-}
-
-private func checkReadable(_ file: FilePath) throws(AMQPError) {
-  guard unsafe access(file.cString, R_OK) != 0 else { return }
-  throw AMQPError(.badFile, "connect", "cannot read '\(file)': \(unsafe String(cString: strerror(errno)))")
 }

@@ -17,17 +17,22 @@ extension QueueSettings {
 
   /// The command-line options that declare exactly this queue.
   static func options(for queue: Queue) -> [String] {
+    let arguments = queue.arguments
     var options = queue.isDurable ? [] : ["--transient"]
     if queue.isAutoDelete { options.append("--auto-delete") }
-    let deadLetter = queue.arguments["x-dead-letter-routing-key"]?.text
-    let hasDeadLetterQueue = queue.arguments["x-dead-letter-exchange"] == .text("") && deadLetter != nil
-    for entry in queue.arguments.entries {
+    let deadLetter = arguments["x-dead-letter-routing-key"]?.text
+    let hasDeadLetterQueue = arguments["x-dead-letter-exchange"] == .text("") && deadLetter != nil
+    let delaysRetries =
+      arguments["x-delayed-retry-type"] == .text("failed") && arguments["x-queue-type"] == .text("quorum")
+      && arguments["x-delayed-retry-min"] != nil && arguments["x-delayed-retry-max"] != nil
+    for entry in arguments.entries {
       switch (entry.name, entry.value) {
       case ("x-dead-letter-exchange", _) where hasDeadLetterQueue: break
       case ("x-dead-letter-routing-key", .text(let name)) where hasDeadLetterQueue:
         options += ["--dead-letter", Quoted.shellWord(name)]
-      case ("x-delayed-retry-type", .text("failed")) where queue.arguments["x-delayed-retry-min"] != nil:
-        break
+      case ("x-delayed-retry-type", _) where delaysRetries: break
+      case ("x-delayed-retry-min", _) where !delaysRetries, ("x-delayed-retry-max", _) where !delaysRetries:
+        options += argument(entry)
       case ("x-single-active-consumer", .boolean(true)): options.append("--single-active-consumer")
       default: options += Self.options(for: entry)
       }
@@ -38,15 +43,23 @@ extension QueueSettings {
   private static let durations = [
     "x-message-ttl", "x-expires", "x-consumer-timeout", "x-delayed-retry-min", "x-delayed-retry-max",
   ]
+  /// The texts that options accept; others need --arg.
+  private static let texts = [
+    "x-queue-type": ["classic", "quorum", "stream"], "x-overflow": ["drop-head", "reject-publish"],
+  ]
 
   private static func options(for entry: FieldTable.Entry) -> [String] {
-    let value = entry.value.description
     switch (names[entry.name], entry.value) {
     case (let option?, .int64(let number)) where durations.contains(entry.name):
-      return [option, number % 1000 == 0 ? "\(number / 1000)s" : "\(number)ms"]
-    case (let option?, .int64), (let option?, .text): return [option, Quoted.shellWord(value)]
-    case (_, .text): return ["--arg", Quoted.shellWord("\(entry.name)=\(value)")]
-    default: return ["--arg", Quoted.shellWord("\(entry.name):=\(value)")]
+      [option, number % 1000 == 0 ? "\(number / 1000)s" : "\(number)ms"]
+    case (let option?, .int64(let number)): [option, "\(number)"]
+    case (let option?, .text(let text)) where texts[entry.name]?.contains(text) == true: [option, text]
+    default: argument(entry)
     }
+  }
+
+  private static func argument(_ entry: FieldTable.Entry) -> [String] {
+    let sign = entry.value.text == nil ? ":=" : "="
+    return ["--arg", Quoted.shellWord("\(entry.name)\(sign)\(entry.value.description)")]
   }
 }

@@ -19,7 +19,7 @@ struct SpooledPublish: ~Copyable {
   /// Whether something was set aside.
   private(set) var hasSetAside = false
   /// Why the broker cannot accept the spooled tasks now.
-  private(set) var away: AMQPError?
+  private(set) var brokerError: AMQPError?
 
   init(directory: FilePath, lockTimeout: Duration, _ console: Console) throws(Failure) {
     self.directory = directory
@@ -45,8 +45,8 @@ struct SpooledPublish: ~Copyable {
       try flush(&publisher)
       if let limit, try isReached(limit, &publisher) { return }
       while true {
-        if away == nil { publish(&publisher, &source) }
-        guard let error = away else {
+        if brokerError == nil { publish(&publisher, &source) }
+        guard let error = brokerError else {
           if Signals.stop != nil { try keep(&source, until: .never) }
           return
         }
@@ -80,14 +80,14 @@ struct SpooledPublish: ~Copyable {
     _ limit: WaitingLimit, _ publisher: inout Publisher
   ) throws(SpoolError) -> Bool {
     var count = try keptTasks(of: limit)
-    if away == nil {
+    if brokerError == nil {
       do throws(AMQPError) {
         count += try publisher.waiting(in: limit.queues)
       } catch {
-        away = error
+        brokerError = error
       }
     }
-    if let away, !away.kind.isTransient { return false }  // A permanent error ends the command anyway.
+    if let brokerError, !brokerError.kind.isTransient { return false }  // A permanent error ends the command anyway.
     return limit.isReached(by: count, console)
   }
 
@@ -110,7 +110,7 @@ struct SpooledPublish: ~Copyable {
     do throws(AMQPError) {
       try publisher.publish(&source)
     } catch {
-      away = error
+      brokerError = error
     }
   }
 
@@ -128,7 +128,7 @@ struct SpooledPublish: ~Copyable {
   }
 
   private mutating func flush(_ publisher: inout Publisher) throws(SpoolError) {
-    away = nil
+    brokerError = nil
     for segment in try spool.segments() {
       let envelopes: [Envelope]
       do throws(SpoolError) {
@@ -141,10 +141,10 @@ struct SpooledPublish: ~Copyable {
       do throws(AMQPError) {
         try publisher.publish(&source)
       } catch {
-        away = error
+        brokerError = error
       }
       try settle(segment, source)
-      guard away == nil, Signals.stop == nil else { return }
+      guard brokerError == nil, Signals.stop == nil else { return }
     }
   }
 
@@ -152,7 +152,7 @@ struct SpooledPublish: ~Copyable {
   private mutating func settle(_ segment: String, _ source: SegmentSource) throws(SpoolError) {
     let rest = source.rest
     let segment = try rest.count < source.envelopes.count ? spool.replace(segment, with: rest) : segment
-    guard let refusal = source.refusal, away == nil, !rest.isEmpty else { return }
+    guard let refusal = source.refusal, brokerError == nil, !rest.isEmpty else { return }
     putAside(try spool.setAside(segment), "the broker refuses what is in it: \(refusal.reason)")
   }
 

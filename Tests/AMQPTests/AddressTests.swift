@@ -4,7 +4,7 @@ import Testing
 @testable import AMQP
 
 @Suite(.units) struct AddressTests {
-  /// A shorter way to write an expected address.
+  /// An expected address: the default for host "h", with changes.
   private static func address(_ change: (inout Address) -> Void = { _ in }) -> Address {
     var address = Address.localDefault
     address.host = "h"
@@ -70,7 +70,7 @@ import Testing
   ]
 
   @Test(arguments: good)
-  func `a good URL is read`(url: String, expected: Address) throws {
+  func `parses a valid AMQP URL`(url: String, expected: Address) throws {
     try expect(Address(url: url), equals: expected)
   }
 
@@ -98,13 +98,13 @@ import Testing
   ]
 
   @Test(arguments: bad)
-  func `a bad URL is refused, and the reason named`(url: String, reason: String) {
+  func `refuses an invalid URL and names the reason`(url: String, reason: String) {
     let error = #expect(throws: AMQPError.self) { try Address(url: url) }
     #expect(error?.kind == .badAddress)
     #expect(error?.detail.contains(reason) == true, "\(error?.detail ?? "")")
   }
 
-  @Test func `commas separate URLs, but not in a password`() throws {
+  @Test func `splits a list of URLs at commas, except inside a password`() throws {
     let list = try Address.list("amqp://u:a,b@one:1/v, AMQPS://two,amqp://three?heartbeat=1")
     #expect(list.map(\.host) == ["one", "two", "three"])
     #expect(list[0].password == "a,b")
@@ -118,11 +118,11 @@ import Testing
     ("amqp://u:secret@h/", "h:5672/"), ("amqp://h/v", "h:5672/v"), ("amqps://[::1]", "[::1]:5671/"),
     ("amqp://h/%1b%5b2J", "h:5672/%1b[2J"),
   ])
-  func `the location names no user, no password, and moves no cursor`(url: String, location: String) throws {
+  func `a location omits credentials and escapes control characters`(url: String, location: String) throws {
     try expect(Address(url: url).location, equals: location)
   }
 
-  @Test func `any parts, escaped into a URL, are read back`() throws {
+  @Test func `parses percent-encoded random URL parts back to their original text`() throws {
     var random = SeededRandom(seed: 3)
     func text(_ range: ClosedRange<Int>) -> String {
       let scalars = (0..<Int.random(in: range, using: &random)).compactMap { _ in
@@ -144,7 +144,7 @@ import Testing
     }
   }
 
-  @Test func `no input breaks the parser, and no error shows the password`() {
+  @Test func `the URL parser handles random input, and no error contains the password`() {
     var random = SeededRandom(seed: 4)
     let fragments = [
       "amqp://", "amqps://", "user:", ":hunter2@", "hunter2", "@", ":", "/", "?", "&", "=", "#", ",", "[",
@@ -160,7 +160,7 @@ import Testing
       do throws(AMQPError) {
         accepted += try Address.list(url).count
       } catch {
-        // In the part behind the "@" it would be no password.
+        // After the last "@" this text is not a password.
         if !(url.split(separator: "@").last ?? "").contains("hunter2") {
           #expect(!error.detail.contains("hunter2"), "\(url)")
         }

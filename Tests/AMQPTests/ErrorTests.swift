@@ -10,17 +10,17 @@ import Testing
       (406, .preconditionFailed), (530, .accessRefused), (540, .unsupported), (541, .lost),
       (505, .protocolViolation),
     ] as [(UInt16, AMQPError.Kind)])
-  func `a reply code decides what kind of error it is`(code: UInt16, kind: AMQPError.Kind) {
+  func `maps a reply code to the kind of error`(code: UInt16, kind: AMQPError.Kind) {
     #expect(AMQPError(code: code, "words", "publish") == AMQPError(kind, "publish", "words"))
   }
 
-  @Test func `the broker's words are one line, and move no cursor`() {
+  @Test func `joins the broker's error text to one line and removes control characters`() {
     let text = "FRAME_ERROR - first octets = <<0>>: {invalid_frame_end_marker,\r\n      172}\u{1b}[2J\u{9b}x "
     let error = AMQPError(code: 501, text, "publish")
     #expect(error.detail == "FRAME_ERROR - first octets = <<0>>: {invalid_frame_end_marker, 172} [2J x")
   }
 
-  @Test func `only what another attempt may mend is transient`() {
+  @Test func `only errors that a retry may fix are transient`() {
     let transient: [AMQPError.Kind] = [
       .unresolvable, .unreachable, .shortage, .noBroker, .timedOut, .lost, .connectionRefused, .unavailable,
       .locked,
@@ -35,7 +35,7 @@ import Testing
 }
 
 @Suite(.units) struct DeadlineTests {
-  @Test func `a deadline that passed has nothing left, and a far one never ends`() throws {
+  @Test func `a passed deadline has no time left, and an extremely distant one equals never`() throws {
     #expect(Deadline.after(.seconds(-1)).hasPassed)
     #expect(Deadline.after(.seconds(-1)).remaining == .zero)
     #expect(Deadline.after(.seconds(-1)).pollMilliseconds == 0)
@@ -47,7 +47,7 @@ import Testing
     #expect(remaining <= .seconds(60))
   }
 
-  @Test func `a wait is rounded up, so that it does not end just before its time`() {
+  @Test func `rounds a poll timeout up to whole milliseconds`() {
     let deadline = Deadline.after(.milliseconds(1500))
     #expect((1400...1500).contains(deadline.pollMilliseconds))
     #expect(Deadline.after(.microseconds(900)).pollMilliseconds == 1)

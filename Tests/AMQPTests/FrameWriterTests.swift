@@ -35,7 +35,7 @@ import Testing
     return message
   }
 
-  @Test func `its frames are the library's, byte for byte`() throws {
+  @Test func `writes the same frames as rabbitmq-c, byte for byte`() throws {
     var random = SeededRandom(seed: 31)
     let library = try LibrarySender(frameMax: Int32(Self.frameMax))
     for number in 0..<200 {
@@ -49,13 +49,13 @@ import Testing
       #expect(tookSome)
       #expect(writer.isEmpty)
       let (ours, theirs) = (pair.read(), try library.publish(message, exchange: "", routingKey: key))
-      // Of a body that ends with a full frame the library sends the last piece later than it could.
+      // rabbitmq-c sends the last piece of a body that ends with a full frame later than necessary.
       let areEqual = ours == theirs
       #expect(areEqual, "message \(number) of \(message.body.count) bytes")
     }
   }
 
-  @Test func `what the kernel takes by and by arrives whole and in order`() throws {
+  @Test func `frames arrive complete and in order when the socket accepts only parts of them`() throws {
     for seed in 1...20 as ClosedRange<UInt64> {
       var random = SeededRandom(seed: seed)
       let library = try LibrarySender(frameMax: Int32(Self.frameMax))
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func `a message with too large headers leaves nothing behind`() throws {
+  @Test func `writes nothing of a message whose headers are larger than a frame`() throws {
     var writer = FrameWriter()
     try append(Message(body: [1]), to: &writer)
     let count = writer.count
@@ -111,8 +111,8 @@ import Testing
     #expect(pair.read() == expected)
   }
 
-  @Test func `headers may just fill a frame`() throws {
-    // 14 of the header frame, 4 for the table's length, and 1 + 1 + 1 + 4 for a text's name and length.
+  @Test func `accepts headers that fill a frame exactly, and refuses one more byte`() throws {
+    // 14 bytes for the content header, 4 for the table's length, 1 + 1 + 1 + 4 for name, type and length.
     for (frameMax, room) in [(4096, 4088 - 14 - 4 - 7), (131_072, 131_064 - 14 - 4 - 7)] {
       var message = Message(body: [])
       message.properties.headers = ["h": .text(String(repeating: "x", count: room))]
@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  @Test func `a broken socket is remembered and takes nothing`() throws {
+  @Test func `a broken socket accepts no bytes, and the writer keeps the failure`() throws {
     let pair = try SocketPair()
     var transport = Transport(descriptor: pair.takeOne())
     pair.closeOther()

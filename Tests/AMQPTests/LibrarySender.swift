@@ -3,7 +3,7 @@ import Foundation
 
 @testable import AMQP
 
-/// What rabbitmq-c itself sends for a message, caught at the other end of its socket.
+/// Captures what rabbitmq-c sends for a message, at the other end of its socket.
 final class LibrarySender {
   private let state: amqp_connection_state_t
   private let pair: SocketPair
@@ -12,7 +12,7 @@ final class LibrarySender {
     pair = try SocketPair()
     state = amqp_new_connection()
     amqp_tcp_socket_set_sockfd(amqp_tcp_socket_new(state), pair.takeOne())
-    // The library lets nobody set the size before it has read a frame: connection.unblocked.
+    // rabbitmq-c refuses amqp_tune_connection() until it has read a frame: here connection.unblocked.
     pair.write([1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 61, 0xce])
     var (frame, now) = (amqp_frame_t(), timeval())
     amqp_simple_wait_frame_noblock(state, &frame, &now)
@@ -32,7 +32,7 @@ final class LibrarySender {
   }
 }
 
-/// Two connected sockets, neither of which makes anybody wait.
+/// Two connected, non-blocking sockets.
 final class SocketPair {
   private(set) var one: Int32
   private let other: Int32
@@ -51,7 +51,7 @@ final class SocketPair {
     close(other)
   }
 
-  /// The first end, which is the caller's to close from here on.
+  /// Returns the first end, which the caller must close.
   func takeOne() -> Int32 {
     defer { one = -1 }
     return one
@@ -64,7 +64,7 @@ final class SocketPair {
     send(other, bytes, bytes.count, 0)
   }
 
-  /// What has come so far at the second end, `limit` bytes at the most.
+  /// Reads at most `limit` of the bytes that have arrived at the second end.
   func read(atMost limit: Int = .max) -> [UInt8] {
     var all: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 65_536)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import AMQP
 
-/// The log-in as a state machine, with a broker's frames written by hand.
+/// Tests the log-in state machine with hand-written broker frames.
 @Suite(.units) struct LoginTests {
   private static func short(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
   private static func long(_ bytes: [UInt8]) -> [UInt8] { number(UInt32(bytes.count)) + bytes }
@@ -28,7 +28,7 @@ import Testing
   }
   private static let openOK = frame([10, 41], short(""))
 
-  /// Feeds a log-in with a broker's bytes.
+  /// Runs a log-in on bytes of a simulated broker.
   private final class Feed {
     private let pair: SocketPair
     private var transport: Transport
@@ -52,8 +52,8 @@ import Testing
     var heartbeat: UInt16 { login.heartbeat }
     var broker: String { login.broker }
 
-    /// What was said since the last call, as (class, method), the protocol header left out.
-    func said() -> [[UInt16]] {
+    /// The methods sent since the last call, as (class, method), without the protocol header.
+    func sentMethods() -> [[UInt16]] {
       _ = writer.flush(to: &transport)
       var bytes = pair.read()[...]
       if bytes.starts(with: Array("AMQP".utf8)) { bytes = bytes.dropFirst(8) }
@@ -66,7 +66,7 @@ import Testing
       return methods
     }
 
-    func hear(_ bytes: [UInt8]) throws {
+    func receive(_ bytes: [UInt8]) throws {
       pair.write(bytes)
       _ = reader.fill(from: &transport)
       while let frame = try reader.next() { _ = try login.handle(frame.payload.method, &writer) }
@@ -74,66 +74,66 @@ import Testing
     }
   }
 
-  @Test func `says everything at once when pipelined`() throws {
+  @Test func `sends start-ok, tune-ok and open at once when pipelined`() throws {
     let feed = try Feed(isPipelined: true)
-    expect(feed.said(), equals: [[10, 11], [10, 31], [10, 40]])
-    try feed.hear(Self.start() + Self.tune() + Self.openOK)
+    expect(feed.sentMethods(), equals: [[10, 11], [10, 31], [10, 40]])
+    try feed.receive(Self.start() + Self.tune() + Self.openOK)
     let isDone = feed.isDone
     #expect(isDone)
     let broker = feed.broker
     #expect(broker == "RabbitMQ 4.3.6")
-    expect(feed.said(), equals: [])
+    expect(feed.sentMethods(), equals: [])
   }
 
-  @Test func `waits for each answer when step by step`() throws {
+  @Test func `waits for each broker reply when not pipelined`() throws {
     let feed = try Feed(isPipelined: false)
-    expect(feed.said(), equals: [])
-    try feed.hear(Self.start())
-    expect(feed.said(), equals: [[10, 11]])
-    try feed.hear(Self.tune())
-    expect(feed.said(), equals: [[10, 31], [10, 40]])
+    expect(feed.sentMethods(), equals: [])
+    try feed.receive(Self.start())
+    expect(feed.sentMethods(), equals: [[10, 11]])
+    try feed.receive(Self.tune())
+    expect(feed.sentMethods(), equals: [[10, 31], [10, 40]])
     let isDoneEarly = feed.isDone
     #expect(!isDoneEarly)
-    try feed.hear(Self.openOK)
+    try feed.receive(Self.openOK)
     let isDone = feed.isDone
     #expect(isDone)
   }
 
   @Test(arguments: [(131_072, 131_072), (4096, 4096), (0, 131_072), (1_000_000, 131_072)] as [(UInt32, Int)])
-  func `uses the lower frame size, and none of the broker's is no limit`(theirs: UInt32, used: Int) throws {
+  func `uses the lower frame size; 0 from the broker means no limit`(theirs: UInt32, used: Int) throws {
     let feed = try Feed(isPipelined: false)
-    try feed.hear(Self.start() + Self.tune(frameMax: theirs))
+    try feed.receive(Self.start() + Self.tune(frameMax: theirs))
     let frameMax = feed.frameMax
     #expect(frameMax == used)
   }
 
   @Test(arguments: [(30, 60, 30), (30, 10, 10), (30, 0, 30), (0, 60, 0)] as [(Int, UInt16, UInt16)])
-  func `uses the lower heartbeat, and none of the broker's is no limit`(
+  func `uses the lower heartbeat; 0 from the broker means no limit`(
     ours: Int, theirs: UInt16, used: UInt16
   ) throws {
     let feed = try Feed(isPipelined: false, heartbeat: .seconds(ours))
-    try feed.hear(Self.start() + Self.tune(heartbeat: theirs))
+    try feed.receive(Self.start() + Self.tune(heartbeat: theirs))
     let heartbeat = feed.heartbeat
     #expect(heartbeat == used)
   }
 
   @Test(arguments: [true, false])
-  func `is refused when the broker does not offer the mechanism`(isPipelined: Bool) throws {
+  func `refuses to log in when the broker does not offer the mechanism`(isPipelined: Bool) throws {
     let feed = try Feed(isPipelined: isPipelined, mechanism: .external)
     let expected = AMQPError(.accessRefused, "log in", "the broker does not offer the EXTERNAL log-in")
-    #expect(throws: expected) { try feed.hear(Self.start()) }
+    #expect(throws: expected) { try feed.receive(Self.start()) }
   }
 
-  @Test func `does not speak AMQP 0-8`() throws {
+  @Test func `refuses a broker that speaks AMQP 0-8`() throws {
     let feed = try Feed(isPipelined: false)
-    #expect(throws: Login.otherProtocol) { try feed.hear(Self.start(version: [8, 0])) }
+    #expect(throws: Login.otherProtocol) { try feed.receive(Self.start(version: [8, 0])) }
   }
 
   @Test(arguments: [tune(), openOK, start() + start(), start() + openOK])
-  func `reports an answer out of turn`(bytes: [UInt8]) throws {
+  func `reports a broker reply that is out of order`(bytes: [UInt8]) throws {
     let feed = try Feed(isPipelined: false)
     let expected = AMQPError(
       .protocolViolation, "log in", "the broker sent an answer of the log-in out of turn")
-    #expect(throws: expected) { try feed.hear(bytes) }
+    #expect(throws: expected) { try feed.receive(bytes) }
   }
 }

@@ -18,7 +18,7 @@ import Testing
     }
   }
 
-  @Test func `each property of text may have 255 bytes, and no more`() {
+  @Test func `a text property may have at most 255 bytes`() {
     let texts: [(String, WritableKeyPath<Message.Properties, String?>)] = [
       ("content-type", \.contentType), ("content-encoding", \.contentEncoding),
       ("correlation-id", \.correlationID), ("reply-to", \.replyTo), ("expiration", \.expiration),
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test func `so may the name of a header, however deep it lies`() {
+  @Test func `a header name may have at most 255 bytes, even in nested tables`() {
     let deep: (String) -> FieldTable = { ["a": .array([.table(["b": .table([$0: .void])])])] }
     for (name, detail) in [(Self.short, nil), (Self.long, "the name of a header has 256 bytes, 255 at most")]
     {
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func `all headers together fit into a frame`() {
+  @Test func `refuses headers that are together too large for a frame`() {
     let text = FieldValue.text(String(repeating: "x", count: 50_000))
     let fits = error { $0.headers = ["a": text, "b": text] }
     #expect(fits == nil)
@@ -57,9 +57,9 @@ import Testing
         """)
   }
 
-  /// The smaller of 8 KiB and a quarter of a frame is kept free.
+  /// The reserved space is 8 KiB or a quarter of the frame, whichever is smaller.
   @Test(arguments: [(131_072, 122_880), (32_768, 24_576), (8192, 6144), (4096, 3072)])
-  func `leaves room in the frame for headers that the broker adds`(frameMax: Int, most: Int) throws {
+  func `reserves space in the frame for headers that the broker adds`(frameMax: Int, most: Int) throws {
     var properties = Message.Properties()
     properties.headers = ["a": .text("")]
     let empty = properties.frameSize

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AMQP
 
-/// What the texts of RabbitMQ 3.10.8, 4.0.5 and 4.3.6 mean, with the names as the brokers fill them in.
+/// Classifies error texts of RabbitMQ 3.10.8, 4.0.5 and 4.3.6, with names as these brokers insert them.
 @Suite(.units) struct ReasonTests {
   private static let queue = "queue 'mail' in vhost '/'"
 
@@ -58,7 +58,7 @@ import Testing
         403, "ACCESS_REFUSED - write access to exchange 'amq.default' in vhost '/' refused for user 'guest'",
         .accessRefused
       ),
-      // Queues that exist, and cannot be used now.
+      // Queues that exist but are temporarily unusable.
       (403, "ACCESS_REFUSED - \(queue) in exclusive use", .locked),
       (
         405,
@@ -122,7 +122,7 @@ import Testing
         406, "PRECONDITION_FAILED - cannot declare queue 'mail': queue limit in cluster (1) is reached",
         .unavailable
       ),
-      // What is missing, or otherwise than asked for.
+      // Missing objects and failed preconditions.
       (404, "NOT_FOUND - no \(queue)", .notFound),
       (404, "NOT_FOUND - no exchange 'logs' in vhost '/'", .notFound),
       (
@@ -138,7 +138,7 @@ import Testing
         "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1000 ms. "
           + "This timeout value can be configured, see consumers doc guide to learn more", .preconditionFailed
       ),
-      // What a task or a queue cannot be.
+      // Oversized messages and unsupported operations.
       (406, "PRECONDITION_FAILED - message size 2000 is larger than configured max size 1000", .tooLarge),
       (406, "PRECONDITION_FAILED - message size 600000000 is larger than max size 536870912", .tooLarge),
       (
@@ -162,19 +162,19 @@ import Testing
         "INTERNAL_ERROR - Cannot declare a queue '\(queue)' of type 'quorum' on node 'a@b': the corresponding "
           + "feature flag is disabled", .unsupported
       ),
-      // What ends a connection, and no more.
+      // Errors that only close the connection.
       (530, "NOT_ALLOWED - attempt to reuse consumer tag 'workq'", .lost),
       (541, "INTERNAL_ERROR", .lost),
       (320, "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'", .lost),
       (320, "CONNECTION_FORCED - vhost '/' is down", .lost),
     ] as [(UInt16, String, AMQPError.Kind)])
-  func `tells what will pass from what will not when it reads a broker's text`(
+  func `maps the broker's reply code and text to the kind of error`(
     code: UInt16, text: String, kind: AMQPError.Kind
   ) {
     #expect(AMQPError(code: code, text, "test") == AMQPError(kind, "test", text))
   }
 
-  /// A queue may have any name.
+  /// A queue's name may contain the text of another error.
   @Test(
     arguments: [
       (404, "NOT_FOUND - no queue 'home node 'x' has crashed and failed to restart' in vhost '/'", .notFound),
@@ -189,13 +189,13 @@ import Testing
           + "current is '2'", .preconditionFailed
       ),
     ] as [(UInt16, String, AMQPError.Kind)])
-  func `is not misled when a name has the words of another text`(
+  func `ignores error text inside queue and vhost names when it classifies an error`(
     code: UInt16, text: String, kind: AMQPError.Kind
   ) {
     #expect(AMQPError(code: code, text, "test").kind == kind)
   }
 
-  @Test func `a cluster's failure passes when that of one of its nodes does`() throws {
+  @Test func `a failure to reach any broker of a list is transient when that of one broker is`() throws {
     let nobody = try Address.list("amqp://127.0.0.1:1,amqps://127.0.0.1:1?cacertfile=/nowhere")
     let error = #expect(throws: AMQPError.self) { _ = try Connection.open(firstOf: nobody, .init()) }
     #expect(error?.kind == .unreachable)

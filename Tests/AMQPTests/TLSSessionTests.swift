@@ -5,9 +5,9 @@ import Testing
 
 @testable import AMQP
 
-/// TLS between our side and an OpenSSL server in this process, on two ends of a socket.
+/// Tests TLS against an OpenSSL server in the same process, over a socket pair.
 @Suite(.alone) final class TLSSessionTests {
-  /// The other side: it blocks, so it has a thread of its own while ours does not wait for it.
+  /// The server, which runs in its own thread because its calls block.
   private final class Server: @unchecked Sendable {
     private let descriptor: Int32
     private let context = SSL_CTX_new(TLS_server_method())
@@ -28,7 +28,7 @@ import Testing
       close(descriptor)
     }
 
-    /// Accepts the handshake, then runs `body`, in a thread of its own.
+    /// Accepts the handshake, then runs `body`, in a new thread.
     func serve(_ body: @escaping @Sendable (Server) -> Void) {
       Thread.detachNewThread { [self] in
         if SSL_accept(session) == 1 { body(self) }
@@ -42,7 +42,7 @@ import Testing
       SSL_write(session, bytes, Int32(bytes.count)) == Int32(bytes.count)
     }
 
-    /// Reads so many bytes; fewer at the end.
+    /// Reads `count` bytes, or fewer when the connection ends.
     func read(_ count: Int) -> [UInt8] {
       var (all, piece) = ([UInt8](), [UInt8](repeating: 0, count: 16_384))
       while all.count < count {
@@ -53,20 +53,20 @@ import Testing
       return all
     }
 
-    /// Asks for new keys on both sides, which the next write announces.
+    /// Requests a key update of both sides, which takes effect with the next write.
     func updateKeys() -> Bool { SSL_key_update(session, SSL_KEY_UPDATE_REQUESTED) == 1 }
     func shutDown() { SSL_shutdown(session) }
     func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
-    /// Whether the other side has announced its end.
+    /// Whether the client has sent close_notify.
     var hasSeenEnd: Bool { SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN != 0 }
     var isResumed: Bool { SSL_session_reused(session) == 1 }
   }
 
-  /// Certificates for one test.
+  /// The directory of this test's certificates.
   private let directory = NSTemporaryDirectory() + "workq-tls-\(UUID().uuidString)"
 
   init() throws {
-    // For the server: OpenSSL's own sockets raise it.
+    // For the server: OpenSSL's socket writes raise SIGPIPE.
     signal(SIGPIPE, SIG_IGN)
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     let result = try Program("\(TestEnvironment.repository)/Tests/TestSupport/certificates", [directory])
@@ -78,7 +78,7 @@ import Testing
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  /// Two connected sockets; ours does not block.
+  /// Two connected sockets; the client's (`ours`) is non-blocking.
   private func sockets(buffer: Int32? = nil) throws -> (ours: Int32, theirs: Int32) {
     var ends: [Int32] = [-1, -1]
     try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
@@ -87,7 +87,7 @@ import Testing
     return (ends[0], ends[1])
   }
 
-  /// Our side of a connection; the other runs `body` after the handshake, and is put into `server`.
+  /// Connects a client to a new `server`, which runs `body` after the handshake.
   private func connect(
     _ server: inout Server?, buffer: Int32? = nil, _ body: @escaping @Sendable (Server) -> Void
   ) throws -> Transport {
@@ -108,7 +108,7 @@ import Testing
     poll(&entry, 1, 60_000)
   }
 
-  /// Reads until the end or so many bytes.
+  /// Reads at least `count` bytes, or until the connection ends.
   private func read(_ count: Int, from transport: inout Transport, piece: Int = 65_536) -> [UInt8] {
     var (all, buffer) = ([UInt8](), [UInt8](repeating: 0, count: piece))
     while all.count < count {
@@ -125,7 +125,7 @@ import Testing
     (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
   }
 
-  @Test func `writes arrive whole when the socket takes them in parts`() throws {
+  @Test func `writes arrive complete when the socket accepts only parts of them`() throws {
     let bodies = (1...40).map { Self.pattern($0 * 3000) }
     let total = bodies.reduce(0) { $0 + $1.count }
     nonisolated(unsafe) var received: [UInt8] = []
@@ -146,7 +146,7 @@ import Testing
     #expect(areEqual)
   }
 
-  @Test func `holds input that poll does not show when a record is larger than the buffer`() throws {
+  @Test func `keeps input that poll does not report when a TLS record is larger than the buffer`() throws {
     let sent = Self.pattern(16_000)
     var server: Server?
     var transport = try connect(&server) { _ = $0.write(sent) }
@@ -156,7 +156,7 @@ import Testing
     #expect(received == sent)
   }
 
-  @Test func `goes on when the broker updates its keys while both sides send`() throws {
+  @Test func `continues when the broker updates its TLS keys while both sides send`() throws {
     let piece = Self.pattern(50_000)
     nonisolated(unsafe) var received: [UInt8] = []
     var server: Server?
@@ -185,7 +185,7 @@ import Testing
     #expect(heard.dropLast() == (1...10).flatMap { _ in piece }[...])
   }
 
-  @Test(arguments: [true, false]) func `reports the end, announced or not`(isAnnounced: Bool) throws {
+  @Test(arguments: [true, false]) func `reports EOF with or without close_notify`(isAnnounced: Bool) throws {
     var server: Server?
     var transport = try connect(&server) { if isAnnounced { $0.shutDown() } else { $0.cut() } }
     #expect(server?.wait() == true)
@@ -195,7 +195,7 @@ import Testing
     #expect(result == .end)
   }
 
-  @Test func `announces its own end`() throws {
+  @Test func `announces the end of the connection with close_notify`() throws {
     var server: Server?
     let transport = try connect(&server) { _ = $0.read(1) }
     transport.announceEnd()
@@ -217,7 +217,7 @@ import Testing
     #expect(writer.failure?.kind == .lost)
   }
 
-  @Test func `resumes no session`() throws {
+  @Test func `does not resume a TLS session`() throws {
     for _ in 1...2 {
       nonisolated(unsafe) var isResumed: Bool?
       var server: Server?
@@ -227,7 +227,7 @@ import Testing
     }
   }
 
-  @Test func `gives up a handshake that has no answer by its deadline`() throws {
+  @Test func `a TLS handshake fails when the peer sends no reply before the deadline`() throws {
     let (ours, theirs) = try sockets()
     defer {
       close(ours)

@@ -3,9 +3,9 @@ import Testing
 
 @testable import AMQP
 
-/// Through the C structures and back.
+/// Round trips through the C structures of rabbitmq-c.
 @Suite(.units) struct TableAndPropertiesTests {
-  @Test func `every type of value survives the way through C`() {
+  @Test func `every field type survives conversion to C and back`() {
     let table: FieldTable = [
       "boolean": .boolean(true), "i8": .int8(-8), "u8": .uint8(8), "i16": .int16(-16), "u16": .uint16(16),
       "i32": .int32(-32), "u32": .uint32(32), "i64": .int64(.min), "u64": .uint64(.max),
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `every property survives the way through C`() throws {
+  @Test func `every property survives conversion to C and back`() throws {
     var properties = Message.Properties()
     properties.contentType = "text/plain"
     properties.contentEncoding = "gzip"
@@ -40,7 +40,7 @@ import Testing
     var pool = Pool()
     let copy = Message.Properties(try pool.properties(properties))
     #expect(copy == properties)
-    // The table has all of them, too.
+    // `Property.allCases` includes every property.
     var walked = Message.Properties()
     for property in Message.Properties.Property.allCases { walked[property] = properties[property] }
     #expect(walked == properties)
@@ -48,7 +48,7 @@ import Testing
     #expect(walked == Message.Properties())
   }
 
-  @Test func `a property of 255 bytes can be sent, and a longer one is refused`() throws {
+  @Test func `accepts a text property of 255 bytes and refuses a longer one`() throws {
     let all: [WritableKeyPath<Message.Properties, String?>] = [
       \.contentType, \.contentEncoding, \.correlationID, \.replyTo, \.expiration, \.messageID, \.type,
       \.userID, \.appID,
@@ -64,13 +64,13 @@ import Testing
     }
   }
 
-  @Test func `a property that was not given stays not given`() throws {
+  @Test func `keeps unset properties unset`() throws {
     var pool = Pool()
     let copy = Message.Properties(try pool.properties(.init()))
     #expect(copy == Message.Properties())
   }
 
-  @Test func `a table's value can be replaced, appended and removed`() {
+  @Test func `replaces, appends and removes values of a table`() {
     var table: FieldTable = ["a": .int32(1), "b": .int32(2)]
     table["a"] = .int32(3)
     table["c"] = .int32(4)

@@ -4,7 +4,7 @@ import Testing
 @testable import AMQP
 
 @Suite(.units) struct TransportTests {
-  @Test func `reads what has arrived since a read that emptied the socket`() throws {
+  @Test func `reads bytes that arrive after a read has emptied the socket`() throws {
     let pair = try SocketPair()
     var transport = Transport(descriptor: pair.takeOne())
     for byte in [1, 2] as [UInt8] {

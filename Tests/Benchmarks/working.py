@@ -126,12 +126,18 @@ def resident(many, single, spawned):
 
 def batches(count):
     queue = Queue("batch")
+    command = ["sh", "-c", "cat >/dev/null"]
     return Contest(
         {
-            "fake": work_rate(queue, count, ["--fake", "--prefetch", 500]),
-            "batch": work_rate(queue, count, ["--batch", 500], "sh", "-c", "cat >/dev/null"),
+            "fake": work_rate(queue, count, ["--fake", "--prefetch", 1000]),
+            "fake-500": work_rate(queue, count, ["--fake", "--prefetch", 500]),
+            "batch": work_rate(queue, count, ["--batch", 500, "--prefetch", 1000], *command),
+            "batch-500": work_rate(queue, count, ["--batch", 500], *command),
         },
-        [Claim("work --batch 500 -- cat / no command, prefetch 500", "batch", "fake", at_least=0.7, unit="/s")],
+        [
+            Claim("work --batch 500 -- cat / no command, prefetch 1000", "batch", "fake", at_least=0.7, unit="/s"),
+            Claim("  … prefetch 500, the default", "batch-500", "fake-500", unit="/s"),
+        ],
     )
 
 

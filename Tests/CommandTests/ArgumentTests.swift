@@ -10,7 +10,7 @@ import WorkQueue
       ("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000), ("7", 7000),
       ("0", 0), ("1.5s", 1500), ("0.25", 250), ("0.5ms", 0.5),
     ] as [(String, Double)])
-  func `a duration has a unit, or counts seconds`(text: String, milliseconds: Double) {
+  func `parses a duration with a unit, or a bare number as seconds`(text: String, milliseconds: Double) {
     #expect(TimeSpan(argument: text)?.duration == .milliseconds(milliseconds))
   }
 
@@ -18,7 +18,7 @@ import WorkQueue
     "", "s", "ms", "-1", "-1s", "+1", "1 s", " 1", "1x", "1sm", "1e3", "0x10", "nan", "inf", "1.2.3", ".",
     "99999999999999999999d", "١",
   ])
-  func `anything else is no duration`(text: String) {
+  func `refuses a malformed or too large duration`(text: String) {
     #expect(TimeSpan(argument: text) == nil)
   }
 
@@ -27,7 +27,7 @@ import WorkQueue
     ("stat", "status"), ("pub", "publish"), ("hlep", "help"), ("delcare", "declare"), ("p", nil),
     ("pu", nil), ("xyzzy", nil), ("", nil), ("\u{1b}[2J", nil),
   ])
-  func `a subcommand that does not exist may be one that does`(word: String, meant: String?) throws {
+  func `refuses an unknown subcommand, suggesting a similar one if any`(word: String, meant: String?) throws {
     let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
     for words in [[word, "x"], ["help", word]] {
       let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
@@ -41,12 +41,12 @@ import WorkQueue
     ("send", "publish"), ("enqueue", "publish"), ("consume", "work"), ("worker", "work"), ("ls", "status"),
     ("list", "status"), ("ping", "status"), ("delete", "purge --delete"), ("version", "--version"),
   ])
-  func `another program's word for a subcommand is answered with ours`(word: String, ours: String) {
+  func `suggests workq's name when given another program's subcommand`(word: String, ours: String) {
     let failure = #expect(throws: Failure.self) { try Invocation.parse([word]) }
     #expect(failure?.message == "there is no subcommand '\(word)' (use 'workq \(ours)')")
   }
 
-  @Test func `bytes that are not UTF-8 survive the parser`() {
+  @Test func `arguments that are not UTF-8 keep their bytes when converted to text and back`() {
     var random = SeededRandom(seed: 2)
     for _ in 0..<2000 {
       let bytes = (0..<Int.random(in: 0...12, using: &random)).map { _ in
@@ -61,7 +61,7 @@ import WorkQueue
   }
 
   @Test(arguments: ["publish", "work", "status", "peek", "move a b", "declare", "purge"])
-  func `every subcommand can be parsed, and changes no settings without options`(words: String) throws {
+  func `every subcommand without options keeps the default settings`(words: String) throws {
     let words = words.split(separator: " ").map(String.init)
     var expected = Settings()
     expected.operands = Array(words.dropFirst())
@@ -83,7 +83,7 @@ import WorkQueue
     ["move", "a", "b", "--count", "0"], ["move", "a", "b", "--match", "x"], ["peek", "--count", "0"],
     ["peek", "--raw", "--json"], ["peek", "a", "b"], ["publis"], ["publish", "--colour", "never"],
   ])
-  func `a usage error is found before anything is done`(words: [String]) {
+  func `the parser refuses an invalid command line with a one-line usage error`(words: [String]) {
     let failure = #expect(throws: Failure.self) { try CommandLines.settings(words) }
     #expect(failure?.status == .usage)
     #expect(failure?.message.contains("\n") == false)

@@ -1,6 +1,6 @@
 @testable import workq
 
-/// What command lines mean, for tests.
+/// Parses command lines for tests.
 enum CommandLines {
   /// The settings of a command line that runs a subcommand.
   static func settings(_ arguments: [String]) throws(Failure) -> Settings {

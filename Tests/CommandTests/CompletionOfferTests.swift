@@ -3,9 +3,9 @@ import Testing
 
 @testable import workq
 
-/// What the program answers the completions of the shells.
+/// The candidates that the program offers to the shells' completions.
 @Suite(.units) struct CompletionOfferTests {
-  /// The offers for a line whose last word is incomplete, without summaries.
+  /// The candidates for a line whose last word is incomplete, without summaries.
   private static func offers(_ line: String) throws -> [String] {
     let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
     guard case .print(let text) = try Invocation.parse([Completions.request] + words) else { return [] }
@@ -27,7 +27,7 @@ import Testing
       ("work -- ", [":command 3"]), ("-q mail work -j 2 -- nice -n ", [":command 7"]),
       ("work -q -- -- ", [":command 5"]), ("work -q -- ", []), ("publish -- -", []), ("-- work -", nil),
     ] as [(String, [String]?)])
-  func `offers what the parser takes at this place`(line: String, expected: [String]?) throws {
+  func `completion offers the words that fit at the end of a line`(line: String, expected: [String]?) throws {
     let offers = try Self.offers(line)
     guard let expected else {
       #expect(offers.contains("--jobs"))
@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: [nil] + Subcommand.names)
-  func `offers every option with its summary, and none again that counts only once`(name: String?) throws {
+  func `completion offers every option except given ones that do not repeat`(name: String?) throws {
     let line = name.map { "\($0) " } ?? ""
     let options = name.flatMap(Subcommand.named)?.options ?? Invocation.commonGroups.flatMap(\.options)
     try expect(Self.offers("\(line)-"), equals: options.flatMap(\.names))

@@ -14,7 +14,7 @@ import WorkQueue
     try parsed(words).queue(named: "q")
   }
 
-  @Test func `without properties nothing is said of a queue`() throws {
+  @Test func `declare leaves a queue's properties unspecified when no option sets them`() throws {
     try expect(queue(), equals: nil)
     try expect(queue("--durable"), equals: Queue(name: "q"))
     try expect(queue("--transient")?.isDurable, equals: false)
@@ -57,23 +57,43 @@ import WorkQueue
         ["x-dead-letter-exchange": .text(""), "x-dead-letter-routing-key": .text("dead")]
       ),
     ] as [([String], FieldTable)])
-  func `each option is an argument of its type, and back`(words: [String], arguments: FieldTable) throws {
+  func `declare maps options to queue arguments and back`(words: [String], arguments: FieldTable) throws {
     let queue = try #require(try parsed(words).queue(named: "q"))
     #expect(queue.arguments == arguments)
     #expect(queue.isDurable)
-    // The words that a mismatch is explained with ask for the same queue.
+    // The options that the message about a mismatch shows describe the same queue.
     try expect(parsed(QueueSettings.options(for: queue)).queue(named: "q"), equals: queue)
   }
 
-  @Test func `a queue without arguments is asked for by its durability`() {
+  @Test func `describes a plain durable queue by --durable, and an unknown argument by --arg`() {
     #expect(QueueSettings.options(for: Queue(name: "q")) == ["--durable"])
     var queue = Queue(name: "q")
     (queue.isDurable, queue.isAutoDelete) = (false, true)
     queue.arguments = ["x-dead-letter-exchange": .text("e"), "x-odd": .text("it's")]
     #expect(
       QueueSettings.options(for: queue) == [
-        "--transient", "--auto-delete", "--dead-letter", "e", "--arg", #"'x-odd=it'\''s'"#,
-      ] || QueueSettings.options(for: queue).contains("--arg"))
+        "--transient", "--auto-delete", "--arg", "x-dead-letter-exchange=e", "--arg", #"'x-odd=it'\''s'"#,
+      ])
+  }
+
+  @Test(
+    arguments: [
+      ["x-dead-letter-exchange": .text("e")],
+      ["x-dead-letter-exchange": .text("e"), "x-dead-letter-routing-key": .text("k")],
+      ["x-overflow": .text("reject-publish-dlx")],
+      [
+        "x-queue-type": .text("quorum"), "x-delayed-retry-type": .text("all"),
+        "x-delayed-retry-min": .int64(1000),
+      ],
+      ["x-delayed-retry-type": .text("failed"), "x-delayed-retry-min": .int64(1000)],
+      ["x-single-active-consumer": .boolean(false)],
+    ] as [FieldTable])
+  func `describes arguments by --arg when no option sets just these`(arguments: FieldTable) throws {
+    var queue = Queue(name: "q")
+    queue.arguments = arguments
+    let options = QueueSettings.options(for: queue)
+    #expect(options.contains("--arg"))
+    try expect(parsed(options).queue(named: "q"), equals: queue)
   }
 
   @Test(
@@ -107,7 +127,7 @@ import WorkQueue
       ),
       (["--overflow", "drop-head"], "3.10", nil),
     ] as [([String], String, String?)])
-  func `the broker's version decides what is said`(words: [String], version: String, note: String?) throws {
+  func `the advice depends on the broker's version`(words: [String], version: String, note: String?) throws {
     let queue = try #require(try parsed(words).queue(named: "q"))
     let broker = try #require(BrokerVersion(broker: "RabbitMQ \(version).0"))
     let notes = DeclareAdvice.notes(for: queue, on: broker)
@@ -122,7 +142,7 @@ import WorkQueue
   @Test(arguments: [
     ["--max-length", "9"], ["--max-bytes", "9k"], ["--max-length", "9", "--type", "classic"],
   ])
-  func `a limit of a classic queue that rejects is said to drop tasks`(words: [String]) throws {
+  func `warns that a classic queue with reject-publish and a limit drops tasks`(words: [String]) throws {
     let broker = try #require(BrokerVersion(broker: "RabbitMQ 4.3.0"))
     let rejecting = try #require(try parsed(words + ["--overflow", "reject-publish"]).queue(named: "q"))
     let notes = DeclareAdvice.notes(for: rejecting, on: broker)
@@ -139,13 +159,13 @@ import WorkQueue
       (["--retry-max-delay", "1s", "--type", "quorum"], "give that, too"),
       (["--retry-delay", "2s", "--retry-max-delay", "1s", "--type", "quorum"], "shorter than --retry-delay"),
     ])
-  func `refuses delays that the queue cannot have`(words: [String], reason: String) {
+  func `declare refuses retry delays that are unsupported or contradictory`(words: [String], reason: String) {
     let failure = #expect(throws: Failure.self) { try parsed(words) }
     #expect(failure?.status == .usage)
     #expect(failure?.message.contains(reason) == true, "\(failure?.message ?? "")")
   }
 
-  @Test func `a binding is an exchange and a key, which may hold colons or nothing`() {
+  @Test func `parses a binding as EXCHANGE:KEY, where the key may be empty or contain colons`() {
     #expect(Declare.Binding(argument: "logs:a:b.#")?.exchange == "logs")
     #expect(Declare.Binding(argument: "logs:a:b.#")?.key == "a:b.#")
     #expect(Declare.Binding(argument: "fan:")?.key == "")
@@ -156,7 +176,7 @@ import WorkQueue
       ("512", 512), ("64k", 65_536), ("16M", 16 << 20), ("2G", 2 << 30), ("0", 0), ("1K", 1024),
       ("9999999999G", nil), ("", nil), ("k", nil), ("-1", nil), ("1.5k", nil), ("1kb", nil), ("1 k", nil),
     ] as [(String, Int64?)])
-  func `a size counts in powers of 1024`(text: String, bytes: Int64?) {
+  func `parses size suffixes as powers of 1024, and refuses an invalid size`(text: String, bytes: Int64?) {
     #expect(SizeArgument(argument: text)?.bytes == bytes)
   }
 }
@@ -171,7 +191,7 @@ import WorkQueue
       ("K: V w", "K", .text("V w")), ("K:   V", "K", .text("V")), ("K: a=b", "K", .text("a=b")),
       ("k=5", "k", .text("5")), ("k=true", "k", .text("true")),
     ] as [(String, String, FieldValue)])
-  func `the mark between them says whether it is text`(text: String, name: String, value: FieldValue) {
+  func `the separator determines whether a value is text`(text: String, name: String, value: FieldValue) {
     let typed = TypedValue(argument: text)
     #expect(typed?.name == name)
     #expect(typed?.value == value)
@@ -182,11 +202,11 @@ import WorkQueue
     "k:=9223372036854775808", "k:=18446744073709551615", "k:=-9223372036854775809",
     "k:=123456789012345678901234567890",
   ])
-  func `anything else is refused`(text: String) {
+  func `refuses a malformed name-value pair or an unrepresentable number`(text: String) {
     #expect(TypedValue(argument: text) == nil)
   }
 
-  @Test func `text that is not UTF-8 stays what it is`() {
+  @Test func `keeps a value that is not UTF-8 as bytes`() {
     let word = RawArguments.text(of: Array("k=".utf8) + [0xff])
     #expect(TypedValue(argument: word)?.value == .octets([0xff]))
   }

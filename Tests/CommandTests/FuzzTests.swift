@@ -6,10 +6,11 @@ import Testing
 @testable import WorkQueue
 @testable import workq
 
-/// Readers of what users and strangers write, on made-up input: none crashes, none hangs, and what they
-/// accept has a sense that can be checked.
+/// Fuzz tests of the parsers of untrusted input.
+///
+/// No parser may crash or hang, and the values that it accepts must be plausible.
 @Suite(.units) struct FuzzTests {
-  @Test func `durations`() {
+  @Test func `the duration parser accepts no negative or huge duration in random text`() {
     var random = SeededRandom(seed: 21)
     let words = [
       "0", "1", "9", "007", ".", "ms", "s", "m", "h", "d", "-", "+", "e9", "inf", "nan", " ", "1e3", "é",
@@ -26,7 +27,7 @@ import Testing
     #expect(accepted > 500)
   }
 
-  @Test func `sizes`() {
+  @Test func `the size parser accepts no negative size in random text`() {
     var random = SeededRandom(seed: 22)
     let words = [
       "0", "1", "9", "k", "K", "m", "M", "g", "G", "-", "+", ".", "9223372036854775807", "٣", "kk", " ",
@@ -41,7 +42,7 @@ import Testing
     #expect(accepted > 500)
   }
 
-  @Test func `lines of JSON`() throws {
+  @Test func `the JSON record parser handles random lines and refuses deep nesting`() throws {
     var random = SeededRandom(seed: 23)
     let words = [
       "{", "}", "[", "]", ":", ",", "\"", "\\", "\\u0000", "\\ud800", "null", "true", "1", "-1", "1e999",
@@ -73,7 +74,7 @@ import Testing
     }
   }
 
-  @Test func `records, in whatever pieces they come`() {
+  @Test func `the record splitter loses no bytes and splits at every delimiter, for any chunk sizes`() {
     var random = SeededRandom(seed: 24)
     for _ in Fuzz.cases(3000) {
       let delimiter = (0..<Int.random(in: 1...4, using: &random)).map { _ in
@@ -102,7 +103,7 @@ import Testing
     records.flatMap { $0 + delimiter }
   }
 
-  @Test func `files of the spool, damaged in any place`() throws {
+  @Test func `the spool decoder refuses a file with changed, removed or inserted bytes`() throws {
     var random = SeededRandom(seed: 25)
     func decode(_ bytes: [UInt8]) throws -> [Envelope] {
       var rest = bytes[...]
@@ -129,7 +130,7 @@ import Testing
     }
   }
 
-  @Test func `command lines with passwords`() {
+  @Test func `a password that the argument scrubber finds in a random argument ends before an @`() {
     var random = SeededRandom(seed: 26)
     let words = [
       "amqp", "amqps", "://", ":", "@", "u", "hunter2", "--url=", "-u", ",", "/", "AMQP", "é", "?",
@@ -154,7 +155,7 @@ import Testing
     ("mail me@h: a@b", "mail me@h: a@b"),
     ("https://u:p@h", "https://u:p@h"),
   ])
-  func `what others see of an argument`(argument: String, seen: String) {
+  func `the argument scrubber masks the passwords of AMQP URLs`(argument: String, seen: String) {
     var bytes = Array(argument.utf8)
     for place in ArgumentScrubber.passwords(in: bytes) { bytes[place] = UInt8(ascii: "x") }
     #expect(String(decoding: bytes, as: UTF8.self) == seen)

@@ -5,16 +5,16 @@ import Testing
 
 @testable import workq
 
-/// The parser against getopt_long(3) of glibc, on the same tables and made-up command lines.
+/// Compares the parser with glibc's getopt_long(3), on the same option tables and random command lines.
 @Suite(.units, .serialized) struct GetoptFuzzTests {
-  /// What a parser found, until its first mistake.
+  /// The result of a parser, up to the first error.
   struct Found: Equatable {
     var options: [String] = []
     var words: [String] = []
     var isRefused = false
   }
 
-  /// An option and its value, as one text.
+  /// An option and its value as one string.
   private static func text(_ long: String, _ value: String?) -> String {
     value.map { "\(long)=\($0)" } ?? long
   }
@@ -34,7 +34,7 @@ import Testing
     return found
   }
 
-  /// The table in getopt's form.
+  /// The option table in the form of getopt_long.
   private struct Table {
     let longs: [(name: String, option: Int)]
     let shorts: String
@@ -87,7 +87,7 @@ import Testing
     return found
   }
 
-  /// Words of which command lines are made: options in all their forms, values, and what looks like options.
+  /// A random word for a command line: an option in any form, a value, or text that looks like an option.
   private static func word(_ options: [Option], _ random: inout SeededRandom) -> String {
     let values = ["a", "", "-", "--", "-x", "5", "a=b", "=", "é", "-q", "--json", "x y"]
     let value = values.randomElement(using: &random) ?? ""
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  /// Whether getopt would take an abbreviation, or `-q=a`, which workq refuses: these differ on purpose.
+  /// Whether the parsers differ on purpose: getopt_long accepts abbreviations and `-q=a`, workq does not.
   private static func isLeftOut(_ arguments: [String], _ options: [Option]) -> Bool {
     let longs = options.flatMap { [$0.long] + $0.aliases }
     return arguments.contains { argument in
@@ -117,10 +117,10 @@ import Testing
     }
   }
 
-  @Test func `the parser and getopt_long understand 100,000 command lines in the same way`() throws {
+  @Test func `the parser agrees with getopt_long on 100,000 random command lines`() throws {
     var random = SeededRandom(seed: 31)
     let tables = Subcommand.all.map { subcommand in
-      // The two options whose value may be the next word have no equal.
+      // getopt_long cannot express the two options whose optional value may be the next word.
       let options = subcommand.options.filter { option in
         if case .optionalApart = option.argument { false } else { true }
       }
@@ -145,7 +145,7 @@ import Testing
     #expect(withWords > 10_000)
   }
 
-  @Test func `what getopt_long takes for an abbreviation is refused with the whole name`() {
+  @Test func `refuses an abbreviated option and suggests its full name`() {
     for (word, name) in [("--prior", "priority"), ("--unl", "unless-waiting"), ("--vers", "version")] {
       let failure = #expect(throws: Failure.self) { try Invocation.parse(["publish", word, "1"]) }
       #expect(failure?.message.contains("did you mean '--\(name)'?") == true)

@@ -10,18 +10,18 @@ import Testing
       (#"\\"#, [0x5c]), (#"\\n"#, [0x5c, 0x6e]), (#"\x00\xFf"#, [0, 255]), (#"a\x41b"#, [0x61, 0x41, 0x62]),
       ("é", [0xc3, 0xa9]), (#"END\n"#, [0x45, 0x4e, 0x44, 10]),
     ] as [(String, [UInt8])])
-  func `a delimiter may hold escapes`(text: String, bytes: [UInt8]) {
+  func `decodes escape sequences in a delimiter`(text: String, bytes: [UInt8]) {
     #expect(InputSettings.unescaped(Array(text.utf8)) == bytes)
   }
 
   @Test(arguments: [
     #"\"#, #"a\"#, #"\x"#, #"\x1"#, #"\xg0"#, #"\x+1"#, #"\x１"#, #"\a"#, #"\N"#, #"\é"#, #"\ "#,
   ])
-  func `anything else behind a backslash is a mistake`(text: String) {
+  func `refuses an unknown or incomplete escape sequence in a delimiter`(text: String) {
     #expect(InputSettings.unescaped(Array(text.utf8)) == nil)
   }
 
-  @Test func `bytes that are no text are a delimiter, too`() {
+  @Test func `accepts a delimiter that is not UTF-8`() {
     #expect(InputSettings.unescaped([0xff, 0xfe]) == [0xff, 0xfe])
   }
 
@@ -35,7 +35,7 @@ import Testing
     ["--unless-waiting", "-1"], ["-e", String(repeating: "e", count: 256)],
     ["-e", "x", "-r", String(repeating: "r", count: 256)],
   ])
-  func `what makes no sense together is found before anything is done`(options: [String]) {
+  func `publish refuses contradictory options and invalid values`(options: [String]) {
     let failure = #expect(throws: Failure.self) { try CommandLines.settings(["publish"] + options) }
     #expect(failure?.status == .usage)
   }
@@ -46,7 +46,7 @@ import Testing
     ["--flush-spool"], ["--spool", "word"], ["-e", "x", "--spool", "word"],
     ["-H", "a=b", "-H", "a: b", "-H", "a:=1", "-H", "a:=true", "-H", "a:=1.5", "word"],
   ])
-  func `what makes sense is taken`(options: [String]) {
+  func `publish accepts valid combinations of options`(options: [String]) {
     #expect(throws: Never.self) { try CommandLines.settings(["publish"] + options) }
   }
 }

@@ -27,9 +27,9 @@ import WorkQueue
 
   private func text(_ envelope: Envelope) -> String { String(decoding: envelope.message.body, as: UTF8.self) }
 
-  // MARK: What is understood
+  // MARK: Accepted records
 
-  @Test func `every property has a key, with dashes or underscores`() throws {
+  @Test func `a JSON record sets every property, with dashes or underscores in its keys`() throws {
     for separator in ["_", "-"] {
       let line = #"""
         {"body": "b", "queue": "q", "content_type": "text/plain", "content_encoding": "gzip",
@@ -63,16 +63,16 @@ import WorkQueue
       ("9007199254740993", .int64(9_007_199_254_740_993)), ("1.5", .double(1.5)), ("1e300", .double(1e300)),
       ("9223372036854775808", .double(0x1p63)), ("-1e19", .double(-1e19)), ("1e20", .double(1e20)),
     ] as [(String, FieldValue)])
-  func `keeps the value of every number in a header`(number: String, value: FieldValue) throws {
+  func `keeps the exact value of a number in a header`(number: String, value: FieldValue) throws {
     let envelope = try envelope(#"{"body": "b", "headers": {"n": \#(number), "l": [\#(number)]}}"#)
     #expect(envelope.message.properties.headers == ["l": .array([value]), "n": value])
   }
 
-  /// RabbitMQ would make them negative, and a floating-point number would be another number.
+  /// RabbitMQ would make these integers negative, and a floating-point number would change their values.
   @Test(arguments: [
     "18446744073709551615", "9223372036854775809", "-9223372036854775809", "123456789012345678901234567890",
   ])
-  func `refuses an integer in a header when no number of RabbitMQ's can hold it`(number: String) {
+  func `refuses an integer in a header that RabbitMQ cannot represent`(number: String) {
     for headers in [#"{"n": \#(number)}"#, #"{"l": [{"n": \#(number)}]}"#] {
       #expect(
         reason(#"{"body": "b", "headers": \#(headers)}"#) == """
@@ -82,12 +82,12 @@ import WorkQueue
     }
   }
 
-  @Test func `takes a timestamp of 64 bits without a sign`() throws {
+  @Test func `accepts an unsigned 64-bit timestamp`() throws {
     let envelope = try envelope(#"{"body": "b", "timestamp": 18446744073709551615}"#)
     #expect(envelope.message.properties.timestamp == .max)
   }
 
-  @Test func `refuses a delay together with a TTL, wherever each of them comes from`() throws {
+  @Test func `refuses a delay combined with a TTL, even if the command line sets one of them`() throws {
     let words = "a delay and a TTL exclude each other: RabbitMQ removes the TTL when the delay ends"
     #expect(reason(#"{"body": "b", "ttl": 5, "delay": 1}"#) == words)
     #expect(reason(#"{"body": "b", "ttl": 5, "delay": 0}"#) == nil)
@@ -100,7 +100,7 @@ import WorkQueue
     #expect(reason(#"{"body": "b"}"#, template) == nil)
   }
 
-  @Test func `what a record does not say is the command line's`() throws {
+  @Test func `a record's missing properties come from the command line`() throws {
     var template = template
     template.properties.type = "night"
     template.properties.headers = ["a": .text("1"), "b": .text("2")]
@@ -120,7 +120,7 @@ import WorkQueue
       equals: .transient)
   }
 
-  @Test func `a body is text, or bytes in base64`() throws {
+  @Test func `accepts a body as text or base64`() throws {
     #expect(text(try envelope(#"{"body": "\u00e9\n\ud83e\uddc0\u0000"}"#)) == "é\n🧀\0")
     #expect(text(try envelope(#"{"body": ""}"#)) == "")
     try expect(envelope(#"{"body_base64": "AP+A"}"#).message.body, equals: [0, 255, 128])
@@ -128,7 +128,7 @@ import WorkQueue
     #expect(text(try envelope("  {\"body\":\"x\"}\r")) == "x")
   }
 
-  @Test func `a record may name its exchange, and then has no other key than its own`() throws {
+  @Test func `a record's exchange or queue overrides the command line's exchange and routing key`() throws {
     let record = try envelope(#"{"body": "x", "exchange": "e", "routing_key": "k"}"#)
     #expect(record.exchange == "e")
     #expect(record.routingKey == "k")
@@ -141,17 +141,17 @@ import WorkQueue
     #expect(queue.routingKey == "q")
   }
 
-  // MARK: What is refused
+  // MARK: Refused records
 
   @Test(arguments: [
     "", " ", "x", "[]", "1", "null", "\"body\"", "{", #"{"body": "x"} {"body": "y"}"#,
     #"{"body": "\ud800"}"#, #"{"body": "x", "priority": 1e999}"#, "{\"body\": \"\u{1}\"}", #"{'body': 'x'}"#,
   ])
-  func `what is no JSON object is no record`(line: String) {
+  func `refuses a line that is not one valid JSON object`(line: String) {
     #expect(reason(line) == "it is no JSON object")
   }
 
-  @Test func `bytes that are no UTF-8 are no record`() {
+  @Test func `refuses a line that is not UTF-8`() {
     var ids = MessageID()
     for bytes in [[0xff], Array("{\"body\": \"".utf8) + [0xff] + Array("\"}".utf8)] as [[UInt8]] {
       #expect(throws: JSONRecord.Invalid.self) { try JSONRecord.envelope(bytes, template, &ids) }
@@ -180,7 +180,7 @@ import WorkQueue
     (#"{"body": "x", "delay": {}}"#, "its delay is no duration"),
     (#"{"body": "x", "delay": "50d"}"#, "its delay is longer than 49 days"),
   ])
-  func `a record that makes no sense is refused for it`(line: String, reason: String) {
+  func `refuses an invalid or contradictory record and gives the reason`(line: String, reason: String) {
     #expect(self.reason(line) == reason)
   }
 
@@ -190,12 +190,14 @@ import WorkQueue
     #""headers": []"#, #""headers": "a=b""#, #""type": 1"#, #""message_id": 7"#, #""queue": ["q"]"#,
     #""exchange": true"#, #""Body": "y""#, #""bodyy": "y""#, #""": 1"#, #""nonsense": "x""#,
   ])
-  func `an unknown key, or a value of another type, is refused by its name`(member: String) throws {
+  func `refuses an unknown key or a value of the wrong type`(member: String) throws {
     let refusal = try #require(reason(#"{"body": "x", \#(member)}"#))
     #expect(refusal.hasSuffix("is no property of a task, or its value is not of its type"))
+    let key = try #require(member.firstMatch(of: /"([^"]*)"/)?.1)
+    #expect(refusal.contains("'\(key.replacing("_", with: "-"))'"), "\(refusal)")
   }
 
-  @Test func `two spellings of one key are refused`() {
+  @Test func `refuses a key that occurs twice in different spellings`() {
     for (one, other) in [("message_id", "message-id"), ("headers", "header"), ("body_base64", "body-base64")]
     {
       let value = one == "headers" ? "{}" : "\"eA==\""
@@ -204,7 +206,7 @@ import WorkQueue
     }
   }
 
-  @Test func `what is too long is refused before anything is sent`() {
+  @Test func `refuses property values, header names, headers and queue names that are too long`() {
     let long = String(repeating: "x", count: 256)
     #expect(reason(#"{"body": "x", "type": "\#(long)"}"#) == "the type has 256 bytes, 255 at most")
     for headers in [#"{"\#(long)": 1}"#, #"{"a": [{"\#(long)": 1}]}"#] {
@@ -222,15 +224,14 @@ import WorkQueue
       reason(#"{"body": "x", "queue": "\#(queue)", "delay": 1}"#)?.contains("too long for a delay") == true)
   }
 
-  @Test func `nesting without end is refused`() {
+  @Test func `refuses deeply nested JSON`() {
     for depth in [1000, 100_000] {
       let (open, close) = (String(repeating: "[", count: depth), String(repeating: "]", count: depth))
       #expect(reason(#"{"body": "x", "headers": {"a": \#(open)\#(close)}}"#) == "it is no JSON object")
     }
   }
 
-  /// Whatever comes, it is a task or has a reason; a task is what a strict reader would make of it.
-  @Test func `no damage to a record does harm`() throws {
+  @Test func `a damaged record yields a task or a one-line reason`() throws {
     var random = SeededRandom(seed: 77)
     let line = Array(
       #"{"body":"a\n","priority":3,"headers":{"k":[1,2.5,null,"é"]},"ttl":"5s","queue":"q"}"#.utf8)

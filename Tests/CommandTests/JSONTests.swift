@@ -6,7 +6,7 @@ import WorkQueue
 @testable import workq
 
 @Suite(.units) struct JSONTests {
-  @Test func `writes what Foundation reads`() throws {
+  @Test func `writes JSON that Foundation reads as the same value`() throws {
     let value = JSONValue.object([
       "text": .text("é\u{0}\n\"\\/\u{7f}\u{9f}\u{a0}\u{1f600}"), "whole": .number(5), "part": .number(0.1),
       "huge": .number(1e300), "most": .unsigned(.max), "least": .integer(.min),
@@ -20,7 +20,7 @@ import WorkQueue
       ])
   }
 
-  @Test func `sorts keys, and leaves out a key without a value`() {
+  @Test func `sorts keys and omits a key without a value`() {
     let object: JSONObject = [.waiting: 3, .error: String?.none, .queue: "q", .code: 1 as Int32]
     #expect(object.line == #"{"code":1,"queue":"q","waiting":3}"#)
   }
@@ -28,11 +28,11 @@ import WorkQueue
   @Test(arguments: [
     (Duration.milliseconds(1500), "1.5"), (.seconds(3600), "3600"), (.nanoseconds(1_234_567), "0.001235"),
   ])
-  func `writes a duration in seconds, to the microsecond`(duration: Duration, text: String) {
+  func `writes a duration in seconds, rounded to microseconds`(duration: Duration, text: String) {
     #expect(String(decoding: duration.json.bytes, as: UTF8.self) == text)
   }
 
-  @Test func `escapes what could move a terminal's cursor`() {
+  @Test func `escapes control characters that a terminal would interpret`() {
     let line = JSONObject(dictionaryLiteral: (.body, "\u{1b}[2J\u{7f}\u{9b}31mé")).line
     #expect(line == #"{"body":"\u001b[2J\u007f\u009b31mé"}"#)
   }
@@ -43,7 +43,7 @@ import WorkQueue
     ("-0", "0"), ("1.0", "1"), ("1E2", "100"), ("0.5e-1", "0.05"),
     ("18446744073709551616", "1.8446744073709552e+19"),
   ])
-  func `reads and writes`(text: String, written: String) throws {
+  func `reads JSON and writes it in normalized form`(text: String, written: String) throws {
     try expect(String(decoding: JSONParser.value(Array(text.utf8)).bytes, as: UTF8.self), equals: written)
   }
 
@@ -53,12 +53,12 @@ import WorkQueue
     "\"\\x\"", "\"\\u12\"", "\"\\u+123\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a", "\"\t\"", "[1", "1 2",
     "NaN", "\u{feff}1",
   ])
-  func `refuses`(text: String) {
+  func `refuses malformed JSON`(text: String) {
     #expect(throws: JSONParser.Malformed.self) { try JSONParser.value(Array(text.utf8)) }
   }
 
-  /// Foundation's strict reader is the judge.
-  @Test func `agrees with Foundation about damaged JSON`() throws {
+  /// Foundation's strict parser is the reference.
+  @Test func `agrees with Foundation on whether damaged JSON is valid, and on its value`() throws {
     var random = SeededRandom(seed: 41)
     let text = Array(#"{"k":[1,-2.5e3,null,true,"é\n\u00e9\ud83e\uddc0"],"o":{"":""},"n":0}"#.utf8)
     var accepted = 0
@@ -86,7 +86,7 @@ import WorkQueue
     #expect(accepted > 500)
   }
 
-  @Test func `writes and reads base64 as Foundation does`() {
+  @Test func `encodes base64 like Foundation, and decodes it`() {
     var random = SeededRandom(seed: 42)
     for count in 0..<200 {
       let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
@@ -102,12 +102,12 @@ import WorkQueue
   }
 
   @Test(arguments: [0, 951_782_400, 1_700_000_000, 253_402_300_799])
-  func `writes times as Foundation does`(seconds: Int) {
+  func `formats ISO 8601 times like Foundation`(seconds: Int) {
     let expected = Date(timeIntervalSince1970: Double(seconds)).ISO8601Format()
     #expect(WallClock.iso8601(seconds) == expected)
   }
 
-  @Test func `cuts a command's output after 16 MiB, and says so`() {
+  @Test func `truncates a command's output at 16 MiB and sets the truncated flag`() {
     let captured = CapturedOutput()
     let piece = [UInt8](repeating: 0x61, count: 1 << 20)
     for _ in 0..<17 { captured.add(piece[...], .stdout) }

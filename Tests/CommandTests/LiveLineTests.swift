@@ -18,7 +18,7 @@ import Testing
       counts: counts, uptime: .seconds(seconds))
   }
 
-  @Test func `shows what is known`() {
+  @Test func `the live line shows counts, rate and remaining time as far as they are known`() {
     let line = LiveLine(drains: true)
     #expect(line.line(state(running: 2), columns: 80) == "0 done, 2 running")
     let later = state(done: 1240, parked: 3, scheduled: 2, running: 4, waiting: 2000, seconds: 10)
@@ -28,7 +28,7 @@ import Testing
     #expect(line.line(state(isConnected: false), columns: 80) == "not connected, 0 done, 0 running")
   }
 
-  @Test func `measures the rate over the last ten seconds`() {
+  @Test func `the live line computes the rate over the last 10 s`() {
     let line = LiveLine(drains: false)
     for second in 0...30 { _ = line.line(state(done: second * 100, seconds: second), columns: 80) }
     #expect(line.line(state(done: 3000, seconds: 35), columns: 80) == "3,000 done, 0 running, 50/s")
@@ -42,7 +42,7 @@ import Testing
     (20, "1,240 done"),
     (11, "1,240 done"), (10, "1,240 don"), (1, ""),
   ])
-  func `leaves out what does not fit, and the last column free`(columns: Int, text: String) {
+  func `the live line omits values that do not fit and keeps a column free`(columns: Int, text: String) {
     let line = LiveLine(drains: true)
     _ = line.line(state(), columns: 80)
     let later = state(done: 1240, parked: 3, scheduled: 2, running: 4, waiting: 20_000, seconds: 10)

@@ -5,21 +5,21 @@ import WorkQueue
 
 @testable import workq
 
-/// The tables of options: what the parser, the help, the manual and the completions rely on.
+/// Properties of the option tables that the parser, the help, the man pages and the completions rely on.
 @Suite(.units) struct OptionTableTests {
-  /// A table for tests, by its subcommand's name.
+  /// The option table of a subcommand.
   private static func options(_ name: String) throws -> [Option] {
     try #require(Subcommand.named(name)).options
   }
 
   @Test(arguments: Subcommand.names)
-  func `no name is given twice`(subcommand: String) throws {
+  func `a subcommand's option names are unique and ASCII`(subcommand: String) throws {
     let names = try Self.options(subcommand).flatMap(\.names)
     #expect(names.count == Set(names).count)
     #expect(names.allSatisfy { $0.utf8.allSatisfy { (0x2d...0x7a).contains($0) } })
   }
 
-  /// The settings that one option makes; nil when it refuses the value.
+  /// The settings after one option is applied; nil when the option refuses the value.
   private static func settings(_ option: Option, _ value: String?) -> Settings? {
     var settings = Settings()
     do throws(UsageError) {
@@ -31,15 +31,15 @@ import WorkQueue
   }
 
   @Test(arguments: Subcommand.names)
-  func `the default that is printed is the one without the option`(subcommand: String) throws {
+  func `an option's printed default equals the setting without the option`(subcommand: String) throws {
     for option in try Self.options(subcommand) where !option.defaultValue.isEmpty {
       switch option.long {
-      // These are made from other values, or are what the option without a value means.
+      // These defaults are derived from other values, or apply to the option without a value.
       case "url", "queue", "spool", "dead-letter": break
       case "watch":
         let (bare, given) = (Self.settings(option, nil), Self.settings(option, option.defaultValue))
         #expect(bare == given)
-      // It also asks for faked work.
+      // This option also implies `--fake`.
       case "dot": #expect(Self.settings(option, option.defaultValue)?.work.dot == WorkSettings().dot)
       default: #expect(Self.settings(option, option.defaultValue) == Settings(), "\(option.long)")
       }
@@ -48,7 +48,7 @@ import WorkQueue
   }
 
   @Test(arguments: Subcommand.names)
-  func `every value that a shell offers is accepted, and another is refused with all of them`(
+  func `an option accepts every value that completion offers, and lists them when it refuses another`(
     subcommand: String
   ) throws {
     for option in try Self.options(subcommand) {
@@ -65,14 +65,14 @@ import WorkQueue
     }
   }
 
-  /// The paths among settings.
+  /// The file paths in the settings.
   private static func paths(in settings: Any) -> [FilePath] {
     if let path = settings as? FilePath { return [path] }
     return Mirror(reflecting: settings).children.flatMap { paths(in: $0.value) }
   }
 
   @Test(arguments: Subcommand.names)
-  func `every option that takes a path keeps its bytes when they are not UTF-8`(subcommand: String) throws {
+  func `an option that takes a path keeps bytes that are not UTF-8`(subcommand: String) throws {
     let bytes = Array("caf".utf8) + [0xe9]
     for option in try Self.options(subcommand) {
       switch option.completion {
@@ -85,7 +85,7 @@ import WorkQueue
   }
 
   @Test(arguments: Subcommand.names)
-  func `a summary is a line without a full stop, and details are sentences`(subcommand: String) throws {
+  func `option summaries are one line without a full stop; details are sentences`(subcommand: String) throws {
     for option in try Self.options(subcommand) {
       #expect(option.summary.first?.isUppercase == true, "\(option.long)")
       #expect(!option.summary.hasSuffix("."), "\(option.long)")
@@ -98,7 +98,7 @@ import WorkQueue
   }
 
   @Test(arguments: [nil] + Subcommand.names)
-  func `-h has 40 lines at most, and says how many options --help has beyond it`(name: String?) throws {
+  func `-h prints at most 40 lines and the number of options that only --help shows`(name: String?) throws {
     let subcommand = name.flatMap(Subcommand.named)
     let lines = Help.text(subcommand, isShort: true).split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count <= 40)
@@ -112,7 +112,7 @@ import WorkQueue
   }
 
   @Test(arguments: Subcommand.names)
-  func `--help has every option with its details in 80 columns, and the subcommand's own first`(
+  func `--help describes every option, with its details, in table order and within 80 columns`(
     name: String
   ) throws {
     let subcommand = try #require(Subcommand.named(name))
@@ -128,7 +128,7 @@ import WorkQueue
     }
   }
 
-  // MARK: The syntax
+  // MARK: Syntax
 
   @Test(arguments: [
     (["-q", "a"], "a"), (["-qa"], "a"), (["--queue=a"], "a"), (["--queue", "a"], "a"), (["-q", "-x"], "-x"),
@@ -136,7 +136,7 @@ import WorkQueue
     (["-vq", "a"], "a"),
     (["-q", "a", "-qa"], "a"), (["--queue=a=b"], "a=b"), (["-q", ""], ""), (["--queue="], ""),
   ])
-  func `a value follows in the same word or in the next`(words: [String], queue: String) throws {
+  func `accepts an option's value in the same or the next argument`(words: [String], queue: String) throws {
     for line in [["publish"] + words + ["x"], ["publish", "x"] + words, words + ["publish", "x"]] {
       let settings = try CommandLines.settings(line)
       #expect(settings.connection.queue == queue, "\(line)")
@@ -144,7 +144,7 @@ import WorkQueue
     }
   }
 
-  @Test func `the last value wins, and options that repeat have all of them`() throws {
+  @Test func `uses the last value of an option, and all values of a repeatable option`() throws {
     let settings = try CommandLines.settings(
       ["work", "-j2", "-j", "4", "--timeout=1s", "--timeout", "2s", "-u", "amqp://a", "-uamqp://b"])
     #expect(settings.work.jobs == 4)
@@ -152,14 +152,14 @@ import WorkQueue
     #expect(settings.connection.urls == ["amqp://a", "amqp://b"])
   }
 
-  @Test func `two dashes end the options`() throws {
+  @Test func `treats all arguments after -- as operands`() throws {
     try expect(
       CommandLines.settings(["publish", "a", "--", "-l", "--"]).operands, equals: ["a", "-l", "--"])
     try expect(CommandLines.settings(["work", "--", "a", "--", "-b"]).operands, equals: ["a", "--", "-b"])
     try expect(CommandLines.settings(["publish", "-", "x"]).operands, equals: ["-", "x"])
   }
 
-  @Test func `keeps an equals sign at the beginning of a short option's value`() throws {
+  @Test func `keeps a leading equals sign in a short option's value`() throws {
     let settings = try CommandLines.settings(["publish", "-D=", "-C==x", "-e=e", "-vr=k"])
     #expect(settings.publish.input.separator == [UInt8(ascii: "=")])
     #expect(settings.publish.properties.contentType == "==x")
@@ -167,7 +167,8 @@ import WorkQueue
     #expect(settings.publish.delivery.routingKey == "=k")
   }
 
-  @Test func `optional values follow an equals sign, and apart only where 1.0 took them`() throws {
+  /// workq 1.0 accepted the values of `--watch` and `--dead-letter` as separate arguments.
+  @Test func `accepts an optional value after =, and separately only for --watch and --dead-letter`() throws {
     let bare = try CommandLines.settings(["publish", "--spool", "x"])
     #expect(bare.publish.spool == SpoolSettings(isUsed: true))
     #expect(bare.operands == ["x"])
@@ -235,7 +236,7 @@ import WorkQueue
     (["--json"], "no subcommand was given (see 'workq --help')"),
     (["work", "--"], "after '--' there is no command (see 'workq work --help')"),
   ])
-  func `a usage error says in one line what is wrong and what is accepted`(words: [String], message: String) {
+  func `a usage error is one line with the problem and a remedy`(words: [String], message: String) {
     let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
     #expect(failure?.message == message)
     #expect(failure?.status == .usage)
@@ -267,7 +268,7 @@ import WorkQueue
       (["--retry-by", "broker", "--drain", "--wait-for-retries", "--", "cat"], "--wait-for-retries"),
       (["--retry-by", "broker", "--drain", "--fail-on-retry", "--", "cat"], "--fail-on-retry"),
     ] as [([String], String?)])
-  func `refuses options of work that contradict each other`(words: [String], reason: String?) {
+  func `work refuses contradictory options and accepts compatible ones`(words: [String], reason: String?) {
     do {
       _ = try CommandLines.settings(["work"] + words)
       #expect(reason == nil)
@@ -277,7 +278,7 @@ import WorkQueue
     }
   }
 
-  @Test func `the work of a queue is faked only when that is asked for, but for the tutorial's`() throws {
+  @Test func `work requires a command, --shell, --fake or --dot, except for the tutorial's queue`() throws {
     let asked = try CommandLines.settings(["work", "--fake"]).work
     let dots = try CommandLines.settings(["work", "--dot", "10ms"]).work
     let shell = try CommandLines.settings(["work", "--shell"]).work
@@ -291,7 +292,7 @@ import WorkQueue
     #expect(error?.advice?.contains("--fake") == true)
   }
 
-  @Test func `a command is looked up in PATH, or by its path`() {
+  @Test func `finds a command in PATH or by its path, and reports why it cannot run`() {
     for program in ["sh", "/bin/sh", "cat"] {
       #expect(throws: Never.self) { try CommandLookup.check(program) }
     }
@@ -314,7 +315,7 @@ import WorkQueue
     }
   }
 
-  @Test func `a queue of --queue and another one as an argument are refused`() throws {
+  @Test func `refuses a queue argument that differs from --queue`() throws {
     var connection = ConnectionSettings()
     connection.queue = "a"
     try expect(connection.queueNames(["a"]), equals: ["a"])
@@ -329,7 +330,7 @@ import WorkQueue
       (["help", "work"], "work", false), (["work", "-h"], "work", true), (["work", "--help"], "work", false),
       (["-v", "work", "-vh", "--bogus"], "work", true),
     ] as [([String], String?, Bool)])
-  func `help is found wherever it is asked for`(words: [String], name: String?, isShort: Bool) throws {
+  func `recognizes each way to request help`(words: [String], name: String?, isShort: Bool) throws {
     guard case .help(let subcommand, isShort: let short) = try Invocation.parse(words) else {
       Issue.record("\(words)")
       return

@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  @Test func `a parked task tells why, and cannot move the cursor`() {
+  @Test func `peek prints a parked task's failure headers and escapes control characters`() {
     #expect(
       PeekReport.lines(parked, number: 2) == [
         "[2] redelivered",
@@ -50,7 +50,7 @@ import Testing
       ])
   }
 
-  @Test func `tells the dead-letter history in words when the broker has dead-lettered the task`() {
+  @Test func `peek prints the dead-letter history of a task that the broker dead-lettered`() {
     let dead = task(Array("x".utf8)) {
       let entry: FieldTable = [
         "count": .int64(3), "reason": .text("expired"), "queue": .text("mail"),
@@ -65,12 +65,12 @@ import Testing
       ])
   }
 
-  @Test func `shows x-death as it is when it has another form`() {
+  @Test func `peek prints an x-death header unchanged when its format is unknown`() {
     let odd = task([]) { $0.headers = ["x-death": .text("old")] }
     #expect(PeekReport.lines(odd, number: 1).contains("  header x-death  old"))
   }
 
-  @Test func `of a long body the beginning is shown, and no half of a character`() throws {
+  @Test func `peek truncates a long body at a character boundary and prints its size`() throws {
     let text = String(repeating: "é", count: 3000)
     let line = try #require(PeekReport.lines(task(Array(text.utf8)), number: 1).last)
     #expect(line == "  body         '\(String(repeating: "é", count: 2048))'… (6,000 bytes)")
@@ -81,7 +81,7 @@ import Testing
     #expect(bytes.hasSuffix("… (5,000 bytes)"))
   }
 
-  @Test func `a date that has no four digits is a number`() {
+  @Test func `peek prints a timestamp as seconds when it is too large for a date`() {
     let lines = PeekReport.lines(task([]) { $0.timestamp = .max }, number: 1)
     #expect(lines.contains { $0.hasSuffix("18446744073709551615 s after 1970") })
   }
@@ -91,7 +91,7 @@ import Testing
     return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
   }
 
-  @Test func `as JSON it is what publish reads`() throws {
+  @Test func `peek writes a parked task as JSON with its properties, headers and delivery data`() throws {
     let object = try object(parked)
     #expect(object["body"] as? String == "resize\ncat")
     #expect(object["queue"] as? String == "q")
@@ -106,7 +106,7 @@ import Testing
     #expect(headers["x-workq-reason"] as? String == "exit status 1")
   }
 
-  @Test func `every type of a header has a form in JSON`() throws {
+  @Test func `peek writes header values of different types as JSON`() throws {
     let table: FieldTable = [
       "camelCase": .text("stays"), "b": .boolean(true), "d": .double(1.5), "inf": .double(.infinity),
       "dec": .decimal(scale: 2, value: 5), "o": .octets([0xff]), "a": .array([.int8(-1), .text("x")]),
@@ -128,7 +128,7 @@ import Testing
     #expect(headers["ts"] as? Int == 7)
   }
 
-  @Test func `headers are shown as words`() {
+  @Test func `formats nested, decimal, binary and void header values as text`() {
     let value: FieldValue = .array([.table(["k": .int64(1)]), .text("x"), .decimal(scale: 0, value: 7)])
     #expect(value.description == "[{k: 1}, x, 7]")
     #expect(FieldValue.octets([0xff]).description == #"b'\xff'"#)

@@ -3,9 +3,9 @@ import Testing
 
 @testable import workq
 
-/// Every pair of publish's options: it works, or it is refused with a reason.
+/// Every pair of publish options is either accepted or refused with a reason.
 @Suite(.units) struct PublishPairTests {
-  /// Each option as it is used by itself; those that need another come with it.
+  /// Each option with a valid value, and with any option that it requires.
   private static let options: [(name: String, arguments: [String])] = [
     ("words", ["word"]), ("--lines", ["-l"]), ("--null", ["-0"]), ("--delimiter", ["-D", "x"]),
     ("--jsonl", ["--jsonl"]), ("--file", ["-f", "a"]), ("--failed-to", ["-l", "--failed-to", "f"]),
@@ -26,7 +26,7 @@ import Testing
 
   private static let records = ["--lines", "--null", "--delimiter", "--jsonl", "--failed-to"]
 
-  /// The words by which a pair is refused, for each of its options.
+  /// The refused pairs, each with text from its error message.
   private static let refused: [(one: String, others: [String], words: String)] = [
     ("words", records + ["--file"], "by words, or by an input option"),
     ("--lines", ["--null", "--delimiter", "--jsonl"], "exclude each other"),
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test(arguments: options.map(\.name))
-  func `publish takes a pair of options, or refuses it with the reason`(name: String) throws {
+  func `publish accepts a pair of options or refuses it with the reason`(name: String) throws {
     let index = try #require(Self.options.firstIndex { $0.name == name })
     let one = Self.options[index]
     for other in Self.options[(index + 1)...] {
@@ -88,11 +88,11 @@ import Testing
     }
   }
 
-  @Test func `publish takes each option by itself`() {
+  @Test func `publish accepts each option on its own`() {
     for option in Self.options { #expect(message(option.arguments) == nil, "\(option.name)") }
   }
 
-  @Test func `publish refuses a limit that would never let a task through`() {
+  @Test func `publish refuses --unless-waiting 0`() {
     #expect(message(["--unless-waiting", "0", "x"])?.contains("would never publish") == true)
   }
 }

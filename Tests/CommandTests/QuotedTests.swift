@@ -11,16 +11,16 @@ import Testing
     ("\u{0}\u{1b}[2J\u{7f}", #"'\x00\x1b[2J\x7f'"#), ("Käse 🧀 日本", "'Käse 🧀 日本'"),
     ("\u{a0}\u{ad}\u{200b}\u{2028}\u{e000}\u{e0001}", #"'\xa0\xad\u200b\u2028\ue000\U000e0001'"#),
   ])
-  func `text is shown as Python shows it`(text: String, expected: String) {
+  func `quotes text like Python's repr`(text: String, expected: String) {
     #expect(Quoted.bytes(Array(text.utf8)) == expected)
   }
 
-  @Test func `bytes that are not UTF-8 are shown as Python shows bytes`() {
+  @Test func `quotes bytes that are not UTF-8 like Python's repr of bytes`() {
     #expect(Quoted.bytes([0xff, 0x41, 0, 0x27, 0x0a, 0x5c]) == #"b"\xffA\x00'\n\\""#)
   }
 
-  /// Against the real thing, on text of assigned characters (what is unassigned differs by version).
-  @Test func `Python itself shows the same`() throws {
+  /// The random text has assigned characters only: Python versions differ in which are unassigned.
+  @Test func `quotes random text and bytes exactly like the installed Python`() throws {
     var random = SeededRandom(seed: 1)
     let ranges: [ClosedRange<UInt32>] = [
       0...0x7f, 0...0x2ff, 0x400...0x44f, 0x2000...0x206f, 0x4e00...0x4fff,

@@ -19,25 +19,25 @@ import WorkQueue
     ([3, 1, 2], "records 3, 1-2"), (Array(1...1000), "records 1-1000"),
     (Array(stride(from: 1, to: 25, by: 2)), "records 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and 2 more"),
   ])
-  func `neighbours are one range, and a list has an end`(numbers: [Int], words: String) {
+  func `lists record numbers as ranges, and truncates a long list`(numbers: [Int], words: String) {
     let tally = tally(numbers.map { ($0, full) })
     #expect(tally.failures == "\(words) (full)")
     #expect(tally.failed == numbers.count)
   }
 
-  @Test func `each reason has its records`() {
+  @Test func `lists failed records by reason`() {
     let tally = tally([(1, full), (2, PublishFailure(.refused, "bad")), (3, full)])
     #expect(tally.failures == "records 1, 3 (full); record 2 (bad)")
     #expect(tally.first == full)
   }
 
-  @Test func `more reasons than there is room for are counted, and not said to be another`() {
+  @Test func `lists ten reasons, and counts the failures with other reasons`() {
     let tally = tally((1...13).map { ($0, PublishFailure(.refused, "reason \($0)")) })
     #expect(tally.failures.hasSuffix("record 10 (reason 10); 3 more for other reasons"))
     #expect(tally.failed == 13)
   }
 
-  @Test func `the first input that cannot be read is told`() {
+  @Test func `reports the first unreadable input`() {
     var tally = Tally()
     tally.unreadable(.standardInput, "it broke")
     tally.unreadable(.file("a"), "gone")
@@ -57,14 +57,14 @@ import WorkQueue
 
   private let lost = AMQPError(.lost, "read from the broker", "the other side closed the connection")
 
-  @Test func `all is well when nothing failed`() {
+  @Test func `reports no failure when all tasks are published or spooled`() {
     for path in [\Tally.published, \Tally.kept] {
       let found = failure { $0[keyPath: path] = 3 }
       #expect(found == nil)
     }
   }
 
-  @Test func `of a batch that was published in part it is 3, else what the first failure is`() {
+  @Test func `the exit status is 3 for a partly published batch, otherwise that of the first failure`() {
     let refuse: (inout Tally) -> Void = { $0.failed(2, PublishFailure(.refused, "full")) }
     let refused = failure(refuse)
     #expect(refused?.status == .dataError)
@@ -83,7 +83,7 @@ import WorkQueue
     }
   }
 
-  @Test func `what ended it is said, with what to try next and where the input was left`() {
+  @Test func `the summary names the cause, the remedy and the first record that was not read`() {
     let ended = failure {
       $0.end = lost
       $0.failed(1, PublishFailure(.connection(.lost), "gone"))
@@ -99,7 +99,7 @@ import WorkQueue
     #expect(single?.status == .unavailable)
   }
 
-  @Test func `a missing exchange is not a missing queue`() {
+  @Test func `the advice for a missing exchange differs from that for a missing queue`() {
     let exchange = Failure(AMQPError(.notFound, "publish", "NOT_FOUND - no exchange 'x'"), at: "h")
     #expect(exchange.message.contains("check the exchange's name"))
     #expect(!exchange.message.contains("declare"))
@@ -113,7 +113,7 @@ import WorkQueue
     Progress(totalBytes: total).line(published: published, bytesRead: read, elapsed: .seconds(seconds))
   }
 
-  @Test func `it tells count, rate, share and time left, as far as they are known`() {
+  @Test func `the progress line shows count, rate, percentage and remaining time as far as they are known`() {
     #expect(line(0, 0, nil, seconds: 0) == "0 published")
     #expect(line(12_345, 0, nil, seconds: 2) == "12,345 published, 6,172/s")
     #expect(line(50, 500, 1000, seconds: 10) == "50 published, 5/s, 50 %, 10 s left")
@@ -126,7 +126,7 @@ import WorkQueue
     (0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567"),
     (100_000, "100,000"),
   ])
-  func `thousands are set apart`(number: Int, text: String) {
+  func `separates thousands by commas`(number: Int, text: String) {
     #expect(NumberFormat.grouped(number) == text)
   }
 }

@@ -37,7 +37,7 @@ import WorkQueue
       trouble: trouble)
   }
 
-  @Test func `it shows each queue with what goes with it, and what the figures mean`() {
+  @Test func `the status screen lists each queue with its retry and failed queues, a forecast and notes`() {
     let lines = screen().lines(columns: 80, rows: 24)
     #expect(
       lines.map(\.text) == [
@@ -61,13 +61,13 @@ import WorkQueue
     #expect(lines[3].style == .plain)
   }
 
-  @Test func `why nothing newer is shown comes first`() {
+  @Test func `the status screen shows a connection error before other notes`() {
     let lines = screen(trouble: "connection lost: x; connecting again in 1 s").lines(columns: 80, rows: 24)
     #expect(
       lines[8] == StatusScreen.Line(text: "connection lost: x; connecting again in 1 s", style: .warning))
   }
 
-  @Test func `no size of a terminal breaks it`() {
+  @Test func `the status screen fits every terminal size from 1x1 to 130x30`() {
     for columns in 1...130 {
       for rows in 1...30 {
         let lines = screen(trouble: "trouble").lines(columns: columns, rows: rows)
@@ -77,14 +77,14 @@ import WorkQueue
     }
   }
 
-  @Test func `a narrow one loses the bars, then the consumers, and keeps the figures`() {
+  @Test func `a narrow status screen drops the bars, then the consumers, and keeps counts and rates`() {
     func table(_ columns: Int) -> String { screen().lines(columns: columns, rows: 24)[3].text }
     #expect(table(50) == "task_queue           1,240   +40/s          2")
     #expect(table(40) == "task_queue      1,240   +40/s          2")
     #expect(table(30) == "task_queue       1,240   +40/s")
   }
 
-  @Test func `a low one loses the footer, then blank lines, then all notes but one, then queues`() {
+  @Test func `a short status screen drops the footer, then blank lines, all notes but one, then queues`() {
     func texts(_ rows: Int) -> [String] { screen().lines(columns: 80, rows: rows).map(\.text) }
     #expect(texts(12).count == 10)
     #expect(!texts(12).contains { $0.hasPrefix("not counted") })
@@ -96,7 +96,7 @@ import WorkQueue
     #expect(texts(5)[3] == "… and 3 more")
   }
 
-  @Test func `a bar line reaches from nothing to the highest`() {
+  @Test func `a spark line scales from 0 to the highest value`() {
     #expect(SparkLine.draw([]) == "")
     #expect(SparkLine.draw([nil, 0, 0]) == " ▁▁")
     #expect(SparkLine.draw([0, 1, 50, 100]) == "▁▂▅█")
@@ -114,21 +114,21 @@ import WorkQueue
       queue: "q", waiting: waiting.last ?? 0, consumers: consumers, history: history)
   }
 
-  @Test func `a queue that is neither empty nor worked on is told of at once`() {
+  @Test func `reports a non-empty queue without consumers from the first reading`() {
     #expect(sentence([5], consumers: 0) == "'q' has no consumers")
     #expect(sentence([0], consumers: 0) == nil)
     #expect(sentence([5]) == nil)
   }
 
-  @Test func `nothing is foretold from a short look`() {
+  @Test func `forecasts growth after 8 s of readings, but not after 4 s`() {
     #expect(sentence([0, 80, 160]) == nil)
     #expect(
       sentence([0, 80, 160, 240, 320]) == "'q' grows by 40/s: at this rate 24,000 more tasks wait in 10 min")
     #expect(sentence([0, 80, 160, 240, 320], consumers: 0) == "'q' grows by 40/s, and has no consumers")
   }
 
-  /// Only when they have made the queue shrink it is known what the consumers can do.
-  @Test func `work is counted in hours only when its pace is known`() {
+  /// The consumers' rate is known only after the queue has shrunk.
+  @Test func `forecasts growth in hours of work when the consumers' rate is known`() {
     let emptied: [UInt32] = [1000, 980, 960, 940, 920, 900]
     #expect(
       sentence(emptied + (1...12).map { 900 + $0 * 80 })
@@ -138,7 +138,7 @@ import WorkQueue
         == "'q' grows by 4,000/s: more than 1 h of work is waiting")
   }
 
-  @Test func `it says when a queue will be empty`() {
+  @Test func `forecasts when a shrinking queue will be empty`() {
     #expect(sentence([1000, 980, 960, 940, 920, 900]) == "'q' shrinks by 10/s: empty in 90 s")
     #expect(sentence([50, 40, 30, 20, 10, 0]) == nil)
     #expect(
@@ -148,7 +148,7 @@ import WorkQueue
 }
 
 @Suite(.units) struct FiguresTests {
-  @Test func `numbers, rates and times are short`() {
+  @Test func `formats numbers, rates and durations in short form`() {
     #expect(
       [0, 999, 1000, 1_204_000].map { NumberFormat.grouped($0) } == ["0", "999", "1,000", "1,204,000"])
     #expect(NumberFormat.grouped(-1000) == "-1,000")
@@ -165,7 +165,7 @@ import WorkQueue
       ])
   }
 
-  @Test func `columns are as wide as they must be`() {
+  @Test func `sizes columns to their widest cell, and shortens text in the middle`() {
     #expect(Table.lines([["a", "b", "c"], ["long", "1"]], [.left, .right]) == ["a     b  c", "long  1"])
     #expect("abcdefgh".shortened(to: 5) == "ab…gh")
     #expect("abc".shortened(to: 3) == "abc")
@@ -173,12 +173,12 @@ import WorkQueue
     #expect("abc".shortened(to: 0) == "")
   }
 
-  @Test func `a move tells how far it is`() {
+  @Test func `move reports its progress`() {
     #expect(MoveReport.line(5, of: 10, after: .milliseconds(100)) == "5 of 10 moved")
     #expect(MoveReport.line(1200, of: 2400, after: .seconds(12)) == "1,200 of 2,400 moved, 100/s, 12 s left")
   }
 
-  @Test func `a shell reads words back as they were`() {
+  @Test func `quotes words for the shell, and escapes control characters for display`() {
     #expect(Quoted.shellWord("task_queue.failed") == "task_queue.failed")
     #expect(Quoted.shellWord("a b") == "'a b'")
     #expect(Quoted.shellWord("") == "''")

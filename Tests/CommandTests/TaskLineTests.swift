@@ -18,19 +18,19 @@ import Testing
       message: message)
   }
 
-  @Test func `has all columns when the output is no terminal`() {
+  @Test func `a task line has all columns when the output is not a terminal`() {
     let line = TaskLine(width: nil, now: 1000 + 7200)
     let cells = ["0b5c4a1e-7d55-4d1f-9e0e-0c7b1a8f5b3a", "    2 h", "       5", "exit status 2     "]
     #expect(line.line(task()) == (cells + ["'resize cat.jpg'"]).joined(separator: "  "))
   }
 
-  @Test(arguments: [80, 50, 20]) func `is no wider than the terminal`(width: Int) {
+  @Test(arguments: [80, 50, 20]) func `a task line is no wider than the terminal`(width: Int) {
     let line = TaskLine(width: width, now: 2000)
     #expect(line.line(task(String(repeating: "x", count: 300))).count == width)
     #expect(line.heading.count <= width)
   }
 
-  @Test func `cuts a body after 40 characters, and never in one`() {
+  @Test func `truncates a body after 40 characters, never inside a character`() {
     let body = String(repeating: "é", count: 41)
     #expect(TaskLine.beginning(of: Array(body.utf8)) == "'\(String(repeating: "é", count: 40))'…")
     #expect(TaskLine.beginning(of: Array("short".utf8)) == "'short'")
@@ -45,11 +45,11 @@ import Testing
     (String(repeating: "x", count: 41), String(repeating: "x", count: 40) + "…"),
     (String(repeating: "é", count: 300), String(repeating: "é", count: 40) + "…"),
   ])
-  func `names a task by one line of its body's first 40 characters`(body: String, name: String) {
+  func `names a task by the first 40 characters of its body, on one line`(body: String, name: String) {
     #expect(TaskLine.name(of: Array(body.utf8)) == name)
   }
 
-  @Test func `names a task by escaped bytes when its body is no text`() {
+  @Test func `names a task by escaped bytes when its body is not UTF-8`() {
     #expect(TaskLine.name(of: [0xff, 0x0a, 0x41]) == #"b'\xff\nA'"#)
     let long = TaskLine.name(of: [UInt8](repeating: 0xfe, count: 1 << 20))
     #expect(long == "b'\(String(repeating: #"\xfe"#, count: 40))'…")
@@ -71,7 +71,7 @@ import Testing
     return FailedReport(queue: "q.failed", summary: summary)
   }
 
-  @Test func `has a row for each reason, and a sample below it`() {
+  @Test func `prints a row for a failure reason, with a sample task below it`() {
     #expect(
       report().lines(width: nil) == [
         "TASKS  REASON         FIRST                 LAST",
@@ -79,11 +79,11 @@ import Testing
       ])
   }
 
-  @Test func `leaves the first time out when the terminal is narrow`() {
+  @Test func `omits the FIRST column when the terminal is narrow`() {
     #expect(report().lines(width: 50)[0] == "TASKS  REASON         LAST")
   }
 
-  @Test func `has the documented keys in JSON`() {
+  @Test func `prints a failure reason as a JSON object with its times, number of tasks and a sample`() {
     #expect(
       report().json().map(\.line) == [
         #"{"error":"exit status 2","exit_status":2,"first_time":"2023-11-14T22:13:20Z","#

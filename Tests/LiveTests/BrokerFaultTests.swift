@@ -2,8 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A broker that dies, or runs out of memory or disk, under a worker; `OwnBrokerPublishTests` has the same
-/// under `publish`.
+/// A broker that is killed, or raises a memory or disk alarm, while workers run.
+///
+/// `OwnBrokerPublishTests` does the same with `publish`.
 @Suite(.disposable) final class BrokerFaultTests {
   private let broker: Broker
   private let queue = freshQueue("dying")
@@ -12,7 +13,7 @@ import Testing
     broker = try DisposableBroker.get()
   }
 
-  @Test func `a broker that is killed again and again loses no task`() throws {
+  @Test func `two workers complete every task when the broker is killed repeatedly`() throws {
     let count = TestEnvironment.count("KILL_TASKS", 600)
     let kills = max(2, count / 300)
     let scratch = try TemporaryFile("")
@@ -25,20 +26,20 @@ import Testing
     let options = ["-j", "2", "--prefetch", "10", "--retry-delay", "500ms", "--heartbeat", "2s"]
     let workers = try (0..<2).map { _ in try worker(queue, options, script: script).at(broker).start() }
     let retry = retryQueue(of: queue, after: .milliseconds(500))
-    // A first task fails, waits and is done: so the retry queue is there, and has a leader, before it is killed.
+    // The first task fails and is retried, so the retry queue has a leader before the broker is killed.
     try publish(["0"], to: queue, at: broker)
     try waitUntil("the first retry is done") { try done() == [0] }
     try broker.writeDefinitions()
     try publish((1..<count).map { "\($0)" }, to: queue, at: broker)
     for kill in 1...kills {
       let mark = count * kill / (kills + 1)
-      try waitUntil("\(mark) are done") { try done().count >= mark }
+      try waitUntil("\(mark) tasks are done") { try done().count >= mark }
       try broker.kill()
       for worker in workers { try worker.waitForError("connection lost") }
       try broker.restart()
     }
-    try waitUntil("all are done (\(workers[0].error))", within: 180) { Set(try done()).count == count }
-    try waitUntil("nothing is left") {
+    try waitUntil("all tasks are done (\(workers[0].error))", within: 180) { Set(try done()).count == count }
+    try waitUntil("the queues are empty") {
       try waiting(in: queue, at: broker) == 0
         && waiting(in: retry, at: broker) == 0
     }
@@ -48,16 +49,15 @@ import Testing
     print("\(try done().count - count) of \(count) tasks were done twice, with \(kills) kills of the broker")
   }
 
-  /// What succeeds is acknowledged meanwhile, and what fails waits: its copies are what a broker in alarm
-  /// does not take.
+  /// Successful tasks are acknowledged during the alarm. Failed tasks wait: the broker accepts no copies.
   @Test(arguments: [Broker.Alarm.memory, .disk])
-  func `an alarm holds up retries, and nothing else`(alarm: Broker.Alarm) throws {
+  func `an alarm delays the parking of failed tasks but not other tasks`(alarm: Broker.Alarm) throws {
     let script = "read n; [ $n = bad ] && exit 65; exit 0"
     let worker = try worker(queue, ["-j", "4", "--prefetch", "10"], script: script).at(broker).start()
     try worker.waitForError("waiting for tasks")
-    // A first copy, so that the connection for copies is there to be blocked.
+    // The first copy opens the publishing connection, which the broker can then block.
     try publish(["bad"], to: queue, at: broker)
-    try waitUntil("the first is parked") {
+    try waitUntil("the first task is parked") {
       try Program.workq("declare", "--check", "\(queue).failed").at(broker).run().status == 0
         && waiting(in: "\(queue).failed", at: broker) == 1
     }
@@ -67,11 +67,11 @@ import Testing
     defer { try? broker.clear(alarm) }
     worker.signal(SIGCONT)
     try worker.waitForError("the broker blocks publishers (\(alarm) alarm): failed tasks wait")
-    try waitUntil("the good ones are done") { worker.error.ranges(of: " done in ").count == 3 }
+    try waitUntil("the good tasks are done") { worker.error.ranges(of: " done in ").count == 3 }
     try expectWaiting(in: "\(queue).failed", at: broker, equals: 1)
     try broker.clear(alarm)
     try worker.waitForError("the broker accepts failed tasks again")
-    try waitUntil("the bad one is parked") { try waiting(in: "\(queue).failed", at: broker) == 2 }
+    try waitUntil("the bad task is parked") { try waiting(in: "\(queue).failed", at: broker) == 2 }
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0, "\(result.error)")
@@ -79,7 +79,7 @@ import Testing
     try expectWaiting(in: queue, at: broker, equals: 0)
   }
 
-  @Test func `a broker without disk takes no task, and says so`() throws {
+  @Test func `publish waits for a disk alarm to clear, or exits with 75 after --confirm-timeout`() throws {
     try #require(try Program.workq("declare", queue).at(broker).run().status == 0)
     try broker.raise(.disk)
     defer { try? broker.clear(.disk) }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Retries that wait in the quorum queue itself, which RabbitMQ 4.3 can.
+/// Retries that the quorum queue itself delays (RabbitMQ 4.3 and later).
 @Suite(.waiting) struct BrokerRetryTests {
   private static func canDelay() throws -> Bool { try Broker.shared.version >= RabbitMQVersion(4, 3) }
 
@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test(.enabled(if: try canDelay(), "RabbitMQ 4.3 came with delayed retries"))
-  func `has a task wait in its queue, counts its attempts, and parks it`() throws {
+  func `the worker has the broker delay retries, counts attempts and parks the task after the last`() throws {
     let queue = try queue()
     try publish(["task"], to: queue)
     let start = Date.now
@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test(.enabled(if: try !canDelay(), "RabbitMQ 4.3 has delayed retries"))
-  func `refuses a broker that cannot delay retries`() throws {
+  func `the worker refuses --retry-by broker when RabbitMQ is too old`() throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue, "--type", "quorum").run().status, equals: 0)
     let result = try worker(queue, ["--retry-by", "broker", "--drain"], script: "exit 1").run()
@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(.enabled(if: try canDelay(), "RabbitMQ 4.3 came with delayed retries"), arguments: ["classic", nil])
-  func `refuses a queue that is no quorum queue`(type: String?) throws {
+  func `the worker refuses --retry-by broker when the queue is not a quorum queue`(type: String?) throws {
     let queue = freshQueue()
     if let type { try expect(Program.workq("declare", queue, "--type", type).run().status, equals: 0) }
     let result = try worker(queue, ["--retry-by", "broker", "--drain"], script: "exit 1").run()
@@ -52,7 +52,7 @@ import Testing
   }
 
   @Test(.enabled(if: try !canDelay(), "RabbitMQ 4.3 has delayed retries"))
-  func `says that an older broker ignores the queue's retry delay`() throws {
+  func `declare reports that an older RabbitMQ version ignores --retry-delay`() throws {
     let options = ["--type", "quorum", "--dead-letter", "--retry-delay", "10s"]
     let result = try Program.workq(["declare", freshQueue()] + options).run()
     #expect(result.status == 0)

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// No change of the wall clock moves a wait: only CLOCK_MONOTONIC is asked when something is due.
+/// Waits do not depend on the wall clock: deadlines use CLOCK_MONOTONIC only.
 @Suite(.waiting) struct ClockTests {
-  /// The kernel's waits are for so long, or until a moment: the second would follow the wall clock.
-  @Test func `the kernel is asked to wait for so long, never until a time of day`() throws {
+  /// The kernel can wait for a duration or until an absolute time. The latter could follow the wall clock.
+  @Test func `the worker waits for durations only, never until a wall-clock time`() throws {
     let queue = freshQueue("clock")
     let trace = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: trace) }
@@ -22,7 +22,7 @@ import Testing
     program.arguments = strace + [program.path] + program.arguments
     program.path = "/usr/bin/strace"
     try expect(program.run().status, equals: 0)
-    // Its children are traced with it, so what they call counts, too; sh and true wait for nothing but children.
+    // The trace includes the worker's children (-f). sh waits for nothing but its children.
     let lines = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
     #expect(lines.contains { $0.contains("poll(") }, "the trace shows something")
     for line in lines {

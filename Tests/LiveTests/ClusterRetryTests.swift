@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A cluster of three in which a node is down when retries are due.
+/// A three-node cluster in which a node is down when retries are due.
 @Suite(.cluster) struct ClusterRetryTests {
   private let tasks = ["1", "2", "3"]
 
@@ -15,30 +15,28 @@ import Testing
 
   private func work(on queue: String, at node: Broker) throws {
     let worker = try worker(queue, script: "cat; echo").at(node).start()
-    try waitUntil("all are done (\(worker.output + worker.error))") {
+    try waitUntil("all tasks are done (\(worker.output + worker.error))") {
       Set(worker.output.split(separator: "\n").map(String.init)) == Set(tasks)
     }
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `no retry is lost when a node is down that has the work queue or leads the retry queue`() throws
-  {
-    let (cluster, classic, quorum) = (try Cluster.start(), freshQueue("classic"), freshQueue("quorum"))
+  @Test func `no retry is lost when the work queue's node or the retry queue's leader is down`() throws {
+    let (cluster, classic, quorum) = (try Cluster.get(), freshQueue("classic"), freshQueue("quorum"))
     let nodes = cluster.nodes
     for node in nodes { try node.retryDeadLettersOften() }
-    // The work queue is on the node that dies, and its retries are led by another.
+    // The work queue is on the node that is killed. Its retry queue's leader is on another node.
     try expect(Program.workq("declare", classic, "--type", "classic").at(nodes[2]).run().status, equals: 0)
     try fail(classic, at: nodes[0])
-    // The work queue has replicas, and its retries are led by the node that dies.
+    // The work queue is replicated. Its retry queue's leader is on the node that is killed.
     try expect(Program.workq("declare", quorum, "--type", "quorum").at(nodes[0]).run().status, equals: 0)
     try fail(quorum, at: nodes[2])
     try nodes[2].kill()
     try work(on: quorum, at: nodes[0])
     let retry = retryQueue(of: classic, after: .seconds(5))
-    try waitUntil("the others are due") { try waiting(in: retry, at: nodes[0]) == 0 }
+    try waitUntil("the other retries are due") { try waiting(in: retry, at: nodes[0]) == 0 }
     try nodes[2].restart()
     try work(on: classic, at: nodes[0])
-    try cluster.end()
   }
 }

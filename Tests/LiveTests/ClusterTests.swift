@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A quorum queue on three brokers, of which some stop and die.
+/// Queues on a three-node cluster of which nodes are stopped and killed.
 @Suite(.cluster) struct ClusterTests {
   private static let count = TestEnvironment.count("CLUSTER_TASKS", 20_000)
 
-  @Test func `every confirmed task is done, whichever brokers stop and die`() throws {
-    let (cluster, queue) = (try Cluster.start(), freshQueue())
+  @Test func `the workers complete every confirmed task when cluster nodes are stopped and killed`() throws {
+    let (cluster, queue) = (try Cluster.get(), freshQueue())
     let nodes = cluster.nodes
     try expect(Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status, equals: 0)
     let workers = try (0..<3).map { number in
@@ -21,7 +21,7 @@ import Testing
     let pipe = try NamedPipe()
     let publisher = try shell(script, queue, cluster.urls(from: 0), pipe.path).start()
 
-    // A fifth of the tasks is on its way whenever something happens.
+    // A fifth of the tasks is sent just before each fault.
     var sent = 0
     func send() throws {
       let part = sent..<sent + Self.count / 5
@@ -30,8 +30,8 @@ import Testing
     }
     func waitUntilConfirmed(_ tenths: Int) throws {
       let count = Self.count * tenths / 10
-      // On a busy machine the nodes take minutes to agree on a leader, and the publisher waits longer each time.
-      try waitUntil("\(count) are confirmed (\(publisher.error))", within: 600) {
+      // On a busy machine a leader election takes minutes, and the publisher's back-off grows.
+      try waitUntil("\(count) tasks are confirmed (\(publisher.error))", within: 600) {
         confirmed(by: publisher) >= count
       }
     }
@@ -44,7 +44,7 @@ import Testing
     try send()
     try waitUntilConfirmed(5)
     try send()
-    try nodes[1].kill()  // one of three is left: nobody may confirm anything
+    try nodes[1].kill()  // one of three nodes is left: without a majority nothing is confirmed
     try nodes[1].restart()
     try waitUntilConfirmed(7)
     try send()
@@ -56,26 +56,25 @@ import Testing
     #expect(result.error.contains("are sent again"), "\(result.error)")
     let ids = Set(result.outputLines)
     #expect(ids.count == Self.count)
-    try waitUntil("all are done") { try Set(workers.flatMap(done)).count >= Self.count }
+    try waitUntil("all tasks are done") { try Set(workers.flatMap(done)).count >= Self.count }
     for worker in workers { worker.signal(SIGTERM) }
     for worker in workers { try expect(worker.end().status, equals: 0, "\(worker.output.suffix(2000))") }
     let all = try workers.flatMap(done)
     #expect(ids.subtracting(all).isEmpty, "a confirmed task is lost")
     #expect(Set(all).count == Self.count)
-    // The third one's own broker never went away.
+    // The third worker's own node was never down.
     for worker in workers[..<2] { #expect(worker.output.contains(#""event":"reconnected""#)) }
     try waitUntil("the queue is empty") { try waiting(in: queue, at: nodes[2]) == 0 }
-    try cluster.end()
     print("\(all.count - Self.count) of \(Self.count) tasks were done twice")
   }
 
-  /// RabbitMQ 3.10 refuses all that comes by a channel whose first task met a queue without a leader.
-  @Test func `publish goes on when a quorum queue has a leader again`() throws {
-    let (cluster, queue) = (try Cluster.start(), freshQueue())
+  /// RabbitMQ 3.10 rejects every task on a channel whose first task found the queue without a leader.
+  @Test func `publish --retry-for succeeds when the quorum queue has a leader again`() throws {
+    let (cluster, queue) = (try Cluster.get(), freshQueue())
     let nodes = cluster.nodes
     try expect(Program.workq("declare", "--type", "quorum", queue).at(nodes[0]).run().status, equals: 0)
     try waitUntil("node 1 leads") { try nodes[0].leader(ofQueue: queue) == "workq\(nodes[0].port)@localhost" }
-    // Node 2 alone cannot elect one.
+    // Node 2 alone cannot elect a leader.
     try nodes[2].freeze()
     try nodes[0].stop()
     let options = ["--retry-for", "10m", "--confirm-timeout", "5s", "-q", queue, "task"]
@@ -84,20 +83,19 @@ import Testing
     try nodes[2].thaw()
     let result = try publisher.end(within: 240)
     #expect(result.status == 0, "\(result.error)")
-    // What 4.3 holds back instead of refusing it may be there twice.
-    try waitUntil("it is there") { try waiting(in: queue, at: nodes[1]) >= 1 }
-    try cluster.end()
+    // RabbitMQ 4.3 delays the task instead of rejecting it, so it may arrive twice.
+    try waitUntil("the task arrives") { try waiting(in: queue, at: nodes[1]) >= 1 }
   }
 
-  /// RabbitMQ 4.3 confirms negatively what older ones return.
-  @Test func `publish goes on later when the home node of a classic queue is down`() throws {
-    let (cluster, queue) = (try Cluster.start(), freshQueue())
+  /// RabbitMQ 4.3 nacks the task; older versions return it.
+  @Test func `exits with 75 while a classic queue's node is down, and publishes after its restart`() throws {
+    let (cluster, queue) = (try Cluster.get(), freshQueue())
     let (home, other) = (cluster.nodes[0], cluster.nodes[1])
     let spool = FileManager.default.temporaryDirectory.appending(path: "workq-home-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: spool) }
     try expect(Program.workq("declare", queue).at(home).run().status, equals: 0)
     let worker = try Program.workq("work", "-q", queue, "--count", "4", "--", "cat").at(other).start()
-    try waitUntil("it consumes") { try consumers(of: queue, at: other) == 1 }
+    try waitUntil("the worker consumes") { try consumers(of: queue, at: other) == 1 }
     try home.stop()
     let both = other.with(url: "\(other.url),\(cluster.nodes[2].url)")
     for (broker, options) in [(other, []), (both, []), (other, ["--no-declare"])] {
@@ -113,7 +111,7 @@ import Testing
     let kept = try Program.workq("publish", "-l", "--spool=\(spool)", "-q", queue).at(other).run(input: many)
     #expect(kept.status == 0, "\(kept.error)")
     let retrying = try Program.workq("publish", "--retry-for", "10m", "-q", queue, "4").at(both).start()
-    try waitUntil("it tries again (\(retrying.error))") { retrying.error.contains("trying again") }
+    try waitUntil("the publisher retries (\(retrying.error))") { retrying.error.contains("trying again") }
     try home.restart()
     let published = try retrying.end()
     #expect(published.status == 0, "\(published.error)")
@@ -122,12 +120,11 @@ import Testing
     let done = try worker.end()
     #expect(done.status == 0, "\(done.error)")
     #expect(Set(done.output) == Set("1234"))
-    try cluster.end()
   }
 
   private func confirmed(by publisher: RunningProgram) -> Int { publisher.output.utf8.count / 37 }
 
-  /// The ids of the tasks that a worker has done, also of those that the broker redelivered.
+  /// The ids of the tasks that a worker has completed, including stale ones, which the broker redelivers.
   private func done(by worker: RunningProgram) throws -> [String] {
     try worker.output.split(separator: "\n").compactMap { line in
       guard line.contains(#""event":"done"#) || line.contains(#""event":"stale"#) else { return nil }

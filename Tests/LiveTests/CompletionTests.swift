@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The installed completions in real shells, at a terminal: what a press of Tab gives.
+/// The installed completions in real shells on a terminal: the result of pressing Tab.
 @Suite(.busy) struct CompletionTests {
-  /// How a shell is started, and told of completions that are installed below a prefix.
+  /// How a shell is started, and how it loads completions that are installed below a prefix.
   struct Shell: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let start: String
@@ -23,7 +23,7 @@ import Testing
       settings: "source $PREFIX/share/fish/vendor_completions.d/workq.fish"),
   ]
 
-  /// A shell at a terminal, which has the installed completions.
+  /// A shell on a terminal with the installed completions.
   private struct Session {
     private let root = FileManager.default.temporaryDirectory.appending(
       path: "workq-tab-\(UUID().uuidString)")
@@ -48,7 +48,7 @@ import Testing
       try terminal.type(shell.settings)
     }
 
-    /// Types a line's beginning, presses Tab, types on, and waits for what is to be seen then.
+    /// Types the start of a line, presses Tab, types the rest, and waits until the screen shows all words.
     func press(_ text: String, then rest: String = "", shows words: String...) throws {
       try terminal.type("clear; echo wor''king")
       try terminal.waitFor("that the shell is there") { $0.contains("\nworking") || $0.hasPrefix("working") }
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: shells)
-  func `completes options, their values and the subcommand when options come before it`(shell: Shell) throws {
+  func `completes options, values and the subcommand when options come first`(shell: Shell) throws {
     let session = try Session(shell)
     defer { session.end() }
     try session.press("workq --qu", shows: "--queue", "--quiet")
@@ -98,7 +98,7 @@ import Testing
   }
 
   @Test(arguments: shells)
-  func `completes commands and files, and none of our options, when Tab is pressed behind two dashes`(
+  func `completes commands and files but no workq options when Tab is pressed after two dashes`(
     shell: Shell
   ) throws {
     let session = try Session(shell)

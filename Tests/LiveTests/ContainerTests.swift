@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The image of the Containerfile: its root file system is put together by hand, and its program run in it.
+/// The image of the Containerfile: the tests assemble its root file system and run its program in it.
 @Suite(.waiting) struct ContainerTests {
   private static var canRun: Bool {
     let mayUnshare = try? Program(
@@ -18,7 +18,7 @@ import Testing
     private(set) var user = "0:0"
     private(set) var entryPoint: [String] = []
 
-    /// Copies what the image copies; what it takes from the build stage's system is taken from this one.
+    /// Copies what the Containerfile copies. Files of the build stage's system come from this system.
     init() throws {
       let text = try String(contentsOfFile: "\(TestEnvironment.repository)/Containerfile", encoding: .utf8)
       let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
@@ -55,8 +55,9 @@ import Testing
 
     func remove() { try? FileManager.default.removeItem(at: root) }
 
-    /// The entry point with arguments, as the image's user, with a /proc as every engine mounts it; as PID 1 of a
-    /// namespace where that is wanted.
+    /// The entry point with arguments, run as the image's user with /proc mounted, as container engines do.
+    ///
+    /// With `isFirst` it is PID 1 of a namespace.
     func program(_ arguments: [String], isFirst: Bool = false) -> Program {
       let chroot = ["/usr/sbin/chroot", "--userspec=\(user)", root.path] + entryPoint + arguments
       let unshare =
@@ -70,7 +71,7 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "namespaces are not permitted here, or the program is not static"))
-  func `runs from its image without anything else`() throws {
+  func `publish and work run in the container image without other files`() throws {
     let image = try Image()
     defer { image.remove() }
     let queue = freshQueue()
@@ -83,7 +84,7 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "namespaces are not permitted here, or the program is not static"))
-  func `finds names and certificate authorities in its image`() throws {
+  func `resolves host names and loads CA certificates in the container image`() throws {
     let image = try Image()
     defer { image.remove() }
     try Data("127.0.0.1 broker.example\n".utf8).write(to: image.root.appending(path: "etc/hosts"))
@@ -96,7 +97,7 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "namespaces are not permitted here, or the program is not static"))
-  func `finishes its task and exits with 0 as PID 1 when TERM arrives`() throws {
+  func `finishes its task and exits with 0 when it receives SIGTERM as PID 1`() throws {
     let image = try Image()
     defer { image.remove() }
     let queue = freshQueue()
@@ -111,7 +112,7 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "namespaces are not permitted here, or the program is not static"))
-  func `exits with 128+N as PID 1 when a second signal arrives, and requeues its task`() throws {
+  func `requeues its task and exits with 128+N when it receives a second signal as PID 1`() throws {
     let image = try Image()
     defer { image.remove() }
     let queue = freshQueue()
@@ -125,7 +126,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  /// Signals PID 1 of the namespace, as a container's engine does.
+  /// Signals PID 1 of the namespace, as a container engine does.
   private func signal(_ container: RunningProgram, _ number: Int32) throws {
     let path = "/proc/\(container.pid)/task/\(container.pid)/children"
     let child = try String(contentsOfFile: path, encoding: .utf8).split(separator: " ").first.flatMap {

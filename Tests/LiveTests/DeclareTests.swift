@@ -9,7 +9,7 @@ import WorkQueue
     try Program.workq(["declare"] + words).run()
   }
 
-  @Test func `tells a count that was not waited for from the answer to another declaration`() throws {
+  @Test func `matches each declare-ok to its request when a passive declare is pipelined`() throws {
     let (one, two) = (freshQueue(), freshQueue())
     try publish(["a"], to: one)
     try publish(["b", "c"], to: two)
@@ -26,7 +26,7 @@ import WorkQueue
     connection.close()
   }
 
-  /// What another client has to ask for to get the same queue.
+  /// Options of `declare`, and the arguments with which another client declares an equal queue.
   @Test(arguments: [
     (["--type", "quorum"], #"{"x-queue-type": "quorum"}"#),
     (["--type", "stream"], #"{"x-queue-type": "stream"}"#),
@@ -45,20 +45,20 @@ import WorkQueue
       #"{"x-max-length": 3, "x-queue-mode": "lazy"}"#
     ),
   ])
-  func `a queue has the properties that were asked for, however often`(words: [String], arguments: String)
-    throws
-  {
+  func `declare creates a queue with the given properties and accepts it again`(
+    words: [String], arguments: String
+  ) throws {
     let queue = freshQueue()
     for _ in 1...2 {
       let result = try Program.workq(["declare", queue] + words).run()
       #expect(result.status == 0, "\(result.error)")
       #expect(result.output == "\(queue): 0 waiting, 0 consumers\n", "\(result.error)")
     }
-    try Peer.declare(queue, arguments)  // throws when it is another queue
+    try Peer.declare(queue, arguments)  // throws when the properties differ
     try expect(declare(queue).status, equals: 0)
   }
 
-  @Test func `a transient queue and one that deletes itself are what they say`() throws {
+  @Test func `declare creates transient and auto-delete queues, and reports a mismatch`() throws {
     let queue = freshQueue()
     try expect(declare("--transient", queue).status, equals: 0)
     try Peer.declare(queue, "{}", durable: false)
@@ -69,7 +69,7 @@ import WorkQueue
     #expect(refused.error.contains("auto_delete  false      true"))
   }
 
-  @Test func `all that differs is in the table, and the command below it is accepted`() throws {
+  @Test func `declare lists all mismatched properties and suggests a command that succeeds`() throws {
     let queue = freshQueue()
     try Peer.declare(
       queue,
@@ -94,7 +94,7 @@ import WorkQueue
   }
 
   @Test(arguments: ["classic", "quorum", "stream"])
-  func `another type is a mismatch`(type: String) throws {
+  func `declare reports a mismatch when the queue has another type`(type: String) throws {
     let queue = freshQueue()
     try expect(declare("--type", type, queue).status, equals: 0)
     for other in ["classic", "quorum", "stream"] where other != type {
@@ -105,7 +105,7 @@ import WorkQueue
     }
   }
 
-  /// Every way in which the broker refuses to make a queue (406).
+  /// Every way in which the broker refuses to create a queue (406).
   @Test(arguments: [
     (["--type", "quorum", "--arg", "x-max-priority:=300"], "x-max-priority (--max-priority)"),
     (["--type", "stream", "--message-ttl", "1s"], "x-message-ttl (--message-ttl)"),
@@ -114,9 +114,9 @@ import WorkQueue
     (["--arg", "x-queue-type=quorum", "--transient"], "non-durable"),
     (["--arg", "x-dead-letter-routing-key=k"], "routing_key_but_no_dlx"),
   ])
-  func `what the broker refuses is said with the option that it is about`(words: [String], reason: String)
-    throws
-  {
+  func `declare reports why the broker refuses an argument, and creates no queue`(
+    words: [String], reason: String
+  ) throws {
     let queue = freshQueue()
     let result = try Program.workq(["declare", queue] + words).run()
     #expect(result.status == 78, "\(result.error)")
@@ -124,7 +124,7 @@ import WorkQueue
     try expect(declare("--check", queue).status, equals: 78)
   }
 
-  @Test func `the broker's own names are refused (403), and queues of one connection locked (405)`() throws {
+  @Test func `exits with 77 for a reserved name (403) and with 75 for an exclusive queue (405)`() throws {
     let reserved = try declare("amq.mine")
     #expect(reserved.status == 77)
     #expect(reserved.error.contains("reserved prefix"))
@@ -137,7 +137,7 @@ import WorkQueue
     try expect(Program.workq("status", queue).run().status, equals: 75)
   }
 
-  @Test func `what the user may not do is 77, and changes nothing (403)`() throws {
+  @Test func `commands exit with 77 and lose no task when the user lacks permissions (403)`() throws {
     let (queue, other, user) = (freshQueue(), freshQueue(), "user\(UUID().uuidString.prefix(8))")
     try expect(declare(queue, other).status, equals: 0)
     try expect(Program.workq("publish", "-q", queue, "one").run().status, equals: 0)
@@ -155,16 +155,16 @@ import WorkQueue
       #expect(result.error.contains("ACCESS_REFUSED"), "\(words): \(result.error)")
       #expect(!result.error.contains("secret"))
     }
-    // It may take tasks, and not give them to others.
+    // Now the user may read from queues, but not publish.
     try Broker.shared.setPermissions(of: user, configure: "^$", write: "^$", read: ".*")
     let move = try Program.workq("move", queue, other).at(poor).run()
     #expect(move.status == 77, "\(move.error)")
     #expect(move.error.contains("none is lost"), "\(move.error)")
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
     try expectWaiting(in: other, equals: 0)
   }
 
-  @Test func `reports options when the broker's version ignores them`() throws {
+  @Test func `declare reports options that the broker's version does not support`() throws {
     let version = try Broker.shared.version
     let classic = try declare("--consumer-timeout", "1h", freshQueue())
     let isRefused = version >= RabbitMQVersion(4, 3)
@@ -183,27 +183,27 @@ import WorkQueue
     #expect(quorum.error.contains(reason))
   }
 
-  @Test func `dead letters arrive in the queue that is made for them`() throws {
+  @Test func `declare --dead-letter creates the failed queue, which receives expired tasks`() throws {
     let queue = freshQueue()
     try expect(declare("--dead-letter", "--message-ttl", "1ms", queue).status, equals: 0)
     try expect(Program.workq("publish", "-q", queue, "late").run().status, equals: 0)
-    try waitUntil("the task is dead") { try waiting(in: "\(queue).failed") == 1 }
+    try waitUntil("the task is dead-lettered") { try waiting(in: "\(queue).failed") == 1 }
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `an exchange's messages come to a bound queue`() throws {
+  @Test func `--bind binds the queue to an exchange, and exits with 78 when that does not exist`() throws {
     let (queue, key) = (freshQueue(), UUID().uuidString)
     try expect(declare("--bind", "amq.direct:\(key)", "--bind", "amq.fanout:", queue).status, equals: 0)
     let publish = Peer.amqp("publish", "-e", "amq.direct", "-r", key, "-b", "routed")
     try expect(publish.run().status, equals: 0)
-    try waitUntil("it is there") { try waiting(in: queue) >= 1 }
+    try waitUntil("the message arrives") { try waiting(in: queue) >= 1 }
     let missing = try declare("--bind", "no.such.exchange:k", queue)
     #expect(missing.status == 78)
     #expect(missing.error.contains("no exchange 'no.such.exchange'"))
     #expect(missing.error.contains("it must be there already"))
   }
 
-  @Test func `several queues are declared and looked at together`() throws {
+  @Test func `declare accepts several queues, and --check reports the one that is missing`() throws {
     let queues = [freshQueue(), freshQueue(), freshQueue()]
     try expect(Program.workq(["declare"] + queues[..<2]).run().outputLines.count, equals: 2)
     let check = try Program.workq(["declare", "--check", "--json"] + queues).run()
@@ -222,7 +222,7 @@ import WorkQueue
       (#"{"x-queue-type": "stream"}"#, "stream"),
       (nil, nil),
     ] as [(String?, String?)])
-  func `a queue's type can be found without touching it`(arguments: String?, type: String?) throws {
+  func `finds the type of a queue without creating the queue`(arguments: String?, type: String?) throws {
     let queue = freshQueue()
     if let arguments { try Peer.declare(queue, arguments) }
     var connection = try Connection.open(Address(url: Broker.shared.url), Connection.Options())

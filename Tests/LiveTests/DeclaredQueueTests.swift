@@ -4,20 +4,20 @@ import TestSupport
 import Testing
 import WorkQueue
 
-/// The queues that workq declares for tasks to wait in, by what a broker has and what a user may do.
+/// The retry, delay and failed queues, by the broker's features and the user's permissions.
 @Suite(.waiting) struct DeclaredQueueTests {
   private let queue = freshQueue("waiting")
 
   // MARK: The failed queue
 
-  @Test func `a hundred looks lose no task of the failed queue`() throws {
+  @Test func `peeking at the failed queue 100 times loses no task and keeps the order`() throws {
     try publish(["1", "2", "3"], to: queue)
     let park = ["--count", "3", "--on-failure", "park"]
     try expect(worker(queue, park, script: "exit 1").run().status, equals: 1)
     let failed = "\(queue).failed"
     let addresses = [try Address(url: Broker.shared.url)]
     for _ in 1...100 {
-      // Each look is a connection of its own, as each run of peek is.
+      // Each peek opens its own connection, as each run of `workq peek` does.
       var connection = try Connection.open(firstOf: addresses, Connection.Options())
       var tasks: [String] = []
       _ = try QueueLook.look(
@@ -32,7 +32,7 @@ import WorkQueue
     try expect(drain(failed).map(\.text), equals: ["1", "2", "3"])
   }
 
-  @Test func `an existing failed queue is used as it is`() throws {
+  @Test func `the worker parks a task in an existing failed queue that has other properties`() throws {
     let failed = "\(queue).failed"
     try Peer.declare(failed, #"{"x-max-length": 7}"#)
     try publish(["task"], to: queue)
@@ -43,13 +43,13 @@ import WorkQueue
 
   // MARK: Brokers without quorum queues
 
-  /// Quorum queues are a feature flag of RabbitMQ up to 3.11, and cannot be turned off in later ones.
+  /// Up to RabbitMQ 3.11 quorum queues are a feature flag. Later versions always have them.
   private static func hasFeatureFlag() throws -> Bool {
     try Broker.shared.version < RabbitMQVersion(3, 12)
   }
 
   @Test(.enabled(if: try hasFeatureFlag(), "RabbitMQ 3.12 and later always have quorum queues"))
-  func `a broker without quorum queues gets classic ones, and -v says so`() throws {
+  func `uses classic queues and reports it with -v when the broker has no quorum queues`() throws {
     let broker = try Broker.start { directory in
       let settings = "[{rabbit, [{forced_feature_flags_on_init, []}]}]."
       try settings.write(toFile: "\(directory)/advanced.config", atomically: true, encoding: .utf8)
@@ -70,7 +70,7 @@ import WorkQueue
     for name in names { #expect(types[name] == "classic", "\(types)") }
   }
 
-  @Test func `a classic queue of the new name is used on a broker that has quorum queues now`() throws {
+  @Test func `the worker uses an existing classic retry queue when the broker has quorum queues`() throws {
     let retry = retryQueue(of: queue, after: .milliseconds(300))
     let arguments = """
       {"x-queue-type": "classic", "x-message-ttl": 300, "x-dead-letter-exchange": "",
@@ -83,9 +83,9 @@ import WorkQueue
     #expect(result.error.contains("1 scheduled for retry, 1 parked"), "\(result.error)")
   }
 
-  // MARK: Rights
+  // MARK: Permissions
 
-  /// A user who may configure and read the queues of this pattern, and write to the default exchange.
+  /// A user that may configure and read the queues of this pattern, and write to the default exchange.
   private func user(_ pattern: String) throws -> Broker {
     let name = freshQueue("user")
     try Broker.shared.addUser(
@@ -93,7 +93,7 @@ import WorkQueue
     return Broker.shared.with(url: "amqp://\(name):secret@127.0.0.1:\(Broker.shared.port)/%2f")
   }
 
-  @Test func `a user with the rights of 1.0 uses its names, and is told once`() throws {
+  @Test func `uses the queue names of workq 1 and reports it once when permissions allow no others`() throws {
     let user = try user(#"^\#(queue)(\.failed|\.(retry|delay)\.[0-9]+)?$"#)
     let publish = try Program.workq("publish", "--lines", "--delay", "300ms", "-q", queue).at(user)
       .run(input: Array("1\n2\n".utf8))
@@ -106,8 +106,8 @@ import WorkQueue
     #expect(work.error.contains("grant the rights to configure and read '\(queue).retry.300ms'"))
   }
 
-  /// The pattern is the manual's.
-  @Test func `a user with the rights in the manual needs no others`() throws {
+  /// The pattern is the one in the manual.
+  @Test func `the permissions in the manual suffice for delayed, retried and parked tasks`() throws {
     let user = try user(
       #"^\#(queue)(\.failed|\.retry\.[0-9]+ms|\.delay\.[0-9]+ms(\.[0-9]{4}w[0-9]{2})?)?$"#)
     let publish = try Program.workq("publish", "--delay", "300ms", "-q", queue, "task").at(user).run()
@@ -121,7 +121,7 @@ import WorkQueue
 
   // MARK: Status
 
-  @Test func `status leaves at most three lines about missing queues in the broker's log`() throws {
+  @Test func `status adds three lines about missing queues to the broker's log`() throws {
     try Peer.declare(queue, "{}")
     try expect(Program.workq("status", queue).run().status, equals: 0)
     func errors() throws -> Int {

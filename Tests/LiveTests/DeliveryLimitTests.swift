@@ -2,8 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a quorum queue counts, and drops or dead-letters at 20 from RabbitMQ 4.0 on, costs no task; and what
-/// never ran is not parked.
+/// The delivery limit of quorum queues loses no task, and tasks that never ran are not parked.
+///
+/// From RabbitMQ 4.0 on, a quorum queue drops or dead-letters a task at 20 returns by default.
 @Suite(.waiting) struct DeliveryLimitTests {
   private func quorumQueue(_ tasks: [String], _ name: String = #function) throws -> String {
     let queue = freshQueue(name)
@@ -17,7 +18,7 @@ import Testing
   }
 
   @Test
-  func `parks a task when it has killed its workers, and no other with it`() throws {
+  func `parks a task that repeatedly kills its worker, and completes the other tasks`() throws {
     let queue = try quorumQueue(["killer", "innocent 1", "innocent 2", "innocent 3"])
     let script = "read t; [ \"$t\" = killer ] && kill -9 $PPID && sleep 1; echo \"$t\""
     let options = ["--max-attempts", "0", "--prefetch", "5", "--drain"]
@@ -30,7 +31,7 @@ import Testing
     } while last.status == 137 && kills < 40
     #expect(last.status == 1)
     #expect(last.error.contains("its workers died: 5 recorded starts without an end"))
-    // Ten returns make it suspicious; five starts are recorded then. An acknowledgement may die with a worker.
+    // Starts are recorded after ten returns, and five are allowed. A killed worker may lose an ack.
     #expect((15...20).contains(kills))
     #expect(Set(done) == ["innocent 1", "innocent 2", "innocent 3"])
     let parked = try drain("\(queue).failed")
@@ -41,7 +42,7 @@ import Testing
     #expect(headers?["x-delivery-count"] == nil)
   }
 
-  @Test func `loses none of 30 prefetched tasks in 24 stops`() throws {
+  @Test func `loses none of 30 prefetched tasks when the worker is stopped 24 times`() throws {
     let tasks = (1...30).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     for _ in 0..<24 {
@@ -58,27 +59,27 @@ import Testing
     #expect(try isMissing("\(queue).failed"))
   }
 
-  @Test func `parks none of 5 prefetched tasks when 16 connections are cut`() throws {
+  @Test func `completes 5 prefetched tasks and parks none when the connection is cut 16 times`() throws {
     let tasks = (1...5).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let gate = try TemporaryFile("")
     let script = "read t; while [ -e '\(gate.path)' ]; do sleep 0.1; done; echo $t"
-    // All five, and the second copies of those that were being replaced when the connection was cut.
+    // Unlimited: all five, and the duplicates of those being replaced when the connection was cut.
     let worker = try worker(queue, ["-v", "--prefetch", "0"], script: script)
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
     try worker.waitForStart(of: 1)
     for cut in 1...16 {
       proxy.cut()
-      try waitUntil("it has connected \(cut) times") {
+      try waitUntil("the worker has reconnected \(cut) times") {
         worker.error.ranges(of: "connected again").count >= cut
       }
-      try waitUntil("the tasks are with it") { try waiting(in: queue) == 0 }
+      try waitUntil("the tasks are delivered") { try waiting(in: queue) == 0 }
     }
     try FileManager.default.removeItem(atPath: gate.path)
     try waitUntil("all are done") { Set(worker.output.split(separator: "\n").map(String.init)) == Set(tasks) }
-    try waitUntil("nothing is left") { try waiting(in: queue) == 0 }
+    try waitUntil("the queue is empty") { try waiting(in: queue) == 0 }
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
@@ -112,7 +113,7 @@ import Testing
     #expect(parked.headers["x-workq-attempts"] as? Int == 3)
   }
 
-  @Test func `loses no task to 24 looks and 24 moves that leave it`() throws {
+  @Test func `loses no task when 24 peeks and 24 moves return it to the queue`() throws {
     let tasks = (1...20).map { "\($0)" }
     let queue = try quorumQueue(tasks)
     let other = freshQueue()
@@ -125,7 +126,7 @@ import Testing
       #expect(move.output == "\(queue) -> \(other): 0 moved, 20 left\n")
       notes += look.error + move.error
     }
-    // Only these drop a task that was returned 20 times, and count looks.
+    // Only these versions drop a task that was returned 20 times, and count a peek as a return.
     let version = try Broker.shared.version
     let isReplaced = version >= RabbitMQVersion(4, 0) && version < RabbitMQVersion(4, 3)
     #expect(notes.contains("returned to '\(queue)' often: a copy") == isReplaced)
@@ -134,11 +135,11 @@ import Testing
     #expect(rest.status == 0)
   }
 
-  @Test func `runs a task that cannot be replaced, because the user may not publish`() throws {
+  @Test func `runs a task that was returned often when the user may not publish a copy of it`() throws {
     let queue = try quorumQueue(["task"])
     let options = ["--on-failure", "requeue", "--max-attempts", "0", "--count", "10"]
     try expect(worker(queue, options, script: "exit 1").run().status, equals: 0)
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
     let user = "reader-\(UUID().uuidString.prefix(8))"
     try Broker.shared.addUser(user, password: "secret", write: "^$")
     defer { try? Broker.shared.deleteUser(user) }

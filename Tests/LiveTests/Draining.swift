@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// A task that was taken out of a queue by a program that is not ours.
+/// A task that another client, pika, consumed.
 struct Drained {
   let bytes: [UInt8]
   /// By their names in pika: "content_type", "headers", and so on.
@@ -11,7 +11,7 @@ struct Drained {
   var id: String? { properties["message_id"] as? String }
 }
 
-/// Takes all waiting tasks out of a queue, in their order.
+/// Removes all waiting tasks from a queue, and returns them in order.
 func drain(_ queue: String, at broker: Broker = .shared) throws -> [Drained] {
   let result = try Peer.python("drain", queue).at(broker).run()
   guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
@@ -25,14 +25,14 @@ func drain(_ queue: String, at broker: Broker = .shared) throws -> [Drained] {
   }
 }
 
-/// Publishes with standard input redirected as a shell does it; `$0` is the binary and `$1` the queue.
+/// A shell script, for redirections; `$0` is the binary and `$1` the queue.
 func shell(_ script: String, _ queue: String, _ more: String..., at broker: Broker = .shared) -> Program {
   var program = Program.workq([]).at(broker)
   (program.path, program.arguments) = ("/bin/sh", ["-c", script, TestEnvironment.binary, queue] + more)
   return program
 }
 
-/// A pipe with a name, whose writer a test is.
+/// A named pipe to which the test writes.
 final class NamedPipe {
   let path: String
   private let file: FileHandle
@@ -40,7 +40,7 @@ final class NamedPipe {
   init() throws {
     path = FileManager.default.temporaryDirectory.appending(path: "workq-pipe-\(UUID().uuidString)").path
     guard mkfifo(path, 0o600) == 0 else { throw POSIXError(.EIO) }
-    // Open for both, it does not wait for a reader.
+    // Opened for reading and writing, because open would wait for a reader otherwise.
     file = FileHandle(fileDescriptor: open(path, O_RDWR | O_CLOEXEC), closeOnDealloc: true)
   }
 
@@ -48,7 +48,7 @@ final class NamedPipe {
     try? FileManager.default.removeItem(atPath: path)
   }
 
-  /// How many bytes nobody has read yet.
+  /// The number of unread bytes.
   var unread: Int {
     var count: Int32 = 0
     return ioctl(file.fileDescriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : -1

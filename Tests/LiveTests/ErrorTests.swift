@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Each way to fail: its exit code, and its one line.
+/// Each kind of failure: its exit code and its message of one line.
 @Suite(.busy) struct ErrorTests {
   /// Runs `workq publish` against a URL, and checks what every failure has in common.
   ///
@@ -19,7 +19,7 @@ import Testing
 
   private var port: Int { Broker.shared.port }
 
-  @Test func `nobody listens`() throws {
+  @Test func `exits with 69 and a hint when nothing listens on the port`() throws {
     let (status, message) = try publish(to: "amqp://127.0.0.1:1")
     #expect(status == 69)
     #expect(
@@ -34,7 +34,7 @@ import Testing
     ("c.recv(99); c.close()", "the other side closed the connection"),
     ("c.recv(99)", "no answer in time"),
   ])
-  func `what listens there is no broker`(behaviour: String, words: String) throws {
+  func `exits with 69 and a hint when the peer is not a broker`(behaviour: String, words: String) throws {
     let script = """
       import socket
       s = socket.create_server(("127.0.0.1", 0))
@@ -57,7 +57,7 @@ import Testing
         """)
   }
 
-  @Test func `TLS is spoken to a port without it`() throws {
+  @Test func `exits with 69 and a hint when an amqps URL names a port without TLS`() throws {
     let (status, message) = try publish(to: "amqps://127.0.0.1:\(port)")
     #expect(status == 69)
     #expect(
@@ -67,7 +67,7 @@ import Testing
         """)
   }
 
-  @Test func `the password is wrong`() throws {
+  @Test func `exits with 77 when the password is wrong`() throws {
     let (status, message) = try publish(to: "amqp://guest:hunter2@127.0.0.1:\(port)")
     #expect(status == 77)
     #expect(
@@ -78,13 +78,13 @@ import Testing
         """)
   }
 
-  @Test func `the virtual host is missing`() throws {
+  @Test func `exits with 77 when the virtual host does not exist`() throws {
     let (status, message) = try publish(to: "amqp://127.0.0.1:\(port)/nope")
     #expect(status == 77)
     #expect(message.hasPrefix("127.0.0.1:\(port)/nope: cannot log in: NOT_ALLOWED - vhost nope not found ("))
   }
 
-  @Test func `the user may not do this`() throws {
+  @Test func `exits with 77 and does not print the password when the user lacks permissions`() throws {
     try Broker.shared.addUser("reader", password: "hunter2", configure: "^$", write: "^$")
     let url = "amqp://reader:hunter2@127.0.0.1:\(port)"
     let queue = freshQueue()
@@ -101,22 +101,22 @@ import Testing
     ("amqp://guest:hunter2@h?wait=1", "its parameter 'wait' is unknown"),
     ("amqp://guest@h", "it has a user name without a password"),
   ])
-  func `the URL is none`(url: String, reason: String) throws {
+  func `exits with 64 when AMQP_URL is invalid`(url: String, reason: String) throws {
     let (status, message) = try publish(to: url)
     #expect(status == 64)
     #expect(message == "AMQP_URL: not a broker's URL: \(reason)")
   }
 
-  @Test func `the host has no address`() throws {
+  @Test func `exits with 69 when the host name cannot be resolved`() throws {
     let (status, message) = try publish(to: "amqp://no-such-host.invalid")
     #expect(status == 69)
-    // Without a network, no name server says that there is no such name.
+    // The resolver's reason is another one without a network.
     let start = "no-such-host.invalid:5672/: cannot look up 'no-such-host.invalid': "
     #expect(message.hasPrefix(start))
     #expect(message.hasSuffix(" (check the host in --url or WORKQ_URL)"))
   }
 
-  @Test func `several brokers, and none will have us`() throws {
+  @Test func `exits with 69 and names each broker when all of several brokers are unreachable`() throws {
     let (status, message) = try publish(to: "amqp://127.0.0.1:1,amqp://127.0.0.1:2/v")
     #expect(status == 69)
     #expect(
@@ -127,7 +127,7 @@ import Testing
         """))
   }
 
-  @Test func `several brokers, and one will do`() throws {
+  @Test func `publishes to the next broker, and reports nothing, when the first is unreachable`() throws {
     let queue = freshQueue()
     let publish = Program.workq("publish", "-u", "amqp://127.0.0.1:1,\(Broker.shared.url)", "-q", queue, "x")
     let result = try publish.run()
@@ -136,7 +136,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `no queue takes the task`() throws {
+  @Test func `exits with 65 when the task is unroutable`() throws {
     let (status, message) = try publish("-e", "amq.direct", "-r", "nowhere", to: Broker.shared.url)
     #expect(status == 65)
     #expect(message.hasPrefix("127.0.0.1:\(port)/: "))
@@ -163,7 +163,7 @@ import Testing
     (["purge", "task_queue"], "purge removes tasks permanently: "),
     (["publish", "-q", "", "x"], "a queue's name is empty"),
   ])
-  func `a usage error names the help to read, or what is accepted`(words: [String], start: String) throws {
+  func `exits with 64 and a one-line hint when an argument is wrong`(words: [String], start: String) throws {
     let result = try Program.workq(words).run()
     #expect(result.status == 64)
     #expect(result.output == "")
@@ -171,12 +171,12 @@ import Testing
     #expect(result.error.split(separator: "\n").count == 1)
   }
 
-  /// Every command, talkative, failing and succeeding: not a word of the password.
+  /// Each command is run with `--verbose` and with each kind of failing URL.
   @Test(arguments: [
     ["publish", "x"], ["publish", "--json", "x"], ["work", "--fake"], ["declare"], ["declare", "--check"],
     ["purge", "--force"],
   ])
-  func `the password is in no output`(words: [String]) throws {
+  func `prints no password when a command fails with --verbose`(words: [String]) throws {
     let places = [
       "127.0.0.1:1", "127.0.0.1:\(port)", "127.0.0.1:\(port)/nope", "127.0.0.1:x", "h?hunter=2",
       "no-such-host.invalid", "127.0.0.1:1,amqp://guest:hunter2@127.0.0.1:2",
@@ -190,7 +190,7 @@ import Testing
     }
   }
 
-  @Test func `a password file keeps the password out of the URL, the environment and the arguments`() throws {
+  @Test func `reads the password from --password-file, and reports a missing option or file`() throws {
     try Broker.shared.addUser("clerk", password: "hunter2 with blanks")
     let file = try TemporaryFile("hunter2 with blanks\n")
     let arguments = ["--username", "clerk", "--password-file", file.path]

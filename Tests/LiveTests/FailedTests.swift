@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite(.waiting) struct FailedTests {
-  /// A work queue whose failed queue, declared as workers do it, holds the tasks 0, 1 and so on.
+  /// A work queue whose failed queue, declared by a worker, holds the tasks 0, 1 and so on.
   private func parked(_ count: Int) throws -> String {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).run().status, equals: 0)
@@ -28,14 +28,14 @@ import Testing
     }
   }
 
-  /// The bodies in their order.
+  /// The bodies in the order in which `failed --list` prints them.
   private func listed(_ queue: String) throws -> [String] {
     try Program.workq("failed", queue, "--list", "--json").run().outputLines.compactMap { line in
       try (JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["body"] as? String
     }
   }
 
-  @Test func `counts parked tasks by reason, and leaves them in their order`() throws {
+  @Test func `counts parked tasks by reason and keeps their order`() throws {
     let queue = try parked(20)
     for _ in 1...3 {
       let result = try Program.workq("failed", queue, "--json").run()
@@ -49,7 +49,7 @@ import Testing
     try expect(bodies("\(queue).failed"), equals: (0..<20).map(String.init))
   }
 
-  @Test func `keeps parked tasks in their order when they are looked at 30 times`() throws {
+  @Test func `keeps the order of parked tasks when it counts them 30 times`() throws {
     let queue = try parked(5)
     for _ in 1...30 { try expect(Program.workq("failed", queue, "--quiet").run().status, equals: 0) }
     try expect(bodies("\(queue).failed"), equals: (0..<5).map(String.init))
@@ -62,7 +62,7 @@ import Testing
         "/bin/sh", ["-c", "timeout -s KILL \(delay) \"$0\" failed \"$1\"", TestEnvironment.binary, queue])
       _ = try look.run()
     }
-    try waitUntil("all are back") { try listed(queue).count == 2000 }
+    try waitUntil("all tasks are requeued") { try listed(queue).count == 2000 }
     try expect(listed(queue), equals: (0..<2000).map(String.init))
   }
 
@@ -96,7 +96,7 @@ import Testing
 }
 
 @Suite(.slow) struct LargeFailedQueueTests {
-  @Test func `counts 100,000 parked tasks and leaves them in their order`() throws {
+  @Test func `counts 100,000 parked tasks and keeps their order`() throws {
     let (queue, count) = (freshQueue(), 100_000)
     try expect(Program.workq("declare", queue).run().status, equals: 0)
     try publish(["0"], to: queue)
@@ -140,7 +140,7 @@ import Testing
     }
   }
 
-  @Test func `brings parked tasks back in order, without their attempts`() throws {
+  @Test func `retry moves parked tasks to the work queue in order and removes their attempt counts`() throws {
     let queue = try parked(30)
     let result = try Program.workq("retry", queue).run()
     #expect(result.status == 0)
@@ -157,7 +157,7 @@ import Testing
     #expect(peek.output.contains("attempts       5"))
   }
 
-  @Test func `brings only the tasks with the given ids back and leaves the others in their order`() throws {
+  @Test func `retry --id moves only the tasks with the given ids and keeps the order of the others`() throws {
     let queue = try parked(100)
     let result = try Program.workq("retry", queue, "--id", "id-3", "--id", "id-77").run()
     #expect(result.output == "\(queue).failed -> \(queue): 2 moved, 98 left\n")
@@ -193,7 +193,7 @@ import Testing
         "/bin/sh", ["-c", "timeout -s KILL \(delay) \"$0\" retry \"$1\"", TestEnvironment.binary, queue])
       _ = try retry.run()
     }
-    try waitUntil("the rest is moved") {
+    try waitUntil("the remaining tasks are moved") {
       _ = try Program.workq("retry", queue).run()
       return try Set(bodies(queue)).count == 3000
     }

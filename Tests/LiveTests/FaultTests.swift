@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A network with every kind of trouble, in an order from a fixed seed, under `publish`, `work` and `move`.
+/// Every kind of network fault, in an order from a fixed seed, during `publish`, `work` and `move`.
 @Suite(.slow) struct FaultTests {
   private enum Trouble: CaseIterable {
     case cut, halfOpen, refusal, frost, deafness, delay, trickle
 
-    /// Whether the connection does not outlive it.
+    /// Whether the fault ends the connection.
     var isFatal: Bool { self != .delay && self != .trickle }
   }
 
@@ -39,12 +39,13 @@ import Testing
     proxy.set(.fine)
   }
 
-  /// Every trouble once or more: in each, a hundred tasks are sent on their way, some before it begins and
-  /// the rest when it has, and it goes on until the program has noticed; then all of them must come to
-  /// their end.
+  /// Injects every fault at least once, and sends a hundred tasks with each.
   ///
-  /// - Returns: how many tasks there were.
-  private func strike(
+  /// Some are sent before the fault, the rest during it. A fault that ends the connection lasts until the
+  /// program reports it. Then all tasks must be completed.
+  ///
+  /// - Returns: the number of tasks.
+  private func injectFaults(
     _ program: RunningProgram, seed: UInt64, noticing words: String, send: (Range<Int>) throws -> Void,
     ended: () throws -> Int
   ) throws -> Int {
@@ -59,12 +60,12 @@ import Testing
       begin(trouble)
       try send(early.upperBound..<tasks.upperBound)
       if trouble.isFatal {
-        try waitUntil("\(trouble) is noticed (\(program.error))") {
+        try waitUntil("the program reports \(trouble) (\(program.error))") {
           program.error.ranges(of: words).count > noticed
         }
         end()
       }
-      try waitUntil("all is well after \(trouble) (\(program.error))") {
+      try waitUntil("all tasks are completed after \(trouble) (\(program.error))") {
         try ended() == tasks.upperBound
       }
       end()
@@ -72,13 +73,13 @@ import Testing
     return troubles.count * 100
   }
 
-  @Test func `a bulk publish gets over every trouble, and nothing is lost`() throws {
+  @Test func `publish --lines recovers from every network fault and loses no task`() throws {
     let pipe = try NamedPipe()
     let script = """
       exec "$0" publish -l --print-id --retry-for 60s --heartbeat 1s -q "$1" <"$2"
       """
     let publisher = try shell(script, queue, pipe.path, at: far).start()
-    let count = try strike(
+    let count = try injectFaults(
       publisher, seed: 6, noticing: "trying again in",
       send: { try pipe.write($0.map { "\($0)\n" }.joined()) },
       ended: { publisher.output.utf8.count / 37 })
@@ -92,9 +93,9 @@ import Testing
     print("\(arrived.count - count) of \(count) tasks were published twice")
   }
 
-  @Test func `a worker gets over every trouble, and every task is done`() throws {
+  @Test func `the worker recovers from every network fault and completes every task`() throws {
     let scratch = try TemporaryFile("")
-    // Every fourth task fails at first, so that retries pass through the same network.
+    // Every fourth task fails once, so that retries pass through the same network.
     let script = """
       read n; [ $((n % 4)) = 0 ] && [ $WORKQ_ATTEMPT = 1 ] && exit 75; echo $n >> '\(scratch.path)'
       """
@@ -104,10 +105,10 @@ import Testing
     func done() throws -> [Int] {
       try String(contentsOfFile: scratch.path, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
     }
-    let count = try strike(
+    let count = try injectFaults(
       worker, seed: 7, noticing: "connection lost", send: { try publish($0.map(String.init), to: queue) },
       ended: { Set(try done()).count })
-    try waitUntil("nothing is left") {
+    try waitUntil("the queues are empty") {
       try waiting(in: queue) == 0 && waiting(in: retryQueue(of: queue, after: .milliseconds(200))) == 0
     }
     worker.signal(SIGTERM)
@@ -120,20 +121,20 @@ import Testing
     print("\(try done().count - count) of \(count) tasks were done twice")
   }
 
-  @Test func `a move that breaks off is 69 or 75, and repeating it moves the rest`() throws {
+  @Test func `move exits with 69 or 75 when the connection fails, and a second move moves the rest`() throws {
     let (target, count) = (freshQueue("fault-target"), 3000)
     try #require(try Program.workq("declare", target).run().status == 0)
     try publish((0..<count).map { "\($0) \(String(repeating: "x", count: 500))" }, to: queue)
     var random = SeededRandom(seed: 8)
     for trouble in [Trouble.cut, .halfOpen, .frost, .deafness].shuffled(using: &random) {
-      // What the move before has sent arrives first.
+      // The tasks that the previous move has sent arrive first.
       try waitUntil("the connections are closed") { proxy.liveConnections == 0 }
       let before = try waiting(in: target)
-      // So slow that it is far from its end when it is seen to be under way.
+      // Slow enough that the move is far from complete when the fault is injected.
       proxy.set(.slow(0.2))
       let move = try Program.workq("move", "--heartbeat", "1s", queue, target).at(far).start()
       let mark = before + Int.random(in: 1...300, using: &random)
-      try waitUntil("it is under way (\(move.error))") { try waiting(in: target) >= mark }
+      try waitUntil("the move has started (\(move.error))") { try waiting(in: target) >= mark }
       begin(trouble)
       let result = try move.end()
       end()
@@ -145,7 +146,7 @@ import Testing
         result.error.contains("none is lost"),
         "\(trouble): \(result.error)")
     }
-    // The broker may hold a dead connection, and the tasks on it, for alive as long as two heartbeats.
+    // The broker may keep a dead connection and its unacknowledged tasks for two heartbeat intervals.
     var arrived: [Int] = []
     try waitUntil("all are moved") {
       try expect(Program.workq("move", queue, target).run().status, equals: 0)
@@ -157,9 +158,10 @@ import Testing
     print("\(arrived.count - count) of \(count) tasks were moved twice")
   }
 
-  /// AMQP has no checksums (TCP and TLS have), so a spoilt byte may be believed; but it must not crash or
-  /// hang anything, and what is said of it is one line.
-  @Test(arguments: 0..<24) func `a spoilt byte ends in order`(seed: Int) throws {
+  /// AMQP has no checksums (TCP and TLS have), so a corrupted byte may be accepted.
+  ///
+  /// It must not cause a crash or a hang, and a failure is reported in one line.
+  @Test(arguments: 0..<24) func `exits with a documented code when a byte is corrupted`(seed: Int) throws {
     var random = SeededRandom(seed: UInt64(seed))
     let isInAnswer = seed % 2 == 0
     let isPublish = seed % 4 < 2
@@ -177,7 +179,7 @@ import Testing
     proxy.stop()
     let documented: [Int32] = [0, 1, 3, 65, 69, 70, 75, 77, 78]
     #expect(documented.contains(result.status), "\(result.status): \(result.error)")
-    // A worker that goes on says why it had to: a lost connection, or a closed channel.
+    // A worker that recovers reports the reason: a lost connection or a closed channel.
     let recoveries = [
       "connection lost", "the broker closed the channel: ", "consuming from '\(queue)' again",
     ]

@@ -2,25 +2,25 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A program that something floods, and when it did what it had to do in time.
+/// A program during a flood, and measurements of its timing.
 ///
-/// Its connections pass through a proxy, which measures how long neither side sends anything. What a command writes is
-/// counted and thrown away, and so are the worker's events that come for each task that succeeds.
+/// Its connections pass through a proxy, which measures how long each side is silent. The output of commands
+/// is counted and discarded. The worker's events for successful tasks are discarded, too.
 final class Flood {
   let program: RunningProgram
   private let proxy: FaultProxy
   private let directory: URL
-  /// How many connections the program needs.
+  /// The number of connections that the program needs.
   private let connections: Int
 
-  /// How long a flood lasts, in seconds; 0 is none.
+  /// The duration of a flood in seconds; 0 means none.
   static let seconds = Double(TestEnvironment.count("FLOOD_SECONDS", 0))
 
-  /// Starts `workq` with a heartbeat of a second, and `arguments`.
+  /// Starts `workq` with `arguments` and a heartbeat of 1 s.
   ///
   /// - Parameters:
   ///   - arguments: of `workq`, the subcommand first.
-  ///   - connections: how many it needs.
+  ///   - connections: the number that it needs.
   ///   - generator: a redirection of its stdin.
   /// - Throws: when it cannot be started.
   init(_ arguments: [String], connections: Int, input generator: String = "</dev/null") throws {
@@ -29,9 +29,9 @@ final class Flood {
     directory = FileManager.default.temporaryDirectory.appending(path: "workq-flood-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let broker = Broker.shared.with(url: proxy.url(of: .shared))
-    // After the subcommand: what follows "--" is the command.
+    // Directly after the subcommand, because everything after "--" is the command.
     let workq = Program.workq([arguments[0], "--heartbeat", "1s"] + arguments.dropFirst()).at(broker)
-    // The one process whose pid is known must be workq.
+    // The test knows one PID only, which must be that of workq.
     let script = """
       exec "$0" "$@" \(generator) > >(exec wc -c >'\(directory.path)/bytes') \
         2> >(exec grep -aoE --line-buffered '\(Self.wanted)' >'\(directory.path)/events')
@@ -47,20 +47,20 @@ final class Flood {
     try? FileManager.default.removeItem(at: directory)
   }
 
-  /// A command that writes without end, and leaves processors to the broker.
+  /// A command that writes endlessly at low priority, so that the broker gets processor time.
   ///
-  /// A broker that gets none is silent for two heartbeats, which is a reason to lose it.
+  /// Without it the broker is silent for two heartbeat intervals, and the program closes the connection.
   static func endless(_ command: String) -> String { "nice -n 19 \(command)" }
 
   private static let wanted =
     #"\{[^{}]*"event":"(consuming|disconnected|reconnected|unreachable|publishing_failed|failed|stopping|stopped)"[^{}]*\}|workq: .*"#
 
-  // MARK: Its time
+  // MARK: Timing
 
-  /// Waits until the flood has lasted long enough.
+  /// Waits for the duration of the flood.
   func last() throws {
     let start = Date.now
-    try waitUntil("the flood has lasted", within: Self.seconds + 60) {
+    try waitUntil("the flood has lasted long enough", within: Self.seconds + 60) {
       if !program.isRunning { throw Ended(events: events) }
       return Date.now.timeIntervalSince(start) >= Self.seconds
     }
@@ -70,67 +70,68 @@ final class Flood {
     let events: String
   }
 
-  /// Sends TERM.
+  /// Sends SIGTERM.
   ///
-  /// - Returns: how long it took until the worker reported that it stops, in seconds.
+  /// - Returns: the time until the program reported the signal, in seconds.
   func stop() throws -> Double {
     let start = Date.now
     program.signal(SIGTERM)
-    try waitUntil("it reports the signal (so far: \(events))") {
+    try waitUntil("the program reports the signal (so far: \(events))") {
       let text = events
       return text.contains(#""event":"stopping""#) || text.contains("stopped by SIGTERM")
     }
     return Date.now.timeIntervalSince(start)
   }
 
-  /// Waits for the end.
+  /// Waits until the program exits.
   ///
-  /// - Returns: the exit code, and how long it took from now, in seconds.
+  /// - Returns: the exit code, and the time from now in seconds.
   func end() throws -> (status: Int32, seconds: Double) {
     let start = Date.now
     let status = try program.end().status
     return (status, Date.now.timeIntervalSince(start))
   }
 
-  /// Sends TERM once more, and waits for the end.
+  /// Sends SIGTERM again and waits until the program exits.
   func stopNow() throws -> (status: Int32, seconds: Double) {
     program.signal(SIGTERM)
     return try end()
   }
 
-  // MARK: What happened
+  // MARK: Results
 
-  /// What went wrong with the connections, in the worker's words, where that is no fault of the broker's or of a busy
-  /// machine: whoever is silent for two heartbeats counts as dead.
+  /// The connection failures that the program reported.
+  ///
+  /// Empty when the broker was silent for two heartbeat intervals: the machine was too busy then.
   var lostConnections: [Substring] {
     guard proxy.longestSilenceOfBroker < 2 else { return [] }
     let bad = ["disconnected", "unreachable", "publishing_failed", "connection lost"]
     return events.split(separator: "\n").filter { line in bad.contains { line.contains($0) } }
   }
 
-  /// How many connections there were beyond those that it needs.
+  /// The number of connections beyond those that the program needs; 0 when the broker was silent too long.
   var furtherConnections: Int {
     proxy.longestSilenceOfBroker < 2 ? max(0, proxy.connections - connections) : 0
   }
 
-  /// How long nothing came from the program, in seconds.
+  /// The longest time without data from the program, in seconds.
   var longestSilence: Double { proxy.longestSilenceOfProgram }
 
-  /// How long the tasks took that timed out, in seconds.
+  /// The run times of the tasks that timed out, in seconds.
   var timeouts: [Double] {
     events.matches(of: /"error":"timed out after 2 s"[^{}]*"seconds":([0-9.]+)/).compactMap { Double($0.1) }
   }
 
-  /// The most memory that it has had, in kilobytes.
+  /// The peak memory of the program in kilobytes.
   var peakMemory: Int? {
     let status = try? String(contentsOfFile: "/proc/\(program.pid)/status", encoding: .utf8)
     return status?.firstMatch(of: /VmHWM:\s+([0-9]+) kB/).flatMap { Int($0.1) }
   }
 
-  /// How many bytes its commands have written to stdout; known when it has ended.
+  /// The number of bytes that the commands wrote to stdout; known when the program has exited.
   var bytes: Int? { Int(text("bytes").trimmingCharacters(in: .whitespacesAndNewlines)) }
 
-  /// How many tasks the worker says it has done, or parked, in its last event.
+  /// The number of tasks done or parked, as the worker's last event reports it.
   func count(_ name: String) -> Int? {
     let last = events.split(separator: "\n").last { $0.contains(#""event":"stopped""#) }
     let value = last?.split(separator: "\"\(name)\":").last.map { $0.prefix { $0.isNumber } }
@@ -144,7 +145,7 @@ final class Flood {
     return data.map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  /// A line of figures, for Tests/Reliability.md.
+  /// Prints a line of measurements for Tests/Reliability.md.
   func note(_ what: String, _ more: String = "") {
     let late = timeouts.max().map { String(format: "%.2f s", $0 - 2) } ?? "-"
     let silence = String(format: "%.2f s", longestSilence)

@@ -2,22 +2,23 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Whatever comes without end, time limits, heartbeats and signals keep their time.
+/// Timeouts, heartbeats and signals are on time during a flood.
 ///
-/// WORKQ_TEST_FLOOD_SECONDS says how long each flood lasts. Without it they are skipped: they use all processors, and the
-/// bounds on time hold for a machine that does nothing else.
+/// WORKQ_TEST_FLOOD_SECONDS sets the duration of each flood. Without it the tests are skipped: they use all
+/// processors, and their time limits need an otherwise idle machine.
 @Suite(.alone, .enabled(if: Flood.seconds > 0, "WORKQ_TEST_FLOOD_SECONDS is not set"))
 struct FloodTests {
   private let queue = freshQueue("flood")
 
-  /// TERM is sent to a process group that ends by it, and the worker looks at its timers in each turn: what comes on top
-  /// of 2 s is the wait for a processor of a busy machine.
+  /// SIGTERM ends the process group, and the worker checks its timers in each iteration of its loop.
+  ///
+  /// The time beyond 2 s is the wait for a processor on a busy machine.
   private static let timeout = 2.0...6.0
-  /// What the broker has sent is read before its answer to the cancel: with --no-ack that is what the sockets hold.
+  /// The worker reads all deliveries before cancel-ok: with --no-ack, all that the socket buffers hold.
   private static let firstSignal = 10.0
-  /// How many times TERM is sent; a long flood ends by one, and tells its figures.
+  /// The number of SIGTERMs. A long flood sends one only, and prints its measurements.
   private static let signals = Flood.seconds > 10 ? [1] : [1, 2]
-  /// What a second signal may take: a second for commands, 0.4 s for the broker, and some for the machine.
+  /// The time limit after a second signal: 1 s for commands, 0.4 s for the broker, and a margin.
   private static let secondSignal = 2.0
 
   private func work(_ options: [String], connections: Int = 2, script: String) throws -> Flood {
@@ -30,7 +31,7 @@ struct FloodTests {
     #expect(flood.furtherConnections == 0, sourceLocation: sourceLocation)
   }
 
-  /// Expects that a worker stops in time, at the first signal or at the second.
+  /// Expects that a worker stops in time after the first or the second signal.
   private func expectEnd(
     of flood: Flood, signals: Int, within limit: Double, _ what: String, _ more: () -> String = { "" },
     sourceLocation: SourceLocation = #_sourceLocation
@@ -38,7 +39,7 @@ struct FloodTests {
     let heeded = try flood.stop()
     #expect(heeded < Self.firstSignal, sourceLocation: sourceLocation)
     let end = signals == 1 ? try flood.end() : try flood.stopNow()
-    // What ran may have ended before the second signal.
+    // Running tasks may have finished before the second signal.
     let hasFinished = flood.events.contains(#""event":"stopped""#)
     let expected: Int32 = signals == 1 || hasFinished ? 0 : 143
     #expect(
@@ -51,12 +52,12 @@ struct FloodTests {
 
   // MARK: Output
 
-  /// One of four tasks writes nothing and hangs; the others write to both outputs without end.
+  /// One of four tasks writes nothing and hangs; the others write to stdout and stderr endlessly.
   ///
-  /// What is kept in files until a task ends is limited here, so that the test needs no large disk.
+  /// Grouped output is limited, because files hold it until the task ends.
   @Test(arguments: ["tagged", "passthrough", "grouped"], signals)
-  func `a flood of output delays nothing`(mode: String, signals: Int) throws {
-    let tasks = Int(Flood.seconds * 4)  // twice what can time out
+  func `a flood of output delays no timeout, heartbeat or signal`(mode: String, signals: Int) throws {
+    let tasks = Int(Flood.seconds * 4)  // twice as many as can time out
     try publish((0..<max(16, tasks)).map { "\($0)" }, to: queue)
     let size = mode == "grouped" ? " | head -c 50000000" : ""
     let (out, error) = (Flood.endless("yes \(mode) output\(size)"), Flood.endless("yes \(mode) error\(size)"))
@@ -67,7 +68,7 @@ struct FloodTests {
     try flood.last()
     try waitUntil("a task has timed out") { flood.timeouts.count >= 4 }
     expectConnections(of: flood)
-    // What runs has up to two seconds left.
+    // Running tasks have up to 2 s left.
     try expectEnd(of: flood, signals: signals, within: 10, "output, \(mode)") {
       "\((flood.bytes ?? 0) / 1_000_000) MB"
     }
@@ -77,7 +78,7 @@ struct FloodTests {
 
   // MARK: Deliveries
 
-  /// As many tasks as the worker wants, whatever it does with them.
+  /// Publishes more tasks than a worker can process.
   private func publisher() throws -> Flood {
     try Flood(
       ["publish", "--lines", "--transient", "--no-confirm", "-q", queue], connections: 1,
@@ -91,9 +92,9 @@ struct FloodTests {
     ["--resident=lines", "--window", "5000"],
     ["--resident=lines", "--window", "5000", "--no-ack"],
   ])
-  func `a flood of deliveries delays nothing`(options: [String]) throws {
+  func `a flood of deliveries delays no heartbeat or signal and uses under 100 MB`(options: [String]) throws {
     let publisher = try publisher()
-    try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
+    try waitUntil("tasks are waiting") { try exists(queue) && waiting(in: queue) > 10_000 }
     let script = options[0] == "--batch" ? "cat >/dev/null" : "while read -r x; do echo 0; done >&3"
     let flood =
       options[0] == "--fake"
@@ -103,7 +104,7 @@ struct FloodTests {
     let memory = try #require(flood.peakMemory)
     #expect(memory < 100_000)
     expectConnections(of: flood)
-    // What was received must still be done with --no-ack.
+    // With --no-ack the worker must still complete all received tasks.
     try expectEnd(of: flood, signals: 1, within: 10, "deliveries, \(options.joined(separator: " "))") {
       "\(flood.count("done") ?? 0) tasks, \(memory) kB"
     }
@@ -111,15 +112,15 @@ struct FloodTests {
   }
 
   @Test(arguments: signals)
-  func `a task times out during a flood of deliveries`(signals: Int) throws {
+  func `a hanging task times out on time during a flood of deliveries`(signals: Int) throws {
     try floodBesideHangingTask(result: 0, signals: signals, "deliveries and a task that hangs")
   }
 
-  /// Starts a worker with two commands: one hangs, and the other one writes this result for each of its tasks.
+  /// Runs a worker with two resident commands: one hangs, the other writes this result for each of its tasks.
   private func floodBesideHangingTask(result: Int, signals: Int, _ what: String) throws {
     let publisher = try publisher()
     defer { publisher.program.signal(SIGKILL) }
-    try waitUntil("tasks wait") { try exists(queue) && waiting(in: queue) > 10_000 }
+    try waitUntil("tasks are waiting") { try exists(queue) && waiting(in: queue) > 10_000 }
     let mark = FileManager.default.temporaryDirectory.appending(path: queue)
     defer { try? FileManager.default.removeItem(at: mark) }
     let script = """
@@ -141,7 +142,7 @@ struct FloodTests {
 
   // MARK: Confirms
 
-  @Test func `a flood of confirms delays no signal of a publisher`() throws {
+  @Test func `publish exits on time after SIGTERM during a flood of confirms`() throws {
     let flood = try Flood(["publish", "-q", queue, "--lines"], connections: 1, input: "< <(exec yes task)")
     try flood.last()
     expectConnections(of: flood)
@@ -155,17 +156,17 @@ struct FloodTests {
     flood.note("confirms, publish", String(format: "end %.2f s after TERM, %d tasks", end.seconds, tasks))
   }
 
-  /// Each task that fails makes a copy that the broker confirms.
+  /// The worker publishes a copy of each failed task, and the broker confirms it.
   @Test(arguments: signals)
-  func `a flood of confirms delays nothing in a worker`(signals: Int) throws {
+  func `a flood of confirms delays no timeout, heartbeat or signal of the worker`(signals: Int) throws {
     try floodBesideHangingTask(result: 1, signals: signals, "confirms of copies")
   }
 
-  // MARK: Ended children
+  // MARK: Exiting children
 
-  /// The first task hangs, and the others are `true`.
+  /// The first task hangs; the others exit at once.
   @Test(arguments: signals)
-  func `a flood of ended children delays nothing`(signals: Int) throws {
+  func `a flood of exiting children delays no timeout, heartbeat or signal`(signals: Int) throws {
     try publish((0...Int(Flood.seconds * 5000)).map { "\($0)" }, to: queue)
     let flood = try Flood(
       [

@@ -2,10 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A broker that falls silent after each of its answers in turn, from the first to the last, with every subcommand,
-/// plain and over TLS.
-@Suite(.waiting) struct FrozenPeerTests {
-  /// A subcommand with its words before and after the queue's name.
+/// A broker that stops responding after each of its replies in turn, plain and over TLS.
+///
+/// Each point is tested with each command of the list below.
+@Suite(.silent) struct FrozenPeerTests {
+  /// A subcommand and its arguments; Q and R stand for the queues' names.
   struct Command: CustomTestStringConvertible, Sendable {
     let words: [String]
     var input: String?
@@ -30,7 +31,7 @@ import Testing
     Command(words: ["work", "-q", "Q", "--drain", "--", "sh", "-c", "exit 1"]),
   ]
 
-  /// One run against a proxy of its own, with queues of its own that have three tasks.
+  /// One run with its own proxy and its own two queues, of which the first has three tasks.
   private final class Run {
     let proxy: FaultProxy
     let queue = freshQueue("frozen")
@@ -69,7 +70,7 @@ import Testing
     }
   }
 
-  /// How many units each of a command's connections gets when nothing freezes.
+  /// The number of frames or TLS records that each of a command's connections receives when nothing freezes.
   private func count(_ command: Command, _ wire: Wire) throws -> [Int] {
     let run = try Run(wire)
     run.proxy.freeze(0, after: 0, wire.unit)
@@ -97,7 +98,7 @@ import Testing
   }
 
   @Test(arguments: commands, Wire.allCases)
-  func `ends with a documented code when the broker falls silent`(command: Command, wire: Wire) throws {
+  func `exits with a documented code when the broker stops responding`(command: Command, wire: Wire) throws {
     let bounded =
       command.words[0] == "work" ? ["--heartbeat", "2s", "--no-reconnect"] : ["--heartbeat", "2s"]
     try forEachPoint(command, wire, bounded) { run, program, point in
@@ -112,12 +113,12 @@ import Testing
   }
 
   @Test(arguments: commands, Wire.allCases)
-  func `two signals end it while the broker is silent`(command: Command, wire: Wire) throws {
+  func `two signals end the program while the broker is silent`(command: Command, wire: Wire) throws {
     try forEachPoint(command, wire, ["--heartbeat", "0"]) { run, program, point in
       try waitUntil("\(point): silence") { run.proxy.hasFrozen || !program.isRunning }
       program.signal(SIGTERM)
       program.signal(SIGINT)
-      // A deadline would end it after 30 s.
+      // A timeout would end the program after 30 s.
       let result = try program.end(within: 25)
       let codes: Set<Int32> = [0, 1, 69, 75, 128 + SIGTERM, 128 + SIGINT]
       #expect(codes.contains(result.status), "\(point): \(result.status) \(result.error)")
@@ -125,8 +126,8 @@ import Testing
   }
 
   @Test(arguments: commands, Wire.allCases)
-  func `goes on with the next host when the first falls silent`(command: Command, wire: Wire) throws {
-    // What has removed or moved tasks is not repeated unasked.
+  func `fails over to the next host when the first stops responding`(command: Command, wire: Wire) throws {
+    // A purge or a move is not repeated automatically once it has removed or moved tasks.
     let stopsHalfway = ["purge", "move"].contains(command.words[0])
     var succeeded = 0
     try forEachPoint(command, wire, ["--heartbeat", "2s"], failsOver: true) { run, program, point in
@@ -135,11 +136,11 @@ import Testing
       let codes: Set<Int32> = stopsHalfway ? [0, 69] : [0]
       #expect(codes.contains(result.status), "\(point): \(result.status) \(result.error)")
     }
-    // The log-in and the look at the queue, at least.
+    // At least at each point of the login and the passive declare.
     #expect(succeeded >= 5)
   }
 
-  @Test func `a request times out after 30 s without heartbeats`() throws {
+  @Test func `a request times out with 75 when heartbeats are off and the broker is silent`() throws {
     let run = try Run(.plain)
     run.proxy.freeze(1, after: 4, .frame)
     let result = try run.start(Command(words: ["status", "Q"]), ["--heartbeat", "0"]).end()

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `--help` and `-h` print, against the committed texts; RECORD=1 updates these.
+/// Compares the output of `--help` and `-h` with the committed files; RECORD=1 updates these.
 @Suite(.busy) struct HelpTests {
   private static let directory = "\(TestEnvironment.repository)/Tests/LiveTests/Help"
   private static let records = ProcessInfo.processInfo.environment["RECORD"] == "1"
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `the help of the program and of every subcommand is the committed one`() throws {
+  @Test func `--help and -h print the committed text for the program and every subcommand`() throws {
     let subcommands = try Self.subcommands()
     #expect(Set(subcommands).isSuperset(of: ["publish", "work", "declare", "purge"]))
     for words in [[]] + subcommands.map({ [$0] }) {
@@ -40,14 +40,14 @@ import Testing
     #expect(files.count == 2 * (subcommands.count + 1), "a subcommand has gone, its help has not: \(files)")
   }
 
-  @Test func `alone, it says what it can do`() throws {
+  @Test func `prints the short help when it is run without arguments`() throws {
     let result = try Program.workq().run()
     #expect(result.status == 0)
     #expect(result.error == "")
     #expect(result.output == (try Self.help([], "-h")))
   }
 
-  @Test func `the version is the program's and the library's`() throws {
+  @Test func `--version prints the versions of workq and rabbitmq-c`() throws {
     for words in [["--version"], ["-V"], ["publish", "--version"]] {
       let result = try Program.workq(words).run()
       #expect(result.status == 0)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Resident commands that do not keep to the protocol: none loses a task, hangs the worker or fills its memory.
+/// Resident commands that violate the protocol: none loses a task, hangs the worker or exhausts its memory.
 @Suite(.waiting) struct HostileHelperTests {
   private let queue = freshQueue("hostile-helper")
 
@@ -11,7 +11,7 @@ import Testing
     return try worker(queue, common + options, script: script).run()
   }
 
-  @Test func `one that writes half a line is waited for`() throws {
+  @Test func `the worker waits for the rest of a result line that arrives in two parts`() throws {
     try publish(["a", "b"], to: queue)
     let result = try run(script: "while read x; do printf '#' >&3; sleep 0.3; printf \"$x 0\\n\" >&3; done")
     #expect(result.status == 1, "the numbers are none")
@@ -19,7 +19,7 @@ import Testing
     try expectWaiting(in: "\(queue).failed", equals: 2)
   }
 
-  @Test func `half a line at its end is no result`() throws {
+  @Test func `the worker ignores an incomplete result line when the command exits`() throws {
     try publish(["a", "b"], to: queue)
     let script = "read x; echo 0 >&3; read x; printf 0 >&3; exit 0"
     let result = try run(["--window", "2"], script: script)
@@ -31,7 +31,7 @@ import Testing
   @Test(arguments: [
     "echo '#1 0' >&3; echo '#1 0' >&3", "echo 0 >&3; echo '#99 0' >&3", "echo 0 >&3; echo hello >&3",
   ])
-  func `one that writes a second line, one for a task it never had, or garbage is replaced`(lines: String)
+  func `the worker replaces a command that writes an extra line, an unknown id or garbage`(lines: String)
     throws
   {
     try publish(["a", "b", "c"], to: queue)
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(arguments: ["yes | tr -d '\\n' >&3", "yes >&3", "trap '' TERM; yes hello >&3; sleep 600"])
-  func `a gigabyte of garbage costs one task, and no memory`(script: String) throws {
+  func `endless garbage fails one task per command and does not exhaust memory`(script: String) throws {
     try publish(["a", "b"], to: queue)
     let result = try limited("ulimit -v 400000", ["--timeout", "20s"], script: "read x; \(script)")
     #expect(result.status == 1, "\(result.error)")
@@ -58,9 +58,7 @@ import Testing
   }
 
   @Test
-  func `one that reads nothing while large tasks come holds up nothing else, and they wait in memory once`()
-    throws
-  {
+  func `a command that reads nothing while large tasks arrive delays no timeout or heartbeat`() throws {
     for _ in 0..<6 {
       let body = [UInt8](repeating: 65, count: 20 << 20)
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
@@ -74,7 +72,7 @@ import Testing
     #expect(!result.error.contains("connection lost"), "\(result.error)")
   }
 
-  @Test func `large tasks arrive whole`() throws {
+  @Test func `a resident command receives large tasks completely`() throws {
     let body = Array(String(repeating: "0123456789", count: 2 << 20).utf8)
     for _ in 0..<4 { try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0) }
     let script = "import os, sys\nfor line in sys.stdin:\n  print(len(line)); os.write(3, b'0\\n')"
@@ -86,7 +84,7 @@ import Testing
     #expect(result.outputLines == [String](repeating: "\(body.count + 1)", count: 4))
   }
 
-  @Test func `one that forks and leaves is replaced, and what it left is killed`() throws {
+  @Test func `the worker replaces a command that exits, and kills the processes that it started`() throws {
     try publish(["a", "b"], to: queue)
     let result = try run(script: "read x; sleep 600 & echo $!; echo 0 >&3; exit 0")
     #expect(result.status == 0, "\(result.error)")
@@ -94,7 +92,7 @@ import Testing
     #expect(result.outputLines.count == 2)
   }
 
-  @Test func `one that closes its input but goes on gets no more tasks`() throws {
+  @Test func `the worker completes all tasks when each command closes its stdin after the first`() throws {
     try publish(["a", "b", "c"], to: queue)
     let script = "read x; exec 0<&-; sleep 0.3; echo 0 >&3; exec sleep 600"
     let result = try run(["--window", "2", "--timeout", "20s"], script: script)
@@ -102,7 +100,7 @@ import Testing
     #expect(result.error.contains("3 done"), "\(result.error)")
   }
 
-  /// A worker under a limit of the shell's.
+  /// A worker under a resource limit that the shell sets.
   private func limited(_ limit: String, _ options: [String], script: String) throws -> Program.Result {
     let words = [
       "work", "-q", "\"$1\"", "--resident=lines", "--drain", "--on-failure", "park", "--kill-after", "500ms",

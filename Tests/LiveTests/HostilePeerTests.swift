@@ -2,10 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Brokers that break their word, one for each case: at any step, a frame that is truncated, too long, out
-/// of order, or nonsense.
+/// Brokers that violate the protocol, one for each case.
 ///
-/// Every command ends, by itself, with a documented exit code and harmless words.
+/// At any step, they send a frame that is truncated, too long, out of order or malformed.
+///
+/// Every command exits by itself with a documented exit code and sanitized messages.
 @Suite(.busy) struct HostilePeerTests {
   struct Command: CustomTestStringConvertible {
     let words: [String]
@@ -28,10 +29,11 @@ import Testing
 
   private static let codes: Set<Int32> = [0, 1, 3, 65, 69, 70, 75, 77, 78]
 
-  /// What the usual cases may end with, by what they do wrong, in the order of the script's list.
+  /// The allowed exit codes of the default cases by kind of violation, in the order of the script's list.
   ///
-  /// Most depends on the step at which it happens. It is always 69 before the log-in, and when the broker has
-  /// hung up on a command that the machine kept waiting; some of several tasks may be published by then (3).
+  /// The code mostly depends on the step at which the violation happens. It is always 69 before the login,
+  /// and when the broker closes the connection because a busy machine delayed the command. It is 3 when some
+  /// of several tasks have been published by then.
   private static let codesByKind: [(kind: String, codes: Set<Int32>)] = [
     ("truncate", [0]), ("stop", [70]), ("flip", [0, 70]), ("length", [0, 70]), ("end", [70]),
     ("type", [0, 70]), ("channel", [0]), ("method", [0, 70]), ("arguments", [70]), ("twice", [0, 70]),
@@ -41,20 +43,20 @@ import Testing
     ("late", [0]),
   ]
 
-  /// Further cases, which only WORKQ_FUZZ asks for, may end with any code that is documented.
+  /// Further cases, which only WORKQ_FUZZ enables, may end with any documented code.
   private static func codes(of number: Int) -> Set<Int32> {
     number < 48 ? codesByKind[number % codesByKind.count].codes.union([3, 69]) : codes
   }
 
   @Test(arguments: commands)
-  func `whatever the broker does, a command ends well`(command: Command) throws {
+  func `exits with an expected code when the broker violates the protocol`(command: Command) throws {
     let count = Fuzz.count(48)
     let script = "\(TestEnvironment.repository)/Tests/TestSupport/hostile-broker"
     let peer = try Program("/usr/bin/python3", [script, "\(count)"]).start()
     try peer.waitForOutput("\n", count: count)
     let ports = Array(peer.output.split(separator: "\n").enumerated())
     var seen: [Int32: Int] = [:]
-    // Most of the time they wait for each other.
+    // Twelve at a time: programs and brokers mostly wait for each other.
     for start in stride(from: 0, to: count, by: 12) {
       let running = try ports[start..<min(count, start + 12)].map { number, port in
         let words = [command.words[0], "--connect-timeout", "5s"] + command.words.dropFirst()

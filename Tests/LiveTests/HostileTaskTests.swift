@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Tasks from somebody who means no good: whatever is in them, it is data.
+/// Malicious tasks: everything in them is treated as data.
 @Suite(.busy) struct HostileTaskTests {
   private let queue = freshQueue("hostile")
 
@@ -17,7 +17,7 @@ import Testing
 
   // MARK: Commands
 
-  @Test func `headers cannot reach the variables that a command lives by`() throws {
+  @Test func `task headers cannot override environment variables such as PATH and LD_PRELOAD`() throws {
     let names = [
       "PATH", "LD_PRELOAD", "ld-preload", "IFS", "BASH_ENV", "", "=", "A=B", "x\nLD_PRELOAD", "../PATH", "é",
       "WORKQ_QUEUE", "QUEUE", "HEADER_X", "a b", "a_b", "A-B",
@@ -46,7 +46,7 @@ import Testing
     "-rf", "--",
     "'\"\\ \t", "a\nb", "%s%n", "*", "~", "é\u{202e}", "",
   ])
-  func `a body is one argument, as it is`(body: String) throws {
+  func `--argument passes the body as one unchanged argument and executes nothing`(body: String) throws {
     let file = FileManager.default.temporaryDirectory.appending(path: "workq-\(queue)").path
     try put(body, ["headers": ["x": body], "correlation_id": body])
     let script = "printf '%s|%s|%s|%s' \"$#\" \"$1\" \"$WORKQ_HEADER_X\" \"$WORKQ_CORRELATION_ID\""
@@ -58,7 +58,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: file))
   }
 
-  @Test func `of a task for --shell, the body is the script, and nothing else is`() throws {
+  @Test func `--shell executes the body but no header and no type`() throws {
     let file = FileManager.default.temporaryDirectory.appending(path: "workq-\(queue)").path
     let evil = "; touch '\(file)'; $(touch '\(file)')"
     try put("printf '%s' \"$WORKQ_HEADER_X$WORKQ_TYPE\"", ["headers": ["x": evil], "type": evil])
@@ -78,7 +78,7 @@ import Testing
     ["work", "--drain", "--json", "--", "sh", "-c", "exit 65"], ["peek"],
     ["peek", "--json"], ["status"],
   ])
-  func `nothing in a task moves the cursor, or makes a line of its own`(words: [String]) throws {
+  func `a task cannot put control characters or forged lines into the output`(words: [String]) throws {
     let cursor = Self.cursor
     let headers = ["x-workq-reason": cursor, "x-workq-host": cursor, cursor: cursor, "x-death": cursor]
     try put(
@@ -100,7 +100,7 @@ import Testing
     }
   }
 
-  // MARK: Headers of all kinds
+  // MARK: Headers of every type
 
   private func headers(_ action: String, _ queue: String, _ more: String...) throws -> String {
     let path = "\(TestEnvironment.repository)/Tests/LiveTests/Tutorial/headers.py"
@@ -111,7 +111,7 @@ import Testing
     return result.output
   }
 
-  @Test func `headers of every type pass through a move, a retry and a parking, bit by bit`() throws {
+  @Test func `headers of every type are unchanged after a move and after parking`() throws {
     let moved = "\(queue)-moved"
     try #require(try Program.workq("declare", moved).run().status == 0)
     _ = try headers("put", queue)
@@ -124,7 +124,7 @@ import Testing
     let move = try Program.workq("move", "-v", queue, moved).run()
     #expect(move.status == 0, "\(move.error)")
     try expect(headers("get", moved), equals: sent)
-    // A quorum queue adds a header of its own, and sorts them.
+    // A classic queue, because a quorum queue adds a header of its own and sorts the headers.
     try Peer.declare("\(queue).failed", "{}")
     _ = try headers("put", queue)
     let park = try Program.workq("work", "-q", queue, "--drain", "--", "sh", "-c", "cat; exit 65").run()
@@ -134,7 +134,7 @@ import Testing
   }
 
   @Test(arguments: [10, 100, 1000, 26_000])
-  func `headers nested without end harm nobody`(depth: Int) throws {
+  func `deeply nested headers crash neither peek nor the worker`(depth: Int) throws {
     _ = try headers("deep", queue, "\(depth)")
     for words in [
       ["peek"], ["peek", "--json"],

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A program that has nothing to do uses no processor time.
+/// An idle program uses no processor time.
 @Suite(.waiting) struct IdleTests {
   private let queue: String
 
@@ -16,7 +16,7 @@ import Testing
     let name: String
     let options: [String]
     var command = "false"
-    /// What it says, or the command does, before it waits.
+    /// The text that the worker or the command prints before the worker waits.
     let sign: String
     var testDescription: String { name }
   }
@@ -43,20 +43,20 @@ import Testing
     Work(
       name: "the next task, with metrics", options: ["--metrics", "METRICS", "--on-failure", "park"],
       sign: "parked"),
-  ]) func `uses no processor time while it waits for`(work: Work) throws {
+  ]) func `the worker uses no processor time while it waits`(work: Work) throws {
     let metrics = try TemporaryFile("")
     let options = work.options.map { $0 == "METRICS" ? metrics.path : $0 }
     let retry = work.options.contains("park") ? [] : ["--retry-delay", "1h"]
     let worker = try Program.workq(
       ["work", "-q", queue, "--grace", "0s"] + retry + options + ["--", "sh", "-c", work.command]
     ).start()
-    try waitUntil("it waits (\(worker.error))") { (worker.output + worker.error).contains(work.sign) }
+    try waitUntil("the worker waits (\(worker.error))") { (worker.output + worker.error).contains(work.sign) }
     try expectIdle(worker)
     worker.signal(SIGTERM)
     _ = try worker.end()
   }
 
-  @Test func `uses no processor time while it waits for a broker that is unreachable`() throws {
+  @Test func `the worker uses no processor time while the broker is unreachable`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let viaProxy = Broker.shared.with(url: proxy.url(of: .shared))
@@ -71,7 +71,7 @@ import Testing
     _ = try worker.end()
   }
 
-  @Test func `uses no processor time while it waits for the end of a command after a signal`() throws {
+  @Test func `the worker uses no processor time while it waits for a command after SIGTERM`() throws {
     let worker = try Program.workq(
       "work", "-q", queue, "--", "sh", "-c", "trap '' TERM; echo started >&2; exec sleep 3600"
     )
@@ -84,7 +84,7 @@ import Testing
     _ = try worker.end()
   }
 
-  @Test func `uses no processor time while a publish waits for its input`() throws {
+  @Test func `publish uses no processor time while it waits for input`() throws {
     let pipe = try NamedPipe()
     let publish = try shell("exec \"$0\" publish -l --print-id -q \"$1\" <\"$2\"", queue, pipe.path).start()
     try pipe.write("first\n")
@@ -94,16 +94,16 @@ import Testing
     try expect(publish.end().status, equals: 0)
   }
 
-  /// A loop that does not wait uses what the machine gives it, many hundredths of each second.
+  /// A busy loop would use many hundredths of each second.
   private func expectIdle(_ program: RunningProgram) throws {
-    try waitUntil("it rests", within: 60) {
+    try waitUntil("the program is idle", within: 60) {
       let before = try processorTime(of: program.pid)
       usleep(1_000_000)
       return try processorTime(of: program.pid) - before <= 1
     }
   }
 
-  /// The time that a process has used, in hundredths of a second: proc_pid_stat(5), fields 14 and 15.
+  /// The processor time of a process in hundredths of a second: proc_pid_stat(5), fields 14 and 15.
   private func processorTime(of pid: Int32) throws -> Int {
     let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
     let fields = try #require(text.split(separator: ")").last).split(separator: " ")

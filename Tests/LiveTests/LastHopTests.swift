@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A task that was waiting for its retry or its delay is not lost when the work queue cannot take it.
+/// A retried or delayed task is not lost when the work queue cannot accept it.
 @Suite(.waiting) struct LastHopTests {
   private let broker = Broker.shared
   private let queue = freshQueue("hop")
-  /// How long a failed task waits.
+  /// The retry delay of a failed task.
   private static let delay = Duration.seconds(1)
-  /// How long a task waits that must not be due before its queue is full or gone.
+  /// A delay that is long enough to fill or delete the work queue before the task is due.
   private static let longDelay = Duration.seconds(8)
 
   init() throws {
@@ -20,7 +20,7 @@ import Testing
     #expect(result.status == 0, "\(result.error)")
   }
 
-  /// Has workers fail as many tasks, so that all of them wait for a retry, or are due.
+  /// Publishes tasks and has a worker fail each of them, so that all of them are scheduled for retry.
   private func fail(_ tasks: [String], delay: Duration = Self.delay) throws {
     try publish(tasks, to: queue, at: broker)
     let options = ["--count", "\(tasks.count)", "--retry-delay", "\(delay.components.seconds)s"]
@@ -28,15 +28,15 @@ import Testing
     #expect(result.error.contains("\(tasks.count) scheduled for retry"), "\(result.error)")
   }
 
-  /// Waits until no task waits any more for its time.
+  /// Waits until all tasks in a retry or delay queue are due.
   private func waitUntilDue(_ waitingQueue: String) throws {
-    try waitUntil("all are due") { try waiting(in: waitingQueue, at: broker) == 0 }
+    try waitUntil("all tasks are due") { try waiting(in: waitingQueue, at: broker) == 0 }
   }
 
-  /// Works until every task is done.
+  /// Runs a worker until every task is done.
   private func work(until tasks: [String]) throws {
     let worker = try worker(queue, script: "cat; echo").at(broker).start()
-    try waitUntil("all are done (\(worker.output))") {
+    try waitUntil("all tasks are done (\(worker.output))") {
       Set(worker.output.split(separator: "\n").map(String.init)) == Set(tasks)
     }
     worker.signal(SIGTERM)
@@ -44,10 +44,10 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `a retry comes later when the work queue is full and rejects`(type: String) throws {
+  func `retried tasks are delivered later when the work queue is full and rejects`(type: String) throws {
     try declare("--type", type, "--max-length", "4", "--overflow", "reject-publish")
     let (failing, filling) = (["f1", "f2", "f3", "f4"], ["x1", "x2", "x3", "x4"])
-    // The queue is full before the first of them is due.
+    // The queue is full before the first retry is due.
     try fail(failing, delay: Self.longDelay)
     try publish(filling, to: queue, at: broker)
     try waitUntilDue(retryQueue(of: queue, after: Self.longDelay))
@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `a delayed task comes later when the work queue is full and rejects`(type: String) throws {
+  func `delayed tasks are delivered later when the work queue is full and rejects`(type: String) throws {
     try declare("--type", type, "--max-length", "2", "--overflow", "reject-publish")
     let tasks = (1...6).map(String.init)
     let lines = Array((tasks.joined(separator: "\n") + "\n").utf8)
@@ -66,29 +66,29 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `a retry comes when the deleted work queue is declared again`(type: String) throws {
+  func `retried tasks are delivered when the deleted work queue is declared again`(type: String) throws {
     try declare("--type", type)
     try fail(["1", "2", "3"], delay: Self.longDelay)
-    // What is back already would be lost with the queue.
+    // A retry that has reached the queue already would be deleted with it.
     try expect(Peer.delete(queue, at: broker), equals: 0)
     try waitUntilDue(retryQueue(of: queue, after: Self.longDelay))
     try declare("--type", type)
     try work(until: ["1", "2", "3"])
   }
 
-  @Test func `a delayed task comes when the expired work queue is declared again`() throws {
+  @Test func `a delayed task is delivered when the expired work queue is declared again`() throws {
     // A publish that found the queue expired would declare it again.
     try declare("--expires", "3s")
     let publish = Program.workq("publish", "--delay", "6s", "-q", queue, "task").at(broker)
     try expect(publish.run().status, equals: 0)
-    // To ask for it by AMQP is to use it, from RabbitMQ 4 on.
+    // Not by AMQP: from RabbitMQ 4 on, a passive declare counts as use of the queue.
     try waitUntil("the queue has expired") { try broker.queueTypes()[queue] == nil }
     try waitUntilDue(delayQueue(of: queue, by: .seconds(6)))
     try declare()
     try work(until: ["task"])
   }
 
-  @Test func `a virtual host's default type does not change where tasks wait`() throws {
+  @Test func `delay, retry and failed queues are quorum queues when the vhost's default is quorum`() throws {
     let host = freshQueue("host")
     try broker.addVirtualHost(host, defaultQueueType: "quorum")
     let there = broker.with(url: broker.url.replacing("%2f", with: host))
@@ -105,16 +105,16 @@ import Testing
     for name in names { #expect(types[name] == "quorum", "\(types)") }
   }
 
-  /// Why delays have a queue for each week, and nobody renews it.
-  @Test func `a quorum queue expires with its tasks although it is declared and published to`() throws {
+  /// This is why each week has its own delay queue: clients cannot renew the queue's expiry.
+  @Test func `a quorum queue expires with its tasks although clients declare it and publish to it`() throws {
     let arguments = #"{"x-queue-type": "quorum", "x-expires": 2000, "x-message-ttl": 3600000}"#
     let name = "\(queue).short"
     var confirmed = 0
-    try waitUntil("it has expired with tasks in it") {
+    try waitUntil("the queue has expired with tasks in it") {
       try Peer.declare(name, arguments, at: broker)
       let publish = try Program.workq("publish", "--no-declare", "-q", name, "task").at(broker).run()
       if publish.status == 0 { confirmed += 1 }
-      // Either it is missing now, or it was, and the last declaration has made an empty one.
+      // Either the queue is missing now, or it was, and the last declare has created an empty one.
       let look = try Program.workq("declare", "--check", "--json", name).at(broker).run()
       return look.status == 78 || !look.output.contains(#""waiting":\#(confirmed)}"#)
     }

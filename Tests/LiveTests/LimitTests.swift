@@ -2,22 +2,23 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A machine that gives no more descriptors, processes or disk, and an output that nobody reads.
+/// Limits on file descriptors, processes and disk space, and a stdout that is closed or full.
 @Suite(.busy) struct LimitTests {
   private let queue = freshQueue("limit")
 
-  /// Each further descriptor allows a further step; whichever is refused, it is one line and an exit code.
-  /// (With none free at all, Swift's own start-up traps: it reads where the arguments are from /proc.)
+  /// Each further descriptor allows a further step. The step that fails is reported, with an exit code.
+  ///
+  /// With no free descriptor Swift's own start-up traps: it reads the location of the arguments from /proc.
   @Test(arguments: [4, 5, 6, 7, 8, 9, 10, 12, 16, 24, 64])
-  func `however few descriptors there are, what fails is told`(limit: Int) throws {
+  func `exits with 75 and loses no task when file descriptors run out`(limit: Int) throws {
     let closing = (3...9).map { "\($0)>&-" }.joined(separator: " ")
     for command in ["publish -q \"$1\" x", "work -q \"$1\" --drain -j 8 -- true", "move \"$1\" \"$1-2\""] {
       try #require(try Program.workq("declare", queue, "\(queue)-2").run().status == 0)
       try publish((0..<8).map { "\($0)" }, to: queue)
       let tasks = try waiting(in: queue) + waiting(in: "\(queue)-2")
-      // What it may have inherited from other tests goes first, so that the limit leaves what it says.
+      // Descriptors inherited from other tests are closed first, so that the limit is exact.
       let result = try shell("exec \(closing); ulimit -n \(limit); exec \"$0\" \(command)", queue).run()
-      // A worker's own lines, of tasks that it did before it ran into the limit, are not what failed.
+      // Without the worker's lines about tasks that it completed before it reached the limit.
       let lines = result.error.split(separator: "\n").filter {
         $0.contains("cannot") || !$0.contains("task") && !$0.contains(" done in ")
       }
@@ -29,16 +30,16 @@ import Testing
         #expect(lines.last?.contains("Too many open files") == true, "\(command): \(result.error)")
         #expect(lines.count <= 3, "\(command): \(result.error)")
       }
-      try waitUntil("nobody has a task") { try consumers(of: queue) == 0 }
+      try waitUntil("the queue has no consumer") { try consumers(of: queue) == 0 }
       let done = result.error.ranges(of: " done in ").count
       let published = command.hasPrefix("publish") && result.status == 0 ? 1 : 0
-      try waitUntil("\(command): none is lost") {
+      try waitUntil("\(command): no task is lost") {
         try waiting(in: queue) + waiting(in: "\(queue)-2") == tasks - done + published
       }
     }
   }
 
-  /// Whether so few descriptors are too few; nil near the border, which a library may move.
+  /// Whether the limit is too low; nil near the threshold, which a library may change.
   private static func fails(_ command: String, _ limit: Int) -> Bool? {
     switch command.prefix(4) {
     case "publ": false
@@ -47,15 +48,15 @@ import Testing
     }
   }
 
-  /// Only what is not root's is counted, so the worker gets a user that nobody else is.
+  /// The limit does not apply to root, so the worker runs as a user without other processes.
   @Test(.enabled(if: geteuid() == 0, "only root may become a user without other processes"))
-  func `a worker that may start no process hands its task back, and is 75`() throws {
+  func `the worker requeues its task and exits with 75 when it cannot start a process`() throws {
     try publish(["a", "b"], to: queue)
     let copy = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: copy) }
-    // That user may not reach the binary where it is. And were it us who copy it, a program that another
-    // test starts meanwhile would have it open for writing.
-    // The command is one of the two processes that there may be, so the second task has none.
+    // That user cannot access the original binary, so the shell copies it. If the test copied it, a program
+    // that another test starts at the same time could have the copy open for writing.
+    // The command is one of the two allowed processes, so the second task cannot start.
     let script = """
       cp "$0" "$2" && chmod 755 "$2" && exec setpriv --reuid 64999 --regid 64999 --clear-groups \
         prlimit --nproc=2 "$2" work -q "$1" -j 2 --drain -- sleep 2
@@ -64,11 +65,11 @@ import Testing
     #expect(result.status == 75, "\(result.error)")
     #expect(result.error.contains("cannot run 'sleep': Resource temporarily unavailable"), "\(result.error)")
     #expect(result.error.contains("1 done, 1 requeued"), "\(result.error)")
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
   }
 
   @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
-  func `a full disk is 73 for who wants to keep tasks there, and one line`() throws {
+  func `publish exits with 73 and one line when the disk of --spool or --failed-to is full`() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
     let disk = try SmallDisk(at: path)
     defer { withExtendedLifetime(disk) {} }
@@ -85,14 +86,14 @@ import Testing
       #expect(result.error.contains("No space left on device"), "\(result.error)")
       #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
     }
-    // The broker is here, and the disk still full: what was kept is sent, and removing it needs no room.
+    // The broker is reachable, the disk still full: spooled tasks are sent, and removing them needs no space.
     try expect(Program.workq("publish", "--flush-spool", "--spool=\(path)/spool").run().status, equals: 0)
     try expect(drain(queue).map(\.text), equals: ["kept before"])
   }
 
-  /// The command finds the disk full, which is its failure: its task is scheduled for retry, and the worker goes on.
+  /// The command fails on the full disk: its task is parked, and the worker continues.
   @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
-  func `a full disk under commands' output fails the task, not the worker`() throws {
+  func `a full disk for grouped output fails the task but not the worker`() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
     let disk = try SmallDisk(at: path)
     defer { withExtendedLifetime(disk) {} }
@@ -110,8 +111,8 @@ import Testing
     #expect((parked.headers["x-workq-reason"] as? String) == "exit status 1")
   }
 
-  /// What publish and work do then is in `PublishInputTests` and `WorkTests`.
-  @Test func `stdout that is closed is 74 everywhere, and changes no queue twice`() throws {
+  /// `PublishInputTests` and `WorkTests` cover publish and work.
+  @Test func `exits with 74 and loses no task when stdout is closed or full`() throws {
     let target = "\(queue)-2"
     for subcommand in [
       "status \"$1\"", "peek \"$1\"", "peek --raw \"$1\"", "declare \"$1\"", "move \"$1\" \"$1-2\"",
@@ -130,13 +131,13 @@ import Testing
           result.error.split(separator: "\n").count == 1,
           "\(subcommand): \(result.error)")
         if !subcommand.hasPrefix("purge") {
-          try waitUntil("none is lost") { try waiting(in: queue) + waiting(in: target) == before }
+          try waitUntil("no task is lost") { try waiting(in: queue) + waiting(in: target) == before }
         }
       }
     }
   }
 
-  @Test func `a reader that goes away in the middle ends it quietly`() throws {
+  @Test func `peek and status exit with 141 and without a message when the reader of stdout exits`() throws {
     try publish((0..<3000).map { "\($0) \(String(repeating: "x", count: 200))" }, to: queue)
     for subcommand in ["peek -c 3000 \"$1\"", "peek --json -c 3000 \"$1\"", "status --watch 100ms \"$1\""] {
       let script = "{ \"$0\" \(subcommand); echo \"status $?\" >&2; } | head -n 2"
@@ -144,6 +145,6 @@ import Testing
       #expect(result.outputLines.count == 2, "\(subcommand): \(result.error)")
       #expect(result.error == "status 141\n", "\(subcommand): \(result.error)")
     }
-    try waitUntil("all are still there") { try waiting(in: queue) == 3000 }
+    try waitUntil("all tasks are still there") { try waiting(in: queue) == 3000 }
   }
 }

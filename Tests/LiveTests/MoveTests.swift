@@ -13,7 +13,7 @@ import Testing
     return (source, goal)
   }
 
-  /// Tasks "0", "1", …, each third of which has the header "kind: a".
+  /// Publishes the tasks "0", "1", …; every third has the header "kind: a".
   private func fill(_ queue: String, _ count: Int, at broker: Broker = .shared) throws {
     let lines = (0..<count).map { number in
       let headers = #"{"n": \#(number), "kind": "\#(number % 3 == 0 ? "a" : "b")"}"#
@@ -21,7 +21,7 @@ import Testing
     }
     let publish = Program.workq("publish", "-q", queue, "--jsonl").at(broker)
     try expect(publish.run(input: Array(lines.joined().utf8)).status, equals: 0)
-    try waitUntil("they wait") { try waiting(in: queue, at: broker) == count }
+    try waitUntil("the tasks are waiting") { try waiting(in: queue, at: broker) == count }
   }
 
   private func bodies(_ queue: String, at broker: Broker = .shared) throws -> [String] {
@@ -32,18 +32,18 @@ import Testing
   }
 
   @Test(arguments: [("classic", "classic"), ("quorum", "classic"), ("classic", "quorum")])
-  func `all that waits is moved, in order`(from: String, to: String) throws {
+  func `moves all waiting tasks in order`(from: String, to: String) throws {
     let (source, target) = try queues(300, "--type", from, target: ["--type", to])
     let move = try Program.workq("move", source, target).run()
     #expect(move.status == 0)
     #expect(move.output == "\(source) -> \(target): 300 moved\n")
     #expect(move.error == "")
-    // A quorum queue's count comes a little later.
+    // A quorum queue updates its count a little later.
     try waitUntil("the source is empty") { try waiting(in: source) == 0 }
     try expect(bodies(target), equals: (0..<300).map(String.init))
   }
 
-  @Test func `moves all tasks when the broker first reports that none wait`() throws {
+  @Test func `moves all tasks when the broker first reports an empty queue`() throws {
     let (source, target) = try queues(2, "--type", "quorum")
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
@@ -58,7 +58,7 @@ import Testing
     try expect(bodies(target), equals: ["0", "1"])
   }
 
-  @Test func `a stream takes tasks, and gives none (540)`() throws {
+  @Test func `moves tasks to a stream, and refuses a stream or single active consumer as source`() throws {
     let (source, stream) = try queues(3, target: ["--type", "stream"])
     #expect(try Program.workq("move", source, stream).run().output.hasSuffix("3 moved\n"))
     let back = try Program.workq("move", stream, source).run()
@@ -68,7 +68,7 @@ import Testing
     try expect(Program.workq("move", single, target).run().status, equals: 78)
   }
 
-  @Test func `properties and headers go along, attempts do not, and nobody poses as another`() throws {
+  @Test func `keeps properties but no x-death and user id, and attempts only with --keep-attempts`() throws {
     let (source, target) = try queues(0)
     let options = [
       "-H", "mine=kept", "-H", "x-workq-attempts:=5", "-H", "x-workq-reason=broken", "-H", "x-death=old",
@@ -95,7 +95,7 @@ import Testing
     #expect(!tried.contains("x-death"))
   }
 
-  @Test func `only so many are moved`() throws {
+  @Test func `moves at most as many tasks as --count allows`() throws {
     let (source, target) = try queues(10)
     let move = try Program.workq("move", "--json", "-c", "4", source, target).run()
     #expect(move.output == #"{"from":"\#(source)","left":0,"moved":4,"to":"\#(target)"}"# + "\n")
@@ -106,7 +106,7 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `moves only those that match and leaves the others in their order`(type: String) throws {
+  func `moves only matching tasks and keeps the order of the others`(type: String) throws {
     let (source, target) = try queues(300, "--type", type)
     let some = try Program.workq("move", "--match", "kind=a", "-c", "10", source, target).run()
     #expect(some.status == 0)
@@ -121,18 +121,18 @@ import Testing
     try expect(bodies(target).last, equals: "7")
   }
 
-  @Test func `of a quorum queue it says that those left have had a delivery`() throws {
+  @Test func `reports that a quorum queue counts a delivery for tasks that are left`() throws {
     let (source, target) = try queues(6, "--type", "quorum")
     let move = try Program.workq("move", "--match", "kind=a", source, target).run()
     #expect(move.status == 0)
-    // From 4.0 on a first delivery does not show that it is counted, and from 4.3 on it is not.
+    // From 4.0 on a first delivery does not show that it is counted, and from 4.3 on it is not counted.
     let isTold = try Broker.shared.version < RabbitMQVersion(4, 0)
     #expect(move.error.contains("is a quorum queue: for the tasks that were left") == isTold)
-    try waitUntil("the others are back") { try waiting(in: source) == 4 }
+    try waitUntil("the others are requeued") { try waiting(in: source) == 4 }
     try expect(bodies(source), equals: ["1", "2", "4", "5"])
   }
 
-  @Test func `both queues must exist`() throws {
+  @Test func `exits with 78 when the source or the target does not exist`() throws {
     let (source, missing) = try (queues(1).0, freshQueue())
     for words in [[source, missing], [missing, source]] {
       let move = try Program.workq(["move"] + words).run()
@@ -142,7 +142,7 @@ import Testing
     try expectWaiting(in: source, equals: 1)
   }
 
-  @Test func `a target that is full ends it, and the rest stays`() throws {
+  @Test func `stops when the target is full and leaves the rest in the source`() throws {
     let (source, target) = try queues(50, target: ["--max-length", "5", "--overflow", "reject-publish"])
     let move = try Program.workq("move", source, target).run()
     #expect(move.status == 3)
@@ -158,7 +158,7 @@ import Testing
     try expectWaiting(in: source, equals: 50 - moved)
   }
 
-  @Test func `on a terminal it counts`() throws {
+  @Test func `shows the number of moved tasks on a terminal`() throws {
     let (source, target) = try queues(200)
     let move = try Program.workq("move", source, target).inTerminal().run()
     #expect(move.status == 0)
@@ -166,9 +166,9 @@ import Testing
     #expect(move.output.hasSuffix("\u{1b}[K\(source) -> \(target): 200 moved\r\n"))
   }
 
-  @Test func `returns tasks in order that arrived beyond the limit`() throws {
+  @Test func `returns tasks beyond the limit to the queue in order`() throws {
     let (source, target) = try queues(1000, "--type", "quorum")
-    // A consumer that was cancelled while a task was in flight to it put that task out of order once in 60 moves.
+    // Cancelling a consumer while a task was in flight to it put the task out of order once in 60 moves.
     for _ in 1...10 {
       try expect(Program.workq("move", "-c", "60", source, target).run().status, equals: 0)
     }
@@ -187,9 +187,9 @@ import Testing
         ])
       _ = try move.run()
     }
-    // Not until a certain number waits: a task that was returned often is in the source twice when the process was
-    // killed between the confirm of its copy and the ack.
-    try waitUntil("all others are moved") {
+    // The number of waiting tasks is not exact: a task that was returned often is in the source twice when
+    // the process was killed between the confirm of its copy and the ack.
+    try waitUntil("all matching tasks are moved") {
       let move = try Program.workq("move", "--match", "kind=a", source, target).run()
       return try move.output.contains(": 0 moved, ") && Set(bodies(source)).count == 2000
     }
@@ -197,7 +197,7 @@ import Testing
     try expect(Set(bodies(target)), equals: Set((0..<1000).map { "\($0 * 3)" }))
   }
 
-  /// What the target has, and what is in both, when the move was interrupted.
+  /// Interrupts a move, and returns how many tasks are in the target, and how many in both queues.
   private func interrupt(
     at broker: Broker = .shared, _ interruption: (RunningProgram) throws -> Void
   ) throws -> (end: Program.Result, moved: Int, twice: Int) {
@@ -205,13 +205,13 @@ import Testing
     try expect(Program.workq("declare", source, target).at(broker).run().status, equals: 0)
     try fill(source, 20_000, at: broker)
     let move = try Program.workq("move", source, target).at(broker).start()
-    try waitUntil("it is under way") { try waiting(in: target, at: broker) > 0 }
+    try waitUntil("the move has started") { try waiting(in: target, at: broker) > 0 }
     try interruption(move)
     let end = try move.end()
-    try waitUntil("all are back, or there") {
+    try waitUntil("all tasks are in the source or the target") {
       try waiting(in: source, at: broker) + waiting(in: target, at: broker) >= 20_000
     }
-    // Looking at so many and putting them back keeps a broker busy for many seconds.
+    // Not peek: requeuing this many tasks keeps a broker busy for many seconds.
     let (left, moved) = try (drain(source, at: broker).map(\.text), drain(target, at: broker).map(\.text))
     #expect(Set(left).union(moved).count == 20_000)
     #expect(!left.isEmpty)
@@ -220,7 +220,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
-  func `one signal ends it with nothing lost and nothing twice`(signal: Int32) throws {
+  func `one signal stops the move without a lost or duplicate task`(signal: Int32) throws {
     let (end, moved, twice) = try interrupt { $0.signal(signal) }
     #expect(end.status == 128 + signal)
     #expect(twice == 0)
@@ -228,13 +228,13 @@ import Testing
     #expect(end.error.contains("stopped: moved \(moved), the others"))
   }
 
-  @Test func `killed, it loses nothing`() throws {
+  @Test func `loses no task when it is killed`() throws {
     let (end, _, twice) = try interrupt { $0.signal(SIGKILL) }
     #expect(end.status == 128 + SIGKILL)
     #expect(twice <= 1100)
   }
 
-  @Test(.disposable) func `a lost connection loses nothing`() throws {
+  @Test(.disposable) func `exits with 69 and loses no task when the connection is lost`() throws {
     let broker = try DisposableBroker.get()
     let (end, _, _) = try interrupt(at: broker) { move in
       move.signal(SIGSTOP)
@@ -245,9 +245,7 @@ import Testing
     #expect(end.error.contains("none is lost"), "\(end.error)")
   }
 
-  @Test(.disposable) func `a broker that takes nothing in is told of, and nothing is lost when it is left`()
-    throws
-  {
+  @Test(.disposable) func `reports a memory alarm and loses no task when two signals stop the move`() throws {
     let broker = try DisposableBroker.get()
     let (source, target) = (freshQueue(), freshQueue())
     try expect(Program.workq("declare", source, target).at(broker).run().status, equals: 0)
@@ -260,12 +258,12 @@ import Testing
     try move.waitForError("press Ctrl-C again to stop now")
     move.signal(SIGTERM)
     let end = try move.end()
-    // How many were unconfirmed at the first signal is the broker's and the machine's business.
+    // The number of unconfirmed tasks at the first signal depends on the broker and the machine.
     let more = try #require(
       end.error.firstMatch(of: /stopped now: moved 0; (\d+) tasks? more/), "\(end.error)")
     #expect(end.status == 128 + SIGTERM, "\(end.error)")
     #expect((1...100).contains(Int(more.1) ?? 0), "\(end.error)")
     try broker.clear(.memory)
-    try waitUntil("all are there") { try Set(bodies(source, at: broker)).count == 100 }
+    try waitUntil("all tasks are in the source") { try Set(bodies(source, at: broker)).count == 100 }
   }
 }

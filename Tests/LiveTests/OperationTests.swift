@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What those who operate workers see, and how they slow them down.
+/// Monitoring of workers by systemd, journal and metrics, and limits on their rate.
 @Suite(.waiting) struct OperationTests {
   private let queue = freshQueue("operation")
 
-  /// A directory of its own, gone with the test.
+  /// A temporary directory that is removed after the test.
   private final class Directory {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-operation-\(UUID().uuidString)")
       .path
@@ -19,7 +19,7 @@ import Testing
 
   // MARK: systemd
 
-  /// The socket of a service manager, and what it was told.
+  /// The notification socket of a service manager, and the messages that it received.
   private final class ServiceSocket {
     private let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
     private let lock = NSLock()
@@ -39,7 +39,7 @@ import Testing
 
     deinit { close(descriptor) }
 
-    /// All that was told so far.
+    /// All messages so far.
     var told: [String] {
       lock.withLock {
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `tells systemd that it is ready, how it stands, that its loop turns and that it stops`() throws {
+  @Test func `the worker notifies systemd of readiness, status, watchdog and stopping`() throws {
     let directory = try Directory()
     let socket = try ServiceSocket(at: "\(directory.path)/notify")
     try publish(["good", "bad"], to: queue)
@@ -64,14 +64,14 @@ import Testing
     program.environment["WATCHDOG_USEC"] = "400000"
     let running = try program.start()
     let status = "STATUS=connected to 127.0.0.1:\(Broker.shared.port)/, 0 running, 1 done, 1 parked"
-    try waitUntil("the counters are there, not \(socket.told)") { socket.told.contains(status) }
+    try waitUntil("the status has the counters, not \(socket.told)") { socket.told.contains(status) }
     #expect(socket.told.first == "READY=1")
     let before = socket.told.count { $0 == "WATCHDOG=1" }
-    try waitUntil("the watchdog is fed while nothing happens") {
+    try waitUntil("the idle worker notifies the watchdog") {
       socket.told.count { $0 == "WATCHDOG=1" } >= before + 5
     }
     running.signal(SIGSTOP)
-    try waitUntil("it stands still") {
+    try waitUntil("the worker is suspended") {
       let state = try String(contentsOfFile: "/proc/\(running.pid)/stat", encoding: .utf8)
       return state.contains(") T ")
     }
@@ -84,7 +84,7 @@ import Testing
     #expect(socket.told.contains("STOPPING=1"))
   }
 
-  @Test func `feeds the watchdog while a task takes long`() throws {
+  @Test func `the worker notifies the watchdog during a long task`() throws {
     let directory = try Directory()
     let socket = try ServiceSocket(at: "\(directory.path)/notify")
     try publish(["long"], to: queue)
@@ -93,19 +93,19 @@ import Testing
     program.environment["WATCHDOG_USEC"] = "200000"
     let running = try program.start()
     try running.waitForStart(of: 1)
-    try waitUntil("it is fed") { socket.told.count { $0 == "WATCHDOG=1" } >= 10 }
+    try waitUntil("the worker notifies the watchdog") { socket.told.count { $0 == "WATCHDOG=1" } >= 10 }
     running.signal(SIGTERM)
     try running.waitForError("finishing 1 running task")
     running.signal(SIGTERM)
     try expect(running.end().status, equals: 143)
   }
 
-  @Test func `has priorities in the journal, and nowhere else`() throws {
+  @Test func `prefixes messages with syslog priorities only when stderr is the journal`() throws {
     let file = FileManager.default.temporaryDirectory.appending(path: "workq-journal-\(UUID().uuidString)")
       .path
     defer { try? FileManager.default.removeItem(atPath: file) }
     try publish(["a"], to: queue)
-    // The shell names the file that it gives as stderr, as systemd names the journal's socket.
+    // JOURNAL_STREAM identifies the file on stderr, as systemd identifies the journal's socket.
     let script = """
       exec 2>"$2"; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "$0" work -q "$1" --drain -v -- false; exit 0
       """
@@ -121,7 +121,7 @@ import Testing
 
   // MARK: Metrics
 
-  @Test func `writes metrics that Prometheus reads, for one worker`() throws {
+  @Test func `writes metrics that promtool accepts, and refuses a file that another worker writes`() throws {
     let directory = try Directory()
     let file = "\(directory.path)/work.prom"
     try publish(["good", "bad", "good"], to: queue)
@@ -148,7 +148,7 @@ import Testing
     #expect(checked.error == "")
   }
 
-  @Test func `exits with 73 before it takes a task when metrics cannot be written`() throws {
+  @Test func `exits with 73 and leaves the task in the queue when metrics cannot be written`() throws {
     try publish(["a"], to: queue)
     let result = try worker(queue, ["--metrics", "/nonexistent/x.prom"], script: "true").run()
     #expect(result.status == 73)
@@ -156,20 +156,20 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  // MARK: Speed
+  // MARK: Rate limits and pauses
 
-  @Test func `starts as many tasks in a time as wanted, with sixteen jobs`() throws {
+  @Test func `starts no more tasks than --rate allows with 16 parallel jobs`() throws {
     try publish((1...200).map { "\($0)" }, to: queue)
     let running = try Program.workq(
       "work", "-q", queue, "--fake", "--rate", "20/s", "-j", "16", "--prefetch", "0", "--log", "json"
     ).start()
-    try waitUntil("some are done") { running.error.ranges(of: "\"started\"").count >= 100 }
+    try waitUntil("100 tasks have started") { running.error.ranges(of: "\"started\"").count >= 100 }
     running.signal(SIGTERM)
     try expect(running.end().status, equals: 0)
     let times = running.error.matches(of: /"event":"started".*?"time":"([^"]+)"/).map { String($0.1) }
     let seconds = try times.map { try #require(Self.seconds($0)) }
     let start = try #require(seconds.first)
-    // At any moment not more than the burst of a second and what the rate allows; the times are in whole seconds.
+    // At most the burst of one second plus what the rate allows; the times are in whole seconds.
     for (index, second) in seconds.enumerated() {
       #expect(Double(index) <= 20 + (second - start + 1) * 20, "task \(index + 1) after \(second - start) s")
     }
@@ -182,11 +182,11 @@ import Testing
     return (formatter.date(from: time) ?? plain.date(from: time))?.timeIntervalSince1970
   }
 
-  @Test func `holds no task that may not start for an hour`() throws {
+  @Test func `leaves tasks available to other consumers when --rate does not allow them to start`() throws {
     try publish(["a", "b", "c"], to: queue)
     let running = try worker(queue, ["--rate", "1/h", "-j", "3"], script: "cat; echo").start()
     try running.waitForOutput("a")
-    try waitUntil("the others are free for somebody else") {
+    try waitUntil("the others are available to other consumers") {
       try waiting(in: queue) == 2 && consumers(of: queue) == 0
     }
     running.signal(SIGTERM)
@@ -194,7 +194,7 @@ import Testing
     try expectWaiting(in: queue, equals: 2)
   }
 
-  @Test func `parks nothing in an outage, tries one task at a time and goes on after it`() throws {
+  @Test func `parks no task during an outage, tries one task at a time, and resumes afterwards`() throws {
     let directory = try Directory()
     let (gate, log) = ("\(directory.path)/up", "\(directory.path)/log")
     let tasks = (1...40).map { "\($0)" }
@@ -207,13 +207,13 @@ import Testing
       queue, options, script: "read -r t; echo x >>'\(log)'; [ -e '\(gate)' ] && echo $t"
     ).start()
     try running.waitForError("failed in a row: pausing; trying one task in")
-    try waitUntil("it has tried often") { running.error.ranges(of: "failed in a row: pausing").count >= 10 }
+    try waitUntil("there are ten pauses") { running.error.ranges(of: "failed in a row: pausing").count >= 10 }
     let runs = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").count
     #expect(runs < 40, "one at a time after the first few")
     #expect(!running.error.contains("parked"))
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     try running.waitForError("a task succeeded: going on")
-    try waitUntil("all are done") {
+    try waitUntil("all tasks are done") {
       Set(running.output.split(separator: "\n").map(String.init)) == Set(tasks)
     }
     running.signal(SIGTERM)
@@ -222,7 +222,7 @@ import Testing
   }
 
   @Test(arguments: [["--rate", "0/s"], ["--rate", "5"], ["--rate", "5/d"], ["--pause-after", "0"]])
-  func `says what is accepted when a limit is none`(options: [String]) throws {
+  func `exits with 64 and a hint when --rate or --pause-after is invalid`(options: [String]) throws {
     let result = try Program.workq(["work"] + options).run()
     #expect(result.status == 64)
     #expect(result.error.contains("(use "), "\(result.error)")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Brokers that are strict, full, or die: each test changes the one that all of them share.
+/// Brokers with low limits, with an alarm, or that are killed: each test changes a disposable broker.
 @Suite(.disposable) final class OwnBrokerPublishTests {
   private let broker: Broker
   private let queue = freshQueue("own")
@@ -20,7 +20,7 @@ import Testing
 
   // MARK: Limits
 
-  @Test func `a body over the broker's limit fails alone, and is named`() throws {
+  @Test func `publish reports a body above max_message_size and publishes the other records`() throws {
     let large = String(repeating: "x", count: DisposableBroker.largestMessage + 1)
     var records = (1...500).map { "\($0)" }
     records[249] = large
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
-  func `a broker with smaller frames is spoken to step by step`(options: [String]) throws {
+  func `publishes a large body when the broker has a small frame_max`(options: [String]) throws {
     try broker.set("frame_max", "8192")
     defer { try? broker.set("frame_max", "131072") }
     let body = [UInt8](repeating: 0x61, count: 50_000)
@@ -50,7 +50,7 @@ import Testing
     #expect(isThere)
   }
 
-  @Test func `headers that only larger frames could hold fail alone`() throws {
+  @Test func `publish reports headers above frame_max and publishes the other records`() throws {
     try broker.set("frame_max", "8192")
     defer { try? broker.set("frame_max", "131072") }
     let headers = #"{"body": "b", "headers": {"h": "\#(String(repeating: "h", count: 20_000))"}}"#
@@ -65,13 +65,13 @@ import Testing
 
   // MARK: Alarms
 
-  @Test func `an alarm in mid-batch is told, and is 75 when it lasts`() throws {
+  @Test func `publish reports a memory alarm, and exits with 3 or 75 when the alarm does not end`() throws {
     let pipe = try NamedPipe()
     let running = try shell(
       "exec \"$0\" publish -l --confirm-timeout 3s -q \"$1\" <\"$2\"", queue, pipe.path, at: broker
     ).start()
     try pipe.write("first\n")
-    try waitUntil("the first is there") { try waiting(in: queue, at: broker) == 1 }
+    try waitUntil("the first task arrives") { try waiting(in: queue, at: broker) == 1 }
     try broker.raise(.memory)
     defer { _ = try? broker.clear(.memory) }
     try pipe.write("second\n")
@@ -88,7 +88,7 @@ import Testing
     #expect([3, 75].contains(unconfirmed.status), "\(unconfirmed.error)")
   }
 
-  @Test func `an alarm that ends in time does no harm`() throws {
+  @Test func `publish succeeds when a memory alarm ends within --confirm-timeout`() throws {
     try broker.raise(.memory)
     defer { _ = try? broker.clear(.memory) }
     let running = try Program.workq("publish", "--confirm-timeout", "60s", "-q", queue, "x").at(broker)
@@ -100,18 +100,18 @@ import Testing
     try expectWaiting(in: queue, at: broker, equals: 1)
   }
 
-  // MARK: Deaths
+  // MARK: Restarts and kills
 
-  @Test func `delayed tasks survive the broker's restart, in their order`() throws {
+  @Test func `delayed tasks survive a restart of the broker and keep their order`() throws {
     for body in ["1", "2", "3"] { try expect(publish("--delay", "3s", body).status, equals: 0) }
     try broker.stop()
     try broker.restart()
-    try waitUntil("all three have come") { try waiting(in: queue, at: broker) == 3 }
+    try waitUntil("all three tasks arrive") { try waiting(in: queue, at: broker) == 3 }
     try expect(drain(queue, at: broker).map(\.text), equals: ["1", "2", "3"])
   }
 
   @Test(arguments: [true, false])
-  func `no line that was confirmed is lost when the broker is killed`(retries: Bool) throws {
+  func `no confirmed line is lost when the broker is killed`(retries: Bool) throws {
     let count = 60_000
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }
@@ -121,7 +121,7 @@ import Testing
     let running = try Program.workq(
       ["publish", "-l", "--print-id", "--failed-to", failed, "-q", queue] + options
     ).at(broker).start(input: input)
-    try waitUntil("thousands are confirmed") { running.output.utf8.count / 37 > 2000 }
+    try waitUntil("more than 2,000 tasks are confirmed") { running.output.utf8.count / 37 > 2000 }
     try broker.kill()
     if !retries { _ = try running.end() }
     try broker.restart()

@@ -7,7 +7,7 @@ import Testing
     let queue = freshQueue()
     try expect(Program.workq("declare", queue, "--type", type).run().status, equals: 0)
     for task in tasks { try expect(Program.workq("publish", "-q", queue, task).run().status, equals: 0) }
-    try waitUntil("they wait") { try type == "stream" || waiting(in: queue) == tasks.count }
+    try waitUntil("the tasks are waiting") { try type == "stream" || waiting(in: queue) == tasks.count }
     return queue
   }
 
@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test func `tasks are shown and stay, in order`() throws {
+  @Test func `peek shows tasks in queue order and leaves them in the queue`() throws {
     let queue = try queue("one", "two", "three", "four")
     try expect(bodies(queue, count: 3), equals: ["one", "two", "three"])
     try expectWaiting(in: queue, equals: 4)
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `leaves hundreds of tasks in their order when it has shown them`(type: String) throws {
+  func `peek leaves hundreds of tasks in order after it shows them`(type: String) throws {
     let queue = try self.queue(type: type)
     let tasks = (0..<450).map { "task \($0)" }
     let input = Array(tasks.map { $0 + "\n" }.joined().utf8)
@@ -40,7 +40,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: tasks)
   }
 
-  @Test func `loses no task of a quorum queue when it is killed`() throws {
+  @Test func `peek loses no task of a quorum queue when it is killed`() throws {
     let queue = try self.queue(type: "quorum")
     try publish((0..<1000).map(String.init), to: queue)
     for step in 0..<10 {
@@ -52,11 +52,11 @@ import Testing
         ])
       _ = try look.run()
     }
-    try waitUntil("all are back") { try waiting(in: queue) == 1000 }
+    try waitUntil("all tasks are requeued") { try waiting(in: queue) == 1000 }
     try expect(Set(drain(queue).map(\.text)), equals: Set((0..<1000).map(String.init)))
   }
 
-  @Test func `for people it shows what a parked task tells of itself`() throws {
+  @Test func `peek prints a task's attempts, failure reason, header, priority and escaped body`() throws {
     let queue = freshQueue()
     let publish = try Program.workq(
       "publish", "-q", queue, "-H", "x-workq-attempts:=5", "-H", "x-workq-reason=exit status 1", "-H",
@@ -76,7 +76,7 @@ import Testing
     #expect(first.output.hasPrefix("[1] redelivered\n"))
   }
 
-  @Test func `it says when there is more than it shows, or nothing`() throws {
+  @Test func `peek reports when more tasks wait than it shows, and when the queue is empty`() throws {
     let queue = try queue("one", "two", "three")
     try expect(
       Program.workq("peek", "-c", "2", queue).run().error,
@@ -90,7 +90,7 @@ import Testing
     try expect(Program.workq("peek", freshQueue()).run().status, equals: 78)
   }
 
-  @Test func `raw is the first body, byte for byte`() throws {
+  @Test func `peek --raw prints the first body unchanged, and --json encodes it in base64`() throws {
     let queue = freshQueue()
     let body = [UInt8](0...255) + [UInt8](repeating: 7, count: 300_000)
     try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
@@ -105,7 +105,7 @@ import Testing
     #expect(Data(base64Encoded: try #require(object["body_base64"] as? String)) == Data(body))
   }
 
-  @Test func `what it shows as JSON can be published again`() throws {
+  @Test func `publish --jsonl accepts the output of peek --json`() throws {
     let queue = freshQueue()
     let publish = Program.workq("publish", "-q", queue, "-H", "n:=5", "--ttl", "1h", "--type", "t", "again")
     try expect(publish.run().status, equals: 0)
@@ -117,12 +117,14 @@ import Testing
     #expect(both[0].replacing(#""redelivered":true"#, with: #""redelivered":false"#) == both[1])
   }
 
-  @Test func `a look at a quorum queue is told to be a delivery, and is one`() throws {
+  @Test func `peek of a quorum queue warns that it counts as a delivery when the broker counts it`() throws {
     let (queue, version) = (try queue("one", type: "quorum"), try Broker.shared.version)
     guard version < RabbitMQVersion(4, 3) else {
-      let result = try Program.workq("peek", queue).run()
-      #expect(result.error == "")
-      #expect(!result.output.contains("x-delivery-count"))
+      for _ in 0...1 {
+        let result = try Program.workq("peek", queue).run()
+        #expect(result.error == "")
+        #expect(!result.output.contains("x-delivery-count"))
+      }
       return
     }
     for look in 0...1 {
@@ -131,13 +133,13 @@ import Testing
         result.error
           == "workq: '\(queue)' is a quorum queue: this look counts as a delivery of what it shows\n")
       let count = result.output.firstMatch(of: /x-delivery-count +(\d+)\n/).flatMap { Int($0.1) }
-      // Up to 3.13 the first delivery shows a count, of 0.
+      // RabbitMQ 3.13 and older set the count to 0 on the first delivery, newer versions omit it.
       let first = version < RabbitMQVersion(4, 0) ? 0 : nil
       #expect(count == [first, 1][look])
     }
   }
 
-  @Test func `a stream cannot be looked at (540), nor what one consumer has for itself (405)`() throws {
+  @Test func `peek exits with 78 on a stream (540) and on a single-active-consumer queue (405)`() throws {
     let stream = try queue("one", type: "stream")
     let refused = try Program.workq("peek", stream).run()
     #expect(refused.status == 78)

@@ -2,10 +2,10 @@ import Glibc
 import TestSupport
 import Testing
 
-/// The other side is not ours: RabbitMQ's tutorial in Python, and Debian's amqp-tools.
+/// Works with other clients: RabbitMQ's Python tutorial and Debian's amqp-tools.
 @Suite(.waiting) struct PeerTests {
   @Test(arguments: ["classic", "quorum"])
-  func `the tutorial's task generator sends to workq`(type: String) throws {
+  func `the worker receives tasks from the tutorial's Python publisher`(type: String) throws {
     let queue = freshQueue()
     for message in ["First message.", "Second message..", "it's a \"Käse\""] {
       let send = try Peer.python("new_task", queue, type, message).run()
@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `workq sends to the tutorial's worker`(type: String) throws {
+  func `the tutorial's Python worker receives and acknowledges tasks from publish`(type: String) throws {
     let queue = freshQueue()
     let worker = try Peer.python("worker", queue, type).start()
     try worker.waitForOutput("Waiting")
@@ -37,10 +37,10 @@ import Testing
     try worker.waitForOutput("Done mode=2", count: 2)
     #expect(worker.output.contains(" [x] Received 'First message.'\n"))
     #expect(worker.output.contains(#" [x] Received 'it\'s a "Käse"\n'"#))
-    try waitUntil("both are acknowledged") { try waiting(in: queue) == 0 }
+    try waitUntil("both tasks are acknowledged") { try waiting(in: queue) == 0 }
   }
 
-  @Test func `bodies of any bytes reach Python as they are`() throws {
+  @Test func `a Python consumer receives bodies of arbitrary bytes unchanged`() throws {
     let queue = freshQueue()
     let bodies: [[UInt8]] = [Array(0...255), Array("\"'\n\t\u{1b}\u{0}\\ Käse 🧀".utf8)]
     for body in bodies {
@@ -54,8 +54,8 @@ import Testing
     }
   }
 
-  /// Two workers of two makes: while one is busy, the other gets what comes.
-  @Test func `a Python worker and a workq worker share a queue`() throws {
+  /// The broker delivers each task to the worker that is not busy.
+  @Test func `a Python worker and a workq worker share the tasks of a queue evenly`() throws {
     let queue = freshQueue()
     let python = try Peer.python("worker", queue, "classic").start()
     try python.waitForOutput("Waiting")
@@ -72,7 +72,7 @@ import Testing
     #expect(ours.output.ranges(of: "[x] Done").count == 2)
   }
 
-  @Test func `amqp-publish sends to workq`() throws {
+  @Test func `the worker receives a task from amqp-publish`() throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).run().status, equals: 0)
     let publish = try Peer.amqp("publish", "-r", queue, "-p", "-b", "from amqp-tools").run()
@@ -84,13 +84,13 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `workq sends to amqp-consume, byte for byte`() throws {
+  @Test func `amqp-consume receives a task from publish unchanged`() throws {
     let queue = freshQueue()
     let body = Array(0...255 as ClosedRange<UInt8>)
     try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     let consume = try Peer.amqp("consume", "-q", queue, "-c", "1", "cat").run()
     #expect(consume.status == 0, "\(consume.error)")
     #expect(consume.outputBytes == body, "\(consume.error)")
-    try waitUntil("it is acknowledged") { try waiting(in: queue) == 0 }
+    try waitUntil("the task is acknowledged") { try waiting(in: queue) == 0 }
   }
 }

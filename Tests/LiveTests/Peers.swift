@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Programs that we did not write, or that are not ours to test, at the other end.
+/// Clients other than workq: Python scripts that use pika, and Debian's amqp-tools.
 enum Peer {
   static func python(_ script: String, _ arguments: String...) -> Program {
     let path = "\(TestEnvironment.repository)/Tests/LiveTests/Tutorial/\(script).py"
@@ -24,7 +24,7 @@ enum Peer {
     try checkSuccess(result)
   }
 
-  /// Deletes a queue; the number of tasks that waited in it.
+  /// Deletes a queue and returns its number of waiting tasks.
   @discardableResult
   static func delete(_ queue: String, at broker: Broker = .shared) throws -> Int? {
     let result = try python("declare", queue, "delete").at(broker).run()
@@ -32,7 +32,7 @@ enum Peer {
     return Int(result.output.trimmingCharacters(in: .whitespacesAndNewlines))
   }
 
-  /// A client that has a queue for itself, until it is ended.
+  /// A client that declares an exclusive queue and keeps it until the client exits, for up to 60 s.
   static func holder(ofExclusive queue: String) throws -> RunningProgram {
     let script = """
       import os, sys, time, pika
@@ -53,9 +53,9 @@ enum Peer {
   }
 }
 
-/// The waiting tasks of a queue.
+/// The number of waiting tasks in a queue.
 ///
-/// - Throws: also when there is no such queue.
+/// - Throws: also when the queue does not exist.
 func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
   guard let status = try QueueProbe.status(of: queue, at: broker) else {
     throw Peer.PeerFailed(words: "there is no queue '\(queue)'")
@@ -63,10 +63,10 @@ func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
   return Int(status.waiting)
 }
 
-/// Expects that a queue has this number of waiting tasks, or will have in a moment.
+/// Expects this number of waiting tasks in a queue, and waits up to 20 s for it.
 ///
-/// A queue answers such questions before it does what it was told earlier: tasks that were requeued, also by a
-/// program that has exited since, may not be counted yet.
+/// The broker may answer before it has counted the tasks that were requeued earlier, even by a program that
+/// has exited.
 func expectWaiting(
   in queue: String, at broker: Broker = .shared, equals expected: Int,
   _ comment: @autoclosure () -> Comment? = nil,
@@ -76,21 +76,22 @@ func expectWaiting(
   try expect(waiting(in: queue, at: broker), equals: expected, comment(), sourceLocation: sourceLocation)
 }
 
-/// How many consumers a queue has; one that does not exist has none.
+/// The number of consumers of a queue; 0 when the queue does not exist.
 func consumers(of queue: String, at broker: Broker = .shared) throws -> Int {
   try Int(QueueProbe.status(of: queue, at: broker)?.consumers ?? 0)
 }
 
-/// Whether there is such a queue.
+/// Whether the queue exists.
 func exists(_ queue: String, at broker: Broker = .shared) throws -> Bool {
   try QueueProbe.status(of: queue, at: broker) != nil
 }
 
-/// Asks brokers about queues (`queue.declare`, passive) in this process: conditions are looked at many times
-/// a second, and a program started for each look would keep the machine busy.
+/// Sends passive `queue.declare` requests from this process.
+///
+/// Tests poll conditions many times a second. Starting a program for each poll would load the machine.
 private enum QueueProbe {
   private static let lock = NSLock()
-  /// By their URLs; touched only with the lock held.
+  /// Connections by broker URL; guarded by the lock.
   nonisolated(unsafe) private static var connections: [String: Open] = [:]
 
   private final class Open {
@@ -112,7 +113,7 @@ private enum QueueProbe {
         do {
           return try open.status(of: queue)
         } catch {
-          // The broker was stopped since the last question.
+          // The broker has been stopped since the last request.
           connections[broker.url] = nil
         }
       }
@@ -123,13 +124,13 @@ private enum QueueProbe {
   }
 }
 
-/// A message as another program sees it.
+/// A message as another client receives it.
 struct SeenMessage {
   let body: String
   let properties: [String: Any]
   var headers: [String: Any] { properties["headers"] as? [String: Any] ?? [:] }
 
-  /// Takes the first message off a queue; nil when there is none.
+  /// Gets the first message of a queue with automatic ack; nil when the queue is empty.
   static func take(from queue: String, at broker: Broker = .shared) throws -> SeenMessage? {
     let result = try Peer.python("message", "get", queue).at(broker).run()
     guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
@@ -145,7 +146,7 @@ struct SeenMessage {
   }
 }
 
-/// Publishes tasks, one for each line.
+/// Publishes the tasks with `workq publish --lines`.
 func publish(_ tasks: [String], to queue: String, at broker: Broker = .shared) throws {
   let input = Array((tasks.joined(separator: "\n") + "\n").utf8)
   let result = try Program.workq("publish", "--lines", "-q", queue).at(broker).run(input: input)
@@ -158,7 +159,7 @@ func worker(_ queue: String, _ options: [String] = [], script: String) -> Progra
 }
 
 extension RunningProgram {
-  /// Waits until a worker that is `--verbose` has started its task of this number.
+  /// Waits until a `--verbose` worker has started the task of this number.
   func waitForStart(of task: Int) throws {
     try waitUntil("task \(task) starts (so far: \(output)\(error))", within: 120) { hasStarted(task) }
   }
@@ -168,7 +169,7 @@ extension RunningProgram {
   }
 }
 
-/// Whether a process runs; one that only waits to be reaped does not.
+/// Whether a process is running; false for a zombie.
 func isAlive(_ pid: String) -> Bool {
   let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
   return status.map { !$0.contains("State:\tZ") } ?? false

@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What became of each task.
+/// The publish result of each task.
 @Suite(.busy) struct PublishFateTests {
   private func jsonl(_ lines: [String], _ options: String..., limit: Double = 60) throws -> Program.Result {
     try Program.workq(["publish", "--jsonl"] + options)
       .run(input: Array(lines.joined(separator: "\n").utf8), limit: limit)
   }
 
-  // MARK: Returned, refused
+  // MARK: Returned and rejected tasks
 
-  @Test func `tasks that are equal in everything are told apart by their fates`() throws {
+  @Test func `publish attributes returns to the right records when all tasks have equal properties`() throws {
     let queue = freshQueue()
     let twin = #""message_id": "same", "timestamp": 1, "body": "same""#
     let lines = (0..<300).map { index in
@@ -25,7 +25,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: Array(repeating: "same", count: 200))
   }
 
-  @Test func `a refusal in the middle is of that record alone`() throws {
+  @Test func `publish reports only the rejected records when a full queue rejects some of them`() throws {
     let (queue, full) = (freshQueue(), freshQueue("full"))
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
     let lines = (1...500).map { index in
@@ -39,11 +39,11 @@ import Testing
     try expect(drain(queue).count, equals: 497)
   }
 
-  /// The broker closes the channel over a record, and confirms none of those before it any more.
+  /// The broker closes the channel because of one record and no longer confirms the records before it.
   @Test(arguments: [
     #"{"body": "no", "user_id": "nobody"}"#, #"{"body": "no", "exchange": "nope"}"#,
   ])
-  func `sends no record again when the channel is closed over a later one`(refused: String) throws {
+  func `publish neither loses nor repeats a record when another closes the channel`(refused: String) throws {
     let queue = freshQueue()
     let bodies = (1...1000).map { "\($0)" }
     var lines = bodies.map { #"{"body": "\#($0)"}"# }
@@ -54,7 +54,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: bodies)
   }
 
-  @Test func `what a full queue does not take is tried again for as long as was asked for`() throws {
+  @Test func `publish retries tasks that a full queue rejects for up to --retry-for`() throws {
     let full = freshQueue("full")
     try Peer.declare(full, #"{"x-max-length": 2, "x-overflow": "reject-publish"}"#)
     let input = Array((1...9).map { "\($0)\n" }.joined().utf8)
@@ -76,8 +76,8 @@ import Testing
     #expect(done == (1...6).map { " [x] Received '\($0)'" })
   }
 
-  /// A question that the broker answers by closing the channel, while verdicts are out.
-  @Test func `a refusal is heard also when the channel is closed over a later record`() throws {
+  /// The broker answers a request by closing the channel while publisher confirms are pending.
+  @Test func `publish reports rejected records when a later record closes the channel`() throws {
     let (queue, full, quorum) = (freshQueue(), freshQueue("full"), freshQueue("quorum"))
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
     try Peer.declare(quorum, #"{"x-queue-type": "quorum"}"#)
@@ -86,8 +86,8 @@ import Testing
       "exec \"$0\" publish --jsonl --confirm-timeout 10s -q \"$1\" <\"$2\"", queue, pipe.path
     ).start()
     try pipe.write("{\"body\": \"first\"}\n")
-    // From here on the log-in is over, and what follows comes in one piece.
-    try waitUntil("the first is there") {
+    // The login is complete now, so publish reads the following records in one piece.
+    try waitUntil("the first task is in the queue") {
       try Program.workq("declare", "--check", queue).run().status == 0 && waiting(in: queue) == 1
     }
     let refused = String(repeating: #"{"body": "no", "queue": "\#(full)"}"# + "\n", count: 5)
@@ -96,10 +96,10 @@ import Testing
     let result = try publish.end()
     #expect(result.status == 3)
     #expect(result.error.contains("2 published, 5 not: records 2-6 (the queue is full"), "\(result.error)")
-    try waitUntil("the late one is there") { try waiting(in: quorum) == 1 }
+    try waitUntil("the delayed task is in its queue") { try waiting(in: quorum) == 1 }
   }
 
-  @Test func `a missing queue is made for each record that needs one`() throws {
+  @Test func `publish declares each missing queue that the records name`() throws {
     let queue = freshQueue()
     let lines = (0..<3000).map { #"{"body": "\#($0)", "queue": "\#(queue)-\#($0 % 3)"}"# }
     let publish = try jsonl(lines)
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func `a user who may not make queues learns the fate of every task`() throws {
+  @Test func `publish reports every task as failed when the user may not declare queues`() throws {
     let (broker, queue) = (Broker.shared, freshQueue())
     try broker.addUser(queue, password: "geheim", configure: "^$")
     let url = broker.url.replacing("guest:guest", with: "\(queue):geheim")
@@ -130,10 +130,10 @@ import Testing
 
   // MARK: Exchanges
 
-  @Test func `a task goes to an exchange, by its routing key`() throws {
+  @Test func `publish routes a task by exchange and routing key, and reports an unroutable task`() throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).run().status, equals: 0)
-    // The exchange without a name hands a task to the queue of its key.
+    // The default exchange routes a task to the queue that its routing key names.
     try expect(Program.workq("publish", "-e", "", "-r", queue, "x").run().status, equals: 0)
     try expect(drain(queue).map(\.text), equals: ["x"])
     let nowhere = try Program.workq("publish", "-e", "amq.direct", "-r", queue, "x").run()
@@ -142,18 +142,18 @@ import Testing
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
-  func `a missing exchange is 78, and says what is missing`(options: [String]) throws {
+  func `publish exits with 78 and names the exchange when it does not exist`(options: [String]) throws {
     let publish = try Program.workq(["publish", "-e", "nope", "x"] + options).run()
     #expect(publish.status == 78, "\(publish.error)")
     #expect(publish.error.contains("no exchange 'nope'"))
     #expect(publish.error.contains("check the exchange's name"))
     #expect(!publish.error.contains("workq declare"))
     let lines = try Program.workq(["publish", "-l", "-e", "nope"] + options).run(input: Array("a\nb\n".utf8))
-    // Without declaring, the first line's return comes before the channel is closed over the second.
+    // With --no-confirm, a line can count as published before the broker closes the channel (exit code 3).
     #expect((options.isEmpty ? [78] : [78, 3]).contains(lines.status), "\(lines.error)")
   }
 
-  @Test func `a record with a missing exchange, or without a queue's name, fails alone`() throws {
+  @Test func `publish fails only the records with a missing exchange or an empty queue name`() throws {
     let queue = freshQueue()
     let publish = try jsonl(
       [
@@ -170,7 +170,7 @@ import Testing
 
   // MARK: Failed records
 
-  @Test func `what failed can be published again`() throws {
+  @Test func `publish accepts the file of --failed-to as input and sends the failed records`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-max-length": 2, "x-overflow": "reject-publish"}"#)
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
@@ -195,7 +195,7 @@ import Testing
     #expect((arrived + rest + (try drain(queue).map(\.text))).sorted() == records.sorted())
   }
 
-  @Test func `the file of failed records cannot be an input, and must be writable`() throws {
+  @Test func `publish refuses --failed-to when the file is an input or cannot be written`() throws {
     let file = try TemporaryFile("x\n")
     let same = try Program.workq("publish", "-l", "-f", file.path, "--failed-to", file.path).run()
     #expect(same.status == 64)
@@ -206,10 +206,10 @@ import Testing
     #expect(nowhere.error.contains("cannot write the failed records to '/nowhere/x'"))
   }
 
-  // MARK: Without confirms, without declaring, unless waiting
+  // MARK: --no-confirm, --no-declare, --unless-waiting
 
   @Test(arguments: [1, 10, 3000])
-  func `without confirms tasks for a missing queue are all there when it ends`(count: Int) throws {
+  func `publish --no-confirm sends all tasks to a missing queue that it declares`(count: Int) throws {
     let queue = freshQueue()
     let lines = (0..<count).map { "\($0)\n" }.joined()
     let publish = try Program.workq("publish", "--no-confirm", "-l", "-q", queue).run(
@@ -219,7 +219,7 @@ import Testing
     try expect(drain(queue).compactMap { Int($0.text) }.sorted(), equals: Array(0..<count))
   }
 
-  @Test func `without confirms what comes back is still said`() throws {
+  @Test func `publish --no-confirm reports a missing queue and an unroutable task`() throws {
     let queue = freshQueue()
     let missing = try Program.workq("publish", "--no-confirm", "--no-declare", "-q", queue, "x").run()
     #expect(missing.status == 78, "\(missing.error)")
@@ -229,7 +229,7 @@ import Testing
     #expect(nowhere.error.contains("unroutable"))
   }
 
-  @Test func `without declaring, records for missing queues fail alone`() throws {
+  @Test func `publish --no-declare fails only the records whose queue is missing`() throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).run().status, equals: 0)
     let publish = try jsonl(
@@ -247,7 +247,7 @@ import Testing
     }
   }
 
-  @Test func `a job that must not pile up publishes nothing when enough is waiting`() throws {
+  @Test func `publish --unless-waiting publishes nothing when that many tasks are waiting`() throws {
     let queue = freshQueue()
     let publish = Program.workq("publish", "--unless-waiting", "2", "-v", "-q", queue, "x")
     for (count, isSkipped) in [(1, false), (2, false), (2, true), (2, true)] {
@@ -260,7 +260,7 @@ import Testing
 
   // MARK: Delay
 
-  @Test func `a delayed task waits in the broker, in a queue that outlives it`() throws {
+  @Test func `publish --delay sends tasks to a delay queue that dead-letters them after the delay`() throws {
     let queue = freshQueue()
     let start = Date.now
     for body in ["1", "2", "3"] {
@@ -273,16 +273,16 @@ import Testing
       #"{"x-dead-letter-strategy",<<"at-least-once">>}"#,
     ] { #expect(arguments.contains(argument)) }
     if Date.now.timeIntervalSince(start) < 3 { try expectWaiting(in: queue, equals: 0) }
-    try waitUntil("all three have come") { try waiting(in: queue) == 3 }
+    try waitUntil("all three tasks are in the queue") { try waiting(in: queue) == 3 }
     #expect(Date.now.timeIntervalSince(start) >= 4)
     try expect(drain(queue).map(\.text), equals: ["1", "2", "3"])
   }
 
-  @Test func `a delay leads to any kind of queue, and a delay of nothing is none`() throws {
+  @Test func `publish --delay works for a quorum queue, and a delay of 0 creates no delay queue`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-queue-type": "quorum"}"#)
     try expect(Program.workq("publish", "--delay", "50ms", "-q", queue, "x").run().status, equals: 0)
-    try waitUntil("it has come") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is in the queue") { try waiting(in: queue) == 1 }
     try expect(Program.workq("publish", "--delay", "0", "-q", queue, "x").run().status, equals: 0)
     try expect(Broker.shared.queues().filter { $0.hasPrefix("\(queue).delay.0") }, equals: [])
   }

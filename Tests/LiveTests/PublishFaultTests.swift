@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A network that fails.
+/// Publishing over a network that fails.
 @Suite(.waiting) struct PublishFaultTests {
   private let proxy: FaultProxy
   private let queue: String
@@ -16,13 +16,13 @@ import Testing
 
   private func lines(_ count: Int) -> [UInt8] { Array((1...count).map { "\($0)\n" }.joined().utf8) }
 
-  @Test func `a bulk publish survives a connection that is cut again and again`() throws {
+  @Test func `publish delivers every line in order when its connection is cut three times`() throws {
     let count = 40_000
     proxy.set(.slow(0.002))
     let publish = try Program.workq("publish", "-l", "--print-id", "--retry-for", "10m", "-q", queue)
       .at(viaProxy).start(input: lines(count))
     for round in 1...3 {
-      try waitUntil("the next thousands are confirmed (\(publish.error))") {
+      try waitUntil("5000 more tasks are confirmed (\(publish.error))") {
         publish.output.utf8.count / 37 > round * 5000 || !publish.isRunning
       }
       proxy.cut()
@@ -38,11 +38,11 @@ import Testing
     var seen: Set<Int> = []
     let firsts = arrived.filter { seen.insert($0).inserted }
     #expect(firsts == Array(1...count))
-    // Only what was on its way may have come twice.
+    // Only tasks in flight may have arrived twice.
     #expect(arrived.count <= count + 3 * 1100)
   }
 
-  @Test func `notices a broker that falls silent while the input is quiet`() throws {
+  @Test func `publish detects a silent broker by missed heartbeats while its input is idle`() throws {
     let pipe = try NamedPipe()
     let publish = try shell(
       "exec \"$0\" publish -l --print-id --heartbeat 1s -q \"$1\" <\"$2\"", queue, pipe.path, at: viaProxy
@@ -57,12 +57,12 @@ import Testing
     #expect(result.error.contains("nothing came from the broker for two heartbeats"), "\(result.error)")
   }
 
-  @Test func `a publish without confirms fails when tasks were sent on a connection that is lost`() throws {
+  @Test func `publish --no-confirm exits with 3 when it loses the connection after sending tasks`() throws {
     let pipe = try NamedPipe()
     let publish = try publishWithoutConfirms(from: pipe)
     try pipe.write("1\n2\n")
-    // Before the log-in is complete they do not count as published, although they can be in the queue.
-    try waitUntil("they count as published") { publish.output.split(separator: "\n").count == 2 }
+    // The tasks can be in the queue earlier, but count as published only after the login.
+    try waitUntil("both tasks count as published") { publish.output.split(separator: "\n").count == 2 }
     proxy.cut()
     let result = try publish.end()
     proxy.stop()
@@ -71,15 +71,15 @@ import Testing
     #expect(result.error.contains("2 published, 0 not"), "\(result.error)")
   }
 
-  @Test func `a publish without confirms sends again what left with a log-in that was lost`() throws {
+  @Test func `publish --no-confirm resends tasks when the connection is lost during the login`() throws {
     let pipe = try NamedPipe()
     proxy.set(.deaf)
     let publish = try publishWithoutConfirms(from: pipe)
     try pipe.write("1\n2\n")
-    try waitUntil("they wait") { try waiting(in: queue) == 2 }
+    try waitUntil("both tasks are waiting") { try waiting(in: queue) == 2 }
     proxy.set(.fine)
     proxy.cut()
-    try waitUntil("they count as published") { publish.output.split(separator: "\n").count == 2 }
+    try waitUntil("both tasks count as published") { publish.output.split(separator: "\n").count == 2 }
     try pipe.close()
     let result = try publish.end()
     proxy.stop()
@@ -94,13 +94,13 @@ import Testing
     ).start()
   }
 
-  @Test func `without a second try a cut is 3, and the failed records make up for the rest`() throws {
+  @Test func `publish exits with 3 and saves unconfirmed records when the connection is lost`() throws {
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }
     proxy.set(.slow(0.002))
     let publish = try Program.workq("publish", "-l", "--print-id", "--failed-to", failed, "-q", queue)
       .at(viaProxy).start(input: lines(40_000))
-    try waitUntil("thousands are confirmed") { publish.output.utf8.count / 37 > 3000 }
+    try waitUntil("3000 tasks are confirmed") { publish.output.utf8.count / 37 > 3000 }
     proxy.cut()
     let result = try publish.end()
     proxy.stop()
@@ -116,30 +116,30 @@ import Testing
   }
 
   @Test(arguments: [0, 30_000_000])
-  func `a peer that is dead ends it with 75, whatever the size of the task`(size: Int) throws {
+  func `publish exits with 3 after --confirm-timeout when the broker stops responding`(size: Int) throws {
     let pipe = try NamedPipe()
-    // The large one is made by the shell when the test says so: no pipe would hold it.
+    // The shell creates the large task on demand, because no pipe can buffer it.
     let script = """
       { echo first; read -r _ <"$2"; head -c "$3" /dev/zero | tr '\\0' x; echo; } | \
       exec "$0" publish -l --print-id --heartbeat 0 --confirm-timeout 3s -q "$1"
       """
     let publish = try shell(script, queue, pipe.path, "\(size)", at: viaProxy).start()
-    try publish.waitForOutput("\n")  // that it is in the queue does not mean that we have heard so
+    try publish.waitForOutput("\n")  // the first task is confirmed, not only in the queue
     proxy.set(.frozen)
     try pipe.write("go\n")
     let result = try publish.end()
     proxy.stop()
-    // One of two is published.
+    // One of the two tasks is published, so the exit code is not 75.
     #expect(result.status == 3, "\(result.error)")
     #expect(
       result.error.contains(
         "1 published, 1 not: cannot publish: the broker has not confirmed the task in time"))
   }
 
-  @Test func `confirms that get lost end a single task with 75`() throws {
+  @Test func `publish exits with 69 or 75 when the broker's answers are lost`() throws {
     let publish = Program.workq("publish", "--confirm-timeout", "2s", "-q", queue, "x").at(viaProxy)
     try expect(publish.run().status, equals: 0)
-    // The log-in's answers are lost, too: nobody is there to log in to.
+    // The broker's answers to the login are lost, too: 69 is possible.
     proxy.set(.deaf)
     let deaf = try publish.run()
     proxy.stop()
@@ -147,7 +147,7 @@ import Testing
     #expect(deaf.error.split(separator: "\n").count == 1)
   }
 
-  @Test func `a broker that comes late is waited for, as long as allowed`() throws {
+  @Test func `publish waits for an unreachable broker for up to --retry-for`() throws {
     proxy.refuse(true)
     let publish = Program.workq("publish", "-q", queue, "x").at(viaProxy)
     try expect(publish.run().status, equals: 69)
@@ -166,8 +166,8 @@ import Testing
     proxy.stop()
   }
 
-  /// What goes wrong in the hurried log-in is said as by those who go step by step.
-  @Test func `a failed log-in is told as every subcommand tells it`() throws {
+  /// publish pipelines its login, declare waits for each answer.
+  @Test func `publish and declare report a failed connection or login with the same message`() throws {
     let url = Broker.shared.url
     let cases: [(String, Int32)] = [
       (url.replacing("guest:guest", with: "guest:geheim"), 77), (url.replacing("%2f", with: "nope"), 77),

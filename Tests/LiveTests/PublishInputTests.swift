@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Where tasks come from.
+/// The input of publish: stdin, files and records.
 @Suite(.waiting) struct PublishInputTests {
   @Test(arguments: [
     (["-l"], "a\n\nb\r\nlast", ["a", "", "b\r", "last"]), (["--lines"], "\n", [""]), (["-l"], "", []),
@@ -12,7 +12,7 @@ import Testing
     (["-D", #"\x01\\"#], "a\u{1}\\b\u{1}c", ["a", "b\u{1}c"]),
     (["--jsonl"], #"{"body":"a\nb"}"# + "\n" + #"{"body_base64":"YmM=","type":"t"}"#, ["a\nb", "bc"]),
   ])
-  func `records are tasks`(options: [String], input: String, bodies: [String]) throws {
+  func `publish sends each record as a task`(options: [String], input: String, bodies: [String]) throws {
     let queue = freshQueue()
     try #require(try Program.workq("declare", queue).run().status == 0)
     let publish = try Program.workq(["publish", "-q", queue] + options).run(input: Array(input.utf8))
@@ -22,7 +22,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: bodies)
   }
 
-  @Test func `records of any bytes and lengths arrive as they are`() throws {
+  @Test func `publish -0 sends records of arbitrary bytes and lengths unchanged`() throws {
     let queue = freshQueue()
     var random = SeededRandom(seed: 5)
     let records = [0, 1, 65_535, 65_536, 131_064, 131_065, 300_000, 7].map { size in
@@ -35,7 +35,7 @@ import Testing
     #expect(areEqual)
   }
 
-  @Test func `a body of 20 MB goes through, alone or as a record`() throws {
+  @Test func `publish sends a 20 MB body as a single task and as a record`() throws {
     let body = (0..<20_000_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) | 1 }
     for options in [[], ["-0"]] {
       let queue = freshQueue()
@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  @Test func `files are tasks, or hold them, and '-' is stdin`() throws {
+  @Test func `publish reads tasks and records from files, and from stdin for '-'`() throws {
     let (one, two, empty) = (try TemporaryFile("1\n2"), try TemporaryFile("3\n"), try TemporaryFile(""))
     let cases: [([String], [String])] = [
       (["-f", one.path], ["1\n2"]), (["--file", one.path, "--file", two.path], ["1\n2", "3\n"]),
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func `reads and writes files when their names are not UTF-8`() throws {
+  @Test func `publish reads and writes files whose names are not UTF-8`() throws {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let queue = freshQueue()
@@ -78,7 +78,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: ["x"])
   }
 
-  @Test func `each line is sent as it comes, and heartbeats go on in silence`() throws {
+  @Test func `publish sends each line at once and sends heartbeats while its input is idle`() throws {
     let queue = freshQueue()
     let pipe = try NamedPipe()
     try #require(try Program.workq("declare", queue).run().status == 0)
@@ -87,9 +87,9 @@ import Testing
     ).start()
     for line in 1...3 {
       try pipe.write("line \(line)\n")
-      try waitUntil("line \(line) is there") { try waiting(in: queue) == line }
+      try waitUntil("line \(line) is in the queue") { try waiting(in: queue) == line }
     }
-    // A broker hangs up on who is silent for two or three heartbeats.
+    // The broker closes a connection that is silent for two or three heartbeats.
     let silence = Date.now
     try waitUntil("five heartbeats have passed") { Date.now.timeIntervalSince(silence) > 5 }
     #expect(publish.isRunning)
@@ -102,7 +102,7 @@ import Testing
   }
 
   @Test(arguments: [[], ["--no-confirm"]])
-  func `memory does not grow with the input`(options: [String]) throws {
+  func `publish needs less than 24 MB of memory for 250,000 records`(options: [String]) throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-max-length": 1}"#)
     let script = """
@@ -124,9 +124,9 @@ import Testing
     #expect(peaks[1] - peaks[0] < 8 * 1024, "\(peaks) kB")
   }
 
-  // MARK: What cannot be read, or written
+  // MARK: Unreadable input and unwritable output
 
-  @Test func `a file that is missing is found before anything is sent`() throws {
+  @Test func `publish exits with 66 and sends nothing when an input file is missing`() throws {
     let queue = freshQueue()
     let file = try TemporaryFile("x\n")
     for options in [["-f", file.path, "-f", "/nowhere/x"], ["-l", "-f", file.path, "-f", "/nowhere/x"]] {
@@ -137,7 +137,7 @@ import Testing
     }
   }
 
-  @Test func `a file that breaks off is 66, or 3 when others went through`() throws {
+  @Test func `publish exits with 66 when a file is unreadable, or with 3 when other tasks are sent`() throws {
     let queue = freshQueue()
     let file = try TemporaryFile("x\n")
     let only = try Program.workq("publish", "-q", queue, "-f", "/tmp").run()
@@ -154,14 +154,14 @@ import Testing
     ("exec \"$0\" publish -l -q \"$1\" </", "Is a directory"),
     ("exec \"$0\" publish -l -q \"$1\" <&-", "Bad file descriptor"),
   ])
-  func `stdin that cannot be read is 74`(script: String, reason: String) throws {
+  func `publish exits with 74 when stdin cannot be read`(script: String, reason: String) throws {
     let publish = try shell(script, freshQueue()).run()
     #expect(publish.status == 74, "\(publish.error)")
     #expect(publish.error.contains("cannot read stdin: \(reason)"), "\(publish.error)")
     #expect(publish.error.split(separator: "\n").count == 1)
   }
 
-  @Test func `stdout that cannot be written is 74, and one that goes away ends it quietly`() throws {
+  @Test func `publish exits with 74 when stdout is unwritable, and with 141 when its reader exits`() throws {
     let queue = freshQueue()
     for target in [">&-", ">/dev/full"] {
       let publish = try shell("exec \"$0\" publish --print-id -q \"$1\" x \(target)", queue).run()

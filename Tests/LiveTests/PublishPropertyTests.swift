@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What travels beside a body, and what is said of it.
+/// Message properties and headers, and the output of publish.
 @Suite(.waiting) struct PublishPropertyTests {
-  /// A command line's end at a port where nobody listens: who gets as far as that ends with 69.
+  /// Publishes to a port that nothing listens on, and exits with 69 when the arguments are valid.
   private func offline(_ arguments: [String]) -> Program {
     var program = Program.workq(["publish"] + arguments)
     program.environment["AMQP_URL"] = "amqp://guest:guest@127.0.0.1:9"
     return program
   }
 
-  @Test func `every property is what another client sees`() throws {
+  @Test func `another client receives every property that publish sets`() throws {
     let queue = freshQueue()
     let options = [
       "-H", "text: a: b", "-H", "k=v=w", "-H", "n:=7", "-H", "yes:=true", "-H", "empty=",
@@ -39,7 +39,7 @@ import Testing
     #expect(task.properties.count == expected.count + 2)
   }
 
-  @Test func `a record of JSON has the same properties, over the command line's`() throws {
+  @Test func `properties in a JSON record override those of the command line`() throws {
     let queue = freshQueue()
     let line = #"""
       {"body": "x", "headers": {"n": -7, "l": [1, {"deep": null}], "big": 9007199254740993}, "priority": 3,
@@ -63,7 +63,7 @@ import Testing
     #expect((headers["l"] as? [Any])?.count == 2)
   }
 
-  @Test func `what is too long is 64 before the broker is asked`() throws {
+  @Test func `publish refuses overlong or invalid properties and names before it connects`() throws {
     let (fits, long) = (String(repeating: "x", count: 255), String(repeating: "x", count: 256))
     for option in [
       "--content-type", "--content-encoding", "--message-id", "--correlation-id", "--reply-to", "--type",
@@ -89,7 +89,7 @@ import Testing
     #expect(tooLarge.error.split(separator: "\n").count == 1)
   }
 
-  @Test func `ids are printed as tasks are published, and are theirs`() throws {
+  @Test func `publish --print-id prints the message id of each task`() throws {
     let queue = freshQueue()
     let publish = Program.workq("publish", "-l", "--print-id", "-q", queue)
     let printed = try publish.run(input: Array("a\nb\nc\n".utf8)).outputLines
@@ -101,7 +101,7 @@ import Testing
     #expect(given.output == "mine\n")
   }
 
-  @Test func `with --json each record has its line, also one that is no task`() throws {
+  @Test func `publish --json prints one line for each record, including an invalid one`() throws {
     let (queue, full) = (freshQueue(), freshQueue("full"))
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
     let input = """
@@ -127,7 +127,7 @@ import Testing
 
   // MARK: Progress
 
-  @Test func `a terminal shows how far a bulk publish is, and a summary`() throws {
+  @Test func `publish shows progress and a summary only on a terminal and without --quiet`() throws {
     let queue = freshQueue()
     let lines = try TemporaryFile(String(repeating: "x\n", count: 30_000))
     let publish = try Program.workq("publish", "-l", "-f", lines.path, "-q", queue).inTerminal().run()
@@ -135,7 +135,7 @@ import Testing
     let drawn = publish.output.split(separator: "\r")
     let steps = drawn.filter { $0.contains("published") && $0.hasSuffix("\u{1b}[K") }
     #expect(steps.contains { $0.contains(" %") }, "\(publish.output)")
-    // The line is gone when the summary comes.
+    // The progress line is erased before the summary.
     let last = publish.output.split(separator: "\u{1b}[K").last ?? ""
     #expect(last.contains(" published 30,000 tasks in "), "\(publish.output)")
     #expect(last.hasSuffix("/s)\r\n"), "\(publish.output)")
@@ -147,8 +147,8 @@ import Testing
     #expect(elsewhere.error == "")
   }
 
-  /// The broker adds its history to a task that it dead-letters.
-  @Test func `headers leave room for those that the broker adds`() throws {
+  /// The broker adds headers to a task that it dead-letters (x-death).
+  @Test func `publish limits the size of headers so that the broker can dead-letter the task`() throws {
     let queue = freshQueue("headers")
     func publish(_ size: Int, _ options: String...) throws -> Program.Result {
       let headers = #"{"body": "b", "headers": {"h": "\#(String(repeating: "h", count: size))"}}"#
@@ -159,7 +159,7 @@ import Testing
     #expect(
       tooLarge.error.contains("and 122880 is the maximum: of a frame's 131072 bytes"), "\(tooLarge.error)")
     try expect(publish(122_700, "--delay", "10ms").status, equals: 0)
-    try waitUntil("it has come") { try waiting(in: queue) == 1 }
+    try waitUntil("the delayed task is in the queue") { try waiting(in: queue) == 1 }
     try expect(Program.workq("peek", queue).run().status, equals: 0)
     let worker = try Program.workq("work", "-q", queue, "--drain", "--", "true").run()
     #expect(worker.status == 0, "\(worker.error)")
@@ -170,7 +170,7 @@ import Testing
     #expect(words.error.hasPrefix("workq: the headers take 2"), "\(words.error)")
   }
 
-  @Test func `integers of 64 bits keep their value on their way through the broker`() throws {
+  @Test func `64-bit integer headers keep their values through the broker and peek --json`() throws {
     let queue = freshQueue("integers")
     let headers = #"{"big":9007199254740993,"least":-9223372036854775808,"most":9223372036854775807}"#
     let record = #"{"body": "b", "delay": "10ms", "headers": \#(headers)}"#
@@ -178,11 +178,11 @@ import Testing
       Program.workq("publish", "--jsonl", "-q", queue).run(input: Array(record.utf8)).status, equals: 0)
     let typed = ["-H", "most:=9223372036854775807", "-H", "least:=-9223372036854775808"]
     try expect(Program.workq(["publish", "-q", queue, "x"] + typed).run().status, equals: 0)
-    try waitUntil("both have come") { try waiting(in: queue) == 2 }
+    try waitUntil("both tasks are in the queue") { try waiting(in: queue) == 2 }
     let seen = try Program.workq("peek", "--json", queue).run()
     #expect(seen.output.ranges(of: #""least":-9223372036854775808,"most":9223372036854775807"#).count == 2)
     #expect(seen.output.contains(#""big":9007199254740993"#))
-    // What was seen can be published again, and is the same.
+    // The output of peek can be published again and keeps the values.
     let again = freshQueue("integers")
     let copies = seen.output.replacing("\"\(queue)\"", with: "\"\(again)\"")
     try expect(Program.workq("publish", "--jsonl").run(input: Array(copies.utf8)).status, equals: 0)

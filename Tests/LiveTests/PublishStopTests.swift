@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A bulk publish that a signal asks to stop.
+/// A bulk publish that a signal stops.
 @Suite(.waiting) struct PublishStopTests {
   private let proxy: FaultProxy
   private let queue: String
@@ -17,7 +17,7 @@ import Testing
     try #require(try Program.workq("declare", queue).run().status == 0)
   }
 
-  /// Publishes the lines that come through the pipe.
+  /// Publishes the lines that are written to the pipe.
   private func publish(_ options: String..., at broker: Broker = .shared) throws -> RunningProgram {
     let script = "pipe=$2; queue=$1; shift 2; exec \"$0\" publish -l -q \"$queue\" \"$@\" <\"$pipe\""
     var program = shell(script, queue, pipe.path, at: broker)
@@ -28,12 +28,12 @@ import Testing
   private func lines(_ numbers: ClosedRange<Int>) -> String { numbers.map { "\($0)\n" }.joined() }
 
   @Test(arguments: [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")])
-  func `says how far it came and dies by the signal when it has stopped reading`(
+  func `publish reports the published count and ends by the signal when it is stopped`(
     signal: Int32, name: String
   ) throws {
     let publish = try publish("--json")
     try pipe.write("1\n2\n3\nhalf a line")
-    try waitUntil("they wait") { try waiting(in: queue) == 3 }
+    try waitUntil("three tasks are waiting") { try waiting(in: queue) == 3 }
     publish.signal(signal)
     let result = try publish.end()
     #expect(result.status == 128 + signal)
@@ -45,7 +45,7 @@ import Testing
     try expectWaiting(in: queue, equals: 3)
   }
 
-  @Test func `a signal ends the look at the waiting tasks, and is what it dies by`() throws {
+  @Test func `publish --unless-waiting stops on a signal while the broker does not answer`() throws {
     proxy.freeze(1, after: 4, .frame)
     let publish = try publish("--unless-waiting", "5", at: viaProxy)
     try pipe.write("1\n")
@@ -57,15 +57,15 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  /// Publishes a line, and thousands more when the broker has fallen silent.
-  private func publishToSilence(_ options: String...) throws -> RunningProgram {
+  /// Publishes one line, freezes the connection and writes 3000 more lines.
+  private func publishToFrozenBroker(_ options: String...) throws -> RunningProgram {
     let failed = try #require(failed).path
     let publish = try publish("--print-id", "--failed-to", failed, options[0], options[1], at: viaProxy)
     try pipe.write("0\n")
     try publish.waitForOutput("\n")
     proxy.set(.frozen)
     try pipe.write(lines(1...3000))
-    try waitUntil("it has read them all") { pipe.unread == 0 }
+    try waitUntil("publish has read all lines") { pipe.unread == 0 }
     return publish
   }
 
@@ -77,37 +77,37 @@ import Testing
     #expect(rest == lines(1...count))
   }
 
-  @Test func `waits for confirms, and writes the rest that was read to --failed-to, when it is stopped`()
+  @Test func `publish waits for confirms and writes unconfirmed tasks to --failed-to when it is stopped`()
     throws
   {
-    let publish = try publishToSilence("--confirm-timeout", "5s")
+    let publish = try publishToFrozenBroker("--confirm-timeout", "5s")
     publish.signal(SIGTERM)
     try expectRest(publish.end())
   }
 
-  @Test func `waits no longer for confirms when a second signal comes`() throws {
-    let publish = try publishToSilence("--confirm-timeout", "600s")
+  @Test func `publish stops waiting for confirms when it receives a second signal`() throws {
+    let publish = try publishToFrozenBroker("--confirm-timeout", "600s")
     publish.signal(SIGTERM)
-    try waitUntil("the first signal has been taken") { try !isPending(publish) }
+    try waitUntil("publish has handled the first signal") { try !isPending(publish) }
     publish.signal(SIGTERM)
     try expectRest(publish.end(within: 60))
   }
 
-  /// Whether a signal has been sent to a program that it has not handled.
+  /// Whether the program has a signal pending.
   private func isPending(_ program: RunningProgram) throws -> Bool {
     let status = try String(contentsOfFile: "/proc/\(program.pid)/status", encoding: .utf8)
     let sets = status.matches(of: /(?:SigPnd|ShdPnd):\s*([0-9a-f]+)/).map { $0.1 }
     return sets.contains { $0.contains { $0 != "0" } }
   }
 
-  @Test func `keeps the rest that was read in the spool when it is stopped`() throws {
+  @Test func `publish keeps the lines it has read in the spool when it is stopped`() throws {
     let scratch = FileManager.default.temporaryDirectory.appending(path: "workq-spool-\(UUID().uuidString)")
       .path
     defer { try? FileManager.default.removeItem(atPath: scratch) }
     let nowhere = Broker.shared.with(url: "amqp://guest:guest@127.0.0.1:9")
     let publish = try publish("--spool=\(scratch)", at: nowhere)
     try pipe.write(lines(1...3))
-    try waitUntil("they are kept") {
+    try waitUntil("the lines are in the spool") {
       ((try? FileManager.default.contentsOfDirectory(atPath: scratch)) ?? []).contains {
         $0.hasSuffix(".tasks2")
       }
@@ -120,7 +120,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: ["1", "2", "3"])
   }
 
-  @Test func `does not try again when it is stopped while the broker is unreachable`() throws {
+  @Test func `publish stops retrying when it receives a signal while the broker is unreachable`() throws {
     let failed = try #require(failed).path
     let nowhere = Broker.shared.with(url: "amqp://guest:guest@127.0.0.1:9")
     let publish = try publish("--retry-for", "10m", "--failed-to", failed, at: nowhere)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite(.waiting) struct PublishTests {
-  @Test func `a task is published silently and is there, byte for byte`() throws {
+  @Test func `publish sends its arguments as one task and prints nothing`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-q", queue, "First", "message.").run()
     #expect(publish.status == 0)
@@ -14,7 +14,7 @@ import Testing
     #expect(get.output == "First message.")
   }
 
-  @Test func `without words and without stdin it is the tutorial's greeting`() throws {
+  @Test func `publish sends the tutorial's greeting when it has no arguments, stdin or queue name`() throws {
     let host = "greeting-\(UUID().uuidString)"
     try Broker.shared.addVirtualHost(host)
     defer { try? Broker.shared.deleteVirtualHost(host) }
@@ -23,7 +23,7 @@ import Testing
     #expect(peek.output == "Hello World!")
   }
 
-  @Test func `without words and without stdin another queue gets nothing`() throws {
+  @Test func `publish exits with 64 when a queue or exchange is given but no task`() throws {
     let queue = freshQueue()
     var unset = Program.workq("publish")
     unset.environment["WORKQ_QUEUE"] = queue
@@ -39,7 +39,7 @@ import Testing
     try expect(Program.workq("declare", "--check", queue).run().status, equals: 78)
   }
 
-  @Test func `on a terminal it says what it sent`() throws {
+  @Test func `publish prints the task it sent on a terminal unless --quiet is given`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-q", queue, "it's", "a\nlist").inTerminal().run()
     #expect(publish.output == #" [x] Sent "it's a\nlist""# + "\r\n")
@@ -53,13 +53,13 @@ import Testing
     [0], Array(0...255), Array("quotes ' and \" and\nlines\r\n".utf8), [0xff, 0xfe, 0x2e],
     [UInt8](repeating: 0x61, count: 1_000_000), [UInt8](repeating: 0x62, count: 2 * (131_072 - 8)),
   ])
-  func `stdin is one task, whatever its bytes`(body: [UInt8]) throws {
+  func `publish sends stdin as one task unchanged`(body: [UInt8]) throws {
     let queue = freshQueue()
     try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     try expect(Peer.amqp("get", "-q", queue).run().outputBytes, equals: body)
   }
 
-  @Test func `empty stdin publishes nothing and says so`() throws {
+  @Test func `publish exits with 65 and sends nothing when stdin is empty`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-q", queue).run(input: [])
     #expect(publish.status == 65)
@@ -68,7 +68,7 @@ import Testing
     try expect(Program.workq("declare", "--check", queue).run().status, equals: 78)
   }
 
-  @Test func `with words stdin is not touched, and may be closed`() throws {
+  @Test func `publish works with closed stdin, stdout and stderr when the task is an argument`() throws {
     let queue = freshQueue()
     let shell = Program(
       "/bin/sh", ["-c", "exec \"$0\" publish -q \"$1\" word <&- >&- 2>&-", TestEnvironment.binary, queue])
@@ -76,7 +76,7 @@ import Testing
     try expect(Peer.amqp("get", "-q", queue).run().output, equals: "word")
   }
 
-  @Test func `words that are not UTF-8 arrive as they are`() throws {
+  @Test func `publish sends arguments that are not UTF-8 unchanged`() throws {
     let queue = freshQueue()
     let script = "exec \"$0\" publish -q \"$1\" \"$(printf 'K\\344se\\377')\" x"
     try expect(Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run().status, equals: 0)
@@ -84,7 +84,7 @@ import Testing
       Peer.amqp("get", "-q", queue).run().outputBytes, equals: [0x4b, 0xe4, 0x73, 0x65, 0xff, 0x20, 0x78])
   }
 
-  @Test func `a while-read loop publishes every line`() throws {
+  @Test func `publish sends every line when a while-read loop runs it`() throws {
     let queue = freshQueue()
     let script =
       "printf 'one\\ntwo\\nthree\\n' | while read -r line; do \"$0\" publish -q \"$1\" \"$line\"; done"
@@ -94,7 +94,7 @@ import Testing
     try expectWaiting(in: queue, equals: 3)
   }
 
-  @Test func `with cron's bare environment it works the same`() throws {
+  @Test func `publish works in cron's minimal environment`() throws {
     let queue = freshQueue()
     let script =
       "exec env -i AMQP_URL=\"$2\" /bin/sh -c 'exec \"$0\" publish -q \"$1\" nightly' \"$0\" \"$1\""
@@ -105,7 +105,7 @@ import Testing
     try expect(Peer.amqp("get", "-q", queue).run().output, equals: "nightly")
   }
 
-  @Test func `a missing queue is declared durable, and the task is in it`() throws {
+  @Test func `publish declares a missing queue as durable and sends the task to it`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "-v", "-q", queue, "x").run()
     #expect(publish.status == 0)
@@ -114,7 +114,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `with --no-declare a missing queue is 78, and stays missing`() throws {
+  @Test func `publish --no-declare exits with 78 and creates no queue when the queue is missing`() throws {
     let queue = freshQueue()
     let publish = try Program.workq("publish", "--no-declare", "-q", queue, "x").run()
     #expect(publish.status == 78)
@@ -126,7 +126,7 @@ import Testing
     #"{"x-queue-type": "quorum"}"#, #"{"x-message-ttl": 600000, "x-max-length": 5}"#,
     #"{"x-max-priority": 3}"#,
   ])
-  func `an existing queue is used as it is`(arguments: String) throws {
+  func `publish uses an existing queue with other arguments`(arguments: String) throws {
     let queue = freshQueue()
     try Peer.declare(queue, arguments)
     let publish = try Program.workq("publish", "-q", queue, "x").run()
@@ -135,7 +135,7 @@ import Testing
     try waitUntil("the task is in '\(queue)'") { try waiting(in: queue) == 1 }
   }
 
-  @Test func `a queue that is full and refuses more is 65`() throws {
+  @Test func `publish exits with 65 when a full queue rejects the task`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-max-length": 1, "x-overflow": "reject-publish"}"#)
     try expect(Program.workq("publish", "-q", queue, "fits").run().status, equals: 0)
@@ -145,7 +145,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `a task is persistent, with an id and a time, unless told otherwise`() throws {
+  @Test func `publish sends persistent tasks with a message id, or transient ones with --transient`() throws {
     let queue = freshQueue()
     let json = try Program.workq("publish", "--json", "-q", queue, "one").run()
     try expect(Program.workq("publish", "--transient", "-q", queue, "two").run().status, equals: 0)
@@ -162,8 +162,8 @@ import Testing
     #expect(worker.output.contains("Done mode=1"))
   }
 
-  /// The header, the log-in and the task leave together, and are answered together.
-  @Test func `a publish waits for the broker once`() throws {
+  /// The protocol header, the login and the task are pipelined.
+  @Test func `publish sends a task with one round trip to the broker`() throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).run().status, equals: 0)
     let trace = FileManager.default.temporaryDirectory.appending(path: "trace-\(UUID().uuidString)")
@@ -172,7 +172,7 @@ import Testing
     let strace = Program("/usr/bin/strace", arguments + ["publish", "-q", queue, "counted"])
     try #require(try strace.run().status == 0)
     let lines = try String(contentsOf: trace, encoding: .utf8).split(separator: "\n")
-    // From the protocol header on: the broker was waited for when it is read from after a send.
+    // From the protocol header on, a receive that follows a send is a round trip.
     let start = try #require(lines.firstIndex { $0.contains("\"AMQP") })
     var (waits, hasSent) = (0, false)
     for line in lines[start...] {
@@ -185,7 +185,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test(.disposable) func `a broker that takes nothing in is told of, and given up on`() throws {
+  @Test(.disposable) func `publish exits with 75 when a memory alarm outlasts --confirm-timeout`() throws {
     let broker = try DisposableBroker.get()
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).at(broker).run().status, equals: 0)
@@ -198,6 +198,6 @@ import Testing
     let large = try publish.run(input: [UInt8](repeating: 0x61, count: 30_000_000))
     #expect(large.status == 75, "\(large.error)")
     try broker.clear(.memory)
-    try waitUntil("the alarm is over") { try publish.run(input: [0x62]).status == 0 }
+    try waitUntil("publish succeeds after the memory alarm") { try publish.run(input: [0x62]).status == 0 }
   }
 }

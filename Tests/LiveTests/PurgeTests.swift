@@ -11,7 +11,7 @@ import Testing
     return name
   }
 
-  @Test func `before a queue is deleted it says what goes with it`() throws {
+  @Test func `purge --delete asks first and names the tasks that are deleted with the queue`() throws {
     let queue = try queue(1)
     let purge = try Program.workq("purge", "--delete", queue).inTerminal().start()
     try purge.waitForOutput(
@@ -22,7 +22,7 @@ import Testing
     try expect(Program.workq("declare", "--check", queue).run().status, equals: 78)
   }
 
-  @Test func `several are purged, and none when one of them is missing`() throws {
+  @Test func `purge empties several queues, but none when one of them is missing`() throws {
     let (first, second) = (try queue(2), try queue(1))
     let missing = freshQueue()
     let refused = try Program.workq("purge", "--force", first, missing).run()
@@ -36,7 +36,7 @@ import Testing
     #expect(json.output == #"{"deleted":false,"queue":"\#(first)","removed":0}"# + "\n")
   }
 
-  @Test func `tasks that a worker holds are not purged, and it says so`() throws {
+  @Test func `purge keeps unacknowledged tasks and reports that it does not remove them`() throws {
     let queue = try queue(0)
     let worker = try Program.workq("work", "-q", queue, "--dot", "60s").start()
     try expect(Program.workq("publish", "-q", queue, "held.").run().status, equals: 0)
@@ -50,11 +50,11 @@ import Testing
     #expect(inUse.error.contains("in use"))
     worker.signal(9)
     _ = try worker.end()
-    try waitUntil("the held task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the unacknowledged task is requeued") { try waiting(in: queue) == 1 }
     try expect(Program.workq("purge", "--force", "--delete", "--if-unused", queue).run().status, equals: 0)
   }
 
-  @Test func `a queue is deleted, if it is empty when that is the condition`() throws {
+  @Test func `purge --delete --if-empty deletes a queue only when it is empty`() throws {
     let queue = try queue(1)
     let refused = try Program.workq("purge", "--force", "--delete", "--if-empty", queue).run()
     #expect(refused.status == 75)
@@ -66,13 +66,13 @@ import Testing
     try expect(Program.workq("purge", "--force", "--delete", queue).run().status, equals: 78)
   }
 
-  /// RabbitMQ would delete a stream, full or empty, and closes the connection over a quorum queue.
+  /// RabbitMQ deletes a stream even if it is not empty, and closes the connection for a quorum queue.
   @Test(arguments: [
     ("quorum", "--if-empty", 64, "is a quorum queue, and RabbitMQ deletes those without conditions only"),
     ("quorum", "--if-unused", 64, "(leave out --if-empty and --if-unused)"),
     ("stream", "--if-empty", 78, "is a stream"),
   ])
-  func `is refused with the reason when the queue's type knows no conditions`(
+  func `purge --delete refuses a condition that the queue's type does not support`(
     type: String, condition: String, status: Int32, reason: String
   ) throws {
     let queue = try queue(1, "--type", type)
@@ -85,7 +85,7 @@ import Testing
     try expect(Program.workq("purge", "--force", "--delete", queue).run().status, equals: 0)
   }
 
-  /// One task of the queue waits to be retried, and one for its delay.
+  /// A queue with one task in a retry queue and one in a delay queue.
   private func queueWithWaitingTasks() throws -> (name: String, delays: [String]) {
     let queue = try queue(0)
     try expect(Program.workq("publish", "-q", queue, "fails").run().status, equals: 0)
@@ -95,7 +95,7 @@ import Testing
     return (queue, ["--retry-delay", "200s", "--delay", "300s"])
   }
 
-  @Test func `reports the retry and delay queues when it deletes a queue`() throws {
+  @Test func `purge --delete reports the retry and delay queues, and deletes them with --all`() throws {
     let (queue, delays) = try queueWithWaitingTasks()
     let result = try Program.workq(["purge", "--force", "--delete", queue] + delays).run()
     #expect(result.status == 0, "\(result.error)")
@@ -104,7 +104,7 @@ import Testing
     #expect(result.error.contains("(1 task), '\(queue).delay.300000"), "\(result.error)")
     #expect(result.error.contains("(--all deletes the queue's retry and delay queues, too)"))
     #expect(result.error.hasSuffix("tasks that the broker is returning just now cannot be counted\n"))
-    // They are still there.
+    // The retry and delay queues still exist.
     try expect(Program.workq(["declare", queue]).run().status, equals: 0)
     let all = try Program.workq(["purge", "--force", "--delete", "--all", queue] + delays).run()
     #expect(all.status == 0, "\(all.error)")
@@ -117,7 +117,7 @@ import Testing
     #expect(nothing.error == "")
   }
 
-  @Test func `asks about the retry and delay queues when it is to delete them at a terminal`() throws {
+  @Test func `purge --delete --all names a retry queue when it asks, and keeps the queue after 'n'`() throws {
     let (queue, delays) = try queueWithWaitingTasks()
     let purge = try Program.workq(["purge", "--delete", "--all", queue] + delays).inTerminal().start()
     try purge.waitForOutput("and those that workers hold, and '\(queue).retry.200000")
@@ -128,13 +128,13 @@ import Testing
   }
 
   @Test(arguments: [["--all"], ["--delay", "1s"], ["--delete", "--all", "--if-empty"]])
-  func `refuses options that need others or exclude them`(options: [String]) throws {
+  func `purge refuses options that require or exclude other options`(options: [String]) throws {
     try expect(Program.workq(["purge", "--force", "-q", freshQueue()] + options).run().status, equals: 64)
   }
 
-  @Test func `quorum queues can be purged, streams cannot (540)`() throws {
+  @Test func `purge empties a quorum queue and exits with 78 for a stream (540)`() throws {
     let quorum = try queue(3, "--type", "quorum")
-    try waitUntil("they wait") { try waiting(in: quorum) == 3 }
+    try waitUntil("the tasks are waiting") { try waiting(in: quorum) == 3 }
     try expect(Program.workq("purge", "--force", quorum).run().output, equals: "\(quorum): 3 removed\n")
     let stream = try queue(0, "--type", "stream")
     let refused = try Program.workq("purge", "--force", stream).run()

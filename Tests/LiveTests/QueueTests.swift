@@ -10,7 +10,7 @@ import Testing
     }
   }
 
-  @Test func `declare makes a queue that is missing, durable, and says what is in it`() throws {
+  @Test func `declare creates a missing queue as durable and prints its tasks and consumers`() throws {
     let queue = freshQueue()
     let declare = try Program.workq("declare", queue).run()
     #expect(declare.status == 0)
@@ -21,7 +21,7 @@ import Testing
     try expect(Program.workq("declare", queue).run().output, equals: "\(queue): 2 waiting, 0 consumers\n")
   }
 
-  @Test func `declare without a name takes the queue of --queue, or of WORKQ_QUEUE`() throws {
+  @Test func `declare uses --queue or WORKQ_QUEUE when its arguments name no queue`() throws {
     let queue = freshQueue()
     #expect(try Program.workq("declare", "-q", queue).run().output.hasPrefix("\(queue): "))
     var program = Program.workq("declare", "--check")
@@ -29,7 +29,7 @@ import Testing
     #expect(try program.run().output.hasPrefix("\(queue): "))
   }
 
-  @Test func `declare leaves an existing queue as it is`() throws {
+  @Test func `declare accepts an existing queue with other arguments`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, #"{"x-queue-type": "quorum", "x-max-length": 7}"#)
     let declare = try Program.workq("declare", queue).run()
@@ -37,7 +37,7 @@ import Testing
     #expect(declare.output == "\(queue): 0 waiting, 0 consumers\n")
   }
 
-  @Test func `declare --check makes nothing, and is 78 when one of the queues is missing`() throws {
+  @Test func `declare --check creates nothing and exits with 78 when a queue is missing`() throws {
     let (here, missing) = (freshQueue(), freshQueue())
     try expect(Program.workq("declare", here).run().status, equals: 0)
     for _ in 0..<2 {
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func `declare --json is one object per queue`() throws {
+  @Test func `declare --json prints one object per queue`() throws {
     let (first, second) = (freshQueue(), freshQueue())
     try expect(Program.workq("declare", first).run().status, equals: 0)
     let declare = try Program.workq("declare", "--json", first, second).run()
@@ -61,8 +61,8 @@ import Testing
     #expect(objects.map { $0["created"] as? Bool } == [false, true])
   }
 
-  /// The 406, explained: which property, what was asked for, what the broker has.
-  @Test func `a queue with other properties is explained, and is 78`() throws {
+  /// The 406 error is explained: the property, the requested value and the broker's value.
+  @Test func `declare exits with 78 and lists the difference when a queue has another property`() throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue).run().status, equals: 0)
     let declare = try Program.workq("declare", "--transient", queue).run()
@@ -73,7 +73,7 @@ import Testing
     #expect(declare.error.firstMatch(of: /durable +false +true/) != nil, "\(declare.error)")
   }
 
-  @Test func `purge --force removes the waiting tasks and says how many`() throws {
+  @Test func `purge --force removes the waiting tasks and prints their number`() throws {
     let queue = freshQueue()
     try publish(3, to: queue)
     let purge = try Program.workq("purge", "--force", queue).run()
@@ -83,7 +83,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `purge without --force asks nobody and removes nothing where there is no terminal`() throws {
+  @Test func `purge exits with 64 and removes nothing without --force and without a terminal`() throws {
     let queue = freshQueue()
     try publish(1, to: queue)
     let purge = try Program.workq("purge", queue).run(input: Array("y\n".utf8))
@@ -94,7 +94,7 @@ import Testing
   }
 
   @Test(arguments: [("y\n", 0), ("yes\n", 0), ("n\n", 2), ("\n", 2), ("yup\n", 2), ("\u{4}", 2)])
-  func `at a terminal purge asks first, naming queue, broker and count`(answer: String, left: Int) throws {
+  func `purge names queue, broker and count when it asks at a terminal`(answer: String, left: Int) throws {
     let queue = freshQueue()
     try publish(2, to: queue)
     let purge = try Program.workq("purge", queue).inTerminal().start()
@@ -107,7 +107,7 @@ import Testing
     try expectWaiting(in: queue, equals: left)
   }
 
-  @Test func `purge of a missing queue is 78`() throws {
+  @Test func `purge exits with 78 when the queue is missing`() throws {
     let queue = freshQueue()
     let purge = try Program.workq("purge", "--force", queue).run()
     #expect(purge.status == 78)

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The binary that users run, and what is installed beside it.
+/// The release binary and the files that are installed with it.
 @Suite(.busy) struct ReleaseTests {
-  /// Foundation would bring 40 MB of ICU, and double the time that a start takes.
+  /// Foundation would add 40 MB of ICU data and double the start-up time.
   @Test func `the release binary links neither Foundation nor ICU, and by default no library at all`() throws
   {
     let dynamic = try Program("/usr/bin/readelf", ["--dynamic", "--wide", TestEnvironment.binary]).run()
@@ -19,15 +19,15 @@ import Testing
     #expect(hasICU.status == 1, "ICU's data is in it")
   }
 
-  /// 14.5 MB; the concurrency runtime alone would bring 0.7, and FoundationEssentials 5.
+  /// The size is 14.5 MB; the concurrency runtime would add 0.7 MB, and FoundationEssentials 5 MB.
   @Test(.disabled(if: ProcessInfo.processInfo.environment["LINK"] == "dynamic"))
-  func `the static binary has less than 14.8 MB`() throws {
+  func `the static binary is smaller than 14,800,000 bytes`() throws {
     let attributes = try FileManager.default.attributesOfItem(atPath: TestEnvironment.binary)
     #expect(try #require(attributes[.size] as? Int) < 14_800_000)
   }
 
   @Test(arguments: ["bash": "workq.bash", "zsh": "_workq", "fish": "workq.fish"])
-  func `the completions are those of the binary, and the shell can read them`(shell: String, file: String)
+  func `the committed completions match the binary, and the shell can parse them`(shell: String, file: String)
     throws
   {
     let path = "\(TestEnvironment.repository)/completions/\(file)"
@@ -41,7 +41,7 @@ import Testing
     #expect(read.error == "", "\(read.error)")
   }
 
-  @Test func `make install puts everything below DESTDIR and PREFIX, and uninstall removes it`() throws {
+  @Test func `make install puts all files below DESTDIR and PREFIX, and uninstall removes them`() throws {
     let root = FileManager.default.temporaryDirectory.appending(path: "workq-install-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
     func make(_ target: String) throws {
@@ -71,7 +71,7 @@ import Testing
     #expect(files() == [])
   }
 
-  @Test func `the archive has what is installed, and is the same each time`() throws {
+  @Test func `the archive contains the installed files and is reproducible`() throws {
     let root = FileManager.default.temporaryDirectory.appending(path: "workq-archive-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
     let script = "\(TestEnvironment.repository)/packaging/build-archive"

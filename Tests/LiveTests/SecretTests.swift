@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Where a password may be, and where it is not: not in output, arguments, commands' environments, or files.
+/// Where workq reads a password from, and that it leaks into no output, argument, environment or file.
 @Suite(.busy) struct SecretTests {
   private static let clerk = Result {
     try Broker.shared.addUser("keeper", password: "hunter2")
@@ -20,9 +20,9 @@ import Testing
     (try? Data(contentsOf: URL(filePath: path))).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  // MARK: Where it comes from
+  // MARK: Sources of the URL and password
 
-  @Test func `a file holds the URL, or the password, and nobody else can read it`() throws {
+  @Test func `publish reads the URL or password from a file, but not if other users have access`() throws {
     let (urlFile, password) = (try TemporaryFile("\(url)\n# more\n"), try TemporaryFile("hunter2\r\n"))
     let bare = url.replacing("keeper:hunter2@", with: "")
     let ways = [
@@ -46,7 +46,7 @@ import Testing
     try expectWaiting(in: queue, equals: 4)
   }
 
-  @Test func `reads a URL and a password when the files' names are not UTF-8`() throws {
+  @Test func `publish reads the URL and password from files whose names are not UTF-8`() throws {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let script = #"""
@@ -66,7 +66,7 @@ import Testing
     .enabled(if: geteuid() == 0, "only root may give a file away"),
     arguments: [(0, 0o640, true), (0, 0o620, false), (64_998, 0o600, true), (64_998, 0o640, false)]
       as [(uid_t, mode_t, Bool)])
-  func `lets a group read a secret only when the file is root's`(owner: uid_t, mode: mode_t, isGood: Bool)
+  func `a group may read a secret file only if root owns it`(owner: uid_t, mode: mode_t, isGood: Bool)
     throws
   {
     let file = try TemporaryFile(url)
@@ -79,10 +79,10 @@ import Testing
 
   @Test(arguments: [
     "--url-file <(echo \"$3\")",
-    // It is read once for all the nodes.
+    // The password is read once for all nodes.
     "-u amqp://127.0.0.1:1,${3/keeper:hunter2@/} --username keeper --password-file <(echo hunter2)",
   ])
-  func `a pipe is nobody else's`(source: String) throws {
+  func `publish reads the URL or password from a pipe`(source: String) throws {
     let script = "exec \"$1\" publish -q \"$2\" \(source) x"
     let result = try Program("/bin/bash", ["-c", script, "bash", TestEnvironment.binary, queue, url]).run()
     #expect(result.status == 0, "\(result.error)")
@@ -93,7 +93,7 @@ import Testing
     ("", "is empty"), ("\nhunter2\n", "is empty"), ("hunter2", "begins neither with amqp://"),
     (String(repeating: "x", count: 70_000), "is too long"), ("amqp://u:hunter2\0@h", "is not UTF-8 text"),
   ])
-  func `a file with something else is refused, and not quoted`(text: String, reason: String) throws {
+  func `publish refuses an invalid URL file without printing its text`(text: String, reason: String) throws {
     let file = try TemporaryFile(text)
     try #require(chmod(file.path, 0o600) == 0)
     let result = try Program.workq("publish", "--url-file", file.path, "x").run()
@@ -102,18 +102,18 @@ import Testing
     #expect(!result.error.contains("hunter2"))
   }
 
-  @Test func `two sources exclude each other`() throws {
+  @Test func `publish refuses --url together with --url-file`() throws {
     let result = try Program.workq("publish", "-u", "amqp://h", "--url-file", "f", "x").run()
     #expect(result.status == 64)
     #expect(result.error.contains("--url and --url-file exclude each other"))
   }
 
-  // MARK: Where others look
+  // MARK: Arguments and environments
 
   private static let warning =
     "workq: other users can see the password in --url: better have it in WORKQ_URL or --url-file\n"
 
-  @Test func `a password in the arguments is warned of, once`() throws {
+  @Test func `publish warns once about a password in its arguments`() throws {
     let second = url.replacing("keeper", with: "guest")
     let twice = try Program.workq("publish", "-u", url, "-u", second, "-q", queue, "x").run()
     #expect(twice.status == 0)
@@ -137,7 +137,7 @@ import Testing
   }
 
   @Test(arguments: [["-u"], ["--url"], ["--uri="], ["-u", "amqp://127.0.0.1:1", "--url"]])
-  func `the argument is overwritten before any work begins`(option: [String]) throws {
+  func `the worker overwrites the password in its arguments before the first task`(option: [String]) throws {
     let words =
       option.last?.hasSuffix("=") == true ? [(option.last ?? "") + url] : option + [url]
     let worker = try Program.workq(["work", "--fake", "-v", "-q", queue] + words).start()
@@ -151,7 +151,7 @@ import Testing
   }
 
   @Test(arguments: [true, false])
-  func `a command gets neither the URL nor the password, unless that is wanted`(isWanted: Bool) throws {
+  func `a command gets the URL and password only with --pass-url`(isWanted: Bool) throws {
     try #require(try Program.workq("publish", "-q", queue, "task").run().status == 0)
     let script = "tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$PPID/cmdline; env"
     let options = isWanted ? ["--pass-url"] : []
@@ -161,7 +161,7 @@ import Testing
         ["work", "-q", queue, "--drain", "-v"] + options + ["--", "sh", "-c", script])
       program.environment["AMQP_URL"] = nil
       program.environment[variable] = url
-      // One that names no broker to us is the command's own.
+      // A variable that workq does not read its URL from belongs to the command.
       if variable == "WORKQ_URL" { program.environment["AMQP_URL"] = "amqp://mine" }
       let result = try program.run()
       #expect(result.status == 0, "\(result.error)")
@@ -172,9 +172,9 @@ import Testing
     }
   }
 
-  // MARK: What is written
+  // MARK: Files and messages
 
-  @Test func `neither the spool nor a parked task holds it`() throws {
+  @Test func `neither the spool nor a parked task contains the password`() throws {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(queue)").path
     defer { try? FileManager.default.removeItem(atPath: directory) }
     var away = Program.workq("publish", "-v", "--spool=\(directory)", "-q", queue, "task")
@@ -199,7 +199,7 @@ import Testing
     #expect(!"\(parked)".contains("hunter2"))
   }
 
-  @Test func `no failure shows it`() throws {
+  @Test func `error messages do not contain the password`() throws {
     let port = Broker.shared.port
     let places = [
       "hunter2@127.0.0.1:\(port)/nope", "hunter2@127.0.0.1:1", "hunter2@127.0.0.1:\(port)?wait=1",

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The systemd unit: what systemd says of it, and that what it starts does as it says.
+/// The systemd unit: its verification by systemd, and the behavior of the worker that it starts.
 ///
-/// A test has no systemd to start it, so its signals are sent by hand, as `KillMode=mixed` has them: TERM to
-/// the worker alone, and KILL to everything when the time is over.
+/// The tests run without systemd and send the signals of `KillMode=mixed` themselves: TERM to the worker, and
+/// KILL to all processes after the stop timeout.
 @Suite(.waiting) struct ServiceTests {
   private static let packaging = "\(TestEnvironment.repository)/packaging"
 
@@ -20,7 +20,7 @@ import Testing
     return String(try #require(line, "no \(name)").dropFirst(name.count + 1))
   }
 
-  /// The worker as the unit starts it; the shell splits the settings into words as systemd does.
+  /// The worker as the unit starts it; the shell splits the settings into arguments as systemd does.
   private static func worker(on queue: String, _ settings: [String: String]) throws -> Program {
     let start = try setting("ExecStart", in: unit())
     var program = Program("/bin/sh", ["-c", "exec \(start)"])
@@ -30,14 +30,14 @@ import Testing
     return program
   }
 
-  /// What systemd makes of StateDirectory; it is removed with the broker.
+  /// Stands in for systemd's StateDirectory; it is removed with the broker.
   private static func stateDirectory() throws -> String {
     let directory = "\(Broker.shared.directory)/state-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     return directory
   }
 
-  @Test func `systemd finds nothing wrong with it, and little that it could do`() throws {
+  @Test func `systemd-analyze accepts the unit and rates its exposure at 2 of 10 or less`() throws {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-unit-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: directory) }
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -53,7 +53,7 @@ import Testing
     #expect(secure.status == 0, "more than 2.0 of 10: \(secure.output.suffix(200))\(secure.error)")
   }
 
-  @Test func `a stop lets the running task end, takes no other, and succeeds`() throws {
+  @Test func `the service finishes its running task, starts no other and exits with 0 on SIGTERM`() throws {
     let queue = freshQueue()
     let gate = try NamedPipe()
     let script = try TemporaryFile("cat; echo ' begun'; read line <\"$1\"; echo \"$line\"")
@@ -66,7 +66,7 @@ import Testing
         "WORKQ_OPTIONS": "\(options) --jobs 1 -v", "WORKQ_COMMAND": "/bin/sh \(script.path) \(gate.path)",
       ]
     ).start()
-    try waitUntil("a task is being worked on") { try waiting(in: queue) == 1 }
+    try waitUntil("the broker has delivered a task") { try waiting(in: queue) == 1 }
     try worker.waitForStart(of: 1)
     worker.signal(SIGTERM)
     try worker.waitForError("stopping")
@@ -78,7 +78,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `what is killed when the time is over is not lost`() throws {
+  @Test func `the broker requeues the running task when the service is killed`() throws {
     let queue = freshQueue()
     let gate = try NamedPipe()
     let script = try TemporaryFile("echo $$; read line <\"$1\"; echo \"$line\"")
@@ -93,19 +93,19 @@ import Testing
     worker.signal(SIGKILL)
     kill(command, SIGKILL)
     try expect(worker.end().status, equals: 128 + SIGKILL)
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
   }
 
-  @Test func `it gives running tasks back before systemd's patience ends`() throws {
+  @Test func `the unit's stop timeout is longer than its grace period and kill delay`() throws {
     let unit = try Self.unit()
     let timeout = try #require(try Self.setting("TimeoutStopSec", in: unit).firstMatch(of: #/^(\d+)s$/#))
     let grace = try #require(unit.firstMatch(of: #/--grace (\d+)s /#))
-    // After the grace a command gets TERM, and KILL ten seconds later: the default of --kill-after.
+    // A command gets TERM after --grace, and KILL 10 s later, the default of --kill-after.
     #expect(try #require(Int(grace.1)) + 10 < #require(Int(timeout.1)))
     try expect(Self.setting("KillMode", in: unit), equals: "mixed")
   }
 
-  @Test func `it starts again what failed for now, and leaves alone what only a person can mend`() throws {
+  @Test func `the unit restarts the worker on failure, but not after permanent errors (64, 77)`() throws {
     let unit = try Self.unit()
     try expect(Self.setting("Restart", in: unit), equals: "on-failure")
     let final = try Self.setting("RestartPreventExitStatus", in: unit).split(separator: " ")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `publish --spool`, from a shell's point of view.
+/// `publish --spool` as a shell runs it.
 @Suite(.busy) final class SpooledPublishTests {
   private static let nowhere = "amqp://guest:guest@127.0.0.1:9"
 
@@ -26,7 +26,7 @@ import Testing
     try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks2") }.sorted()
   }
 
-  @Test func `while the broker is away tasks are kept, silently, and go first when it is back`() throws {
+  @Test func `publish spools tasks while the broker is unreachable and sends them first afterwards`() throws {
     for body in ["1", "2"] {
       let kept = try publish([body], isAway: true).run()
       #expect(kept.status == 0, "\(kept.error)")
@@ -40,13 +40,13 @@ import Testing
     try expect(segments(), equals: [])
   }
 
-  @Test func `a kept task is the same task`() throws {
+  @Test func `a spooled task keeps its id, properties and headers`() throws {
     let options = [
       "--print-id", "-H", "n:=1", "--priority", "3", "--type", "t", "--transient", "--delay", "1ms", "x",
     ]
     let kept = try publish(options, isAway: true).run()
     try expect(flush.run().status, equals: 0)
-    try waitUntil("it has come") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is in the queue") { try waiting(in: queue) == 1 }
     let task = try #require(try drain(queue).first)
     #expect(kept.output == "\(task.id ?? "")\n")
     #expect(task.properties["priority"] as? Int == 3)
@@ -55,28 +55,28 @@ import Testing
     #expect((task.properties["headers"] as? [String: Any])?["n"] as? Int == 1)
   }
 
-  @Test func `the directory that nobody named is the broker's own`() throws {
+  @Test func `publish uses a separate default spool directory for each broker`() throws {
     var program = Program.workq("publish", "-q", queue, "--spool", "--verbose", "x")
     program.environment["AMQP_URL"] = Self.nowhere
     program.environment["XDG_STATE_HOME"] = directory
     try expect(program.run().status, equals: 0)
     let own = "\(directory)/workq/spool/127.0.0.1_9_%2f"
     #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks2") })
-    // Another broker's spool is not this one's.
+    // Publishing to another broker leaves this spool untouched.
     program.environment["AMQP_URL"] = Broker.shared.url
     try expect(program.run().status, equals: 0)
     try expect(drain(queue).count, equals: 1)
     #expect(try FileManager.default.contentsOfDirectory(atPath: own).contains { $0.hasSuffix(".tasks2") })
   }
 
-  /// The recipe of README.md, of a cron job.
-  @Test func `keeps one task when it runs four times while the broker is unreachable`() throws {
+  /// The cron job recipe in README.md.
+  @Test func `publish --unless-waiting 1 spools one task of four while the broker is unreachable`() throws {
     for _ in 1...4 {
       let result = try publish(["--unless-waiting", "1", "nightly"], isAway: true).run()
       #expect(result.status == 0, "\(result.error)")
     }
     try expect(segments().count, equals: 1)
-    // What is kept is sent first, and is then the one that waits.
+    // The spooled task is sent first and then counts as waiting.
     for _ in 1...2 { try expect(publish(["--unless-waiting", "1", "nightly"]).run().status, equals: 0) }
     try expect(segments(), equals: [])
     try expect(drain(queue).count, equals: 1)
@@ -84,11 +84,11 @@ import Testing
     try expect(drain(queue).count, equals: 1)
   }
 
-  @Test func `counts what is kept and what waits for its delay towards the limit`() throws {
+  @Test func `publish --unless-waiting counts spooled and delayed tasks towards its limit`() throws {
     let delayed = ["--unless-waiting", "2", "--delay", "1h", "x"]
     for _ in 1...3 { try expect(publish(delayed, isAway: true).run().status, equals: 0) }
     try expect(segments().count, equals: 2)
-    // Another queue's task in the same spool does not count.
+    // A task for another queue in the same spool does not count.
     var other = Program.workq("publish", "--spool=\(directory)", "-q", freshQueue("other"), "x")
     other.environment["AMQP_URL"] = Self.nowhere
     try expect(other.run().status, equals: 0)
@@ -99,13 +99,13 @@ import Testing
     let result = try plain.run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains("2 tasks wait for '\(queue)' already: nothing is published"))
-    // Without that delay, nobody waits.
+    // Without --delay, tasks in the delay queue do not count.
     let now = try Program.workq("publish", "-q", queue, "--unless-waiting", "1", "x").run()
     #expect(now.status == 0, "\(now.error)")
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `keeps tasks in a directory when its name is not UTF-8`() throws {
+  @Test func `publish spools tasks to a directory whose name is not UTF-8`() throws {
     let script = #"""
       name=$2/$(printf 'caf\351') && mkdir "$2" || exit
       "$0" publish -q "$1" -u "$3" --spool-directory "$name" 1 && "$0" publish -q "$1" -u "$3" --spool="$name" 2 &&
@@ -118,7 +118,7 @@ import Testing
     try expect(drain(queue).map(\.text), equals: ["1", "2"])
   }
 
-  @Test func `what is refused for good is not kept`() throws {
+  @Test func `publish does not spool tasks that the broker refuses permanently`() throws {
     let full = freshQueue("full")
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
     let url = Broker.shared.url.replacing("guest:guest", with: "guest:geheim")
@@ -133,7 +133,7 @@ import Testing
     }
   }
 
-  @Test func `several at once send each task once`() throws {
+  @Test func `concurrent publishers send each spooled task once and before new tasks`() throws {
     let kept = (0..<40).map { "kept \($0)" }
     for bodies in [kept[..<13], kept[13..<14], kept[14...]] {
       let input = Array(bodies.joined(separator: "\n").utf8)
@@ -145,11 +145,11 @@ import Testing
     #expect(arrived.filter { $0.hasPrefix("kept") } == kept)
     #expect(Set(arrived).count == 45)
     #expect(arrived.count == 45)
-    // Whatever is kept already goes before what is new.
+    // Spooled tasks are sent before new ones.
     #expect(Array(arrived.prefix(40)) == kept)
   }
 
-  @Test func `a damaged file is set aside and named, and the rest goes on`() throws {
+  @Test func `publish sets a damaged spool file aside, names it and sends the other tasks`() throws {
     for body in ["1", "2", "3"] { try expect(publish([body], isAway: true).run().status, equals: 0) }
     let damaged = "\(directory)/\(try segments()[1])"
     let file = try #require(FileHandle(forUpdatingAtPath: damaged))
@@ -164,7 +164,7 @@ import Testing
     try expect(flush.run().status, equals: 0)
   }
 
-  @Test func `a kept task that is refused is set aside and named, and the rest goes on`() throws {
+  @Test func `publish --flush-spool sets a rejected task aside and sends the other tasks`() throws {
     let full = freshQueue("full")
     try Peer.declare(full, #"{"x-max-length": 0, "x-overflow": "reject-publish"}"#)
     for arguments in [["-q", full, "no"], ["-e", "nope", "no"]] {
@@ -182,7 +182,7 @@ import Testing
   }
 
   @Test(arguments: ["/dev/null/spool", "/proc/spool"])
-  func `a directory that cannot be used is 73`(directory: String) throws {
+  func `publish exits with 73 when the spool directory is unusable`(directory: String) throws {
     let failed = FileManager.default.temporaryDirectory.appending(path: queue).path
     defer { try? FileManager.default.removeItem(atPath: failed) }
     var program = Program.workq(
@@ -194,7 +194,7 @@ import Testing
     #expect(result.error.split(separator: "\n").count == 1)
   }
 
-  @Test func `a broker that is away in mid-batch gets the rest later`() throws {
+  @Test func `publish spools the rest when the broker becomes unreachable during a batch`() throws {
     let proxy = try FaultProxy(to: .shared)
     try #require(try Program.workq("declare", queue).run().status == 0)
     let pipe = try NamedPipe()
@@ -203,11 +203,11 @@ import Testing
       at: Broker.shared.with(url: proxy.url(of: .shared))
     ).start()
     try pipe.write("1\n")
-    try waitUntil("the first is there") { try waiting(in: queue) == 1 }
+    try waitUntil("the first task is in the queue") { try waiting(in: queue) == 1 }
     proxy.refuse(true)
     proxy.cut()
     try pipe.write("2\n3\n")
-    try waitUntil("the others are kept (\(running.error))") { try !segments().isEmpty }
+    try waitUntil("the other tasks are spooled (\(running.error))") { try !segments().isEmpty }
     try pipe.write("4")
     try pipe.close()
     try expect(running.end().status, equals: 0, "\(running.error)")
@@ -217,11 +217,11 @@ import Testing
     #expect(Set(arrived) == ["1", "2", "3", "4"])
   }
 
-  /// Each process is killed at a moment of its own, on the way to a broker that is here or is not.
-  @Test func `no kill at any moment loses a task that was accepted`() throws {
+  /// Each process is killed after a random time; two of three cannot reach the broker.
+  @Test func `publish loses no accepted task when it is killed at a random moment`() throws {
     var random = SeededRandom(seed: 9)
     var accepted: Set<String> = []
-    // How long one takes here and now, so that about every second one is killed.
+    // The usual duration of a run, so that about every second process is killed.
     let begin = Date.now
     for run in 0..<10 where try publish(["first \(run)"], isAway: run % 2 == 0).run().status == 0 {
       accepted.insert("first \(run)")

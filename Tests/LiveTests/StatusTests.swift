@@ -13,7 +13,7 @@ import Testing
       Program.workq("publish", "-q", queue, "--lines").run(input: Array(lines.utf8)).status, equals: 0)
   }
 
-  @Test func `it shows a queue and those of its others that exist`() throws {
+  @Test func `status shows a queue and its existing retry, delay and failed queues`() throws {
     let queue = freshQueue("q")
     let retries = [10, 20, 7].map { retryQueue(of: queue, after: .seconds($0)) }
     let delay = delayQueue(of: queue, by: .milliseconds(1500))
@@ -42,12 +42,12 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum", "stream"])
-  func `tasks are counted, and nothing is disturbed`(type: String) throws {
+  func `status counts waiting tasks and marks none as redelivered`(type: String) throws {
     let queue = freshQueue()
     try expect(Program.workq("declare", queue, "--type", type).run().status, equals: 0)
     try publish(2, to: queue)
-    // A stream's count, and a quorum queue's, come a little later.
-    try waitUntil("two are counted") {
+    // Streams and quorum queues update their counts with a delay.
+    try waitUntil("status reports two tasks") {
       let result = try Program.workq("status", "--json", queue).run()
       return result.output.contains(#""waiting":2"#)
     }
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func `takes a missing failed queue for empty when --max-failed is given`() throws {
+  @Test func `status --max-failed treats a missing failed queue as empty`() throws {
     let queue = freshQueue()
     try declare(queue)
     let result = try Program.workq("status", queue, "--max-failed", "0").run()
@@ -65,7 +65,7 @@ import Testing
     #expect(result.error == "")
   }
 
-  @Test func `exits with 75 and one line when more tasks are parked than --max-failed says`() throws {
+  @Test func `status exits with 75 and one line when more tasks are parked than --max-failed`() throws {
     let queue = freshQueue()
     try declare(queue, "\(queue).failed")
     try publish(2, to: "\(queue).failed")
@@ -77,7 +77,7 @@ import Testing
     try expect(Program.workq("status", queue, "--max-failed", "2").run().status, equals: 0)
   }
 
-  @Test func `as JSON each queue is a line`() throws {
+  @Test func `status --json prints one line per queue`() throws {
     let queue = freshQueue()
     let retry = retryQueue(of: queue, after: .seconds(10))
     try declare(queue, retry)
@@ -92,7 +92,7 @@ import Testing
       ])
   }
 
-  @Test func `a missing queue is 78, after the others were shown`() throws {
+  @Test func `status exits with 78 for a missing queue and still shows the others`() throws {
     let (queue, missing) = (freshQueue(), freshQueue())
     try declare(queue)
     let result = try Program.workq("status", missing, queue).run()
@@ -101,7 +101,7 @@ import Testing
     #expect(result.error.contains("no such queue: '\(missing)'"))
   }
 
-  @Test func `for monitoring it is silent or one line, and looks only at what was named`() throws {
+  @Test func `status prints nothing within its limits, and exits with 75 and one line beyond them`() throws {
     let queue = freshQueue()
     try declare(queue, "\(queue).failed")
     try publish(2, to: queue)
@@ -125,7 +125,7 @@ import Testing
 
   // MARK: --watch
 
-  @Test func `without a terminal a watch writes lines, and ends when nobody reads them`() throws {
+  @Test func `status --watch prints lines without a terminal and exits when its reader exits`() throws {
     let queue = freshQueue()
     try declare(queue)
     let script = "\"$0\" status --watch 100ms \"$1\" | head -n 2"
@@ -143,7 +143,7 @@ import Testing
     #expect(end.error == "")
   }
 
-  @Test func `on a terminal it is redrawn in place, fits every size, and leaves the screen clean`() throws {
+  @Test func `status --watch redraws in place, fits the terminal's size and restores the screen`() throws {
     let queue = "w-\(UUID().uuidString.prefix(8))"
     try declare(queue, "\(queue).failed")
     try publish(1, to: "\(queue).failed")
@@ -156,7 +156,7 @@ import Testing
     #expect(!screen.contains("before"))
     #expect(screen.contains("1 task is parked: workq peek \(queue).failed"))
     try publish(7, to: queue)
-    try terminal.waitFor("7 tasks, their bars, and that there is no consumer") {
+    try terminal.waitFor("7 tasks, their bars and the missing consumer") {
       $0.contains(#/w-\S+ +7 +\+/#) && $0.contains("█") && $0.contains("'\(queue)' has no consumers")
     }
     try expect(terminal.screen().ranges(of: "QUEUE").count, equals: 1)
@@ -167,7 +167,7 @@ import Testing
     try terminal.resize(columns: 100, rows: 30)
     try terminal.waitFor("the wide table again") { $0.contains("█") && $0.contains("Ctrl-C ends") }
     try terminal.press("C-c")
-    try terminal.waitFor("the shell as it was") { $0.contains("before\nready$") && !$0.contains("WAITING") }
+    try terminal.waitFor("the restored shell") { $0.contains("before\nready$") && !$0.contains("WAITING") }
     try terminal.type("echo \"code $?\"")
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
     screen = try terminal.screen()
@@ -175,7 +175,7 @@ import Testing
     #expect(screen.contains("before\n"))
   }
 
-  @Test func `stopped by the terminal it gives the screen back, and takes it again`() throws {
+  @Test func `status --watch restores the screen on Ctrl-Z and redraws it after fg`() throws {
     let queue = freshQueue()
     try declare(queue)
     let terminal = try Tmux(columns: 90, rows: 20)
@@ -189,18 +189,18 @@ import Testing
     try terminal.waitFor("the shell at the end") { !$0.contains("WAITING") }
   }
 
-  @Test(.disposable) func `a broker that goes away and comes back is told of and watched on`() throws {
+  @Test(.disposable) func `status --watch reports a lost connection and reconnects to the broker`() throws {
     let (broker, queue) = (try DisposableBroker.get(), freshQueue())
     try expect(Program.workq("declare", queue).at(broker).run().status, equals: 0)
     let terminal = try Tmux(columns: 120, rows: 12, at: broker)
     try terminal.type("$WORKQ status \(queue) --watch 300ms")
     try terminal.waitFor("the queue") { $0.contains("WAITING") }
     try broker.stop()
-    try terminal.waitFor("the trouble, and the last figures") {
+    try terminal.waitFor("the connection error and the last values") {
       $0.contains("connection lost: ") && $0.contains("connecting again in") && $0.contains(queue)
     }
     try broker.restart()
-    try terminal.waitFor("figures again") {
+    try terminal.waitFor("new values") {
       $0.contains("WAITING") && !$0.contains("connection lost")
     }
     try terminal.press("C-c")
@@ -208,7 +208,7 @@ import Testing
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
   }
 
-  @Test func `the first connection is not waited for`() throws {
+  @Test func `status --watch exits with 69 when the first connection fails`() throws {
     var program = Program.workq("status", "--watch")
     program.environment["AMQP_URL"] = "amqp://127.0.0.1:1"
     try expect(program.run().status, equals: 69)

@@ -5,7 +5,7 @@ import TestSupport
 final class Certificates: Sendable {
   static let shared = Result { try Certificates() }
 
-  // The directory goes with those of the brokers when the test run ends.
+  // Removed together with the brokers' directories when the test run ends.
   private let directory = URL(filePath: Broker.shared.directory).deletingLastPathComponent()
     .appending(path: "certificates")
 
@@ -16,15 +16,15 @@ final class Certificates: Sendable {
     guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
   }
 
-  /// The path of a certificate or a key, by its file's name.
+  /// The path of a certificate or key file.
   func callAsFunction(_ name: String) -> String { directory.appending(path: name).path }
 }
 
-/// A broker that speaks TLS, and knows the user "clerk" by its certificate.
+/// A broker with TLS, which authenticates the user "clerk" by client certificate.
 enum TLSBroker {
   static let shared = Result { try start() }
 
-  /// Its address with TLS.
+  /// The broker's amqps URL.
   static func url(host: String = "localhost", _ query: String = "") throws -> String {
     let broker = try shared.get()
     let ports = try String(contentsOfFile: "\(broker.directory)/ports", encoding: .utf8).split(separator: " ")
@@ -32,7 +32,7 @@ enum TLSBroker {
     return "amqps://\(host):\(port)\(query)"
   }
 
-  /// The program, at this broker by TLS.
+  /// The program, set to connect to this broker over TLS.
   static func workq(_ arguments: [String], url: String? = nil) throws -> Program {
     let authority = ["--cacert", try Certificates.shared.get()("ca.pem")]
     var program = Program.workq(arguments.prefix(1) + authority + arguments.dropFirst())

@@ -2,21 +2,21 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Who is trusted, and what is said when somebody is not: against a broker, and against peers whose
-/// handshake fails before AMQP begins.
+/// Certificate verification and its error messages, against a broker and against peers that do not implement
+/// AMQP.
 @Suite(.slow) final class TLSTrustTests {
   private let certificates: Certificates
   private let queue = freshQueue("trust")
-  /// They end with this object.
+  /// Terminated when this object is deallocated.
   private var peers: [RunningProgram] = []
 
   init() throws {
     certificates = try Certificates.shared.get()
   }
 
-  /// Publishes, and checks what every outcome has in common.
+  /// Publishes and checks what holds for every result: nothing on stdout, at most one line on stderr.
   ///
-  /// - Returns: the exit code, and the message without "workq: " and the end of the line.
+  /// - Returns: the exit code, and the message without "workq: " and the newline.
   private func publish(_ url: String, _ options: [String]) throws -> (status: Int32, message: String) {
     var program = Program.workq(["publish", "-q", queue, "--connect-timeout", "20s"] + options + ["task"])
     program.environment["AMQP_URL"] = url
@@ -27,8 +27,9 @@ import Testing
     return (result.status, String(result.error.dropFirst("workq: ".count).dropLast()))
   }
 
-  /// A peer that does a handshake, says which name it was asked for, and hangs up; `settings` are of its
-  /// Python context `c`.
+  /// A TLS server that prints the requested server name (SNI) and closes the connection after the handshake.
+  ///
+  /// `settings` configure its Python context `c`.
   ///
   /// - Returns: its port.
   private func peer(_ name: String, _ settings: String = "") throws -> String {
@@ -58,10 +59,10 @@ import Testing
     return String(server.output.split(separator: "\n").first ?? "")
   }
 
-  // MARK: Those that are trusted
+  // MARK: Accepted certificates
 
   @Test(arguments: ["localhost", "127.0.0.1"])
-  func `a certificate counts for the host's name, and for its IP address`(host: String) throws {
+  func `accepts a certificate for the broker's host name or IP address`(host: String) throws {
     let (status, message) = try publish(
       try TLSBroker.url(host: host), ["--cacert", certificates("ca.pem")])
     #expect(status == 0)
@@ -69,7 +70,7 @@ import Testing
     try expectWaiting(in: queue, at: TLSBroker.shared.get(), equals: 1)
   }
 
-  @Test func `uses certificates and keys when the files' names are not UTF-8`() throws {
+  @Test func `reads certificate and key files whose names are not UTF-8`() throws {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let script = #"""
@@ -85,7 +86,7 @@ import Testing
     try expectWaiting(in: queue, at: TLSBroker.shared.get(), equals: 1)
   }
 
-  @Test func `without --cacert the system's authorities count, and SSL_CERT_FILE names them`() throws {
+  @Test func `trusts the CA file in SSL_CERT_FILE when --cacert is not given`() throws {
     var program = Program.workq("publish", "-q", queue, "task")
     program.environment["AMQP_URL"] = try TLSBroker.url()
     program.environment["SSL_CERT_FILE"] = certificates("ca.pem")
@@ -94,11 +95,11 @@ import Testing
     #expect(result.error == "", "\(result.error)")
   }
 
-  @Test func `a URL may say all that the options say, and another name for the certificate`() throws {
+  @Test func `reads cacertfile, server_name_indication and verify from the URL`() throws {
     let port = try peer("wrong")
     let parameters = "cacertfile=\(certificates("ca.pem"))&server_name_indication=node1.mq.example"
     let (status, message) = try publish("amqps://127.0.0.1:\(port)?\(parameters)", [])
-    // The handshake was good: only AMQP is missing there.
+    // The handshake succeeded; the peer does not implement AMQP.
     #expect(status == 69)
     #expect(message.contains(": cannot log in: "))
     #expect(peers[0].output.contains("asked for node1.mq.example\n"))
@@ -107,14 +108,14 @@ import Testing
     #expect(peers[0].output.hasSuffix("asked for None\n"))
   }
 
-  @Test func `--insecure takes anything, and says nothing`() throws {
+  @Test func `--insecure and verify=verify_none accept an untrusted certificate`() throws {
     let (status, message) = try publish(try TLSBroker.url(), ["--insecure"])
     #expect(status == 0)
     #expect(message == "")
     try expect(publish(try TLSBroker.url("?verify=verify_none"), []).status, equals: 0)
   }
 
-  // MARK: Those that are not
+  // MARK: Rejected certificates, peers and files
 
   @Test(arguments: [
     (
@@ -127,7 +128,7 @@ import Testing
     ("wrong", "127.0.0.1", "ca.pem", "is for 'mq.example', '*.mq.example', and not for '127.0.0.1'"),
     ("stranger", "localhost", "ca.pem", "is for 'stranger', and not for 'localhost'"),
   ])
-  func `a certificate is refused, and the reason named`(
+  func `exits with 69 and reports why the broker's certificate is rejected`(
     name: String, host: String, authority: String, reason: String
   ) throws {
     let port = try peer(name)
@@ -137,7 +138,7 @@ import Testing
     #expect(message.hasPrefix(start), "\(message)")
   }
 
-  @Test func `without --cacert a private authority is not trusted`() throws {
+  @Test func `rejects a certificate of a private CA when --cacert is not given`() throws {
     let (status, message) = try publish(try TLSBroker.url(), [])
     let reason =
       "the broker's certificate is signed by an untrusted CA, 'workq test authority'"
@@ -145,7 +146,7 @@ import Testing
     #expect(message.hasSuffix(": \(reason); --cacert can name it"), "\(message)")
   }
 
-  @Test func `an old version of TLS is not spoken`() throws {
+  @Test func `refuses to connect when the peer supports only an old TLS version`() throws {
     let port = try peer(
       "server",
       "c.set_ciphers('ALL:@SECLEVEL=0'); c.minimum_version = c.maximum_version = ssl.TLSVersion.TLSv1_1")
@@ -160,7 +161,7 @@ import Testing
   }
 
   @Test(arguments: ["TLSv1_2", "TLSv1_3"])
-  func `a peer wants a certificate of ours`(version: String) throws {
+  func `suggests --cert and --key when the peer requires a client certificate`(version: String) throws {
     let port = try peer(
       "server",
       """
@@ -178,12 +179,12 @@ import Testing
       "\(good.message)")
   }
 
-  @Test func `a peer does not trust our certificate`() throws {
+  @Test func `reports that the broker rejects an untrusted client certificate`() throws {
     let own = ["--cert", certificates("self.pem"), "--key", certificates("self.key")]
     let (status, message) = try publish(
       try TLSBroker.url(), ["--cacert", certificates("ca.pem")] + own)
     #expect(status == 69)
-    // The broker hangs up when it has said so, which may be seen first.
+    // The broker sends an alert and closes the connection; workq may notice the close first.
     let reasons = [
       "the broker refuses TLS, most likely the client certificate: ",
       "the broker may not trust the client certificate",
@@ -200,7 +201,7 @@ import Testing
     ("s.recv(9999); s.sendall(bytes(range(256)) * 400)", "what answers there does not speak TLS"),
     ("s.recv(9999); s.recv(9999)", "the TLS handshake had no answer in time"),
   ])
-  func `what listens there speaks something else`(behaviour: String, reason: String) throws {
+  func `exits with 69 when the TLS handshake is not completed`(behaviour: String, reason: String) throws {
     let script = """
       import socket, time
       server = socket.create_server(("127.0.0.1", 0))
@@ -232,21 +233,21 @@ import Testing
     (["--cert", "clerk.pem", "--key", "self.key"], "self.key' is not the key of '"),
     (["--cert", "clerk.pem", "--key", "encrypted.key"], "encrypted.key' is encrypted, and nobody is asked"),
   ])
-  func `a file is of no use`(options: [String], reason: String) throws {
+  func `exits with 66 when a certificate or key file is unusable`(options: [String], reason: String) throws {
     let options = options.map { $0.hasPrefix("-") || $0.hasPrefix("/") ? $0 : certificates($0) }
     let (status, message) = try publish("amqps://127.0.0.1:1", options)
     #expect(status == 66, "\(message)")
     #expect(message.contains(reason), "\(message)")
   }
 
-  // MARK: Logging in by certificate
+  // MARK: Authentication by client certificate
 
   private func clerk(_ name: String) -> [String] {
     ["--cacert", certificates("ca.pem"), "--cert", certificates("\(name).pem")]
       + ["--key", certificates("\(name).key")]
   }
 
-  @Test func `a certificate is the user when the URL says so`() throws {
+  @Test func `logs in by client certificate when the URL has auth_mechanism=external`() throws {
     let (status, message) = try publish(try TLSBroker.url("?auth_mechanism=external"), clerk("clerk"))
     #expect(status == 0)
     #expect(message == "")
@@ -260,20 +261,20 @@ import Testing
     #expect(another.status != 0)
   }
 
-  @Test func `a certificate of nobody whom the broker knows is refused`() throws {
+  @Test func `exits with 77 when the client certificate names an unknown user`() throws {
     let (status, message) = try publish(try TLSBroker.url("?auth_mechanism=external"), clerk("stranger"))
     #expect(status == 77, "\(message)")
     #expect(message.contains("ACCESS_REFUSED"), "\(message)")
   }
 
-  @Test func `without a certificate to show there is no such log-in`() throws {
+  @Test func `auth_mechanism=external without a client certificate is a usage error`() throws {
     let (status, message) = try publish("amqps://localhost?auth_mechanism=external", [])
     #expect(status == 64)
     #expect(message == "auth_mechanism=external needs a client certificate: --cert and --key")
   }
 }
 
-/// The work itself, over TLS.
+/// Publishing and working over TLS.
 @Suite(.slow, .serialized) struct TLSWorkTests {
   private let broker: Broker
   private let queue = freshQueue("secret-work")
@@ -287,14 +288,14 @@ import Testing
       .run(input: Array((lines.joined(separator: "\n") + "\n").utf8))
   }
 
-  @Test func `ten thousand lines arrive, each once and in order`() throws {
+  @Test func `publishes ten thousand lines once each and in order`() throws {
     let lines = (1...10_000).map { "\($0)" }
     let result = try bulk(lines)
     #expect(result.status == 0, "\(result.error)")
     try expect(drain(queue, at: broker).map(\.text), equals: lines)
   }
 
-  @Test func `bodies of all sizes arrive, those that fill frames among them`() throws {
+  @Test func `publishes bodies of sizes around the limits of TLS records and AMQP frames`() throws {
     let frame = 131_072 - 8
     let sizes = [0, 1, 16_383, 16_384, 16_385, frame - 1, frame, frame + 1, 2 * frame, 3_000_000]
     let lines = sizes.map { String(repeating: "x", count: $0) }
@@ -303,7 +304,7 @@ import Testing
     try expect(drain(queue, at: broker).map(\.bytes.count), equals: sizes)
   }
 
-  @Test func `commands work, eight at a time`() throws {
+  @Test func `the worker runs 400 tasks once each with eight jobs`() throws {
     let lines = (1...400).map { "\($0)" }
     try expect(bulk(lines).status, equals: 0)
     let work = try TLSBroker.workq(["work", "--drain", "-j", "8", "-q", queue, "--", "sh", "-c", "cat; echo"])
@@ -314,7 +315,7 @@ import Testing
     try expectWaiting(in: queue, at: broker, equals: 0)
   }
 
-  @Test func `a task fails, is parked, is looked at, moved and counted`() throws {
+  @Test func `work, peek, move, status and purge handle a failed task`() throws {
     try expect(bulk(["bad"]).status, equals: 0)
     let work = try TLSBroker.workq(["work", "--drain", "-q", queue, "--", "sh", "-c", "exit 65"]).run()
     #expect(work.status == 1, "\(work.error)")
@@ -326,8 +327,8 @@ import Testing
     try expect(TLSBroker.workq(["purge", "--force", queue]).run().status, equals: 0)
   }
 
-  /// The broker hangs up after two or three seconds in which it hears nothing.
-  @Test func `heartbeats go on while a command works, and while a pipe is quiet`() throws {
+  /// The broker closes a connection on which it receives nothing for two to three seconds.
+  @Test func `heartbeats continue while a command runs and while stdin is idle`() throws {
     let url = try TLSBroker.url("?heartbeat=1")
     let pipe = try NamedPipe()
     var publish = try TLSBroker.workq(["publish", "-v", "-l", "-q", queue], url: url)
@@ -351,7 +352,7 @@ import Testing
     try expectWaiting(in: queue, at: broker, equals: 0)
   }
 
-  @Test func `a connection that is cut, or falls silent, is made again`() throws {
+  @Test func `the worker reconnects when its connection is cut or stops responding`() throws {
     let proxy = try FaultProxy(to: broker.with(url: TLSBroker.url()))
     defer { proxy.stop() }
     let url = "amqps://localhost:\(proxy.port)?heartbeat=1"
@@ -360,7 +361,7 @@ import Testing
     for (name, disaster) in [("cut", { proxy.cut() }), ("silent", { proxy.set(.frozen) })] {
       let before = proxy.connections
       disaster()
-      try waitUntil("it was \(name), and the worker calls again") { proxy.connections > before }
+      try waitUntil("the worker reconnects (\(name))") { proxy.connections > before }
       proxy.set(.fine)
       try expect(bulk([name], "--retry-for", "10m", url: url).status, equals: 0)
       try worker.waitForOutput(name)
@@ -369,13 +370,13 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `a broker in alarm, which stops reading, is waited for no longer than allowed`() throws {
+  @Test func `publish times out after --confirm-timeout during a memory alarm`() throws {
     try broker.raise(.memory)
     defer { _ = try? broker.clear(.memory) }
     let lines = [String](repeating: String(repeating: "x", count: 100_000), count: 300)
     let result = try bulk(lines, "--confirm-timeout", "2s")
     #expect([3, 75].contains(result.status), "\(result.error)")
-    // rabbitmq-c sends by TLS, and while it waits to send more it hears no notice.
+    // While rabbitmq-c waits to send over TLS, it does not read `connection.blocked`.
     let reasons = ["the broker blocks publishers", "the broker does not read what we send"]
     #expect(reasons.contains { result.error.contains($0) }, "\(result.error)")
   }

@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The broker's time limit for tasks that are not acknowledged, which cancels consumers from RabbitMQ 4.3 on.
+/// The broker's delivery acknowledgement timeout; RabbitMQ 4.3 and later cancel the consumer when it expires.
 ///
-/// A worker ends its commands in time, so that only one that was stopped meets the limit.
+/// A worker stops its commands before that. In these tests only a worker suspended by SIGSTOP exceeds it.
 @Suite(.waiting) struct TimeLimitTests {
-  /// (3 s + 1 s) twice is less than the shortest limit that a worker asks for, 10 s.
+  /// Twice (3 s + 1 s) is less than 10 s, the shortest timeout that a worker requests.
   private static let options = ["--timeout", "3s", "--kill-after", "1s"]
 
   private func limitedQueue(_ name: String = #function) throws -> String {
@@ -15,11 +15,11 @@ import Testing
     return queue
   }
 
-  /// Consumers ask for a time limit from 4.3 on.
+  /// Whether consumers can request a timeout, as in RabbitMQ 4.3 and later.
   private static func limitsByConsumer() throws -> Bool { try Broker.shared.version >= RabbitMQVersion(4, 3) }
 
   @Test
-  func `goes on with a fresh consumer when the broker cancels one, and keeps what is not void`() throws {
+  func `consumes again when the broker cancels its consumer, and completes unexpired tasks`() throws {
     guard try Self.limitsByConsumer() else { return }
     let queue = try limitedQueue()
     let options = Self.options + ["-v", "-j", "4"]
@@ -30,15 +30,15 @@ import Testing
     try worker.waitForStart(of: 1)
     worker.signal(SIGSTOP)
     let stopped = Date.now
-    try waitUntil("half of the time is over") { Date.now.timeIntervalSince(stopped) > 6 }
-    // The broker sends it all the same: this one is not void when the other one's time is over.
+    try waitUntil("six seconds have passed") { Date.now.timeIntervalSince(stopped) > 6 }
+    // The broker still delivers this task. Its timeout has not expired when that of the other task has.
     try publish(["young"], to: queue)
-    try waitUntil("the old task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the old task is requeued") { try waiting(in: queue) == 1 }
     worker.signal(SIGCONT)
     try worker.waitForError("1 task was not acknowledged within the time limit of 10 s")
     try worker.waitForError("consuming from '\(queue)' again")
     try waitUntil("both are done") { worker.error.ranges(of: " done in ").count == 2 }
-    try waitUntil("nothing is left") { try waiting(in: queue) == 0 }
+    try waitUntil("the queue is empty") { try waiting(in: queue) == 0 }
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
@@ -47,7 +47,7 @@ import Testing
     #expect(result.error.contains(": 2 done, 1 to be redelivered;"))
   }
 
-  @Test func `no worker of a fleet ends with a task that takes too long`() throws {
+  @Test func `workers keep consuming when a task exceeds the broker's timeout on each of them`() throws {
     guard try Self.limitsByConsumer() else { return }
     let queue = try limitedQueue()
     func start() throws -> RunningProgram {
@@ -66,8 +66,8 @@ import Testing
     first.signal(SIGCONT)
     try first.waitForError("1 task was not acknowledged within the time limit of 10 s")
     try first.waitForError("consuming from '\(queue)' again")
-    // In some runs (4 of 45) RabbitMQ 4.3.6 does not notice that the second one is late, too (in one not within 400 s).
-    _ = try? waitUntil("the task is back", within: 30) { first.hasStarted(2) }
+    // In 4 of 45 runs RabbitMQ 4.3.6 did not notice the second worker's timeout (in one not within 400 s).
+    _ = try? waitUntil("the task is redelivered", within: 30) { first.hasStarted(2) }
     let isNoticed = first.hasStarted(2)
     second.signal(SIGCONT)
     if isNoticed {
@@ -77,7 +77,7 @@ import Testing
     }
     let more = ["one", "two", "three", "four", "five", "six"]
     try publish(more, to: queue)
-    // How often the late one was done as well is a matter of moments.
+    // How often the long task is completed depends on timing.
     try waitUntil("all are done (\(first.error)\(second.error))") {
       let lines = (first.output + second.output).split(separator: "\n").map(String.init)
       return Set(lines) == Set(more + ["long"])
@@ -86,7 +86,7 @@ import Testing
     for worker in [first, second] { try expect(worker.end().status, equals: 0) }
   }
 
-  @Test func `warns of a time limit that the broker does not give`() throws {
+  @Test func `warns when --timeout exceeds consumer_timeout, unless consumers can request it`() throws {
     let long = try worker(freshQueue(), ["--drain", "--timeout", "1h"], script: "true").run()
     #expect(long.status == 0)
     #expect(long.error.contains("consumer_timeout, usually 30 min") == !(try Self.limitsByConsumer()))

@@ -1,11 +1,11 @@
 import Foundation
 import TestSupport
 
-/// A terminal whose screen can be read: tmux(1), with a server of its own that ends with this object.
+/// A terminal whose screen can be read: tmux(1) with a private server, killed in `deinit`.
 final class Tmux {
   private let directory: URL
 
-  /// Starts `sh` in it, with a broker's URL and the program under test ($WORKQ) in its environment.
+  /// Starts `sh`, with the broker's URL and the path of the program under test ($WORKQ) in the environment.
   init(columns: Int, rows: Int, at broker: Broker = .shared) throws {
     directory = FileManager.default.temporaryDirectory.appending(path: "workq-tmux-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -18,29 +18,29 @@ final class Tmux {
   }
 
   deinit {
-    // The test is over: whether there is still a server to end makes no difference.
+    // The server may already have exited.
     _ = try? Program("/usr/bin/tmux", ["-S", socket, "kill-server"]).run()
     try? FileManager.default.removeItem(at: directory)
   }
 
   func type(_ line: String) throws { try send(line + "\n") }
 
-  /// Types text that does not end a line.
+  /// Types text without a newline.
   func send(_ text: String) throws {
     if !text.isEmpty { try run(["send-keys", "-l", text]) }
   }
 
-  /// Presses a key by tmux's name: "C-c".
+  /// Presses a key, by its tmux name ("C-c").
   func press(_ key: String) throws { try run(["send-keys", key]) }
 
   func resize(columns: Int, rows: Int) throws {
     try run(["resize-window", "-x", "\(columns)", "-y", "\(rows)"])
   }
 
-  /// What can be seen, line by line.
+  /// The visible lines.
   func screen() throws -> String { try run(["capture-pane", "-p"]) }
 
-  /// Waits until the screen is as it should be.
+  /// Waits until the text on the screen satisfies a condition.
   func waitFor(_ what: String, within limit: Double = 30, _ condition: (String) -> Bool) throws {
     var seen = ""
     try waitUntil("the screen shows \(what); it shows:\n\(seen)", within: limit) {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A task carries the trace of its publisher to its command, whatever happens on the way.
+/// W3C trace context passes from the publisher to the command, also across retries, parking and moves.
 @Suite(.waiting) struct TracePropagationTests {
   private let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
   private let state = "rojo=00f067aa0ba902b7"
@@ -22,12 +22,12 @@ import Testing
     try SeenMessage.take(from: queue)?.headers as? [String: String]
   }
 
-  @Test func `publishes the trace of the environment`() throws {
+  @Test func `publishes TRACEPARENT and TRACESTATE as headers`() throws {
     _ = try publish(["task"], parent: parent, state: state)
     try expect(headers(), equals: ["traceparent": parent, "tracestate": state])
   }
 
-  @Test func `keeps a header that is given by hand`() throws {
+  @Test func `an explicit traceparent header replaces TRACEPARENT and TRACESTATE`() throws {
     _ = try publish(["-H", "traceparent=mine", "task"], parent: parent, state: state)
     try expect(headers(), equals: ["traceparent": "mine"])
     let record = #"{"body": "task", "headers": {"traceparent": "mine"}}"#
@@ -35,7 +35,7 @@ import Testing
     try expect(headers(), equals: ["traceparent": "mine"])
   }
 
-  @Test func `ignores a malformed trace, and says so with -v`() throws {
+  @Test func `ignores a malformed TRACEPARENT and reports that with -v`() throws {
     let quiet = try publish(["task"], parent: "00-malformed", state: state)
     #expect(quiet.error == "")
     try expect(headers(), equals: [:])
@@ -43,7 +43,7 @@ import Testing
     #expect(verbose.error.contains("ignoring TRACEPARENT: it is not in the form of W3C Trace Context"))
   }
 
-  @Test func `hands the trace to the command, and not the worker's own`() throws {
+  @Test func `passes the task's trace to the command, not that of the worker's environment`() throws {
     _ = try publish(["with"], parent: parent, state: state)
     _ = try publish(["without"], parent: nil)
     var worker = worker(
@@ -53,7 +53,7 @@ import Testing
     try expect(worker.run().outputLines, equals: ["with \(parent) \(state)", "without unset unset"])
   }
 
-  @Test func `keeps the trace through retry, park and move`() throws {
+  @Test func `keeps the trace when a task is retried, parked and moved back`() throws {
     _ = try publish(["task"], parent: parent, state: state)
     let script = "echo \"$TRACEPARENT $TRACESTATE\"; exit 1"
     let options = ["--max-attempts", "2", "--retry-delay", "100ms", "--drain", "--wait-for-retries"]

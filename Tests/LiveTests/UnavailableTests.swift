@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A broker that refuses for now: limits, a virtual host that is down, a queue in exclusive use.
+/// Temporary refusals by the broker: limits, a virtual host that is down, a queue in exclusive use.
 @Suite(.waiting) final class UnavailableTests {
   private let vhost = "test-\(UUID().uuidString.prefix(8))"
   private let user = "user-\(UUID().uuidString.prefix(8))"
@@ -23,13 +23,13 @@ import Testing
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  /// The virtual host of this test.
+  /// The shared broker, in this test's virtual host.
   private var inVhost: Broker {
     let url = "amqp://guest:guest@127.0.0.1:\(Broker.shared.port)/\(vhost)"
     return Broker.shared.with(url: url)
   }
 
-  /// The same, for the user of this test.
+  /// The same, as this test's user.
   private var asUser: Broker {
     inVhost.with(url: inVhost.url.replacing("guest:guest", with: "\(user):secret"))
   }
@@ -39,7 +39,7 @@ import Testing
     return try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tasks2") }
   }
 
-  /// Checks that publish goes on wherever it would go on after a lost connection.
+  /// Checks that publish handles a refusal like a lost connection: next broker, spool, retry.
   private func checkWays(
     on broker: Broker, queue: String, status: Int32, _ words: String, lift: () throws -> Void
   )
@@ -57,7 +57,7 @@ import Testing
     #expect(spooled.status == 0, "\(spooled.error)")
     try expect(kept().count, equals: 1)
     let retrying = try Program.workq("publish", "--retry-for", "10m", "-q", queue, "later").at(broker).start()
-    try waitUntil("it tries again (\(retrying.error))") { retrying.error.contains("trying again in") }
+    try waitUntil("publish retries (\(retrying.error))") { retrying.error.contains("trying again in") }
     try lift()
     let published = try retrying.end()
     #expect(published.status == 0, "\(published.error)")
@@ -67,28 +67,28 @@ import Testing
     try expect(drain(queue, at: broker).map(\.text), equals: ["later", "kept"])
   }
 
-  @Test func `publish goes on elsewhere or later when a limit on connections is reached`() throws {
+  @Test func `publish uses another broker, the spool or a retry at the connection limit`() throws {
     try Broker.shared.limit(virtualHost: vhost, "max-connections", to: 0)
     try checkWays(on: inVhost, queue: queue, status: 69, "connection limit (0) is reached") {
       try Broker.shared.limit(virtualHost: vhost, "max-connections", to: -1)
     }
   }
 
-  @Test func `publish goes on elsewhere or later when a user's limit on connections is reached`() throws {
+  @Test func `publish uses another broker, the spool or a retry at a user's connection limit`() throws {
     try Broker.shared.limit(user: user, "max-connections", to: 0)
     try checkWays(on: asUser, queue: queue, status: 69, "user connection limit (0) is reached") {
       try Broker.shared.limit(user: user, "max-connections", to: -1)
     }
   }
 
-  @Test func `publish goes on elsewhere or later when a user's limit on channels is reached`() throws {
+  @Test func `publish uses another broker, the spool or a retry at a user's channel limit`() throws {
     try Broker.shared.limit(user: user, "max-channels", to: 0)
     try checkWays(on: asUser, queue: queue, status: 75, "has reached the maximum allowed user limit of") {
       try Broker.shared.limit(user: user, "max-channels", to: -1)
     }
   }
 
-  @Test func `publish goes on elsewhere or later when the limit on queues is reached`() throws {
+  @Test func `publish uses another broker, the spool or a retry at the queue limit`() throws {
     try Broker.shared.limit(virtualHost: vhost, "max-queues", to: 1)
     let new = freshQueue("new")
     for arguments in [["work", "-q", new, "--drain", "--", "true"], ["declare", new]] {
@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  @Test func `publish goes on elsewhere or later when the virtual host is down`() throws {
+  @Test func `publish uses another broker, the spool or a retry when the virtual host is down`() throws {
     try Broker.shared.stopVirtualHost(vhost)
     try checkWays(on: inVhost, queue: queue, status: 69, "vhost '\(vhost)' is down") {
       try Broker.shared.startVirtualHost(vhost)
@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test(arguments: [["status"], ["peek"], ["work", "--drain", "--", "true"], ["purge", "--force"]])
-  func `every subcommand exits with 69 when the broker accepts no connection`(words: [String]) throws {
+  func `status, peek, work and purge exit with 69 at the connection limit`(words: [String]) throws {
     try Broker.shared.limit(virtualHost: vhost, "max-connections", to: 0)
     let options = ["-q", queue]
     let arguments = words.prefix(1) + options + words.dropFirst()
@@ -118,13 +118,13 @@ import Testing
     #expect(result.error.contains("connection limit (0) is reached"), "\(result.error)")
   }
 
-  @Test func `a worker goes on when its virtual host is back`() throws {
+  @Test func `a worker consumes again when its virtual host is restarted`() throws {
     let worker = try Program.workq("work", "-q", queue, "--", "cat").at(inVhost).start()
     try worker.waitForError("waiting for tasks")
     try Broker.shared.stopVirtualHost(vhost)
-    try waitUntil("it is told (\(worker.error))") { worker.error.contains("vhost '\(vhost)' is down") }
+    try waitUntil("error reported (\(worker.error))") { worker.error.contains("vhost '\(vhost)' is down") }
     try Broker.shared.startVirtualHost(vhost)
-    try waitUntil("it consumes again (\(worker.error))") {
+    try waitUntil("the worker consumes again (\(worker.error))") {
       try consumers(of: queue, at: inVhost) == 1
     }
     try expect(Program.workq("publish", "-q", queue, "after").at(inVhost).run().status, equals: 0)
@@ -133,7 +133,7 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `a worker waits for a queue in exclusive use only when it is to try again`() throws {
+  @Test func `a worker waits for a queue in exclusive use only with --retry-for`() throws {
     let script = """
       import os, sys, pika
       channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
@@ -147,7 +147,7 @@ import Testing
     #expect(refused.status == 75, "\(refused.error)")
     #expect(refused.error.contains("in exclusive use"), "\(refused.error)")
     let worker = try Program.workq("work", "-q", queue, "--retry-for", "10m", "--", "cat").at(inVhost).start()
-    try waitUntil("it tries again (\(worker.error))") { worker.error.contains("trying again in") }
+    try waitUntil("the worker retries (\(worker.error))") { worker.error.contains("trying again in") }
     holder.signal(SIGKILL)
     _ = try holder.end()
     try expect(Program.workq("publish", "-q", queue, "mine").at(inVhost).run().status, equals: 0)
@@ -156,7 +156,7 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `a permission that is missing stays 77, whatever is to be tried again`() throws {
+  @Test func `publish exits with 77 despite --retry-for and --spool when a permission is missing`() throws {
     try Broker.shared.setPermissions(of: user, configure: "^$", write: "^$", read: "^$", in: vhost)
     let options = ["--retry-for", "60s", "--spool=\(directory)"]
     let publish = try Program.workq(["publish", "-q", queue, "x"] + options).at(asUser).run()

@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test func `gives a run at most N bodies, each on a line, in their order`() throws {
+  @Test func `passes at most N bodies to a run, one per line and in queue order`() throws {
     try publish((1...23).map { "\($0)" }, to: queue)
     let script = "echo $WORKQ_BATCH $WORKQ_QUEUE; cat | xargs"
     let result = try batch(["--batch", "10"], script: script).run()
@@ -31,7 +31,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `one bad line among 500 parks exactly one task, its neighbours are charged nothing`() throws {
+  @Test func `bisects a failed batch of 500 tasks and parks only the failing one`() throws {
     try publish((1...500).map { $0 == 321 ? "bad" : "\($0)" }, to: queue)
     let runs = try TemporaryFile("")
     let script = "echo run >>'\(runs.path)'; ! grep -q bad"
@@ -47,7 +47,7 @@ import Testing
     #expect(count < 22)
   }
 
-  @Test func `a failure of many retries each for itself, and a task's attempts are its own`() throws {
+  @Test func `retries each task of a failed batch separately and counts attempts per task`() throws {
     try publish(["bad 1", "good", "bad 2"], to: queue)
     let options = [
       "--on-failure", "retry", "--retry-delay", "100ms", "--max-attempts", "2", "--wait-for-retries",
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1])
-  func `lines settle single tasks whatever the exit status is`(status: Int) throws {
+  func `result lines settle single tasks regardless of the exit status`(status: Int) throws {
     try publish(["a", "b", "c", "d"], to: queue)
     let script =
       "[ $WORKQ_BATCH = 4 ] && { echo '#2 65 no picture' >&3; echo '#4 0' >&3; echo '#1 75 retry-in=37s' >&3; }; "
@@ -75,9 +75,7 @@ import Testing
   }
 
   @Test(arguments: ["#5 0", "#0 0", "hello", "#1 0\\n#1 0"])
-  func `a line that is no result fails the first task without one, and the others run again`(line: String)
-    throws
-  {
+  func `an invalid result line fails the first unsettled task; the others run again`(line: String) throws {
     try publish(["a", "b", "c", "d"], to: queue)
     let script = "[ $WORKQ_BATCH = 4 ] && { printf '\(line)\\n' >&3; sleep 600; }; exit 0"
     let result = try batch(script: script).run()
@@ -86,7 +84,7 @@ import Testing
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
   }
 
-  @Test func `a batch waits for company no longer than it should, and a full one not at all`() throws {
+  @Test func `a batch starts when it is full, after --batch-wait, or when the queue is drained`() throws {
     let work = worker(queue, ["--batch", "3", "--batch-wait", "1s"], script: "echo $WORKQ_BATCH")
     let running = try work.start()
     try running.waitForError("waiting for tasks")
@@ -103,7 +101,7 @@ import Testing
     try expect(long.end(within: 60).status, equals: 0)
   }
 
-  @Test func `a stop requeues a batch that is forming, and finishes the one that runs`() throws {
+  @Test func `a signal requeues the incomplete batch and lets the running batch finish`() throws {
     let (gate, options) = ("/tmp/\(queue)-gate", ["--batch", "3", "--batch-wait", "1h", "--prefetch", "20"])
     defer { try? FileManager.default.removeItem(atPath: gate) }
     let script = "echo run; until [ -e '\(gate)' ]; do sleep 0.05; done"
@@ -112,23 +110,21 @@ import Testing
     try running.waitForOutput("run")
     try waitUntil("all are delivered") { try waiting(in: queue) == 0 }
     running.signal(SIGTERM)
-    try waitUntil("two are back") { try waiting(in: queue) == 2 }
+    try waitUntil("two are requeued") { try waiting(in: queue) == 2 }
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try running.end()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains("3 done, 2 requeued"), "\(result.error)")
   }
 
-  @Test func `a stop runs the batch that is forming when its time is up, or nobody else has its tasks`()
-    throws
-  {
+  @Test func `runs the incomplete batch at --max-time, and on a signal with --no-ack`() throws {
     try publish(["a", "b", "c"], to: queue)
     let options = ["--batch", "10", "--batch-wait", "1h"]
     let timed = try worker(queue, options + ["--max-time", "2s"], script: "cat | xargs").run()
     #expect(timed.output == "a b c\n")
     #expect(timed.error.contains("3 done"), "\(timed.error)")
     let running = try worker(queue, options + ["--no-ack"], script: "cat | xargs").start()
-    // A worker that is stopped before it consumes does not run what the broker has sent without asking for acks.
+    // A worker that is stopped before it consumes does not run tasks that were delivered without acks.
     try running.waitForError("waiting for tasks")
     try publish(["d", "e", "f"], to: queue)
     try waitUntil("all are delivered") { try waiting(in: queue) == 0 }
@@ -138,7 +134,7 @@ import Testing
     #expect(result.error.contains("3 done"), "\(result.error)")
   }
 
-  @Test func `--count starts a batch when it is reached, and counts tasks that were started`() throws {
+  @Test func `--count limits the started tasks, and its last batch does not wait for --batch-wait`() throws {
     try publish((1...20).map { "\($0)" }, to: queue)
     let options = ["--batch", "10", "--batch-wait", "1h", "--count", "7"]
     let result = try worker(queue, options, script: "cat | xargs").run()
@@ -147,7 +143,7 @@ import Testing
     try expectWaiting(in: queue, equals: 13)
   }
 
-  @Test func `a timeout is the whole batch's, and halves it`() throws {
+  @Test func `--timeout applies to the whole batch, which is then bisected`() throws {
     try publish(["a", "slow", "c", "d"], to: queue)
     let script = "if grep -q slow; then trap '' TERM; sleep 600; fi"
     let result = try batch(["--timeout", "1s", "--kill-after", "200ms"], script: script).run()
@@ -159,9 +155,7 @@ import Testing
   }
 
   @Test
-  func `with --argument the bodies are arguments, too long a list is halved, and what is none is parked`()
-    throws
-  {
+  func `--argument passes bodies as arguments, splits long lists and parks unusable bodies`() throws {
     try publish(["it's", "two words"], to: queue)
     for body in [[0x61, 0], [0xff], Array("two\nlines".utf8)] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
@@ -185,7 +179,7 @@ import Testing
   }
 
   @Test(arguments: ["lines", "null", "jsonl"])
-  func `a body that holds the delimiter is run alone, as it is`(format: String) throws {
+  func `a body that contains the delimiter runs alone and unmodified`(format: String) throws {
     for body in [Array("a".utf8), Array("two\nlines".utf8), [0x78, 0, 0x79], Array("b".utf8)] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     }
@@ -198,7 +192,7 @@ import Testing
     }
   }
 
-  @Test func `batches run side by side, and what cannot be run stops the worker`() throws {
+  @Test func `batches run in parallel, and exit status 127 stops the worker`() throws {
     try publish((1...8).map { "\($0)" }, to: queue)
     let meeting = "/tmp/\(queue)-meeting"
     try FileManager.default.createDirectory(atPath: meeting, withIntermediateDirectories: true)
@@ -222,7 +216,7 @@ import Testing
     (["--batch", "5", "--prefetch", "4", "--", "true"], "no batch has 5 tasks"),
     (["--batch", "5", "--window", "4", "--", "true"], "--window needs --resident"),
   ])
-  func `what makes no sense is a usage error`(options: [String], words: String) throws {
+  func `invalid options and combinations are usage errors`(options: [String], words: String) throws {
     let result = try Program.workq(["work", "-q", "q"] + options).run()
     #expect(result.status == 64)
     #expect(result.error.contains(words), "\(result.error)")

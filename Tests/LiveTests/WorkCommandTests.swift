@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `workq work -- COMMAND`: what the command gets, and what its end means.
+/// `workq work -- COMMAND`: the command's input and environment, and the meaning of its exit status.
 @Suite(.waiting) struct WorkCommandTests {
-  @Test func `the command has the task on stdin and its properties in the environment`() throws {
+  @Test func `passes the body on stdin and the properties in environment variables`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, "{}")
     try SeenMessage.put(
@@ -18,7 +18,7 @@ import Testing
     #expect(result.output == "the body\n\(queue)|id 1|1|0|\n\(queue)|3|cat|7|unset\n")
   }
 
-  @Test func `a body of 100 MB, an empty one and one with NULs arrive whole`() throws {
+  @Test func `passes bodies of 100 MB, empty bodies and bodies with NUL bytes completely`() throws {
     let queue = freshQueue()
     let large = [UInt8](repeating: 0x5a, count: 100 << 20)
     try expect(Program.workq("publish", "-q", queue).run(input: [0, 10, 0xff, 0]).status, equals: 0)
@@ -29,7 +29,7 @@ import Testing
     #expect(result.outputLines == ["4", "0", "\(large.count)"])
   }
 
-  @Test func `a command may ignore its stdin`() throws {
+  @Test func `a command that does not read its stdin succeeds`() throws {
     let queue = freshQueue()
     let body = [UInt8](repeating: 65, count: 3 << 20)
     try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
@@ -39,7 +39,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `a command that cannot be run hands the task back and stops the worker`() throws {
+  @Test func `a command that cannot be run stops the worker, and the task is requeued`() throws {
     let queue = freshQueue()
     try publish(["precious"], to: queue)
     let missing = try Program.workq("work", "-q", queue, "--", "/no/such/command").run()
@@ -57,7 +57,7 @@ import Testing
     #expect(result.status == 1, "127 has been given a meaning")
   }
 
-  @Test func `a task that is a command line is run by the shell, and a typo in it is its own fault`() throws {
+  @Test func `--shell runs each body as a command line, and an unknown command fails only its task`() throws {
     let queue = freshQueue()
     try publish(["echo \"it's $WORKQ_QUEUE\"", "no-such-command", "echo last"], to: queue)
     let options = ["--shell", "--count", "3", "--on-failure", "park"]
@@ -67,7 +67,7 @@ import Testing
     try expectWaiting(in: "\(queue).failed", equals: 1)
   }
 
-  @Test func `a task can be the last argument, and one that cannot is parked`() throws {
+  @Test func `--argument appends the body to the arguments and parks unusable bodies`() throws {
     let queue = freshQueue()
     for body in [Array("--help me".utf8), [0x61, 0, 0x62], [0xff]] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
@@ -81,8 +81,7 @@ import Testing
     try expectWaiting(in: "\(queue).failed", equals: 2)
   }
 
-  @Test func `placeholders become the body's parts, and a body that cannot be an argument is parked`() throws
-  {
+  @Test func `-I replaces placeholders by parts of the body and parks unusable bodies`() throws {
     let queue = freshQueue()
     for body in [
       Array("a dir/it's.jpg\n".utf8), [0x61, 0, 0x62], [0xff], [UInt8](repeating: 65, count: 131_071),
@@ -101,7 +100,7 @@ import Testing
     try expectWaiting(in: "\(queue).failed", equals: 3)
   }
 
-  @Test func `a command that does not exist is 78 before the broker is asked`() throws {
+  @Test func `exits with 78 before it connects when the command cannot be executed`() throws {
     for command in [["/no/such/command"], ["no-such-command", "x"], ["/etc/passwd"], ["echo a | cat"]] {
       let result = try Program.workq(["work", "-u", "amqp://127.0.0.1:1", "-q", "q", "--"] + command).run()
       #expect(result.status == 78)
@@ -110,14 +109,13 @@ import Testing
     }
   }
 
-  @Test func `nothing after '--' is a usage error, so that an empty variable does not fake the work`() throws
-  {
+  @Test func `'--' without a command is a usage error and does not select --fake`() throws {
     let result = try Program.workq("work", "--").run()
     #expect(result.status == 64)
     #expect(result.error == "workq: after '--' there is no command (see 'workq work --help')\n")
   }
 
-  @Test func `a task that takes too long is ended, with everything that it started`() throws {
+  @Test func `--timeout stops the command and the processes that it started`() throws {
     let queue = freshQueue()
     try publish(["slow"], to: queue)
     let script = "trap 'echo asked' TERM; (trap '' TERM; exec sleep 600) & echo $!; wait; wait"
@@ -129,17 +127,17 @@ import Testing
     #expect(!isAlive(result.outputLines[0]))
   }
 
-  @Test func `a background process does not keep a task open`() throws {
+  @Test func `a background process does not delay the result and is killed`() throws {
     let queue = freshQueue()
     try publish(["quick"], to: queue)
     let result = try worker(queue, ["--count", "1"], script: "sleep 600 & echo $!").run()
     #expect(result.status == 0)
     #expect(result.error.contains("[1] quick: done"))
-    try waitUntil("it is gone") { !isAlive(result.outputLines[0]) }
+    try waitUntil("the background process is gone") { !isAlive(result.outputLines[0]) }
   }
 
   @Test(arguments: ["grouped", "tagged"])
-  func `with many jobs no two commands' lines mix`(mode: String) throws {
+  func `lines of parallel commands do not mix with grouped and tagged output`(mode: String) throws {
     let queue = freshQueue()
     try publish((1...12).map { "\($0)" }, to: queue)
     let script = "read n; for i in 1 2 3 4 5; do printf \"$n-\"; sleep 0.02; echo $i; done; printf $n-end"
@@ -160,7 +158,7 @@ import Testing
     }
   }
 
-  @Test func `with one job the command's output is its own, and the worker's lines are on stderr`() throws {
+  @Test func `with one job, passes the command's output through and reports on stderr`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let result = try worker(queue, ["--count", "1"], script: "cat; echo err >&2; exit 0").run()
@@ -173,7 +171,7 @@ import Testing
     #expect(lines[2].contains(": 1 done; "))
   }
 
-  @Test func `prints when a task starts, and its id, with -v only`() throws {
+  @Test func `prints the start and the id of a task with -v`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let result = try worker(queue, ["-v", "--count", "1"], script: "exit 0").run()
@@ -181,10 +179,10 @@ import Testing
     #expect(start?.wholeMatch(of: /workq: \[1\] a: started \(id [0-9a-f-]{36}\)/) != nil, "\(result.error)")
   }
 
-  @Test func `jobs run side by side, as many as were asked for`() throws {
+  @Test func `runs as many commands in parallel as -j allows`() throws {
     let queue = freshQueue()
     try publish((1...8).map { "\($0)" }, to: queue)
-    // Each command ends when all eight have begun.
+    // Each command exits when all eight have started.
     let meeting = FileManager.default.temporaryDirectory.appending(path: queue).path
     try FileManager.default.createDirectory(atPath: meeting, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: meeting) }
@@ -193,7 +191,7 @@ import Testing
     #expect(result.status == 0, "\(result.error)")
   }
 
-  @Test func `what is prefetched and not begun waits in the worker, and goes back when it stops`() throws {
+  @Test func `requeues prefetched tasks that have not started when the worker stops`() throws {
     let queue = freshQueue()
     try publish((1...20).map { "\($0)" }, to: queue)
     let gate = FileManager.default.temporaryDirectory.appending(path: "workq-gate-\(UUID().uuidString)").path
@@ -201,17 +199,17 @@ import Testing
     let script = "until [ -e '\(gate)' ]; do sleep 0.05; done"
     let worker = try worker(queue, ["-v", "-j", "2", "--prefetch", "10"], script: script).start()
     try worker.waitForStart(of: 2)
-    try waitUntil("ten are taken") { try waiting(in: queue) == 10 }
+    try waitUntil("ten are delivered") { try waiting(in: queue) == 10 }
     worker.signal(SIGTERM)
     try worker.waitForError("finishing 2 running tasks; press Ctrl-C again to stop now; requeued 8 tasks")
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try worker.end()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains(": 2 done, 8 requeued"), "\(result.error)")
-    try waitUntil("all but two are back") { try waiting(in: queue) == 18 }
+    try waitUntil("all but two are requeued") { try waiting(in: queue) == 18 }
   }
 
-  @Test func `lines for programs have stable keys`() throws {
+  @Test func `--log json prints events with stable keys`() throws {
     let queue = freshQueue()
     try publish(["good", "bad"], to: queue)
     let script = "read x; [ $x = good ]"

@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Tasks that can be neither retried nor parked, commands that misbehave, and a worker that is the first process.
+/// Tasks that can be neither retried nor parked, commands that misbehave, and a worker that runs as PID 1.
 @Suite(.waiting) struct WorkFaultTests {
   private let queue = freshQueue("faults")
 
-  // MARK: What can never be published
+  // MARK: Tasks that can be neither retried nor parked
 
-  @Test func `exits with 77, names the right and requeues the task when no copy may be published`() throws {
+  @Test func `exits with 77 and requeues the task when the user may not use the retry queue`() throws {
     try publish(["task"], to: queue)
     let user = "reader-\(UUID().uuidString.prefix(8))"
     try Broker.shared.addUser(user, password: "secret", configure: "^\(queue)$", write: "^$")
@@ -20,7 +20,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `exits with 78 and requeues the task when its retry queue has other properties`() throws {
+  @Test func `exits with 78 and requeues the task when its retry queue has other arguments`() throws {
     let other = retryQueue(of: queue, after: .seconds(10))
     try Peer.declare(other, "{}")
     try publish(["task"], to: queue)
@@ -31,7 +31,7 @@ import Testing
     try expectWaiting(in: other, equals: 0)
   }
 
-  @Test func `finishes what runs before it exits for want of a right`() throws {
+  @Test func `finishes running tasks before it exits because of a missing permission`() throws {
     try publish(["slow", "bad"], to: queue)
     let user = "reader-\(UUID().uuidString.prefix(8))"
     try Broker.shared.addUser(user, password: "secret", configure: "^\(queue)$", write: "^$")
@@ -44,8 +44,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `holds a task whose headers leave no room for a copy, does the others and exits with 1`() throws
-  {
+  @Test func `holds a task with headers too large to retry, runs the others and exits with 1`() throws {
     let headers = Dictionary(
       uniqueKeysWithValues: (0..<4).map { ("h\($0)", String(repeating: "x", count: 32_720)) })
     let json = try JSONSerialization.data(withJSONObject: ["headers": headers])
@@ -64,11 +63,11 @@ import Testing
   // MARK: Signals and children
 
   @Test(arguments: [SIGQUIT, SIGUSR2, SIGALRM, SIGXCPU, SIGVTALRM, SIGPWR, 40])
-  func `ends no command by dying when a signal arrives that would end it`(signal: Int32) throws {
+  func `stops its commands before it exits on signals that are fatal by default`(signal: Int32) throws {
     try publish(["a", "b"], to: queue)
     let worker = try worker(queue, ["-j", "2", "--output", "passthrough"], script: "echo $$; exec sleep 600")
       .start()
-    try waitUntil("both run") { worker.output.count { $0 == "\n" } == 2 }
+    try waitUntil("both commands run") { worker.output.count { $0 == "\n" } == 2 }
     worker.signal(signal)
     try worker.waitForError("finishing 2 running tasks")
     worker.signal(signal)
@@ -79,10 +78,10 @@ import Testing
     try expectWaiting(in: queue, equals: 2)
   }
 
-  @Test func `leaves at the second signal when its bound was reached before the first`() throws {
+  @Test func `exits on the second signal when --count was reached before the first`() throws {
     try publish(["a", "b"], to: queue)
     let worker = try worker(queue, ["--count", "1"], script: "echo $$; exec sleep 600").start()
-    try waitUntil("it runs") { worker.output.contains("\n") }
+    try waitUntil("the command runs") { worker.output.contains("\n") }
     worker.signal(SIGTERM)
     try worker.waitForError("finishing 1 running task")
     worker.signal(SIGTERM)
@@ -90,7 +89,7 @@ import Testing
     try expectWaiting(in: queue, equals: 2)
   }
 
-  @Test func `reports a command that is stopped because it wants the terminal`() throws {
+  @Test func `reports a command that SIGTTIN has stopped`() throws {
     try publish(["a"], to: queue)
     let worker = try worker(
       queue, ["--timeout", "10m", "--count", "1", "--max-attempts", "1"], script: "kill -TTIN $$; exit 3"
@@ -105,9 +104,9 @@ import Testing
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root may make a process the first of its own kind"))
-  func `reaps the processes that others leave to it when it is the first process`() throws {
+  func `reaps orphaned processes when the worker runs as PID 1`() throws {
     try publish((1...20).map { "\($0)" }, to: queue)
-    // What setsid starts leaves the command's group, and is the first process' when its parent has ended.
+    // setsid moves its child out of the command's process group. PID 1 adopts it when its parent has exited.
     let script = """
       setsid -f true; read -r task; [ $task = 20 ] || exit 0
       n=0; while ps -eo stat= | grep -q ^Z; do n=$((n + 1)); [ $n -lt 200 ] || exit 9; sleep 0.05; done; echo reaped
@@ -124,14 +123,14 @@ import Testing
   // MARK: Memory
 
   @Test(arguments: [["--no-ack"], ["--prefetch", "0"]])
-  func `takes no more into memory than it can soon do, and keeps its connection`(options: [String]) throws {
+  func `limits its memory and keeps the connection with --no-ack or --prefetch 0`(options: [String]) throws {
     let body = String(repeating: "x", count: 2000)
     let input = Array((1...100_000).map { _ in "\(body)\n" }.joined().utf8)
     try expect(Program.workq("publish", "-l", "-q", queue).run(input: input).status, equals: 0)
     let worker = try worker(queue, options + ["-v", "--heartbeat", "1s"], script: "exec sleep 600").start()
     try worker.waitForStart(of: 1)
     var counts: [Int] = []
-    try waitUntil("it takes no more") {
+    try waitUntil("the worker reads no more tasks") {
       counts.append(try waiting(in: queue))
       return counts.suffix(40).count == 40 && Set(counts.suffix(40)).count == 1
     }

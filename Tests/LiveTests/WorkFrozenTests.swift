@@ -2,18 +2,18 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A worker goes on with its tasks while one of its connections is being opened to a broker that is silent.
+/// A worker keeps serving its tasks while the broker does not answer on one of its connections.
 @Suite(.waiting) struct WorkFrozenTests {
-  /// How many frames of the broker's a connection gets before it freezes.
+  /// Number of frames from the broker that pass before the connection freezes.
   enum Point: Int, CaseIterable, CustomTestStringConvertible {
     case logIn = 0
-    /// After those of the log-in and `channel.open-ok`.
+    /// After the frames of the login and `channel.open-ok`.
     case declare = 4
 
     var testDescription: String { "\(self)" }
   }
 
-  /// Without heartbeats and with these time limits, whoever waits for the broker waits for long.
+  /// Without heartbeats and with these timeouts, a blocking wait for the broker would last long.
   private static let options = [
     "--heartbeat", "0", "--connect-timeout", "30s", "--retry-delay", "1h", "-j", "2", "--prefetch", "10",
   ]
@@ -26,13 +26,13 @@ import Testing
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
   }
 
-  /// Waits until the task's time limit has ended it.
+  /// Expects the task to time out, at most 15 s after `start`.
   private func expectTimeout(_ worker: RunningProgram, after start: ContinuousClock.Instant) throws {
     try worker.waitForError("timed out after")
     #expect(ContinuousClock.now - start < .seconds(15))
   }
 
-  /// Stops the worker, which must obey although the broker is silent.
+  /// Expects SIGTERM to stop the worker although the broker does not answer.
   private func expectStop(_ worker: RunningProgram) throws {
     let start = ContinuousClock.now
     worker.signal(SIGTERM)
@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: Point.allCases)
-  func `time limits and signals are obeyed while the connection for copies is silent`(point: Point) throws {
+  func `timeouts and signals take effect while the retry connection is not answered`(point: Point) throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -50,14 +50,14 @@ import Testing
     let worker = try start(proxy, queue, timeout: "5s")
     try worker.waitForError("waiting for tasks")
     try publish(["fail"], to: queue)
-    try waitUntil("the second connection is silent") { proxy.hasFrozen }
+    try waitUntil("the second connection is frozen") { proxy.hasFrozen }
     let start = ContinuousClock.now
     try publish(["slow"], to: queue)
     try expectTimeout(worker, after: start)
     try expectStop(worker)
   }
 
-  @Test func `a bounded run waits for a copy whose first connection is silent`() throws {
+  @Test func `--count waits until a task is parked although the first retry connection freezes`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -70,7 +70,7 @@ import Testing
     try expectWaiting(in: "\(queue).failed", equals: 1)
   }
 
-  @Test func `time limits and signals are obeyed while a reconnect is silent`() throws {
+  @Test func `timeouts and signals take effect while a reconnect is not answered`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -79,9 +79,9 @@ import Testing
     try worker.waitForError("waiting for tasks")
     let start = ContinuousClock.now
     try publish(["slow", "last"], to: queue)
-    try waitUntil("both have begun") { worker.output.split(separator: "\n").count { $0 == "begun" } == 2 }
+    try waitUntil("both have started") { worker.output.split(separator: "\n").count { $0 == "begun" } == 2 }
     proxy.cut(only: 1)
-    try waitUntil("the reconnect is silent") { proxy.hasFrozen }
+    try waitUntil("the reconnect is frozen") { proxy.hasFrozen }
     try expectTimeout(worker, after: start)
     worker.signal(SIGTERM)
     worker.signal(SIGTERM)
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: Point.allCases)
-  func `the connection that consumes survives while the one for copies is silent`(point: Point) throws {
+  func `the consumer's connection survives while the retry connection is not answered`(point: Point) throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -100,9 +100,9 @@ import Testing
     ).at(Broker.shared.with(url: proxy.url(of: .shared))).start()
     try worker.waitForError("waiting for tasks")
     try publish(["fail"], to: queue)
-    try waitUntil("the second connection is silent") { proxy.hasFrozen }
-    // The third one is made when the second is given up, and is good.
-    try waitUntil("the copy is published") {
+    try waitUntil("the second connection is frozen") { proxy.hasFrozen }
+    // The third connection is opened after the second has timed out, and works.
+    try waitUntil("the retry is published") {
       (try? waiting(in: retryQueue(of: queue, after: .seconds(3600)))) == 1
     }
     #expect(!worker.error.contains("connection lost"), "\(worker.error)")
@@ -110,9 +110,9 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  // MARK: The connection that consumes
+  // MARK: The consumer's connection
 
-  /// What the worker asks on its open connection while a command runs.
+  /// The request that the worker sends on its open connection while a command runs.
   enum Request: CaseIterable, CustomTestStringConvertible {
     case cancel
     case consumeAgain
@@ -120,13 +120,15 @@ import Testing
     var testDescription: String { "\(self)" }
   }
 
-  /// How many frames a worker is sent until it consumes: for the log-in, `channel.open`, `queue.declare`, `basic.qos`
-  /// and `basic.consume`.
+  /// Number of frames from the broker until the worker consumes: for the login, `channel.open`,
+  /// `queue.declare`, `basic.qos` and `basic.consume`.
   private static let framesUntilConsuming = 7
-  /// Of a task with a short body.
+  /// Number of frames of a delivery with a short body.
   private static let framesOfTask = 3
 
-  /// A queue whose consumers RabbitMQ 4.3 lets ask for a time limit: for another, the worker has to ask twice.
+  /// A quorum queue, on which RabbitMQ 4.3 accepts a consumer timeout.
+  ///
+  /// On another queue type the worker has to send a second request.
   private func quorumQueue(_ purpose: String = #function) throws -> String {
     let queue = freshQueue(purpose)
     try expect(Program.workq("declare", "--type", "quorum", queue).run().status, equals: 0)
@@ -134,9 +136,7 @@ import Testing
   }
 
   @Test(arguments: Request.allCases)
-  func `time limits and signals are obeyed while a request to the broker is not answered`(request: Request)
-    throws
-  {
+  func `timeouts and signals take effect while a request is not answered`(request: Request) throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = try quorumQueue()
@@ -158,26 +158,28 @@ import Testing
     try expectImmediateStop(worker)
   }
 
-  @Test func `a second signal stops a worker at once whose look at the queue is not answered`() throws {
+  @Test func `a second signal stops the worker while a passive declare is not answered`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = try quorumQueue()
     proxy.freeze(1, after: Self.framesUntilConsuming, .frame)
     let worker = try worker(queue, ["--heartbeat", "0", "--drain"], script: "true")
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
-    try waitUntil("the look is not answered") { proxy.hasFrozen }
+    try waitUntil("the passive declare is not answered") { proxy.hasFrozen }
     let start = ContinuousClock.now
     worker.signal(SIGTERM)
-    // It is not held up by the look.
+    // The unanswered passive declare does not delay the shutdown.
     try worker.waitForError("stopping")
     #expect(ContinuousClock.now - start < .seconds(15))
     try expectImmediateStop(worker)
   }
 
-  /// Stops the worker by signals until it ends, which takes two; two of them at once may be one.
+  /// Expects the worker to exit on a second SIGTERM.
+  ///
+  /// The signal is repeated, because two pending signals may merge into one.
   private func expectImmediateStop(_ worker: RunningProgram) throws {
     let start = ContinuousClock.now
-    try waitUntil("it ends (so far: \(worker.error))") {
+    try waitUntil("the worker exits (so far: \(worker.error))") {
       worker.signal(SIGTERM)
       return !worker.isRunning
     }
@@ -185,27 +187,25 @@ import Testing
     #expect(ContinuousClock.now - start < .seconds(15))
   }
 
-  @Test func `tasks are done and acknowledged while a reconnect of the connection for copies is silent`()
-    throws
-  {
+  @Test func `runs and acknowledges tasks while a retry connection's reconnect is not answered`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
     proxy.freeze(3, after: 0, .frame)
-    // Those whose copies are not published hold one of two places: the last one comes when the one before it is
-    // acknowledged.
+    // A task whose retry is not published occupies one of two prefetch slots. The last task is delivered when
+    // the task before it is acknowledged.
     let worker = try worker(
       queue, ["--heartbeat", "1s", "--connect-timeout", "60s", "--retry-delay", "1h", "--prefetch", "2"],
       script: "read -r t; case $t in fail) exit 1 ;; slow) sleep 6 ;; esac; echo $t"
     ).at(Broker.shared.with(url: proxy.url(of: .shared))).start()
     try worker.waitForError("waiting for tasks")
     try publish(["fail"], to: queue)
-    try waitUntil("the first copy is published") {
+    try waitUntil("the first retry is published") {
       (try? waiting(in: retryQueue(of: queue, after: .seconds(3600)))) == 1
     }
     proxy.cut(only: 2)
     try publish(["fail"], to: queue)
-    try waitUntil("the reconnect is silent") { proxy.hasFrozen }
+    try waitUntil("the reconnect is frozen") { proxy.hasFrozen }
     try publish(["slow", "last"], to: queue)
     try worker.waitForOutput("last")
     #expect(!worker.error.contains("connection lost"), "\(worker.error)")

@@ -2,14 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Nothing is lost by commands that work on many tasks, whatever dies: the commands, the workers, their connections.
+/// No task is lost by resident and batch commands when commands, workers and connections fail at random.
 ///
-/// WORKQ_FUZZ multiplies the number of tasks; 10 makes it 20,000.
+/// WORKQ_FUZZ multiplies the number of tasks; 10 results in 20,000.
 @Suite(.slow) struct WorkModesProofTests {
   private static let count = Fuzz.count(2000)
   private static let strikes = Fuzz.count(200)
 
-  /// The files that the commands write to, gone with the test.
+  /// The files that the commands write to, removed in `deinit`.
   private final class Records {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-modes-\(UUID().uuidString)")
 
@@ -25,14 +25,14 @@ import Testing
       (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n") ?? []
     }
 
-    /// How many lines there are; a look at the size only, because there are many looks.
+    /// The size of a file in bytes, which is cheap enough to poll.
     func size(_ path: String) -> Int {
       var status = stat()
       return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
   }
 
-  /// Each task is one line of eight bytes.
+  /// A task's body: with its newline, eight bytes.
   private static func task(_ number: Int) -> String { "\(1_000_000 + number)" }
 
   private func command(_ mode: String, _ records: Records) -> (options: [String], script: String) {
@@ -51,14 +51,14 @@ import Testing
     }
   }
 
-  /// Whether a process is one of the commands still, and not another one with its number.
+  /// Whether a pid still belongs to one of the commands and is not reused by another process.
   private func isHelper(_ pid: Substring, _ records: Records) -> Bool {
     let line = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)
     return line?.contains(records.done) == true
   }
 
   @Test(arguments: ["resident", "batch"])
-  func `no task is lost, and none that never ran is counted an attempt`(mode: String) throws {
+  func `no task is lost when commands, connections and workers are killed at random`(mode: String) throws {
     let (queue, records) = (freshQueue("modes"), try Records())
     let ids = (1...Self.count).map(Self.task)
     try publish(ids, to: queue)
@@ -110,11 +110,11 @@ import Testing
     print("\(mode): \(done.count - ids.count) of \(ids.count) tasks were done twice, with \(struck)")
   }
 
-  /// A process that dies without having read the task that waits in its pipe has not tried it.
-  @Test func `a task that waited in the pipe of a killed process is no attempt`() throws {
+  /// A process that is killed before it reads a task from its pipe has not attempted the task.
+  @Test func `a task that a killed process has not read from its pipe does not count as attempted`() throws {
     let (queue, records) = (freshQueue("modes"), try Records())
     try publish((1...200).map(Self.task), to: queue)
-    // It dies after each task, before it reads the next one.
+    // The process kills itself after each task, before it reads the next one.
     let script = "read -r x; echo $x >> '\(records.done)'; echo 0 >&3; kill -KILL $$"
     let options = ["--resident=lines", "--window", "4", "--drain", "--max-attempts", "1"]
     let result = try worker(queue, options, script: script).run()

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a command writes where it writes itself: all of it is shown in its order, and the end of stderr is kept.
+/// A command's output, which is passed through in order, the recorded end of stderr, and the status line.
 @Suite(.waiting) struct WorkOutputTests {
   private let queue = freshQueue("output")
 
@@ -10,16 +10,16 @@ import Testing
     worker(queue, ["--count", "1", "--on-failure", "park"] + options, script: script)
   }
 
-  /// What is kept of the parked task's stderr.
+  /// The stderr that is recorded with the parked task.
   private func keptError() throws -> String? {
     try SeenMessage.take(from: "\(queue).failed")?.headers["x-workq-stderr"] as? String
   }
 
-  /// Writes lines to both outputs in turn, and fails.
+  /// Writes alternately to stdout and stderr, then fails.
   private static let turns = "for i in 1 2 3 4 5 6 7 8 9; do echo o$i; echo e$i >&2; done; exit 3"
   private static let turnsInOrder = (1...9).map { "o\($0)\ne\($0)\n" }.joined()
 
-  @Test func `passes stderr on byte for byte, and keeps its last kilobyte`() throws {
+  @Test func `passes output through unmodified and records the last kilobyte of stderr`() throws {
     try publish(["a"], to: queue)
     let result = try program(script: "echo out; printf '\\377\\0'; seq 1 40000 >&2; exit 3").run()
     #expect(result.outputBytes == Array("out\n".utf8) + [0xff, 0])
@@ -28,7 +28,7 @@ import Testing
     try expect(keptError(), equals: String(written.suffix(1024)))
   }
 
-  @Test func `keeps the order of stdout and stderr when they are one file, and the end of both`() throws {
+  @Test func `keeps the order of stdout and stderr in one file and records the end of both`() throws {
     try publish(["a"], to: queue)
     let work = program(["--quiet"], script: Self.turns)
     var shell = Program("/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>&1", work.path] + work.arguments)
@@ -38,7 +38,7 @@ import Testing
     try expect(keptError(), equals: Self.turnsInOrder)
   }
 
-  @Test func `gives the command a terminal of the same size when there is one, and keeps the order`() throws {
+  @Test func `gives the command a terminal of the same size and keeps the order of its output`() throws {
     try publish(["a"], to: queue)
     let script = "[ -t 1 ] && [ -t 2 ] && stty size <&2; \(Self.turns)"
     let work = program(["--quiet"], script: script)
@@ -52,17 +52,17 @@ import Testing
   }
 
   @Test(arguments: [["--resident=lines"], ["--batch", "2"], ["-j", "2", "--output", "passthrough"]])
-  func `keeps the end of stderr in every way to run a command`(options: [String]) throws {
+  func `passes stderr through in all modes and records it for a failed task`(options: [String]) throws {
     try publish(["a"], to: queue)
     let result = try program(options, script: "read x; echo oops >&2; exit 3").run()
     #expect(result.error.hasPrefix("oops\n") || result.error.hasSuffix("oops\n"), "\(result.error)")
-    // A resident command that ends before its first result has failed, and no task.
+    // When a resident command exits before its first result, no task has failed.
     if options[0] != "--resident=lines" { try expect(keptError(), equals: "oops\n") }
   }
 
-  @Test func `does not wait for a process in the background that keeps stderr open`() throws {
+  @Test func `does not wait for a background process that keeps stderr open`() throws {
     try publish(["a"], to: queue)
-    // What has not left the command's group yet is killed with it.
+    // A process that has not left the command's process group is killed with it.
     let script = """
       setsid sleep 600 </dev/null >/dev/null 3>&- &
       until [ "$(ps -o sid= -p $! | tr -d ' ')" = $! ]; do :; done
@@ -76,7 +76,7 @@ import Testing
   }
 
   @Test(arguments: ["passthrough", "tagged", "grouped"])
-  func `keeps its connection while nobody reads what a command writes to stderr`(mode: String) throws {
+  func `keeps the connection while the reader of the command's stderr is blocked`(mode: String) throws {
     try publish(["a"], to: queue)
     let gate = FileManager.default.temporaryDirectory.appending(path: "workq-gate-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: gate) }
@@ -88,9 +88,9 @@ import Testing
       "/bin/sh", ["-c", "\(words.joined(separator: " ")) 2>&1 >/dev/null | \(reader)"])
     shell.environment = work.environment
     let running = try shell.start()
-    // Two heartbeats more than a broker waits for.
+    // Two heartbeats longer than the broker waits.
     let start = Date.now
-    try waitUntil("a broker would have given it up") { Date.now.timeIntervalSince(start) > 5 }
+    try waitUntil("the broker would have closed the connection") { Date.now.timeIntervalSince(start) > 5 }
     try #require(FileManager.default.createFile(atPath: gate, contents: nil))
     let result = try running.end()
     #expect(result.output.count { $0 == "x" } >= 900_000)
@@ -98,9 +98,9 @@ import Testing
     try expect(keptError(), equals: "xxx\n" + String(repeating: "xxxxxxxxx\n", count: 102))
   }
 
-  // MARK: The line at a terminal
+  // MARK: Status line at a terminal
 
-  @Test(arguments: [80, 50]) func `shows at a terminal how it stands, in one line`(columns: Int) throws {
+  @Test(arguments: [80, 50]) func `shows the progress in one line at a terminal`(columns: Int) throws {
     try publish((1...40).map { "task \($0)" }, to: queue)
     let terminal = try Tmux(columns: columns, rows: 24)
     let options = "-q \(queue) --drain -j 2 --on-failure park"
@@ -111,33 +111,33 @@ import Testing
         $0.wholeMatch(of: /\d+ done, 1 failed, .*\d+ waiting, .*\d+ s left/) != nil
       }
     }
-    // Each task has its line above that one.
-    try terminal.waitFor("its end", within: 60) { $0.contains("ended with 1") }
+    // The result of each task is printed above the status line.
+    try terminal.waitFor("the exit status", within: 60) { $0.contains("ended with 1") }
     let lines = try terminal.screen().split(separator: "\n")
     #expect(lines.contains { $0.hasPrefix("workq: [40] task 40: done in ") }, "\(lines)")
     #expect(!lines.contains { $0.contains("running") || $0.contains(" left") }, "\(lines)")
   }
 
-  @Test func `leaves nothing of the line when the terminal becomes narrower, and at Ctrl-C`() throws {
+  @Test func `clears the status line when the terminal becomes narrower and at Ctrl-C`() throws {
     try publish((1...4).map { "\($0)" }, to: queue)
     let terminal = try Tmux(columns: 80, rows: 10)
     try terminal.type("$WORKQ work -q \(queue) -v --prefetch 4 -- sh -c 'exec sleep 600'")
-    try terminal.waitFor("the line") { $0.contains("0 done, 1 running, 3 waiting") }
+    try terminal.waitFor("the status line") { $0.contains("0 done, 1 running, 3 waiting") }
     try terminal.resize(columns: 20, rows: 10)
-    try terminal.waitFor("a shorter line") { $0.contains("0 done, 3 waiting\n") }
+    try terminal.waitFor("a shorter status line") { $0.contains("0 done, 3 waiting\n") }
     #expect(try !terminal.screen().contains("running"))
     try terminal.resize(columns: 80, rows: 10)
     try terminal.press("C-c")
-    try terminal.waitFor("that it stops") { $0.contains("finishing 1 running task;") }
+    try terminal.waitFor("the shutdown message") { $0.contains("finishing 1 running task;") }
     try terminal.press("C-c")
-    try terminal.waitFor("its end") { $0.split(separator: "\n").last == "ready$" }
+    try terminal.waitFor("the prompt") { $0.split(separator: "\n").last == "ready$" }
     let screen = try terminal.screen()
     #expect(screen.contains("workq: stopped now: running tasks (1) are requeued\n"), "\(screen)")
     #expect(screen.contains("workq: [1] 1: stopped after "), "\(screen)")
     #expect(!screen.contains("0 done, "), "\(screen)")
   }
 
-  @Test func `shows no line where stderr is no terminal, nor with --quiet, JSON or faked work`() throws {
+  @Test func `shows no status line with --quiet, --log json, --fake or redirected stderr`() throws {
     for options in ["--quiet", "--log json", "2>/dev/null"] {
       try publish(["a"], to: queue)
       let line = "'\(TestEnvironment.binary)' work -q \(queue) --drain \(options) -- sh -c 'sleep 1'"

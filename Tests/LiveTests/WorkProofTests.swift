@@ -2,16 +2,18 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Nothing is lost, whatever happens: two thousand tasks through a queue that takes a thousand and rejects more,
-/// among workers that are killed and stopped and somebody who looks, over a network that is cut, at a broker that
-/// is restarted, at moments from a fixed seed.
+/// No task is lost under faults: 2000 tasks pass through a queue that holds 1000 and rejects more.
 ///
-/// When RabbitMQ starts, it drops the oldest tasks of a classic queue that has more than its limit, even of one that
-/// rejects: there were as many tasks as the limit, and those that workers had. They are dead-lettered and moved back.
+/// Workers are killed and stopped, `peek` reads the queue, connections are cut and frozen, and the broker is
+/// restarted. The times and the kinds of faults come from a fixed seed.
+///
+/// When RabbitMQ starts, it drops the oldest tasks of a classic queue that exceeds its length limit, even
+/// with the overflow policy reject-publish. The queue exceeds its limit by the tasks that workers had.
+/// RabbitMQ dead-letters the dropped tasks, and the test moves them back.
 @Suite(.disposable) struct WorkProofTests {
   private static let count = 2000
 
-  /// The files that the commands write to, gone with the test.
+  /// The files that the commands write to, removed in `deinit`.
   private final class Records {
     let directory = FileManager.default.temporaryDirectory.appending(path: "workq-proof-\(UUID().uuidString)")
 
@@ -22,16 +24,16 @@ import Testing
 
     var path: String { directory.appending(path: "done").path }
 
-    /// Each line is one task done; short appends of several processes do not mix.
+    /// The completed tasks, one per line; short appends of several processes do not mix.
     var done: [String] {
       let text = try? String(contentsOfFile: path, encoding: .utf8)
       return text?.split(separator: "\n").map(String.init) ?? []
     }
   }
 
-  /// Lets disaster strike again and again while the work goes on, until nine tenths of it are done.
+  /// Injects faults while the workers run, until about 80 % of the tasks are done.
   ///
-  /// - Returns: the broker, with the rest of the work, and what happened how often.
+  /// - Returns: the broker, with the remaining tasks, and the number of faults of each kind.
   private func strike(
     _ queue: String, _ type: String, _ tasks: [String], seed: UInt64, work: Program, records: Records
   ) throws -> (broker: Broker, disasters: [String: Int]) {
@@ -106,23 +108,23 @@ import Testing
       script: script)
   }
 
-  /// What is not done, and how many tasks the queue has.
+  /// The tasks that are not done, and the number of tasks in the queue.
   private func left(_ queue: String, at broker: Broker, _ ids: Set<String>, _ records: Records) -> String {
     let waiting = (try? waiting(in: queue, at: broker)).map { "\($0)" } ?? "an unknown number of"
     return "\(ids.subtracting(records.done).sorted()), of which \(waiting) wait"
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `every task is done at least once, and none is lost`(type: String) throws {
+  func `every task is done at least once despite faults`(type: String) throws {
     let (queue, records) = (freshQueue(), try Records())
     let ids = Set((1...Self.count).map { "id-\($0)" })
     let script = "read id; echo $id >> '\(records.path)'"
     let (broker, disasters) = try strike(
       queue, type, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
-    // No count tells what the broker has not taken back yet from connections that it thinks alive.
+    // Tasks that the broker has not yet requeued from dead connections appear in no count.
     let last = try program(queue, script: script).at(broker).start()
     try last.waitForError("waiting for tasks")
-    // One worker has up to half of the tasks left, and copies that a full queue has refused wait longer each time.
+    // One worker may have half of the tasks left, and retries that a full queue rejects back off each time.
     try waitUntil("every task is done, \(left(queue, at: broker, ids, records)) too", within: 600) {
       try Set(records.done) == ids && waiting(in: queue, at: broker) == 0
     }
@@ -134,11 +136,10 @@ import Testing
   }
 
   @Test(arguments: ["classic", "quorum"])
-  func `every task that fails for good is parked, every other one done, and none is both`(type: String) throws
-  {
+  func `tasks that always fail are parked, all others are done, and none is both`(type: String) throws {
     let (queue, records) = (freshQueue(), try Records())
     let ids = (1...Self.count).map { "id-\($0)" }
-    // Every tenth never succeeds; the others fail at first where their number is even.
+    // Every tenth task always fails; the other even ones fail at their first attempt.
     let script = """
       read id; n=${id#id-}
       [ $((n % 10)) = 0 ] && exit 3
@@ -149,7 +150,7 @@ import Testing
     let options = ["--max-attempts", "2", "--retry-delay", "1s"]
     let (broker, disasters) = try strike(
       queue, type, ids, seed: 5, work: program(queue, options, script: script), records: records)
-    // No count tells how many tasks the broker is dead-lettering.
+    // Tasks that the broker is dead-lettering appear in no count.
     let good = Set(ids).subtracting(bad)
     let last = try program(queue, options, script: script).at(broker).start()
     try last.waitForError("waiting for tasks")
@@ -158,7 +159,7 @@ import Testing
     try waitUntil("every task is done or parked (\(last.error.suffix(2000)))", within: 600) {
       guard Set(records.done) == good, try waiting(in: failed, at: broker) >= bad.count else { return false }
       let bodies = try look.run().output.matches(of: /"body":"([^"]*)"/).map { String($0.1) }
-      // What was published twice is done twice.
+      // A task that was published twice is done twice.
       let retries = try waiting(in: retryQueue(of: queue, after: .seconds(1)), at: broker)
       return try Set(bodies) == bad && retries == 0 && waiting(in: queue, at: broker) == 0
     }
@@ -175,7 +176,7 @@ import Testing
         + "with \(disasters)")
   }
 
-  /// The bodies of all tasks in a queue.
+  /// Drains a queue and returns the bodies of its tasks.
   private func takeAll(from queue: String, at broker: Broker) throws -> [String] {
     let result = try worker(queue, ["--drain", "--quiet", "--max-attempts", "0"], script: "cat; echo")
       .at(broker).run()

@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test func `prints its state and goes on when USR1 arrives`() throws {
+  @Test func `prints the worker's state and continues on SIGUSR1`() throws {
     let queue = try queue(["a"])
     let worker = try work(queue, ["-v", "--drain"], "exec sleep 2").start()
     try worker.waitForStart(of: 1)
@@ -34,7 +34,7 @@ import Testing
     #expect(result.error.contains(": 1 running, 0 done\n"), "\(result.error)")
   }
 
-  @Test func `groups the failed tasks by reason, also with --quiet`() throws {
+  @Test func `reports the failed tasks grouped by reason with --quiet`() throws {
     let queue = try queue(["2", "2", "3", "0"])
     let options = ["--drain", "--on-failure", "park", "--quiet"]
     let result = try work(queue, options, "read t; exit $t").run()
@@ -43,10 +43,10 @@ import Testing
     #expect(result.error == "workq: \(failed)\n")
   }
 
-  @Test func `says at the end that tasks failed when it was stopped, also with --quiet`() throws {
+  @Test func `reports failed tasks at exit when a signal stops the worker, with --quiet`() throws {
     let queue = try queue(["2"])
     let worker = try work(queue, ["--on-failure", "park", "--quiet"], "read t; exit $t").start()
-    try waitUntil("it is parked") {
+    try waitUntil("the task is parked") {
       try Program.workq("status", queue, "--max-failed", "0").run().status == 75
     }
     worker.signal(SIGTERM)
@@ -55,7 +55,7 @@ import Testing
     #expect(result.error == "workq: 1 task failed: exit status 2 (1)\n")
   }
 
-  @Test func `exits with 1 when a retry is left and --fail-on-retry is given`() throws {
+  @Test func `exits with 1 when a task is scheduled for retry and --fail-on-retry is given`() throws {
     let queue = try queue(["a"])
     let result = try work(queue, ["--drain", "--fail-on-retry"], "exit 1").run()
     #expect(result.status == 1)
@@ -63,7 +63,7 @@ import Testing
     try expect(work(try self.queue(["b"]), ["--drain"], "exit 1").run().status, equals: 0)
   }
 
-  @Test func `waits for its retries when --wait-for-retries is given`() throws {
+  @Test func `waits for scheduled retries when --wait-for-retries is given`() throws {
     let queue = try queue(["a"])
     let options = ["--drain", "--wait-for-retries", "--fail-on-retry", "--retry-delay", "1s"]
     let result = try work(queue, options, "[ $WORKQ_ATTEMPT = 3 ]").run()
@@ -75,7 +75,7 @@ import Testing
     arguments: [
       (["--wait-for-retries"], "add --drain"), (["--fail-on-retry"], "add --drain, --count"),
     ])
-  func `refuses options about retries without a bound`(options: [String], advice: String) throws {
+  func `refuses options for retries in an unbounded run`(options: [String], advice: String) throws {
     let result = try work("unused", options, "exit 0").run()
     #expect(result.status == 64)
     #expect(result.error.contains(advice))

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `workq work --resident`: what each event in the life of a resident command means for its tasks.
+/// `workq work --resident`: how results, timeouts and exits of a resident command affect its tasks.
 @Suite(.waiting) struct WorkResidentTests {
   /// A worker whose resident command is a shell script that reads lines.
   private func resident(_ queue: String, _ options: [String] = [], script: String) -> Program {
@@ -27,7 +27,7 @@ import Testing
   // MARK: Results
 
   @Test(arguments: [1, 5])
-  func `a result is settled like an exit status`(window: Int) throws {
+  func `a result line settles a task like an exit status`(window: Int) throws {
     let queue = freshQueue()
     try publish(["0", "65 not a picture", "75 retry-in=37s slow down", "9", "0"], to: queue)
     let options = ["--window", "\(window)", "--on-exit", "9=drop"]
@@ -48,7 +48,7 @@ import Testing
     #expect(headers["x-workq-reason"] as? String == "not a picture")
   }
 
-  @Test func `the command is started once per job, at the first task`() throws {
+  @Test func `starts the command once per job, at the first task`() throws {
     let queue = freshQueue()
     try publish((1...60).map { "\($0)" }, to: queue)
     let script = "echo start; " + loop("sleep 0.01; echo 0 >&3") + "; echo end"
@@ -60,7 +60,7 @@ import Testing
     #expect(idle.output == "")
   }
 
-  @Test func `results can come in any order when they name their tasks`() throws {
+  @Test func `accepts results in any order when they name their tasks`() throws {
     let queue = freshQueue()
     try publish(["a", "b", "c", "d"], to: queue)
     let script =
@@ -71,7 +71,7 @@ import Testing
     try expect(Array(parked(queue).keys), equals: ["d"])
   }
 
-  @Test func `jsonl has the body and the properties under the keys of peek`() throws {
+  @Test func `jsonl uses the keys of peek for the body and the properties`() throws {
     let queue = freshQueue()
     let record =
       #"{"body":"it's\n\u0001é\u007f","message_id":"id \"1\"","priority":3,"type":"t","correlation_id":"c","#
@@ -96,7 +96,7 @@ import Testing
     #expect(NSDictionary(dictionary: task) == NSDictionary(dictionary: seen))
   }
 
-  @Test func `a body that is not UTF-8 is base64, and one that holds the delimiter is parked`() throws {
+  @Test func `jsonl passes a non-UTF-8 body as base64; lines parks a body with a newline`() throws {
     let queue = freshQueue()
     for body in [[0xff, 0xfe], Array("a\nb".utf8), [0x61, 0]] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
@@ -112,7 +112,7 @@ import Testing
     #expect(result.error.contains("1 done, 1 parked"), "\(result.error)")
   }
 
-  @Test func `null ends each body with a NUL`() throws {
+  @Test func `the null format ends each body with a NUL byte`() throws {
     let queue = freshQueue()
     try expect(Program.workq("publish", "-q", queue, "two\nlines").run().status, equals: 0)
     let script =
@@ -123,7 +123,7 @@ import Testing
     #expect(result.output == "two\nlines\0")
   }
 
-  @Test func `the environment has the queue and the channel, and nothing of a task`() throws {
+  @Test func `sets WORKQ_QUEUE and WORKQ_RESULT_FD for the command, but not WORKQ_ATTEMPT`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let result = try resident(queue, script: "env | grep ^WORKQ_ | sort; " + loop("echo 0 >&3")).run()
@@ -132,7 +132,7 @@ import Testing
     #expect(!result.output.contains("WORKQ_ATTEMPT"))
   }
 
-  @Test func `a result for a task of a lost connection is stale, and the task comes again`() throws {
+  @Test func `a result for a task of a lost connection is stale, and the task is redelivered`() throws {
     let (queue, gate) = (freshQueue(), gate())
     defer { try? FileManager.default.removeItem(atPath: gate) }
     try publish(["a", "b"], to: queue)
@@ -153,11 +153,9 @@ import Testing
     #expect(result.outputLines == ["a", "b", "a", "b"])
   }
 
-  // MARK: Time
+  // MARK: Timeouts
 
-  @Test func `a timeout ends the process, and the other tasks of the window go to a new one uncounted`()
-    throws
-  {
+  @Test func `a timeout stops the process, and a new process gets the other tasks as attempt 1`() throws {
     let queue = freshQueue()
     try publish(["a", "stuck", "c", "d"], to: queue)
     let script =
@@ -175,9 +173,7 @@ import Testing
   }
 
   @Test
-  func `a result after the deadline does not undo it, and the time of a task begins when it is the oldest`()
-    throws
-  {
+  func `a task's timeout starts when the task is the oldest, and a late result does not undo it`() throws {
     let queue = freshQueue()
     try publish(["a", "b", "c", "late"], to: queue)
     let script =
@@ -190,10 +186,10 @@ import Testing
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
   }
 
-  @Test func `says once what can be wrong when no result comes for 30 s`() throws {
+  @Test func `reports a possible cause once when no result arrives for 30 s`() throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
-    // It does not flush what it writes.
+    // The command does not flush its output.
     let script =
       "exec python3 -c 'import sys,os\nout = os.fdopen(3, \"w\")\nfor x in sys.stdin: out.write(\"0\\n\")'"
     let running = try worker(queue, ["--resident=lines", "-j", "2"], script: script).start()
@@ -204,17 +200,13 @@ import Testing
     let result = try running.end()
     #expect(result.status == 128 + SIGTERM)
     #expect(result.error.ranges(of: "flush it?").count == 1)
-    try waitUntil("both are back") { try waiting(in: queue) == 2 }
+    try waitUntil("both are requeued") { try waiting(in: queue) == 2 }
   }
 
-  // MARK: Ends
+  // MARK: Exits
 
   @Test(arguments: ["exit 1", "exit 0", "kill -SEGV $$", "read x; exit 3", "exec 0<&-; exit 3"])
-  func
-    `a command that ends before its first result five times in a row stops the worker, and no task is charged`(
-      script: String
-    ) throws
-  {
+  func `five exits before a first result stop the worker and count no attempts`(script: String) throws {
     let queue = freshQueue()
     try publish(["a", "b", "c"], to: queue)
     let result = try resident(queue, ["--window", "2"], script: script).run()
@@ -228,9 +220,7 @@ import Testing
   }
 
   @Test
-  func `several processes that end together before their first result are one failure, and all recovers`()
-    throws
-  {
+  func `processes that exit together before their first result count as one failure`() throws {
     let (queue, gate) = (freshQueue(), gate())
     defer { try? FileManager.default.removeItem(atPath: gate) }
     try publish((1...12).map { "\($0)" }, to: queue)
@@ -244,7 +234,7 @@ import Testing
   @Test(arguments: [
     ("exit 1", "exit status 1"), ("exit 0", "exit status 0"), ("kill -SEGV $$", "killed by SIGSEGV"),
   ])
-  func `when it ends later the oldest task has failed, and the others go to a new process`(
+  func `an exit after the first result fails the oldest task, and a new process runs the others`(
     end: String, words: String
   ) throws {
     let queue = freshQueue()
@@ -262,10 +252,10 @@ import Testing
     #expect(headers["x-workq-stderr"] as? String == "oops\n")
   }
 
-  @Test func `when it ends with nothing outstanding, a new one is started at the next task`() throws {
+  @Test func `starts a new process at the next task after an exit with no task outstanding`() throws {
     let queue = freshQueue()
     try publish(["a", "b", "c"], to: queue)
-    // A task that it has not read is none of its attempts.
+    // A task that the process has not read does not count as attempted.
     let result = try resident(queue, script: "read x; echo $x; echo 0 >&3").run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.outputLines == ["a", "b", "c"])
@@ -273,7 +263,7 @@ import Testing
   }
 
   @Test(arguments: ["exit 127", "exit 126", "read x; echo 0 >&3; read x; exit 127"])
-  func `126 and 127 stop the worker, and its tasks are requeued`(script: String) throws {
+  func `exit status 126 or 127 stops the worker, and its tasks are requeued`(script: String) throws {
     let queue = freshQueue()
     try publish(["a", "b", "c"], to: queue)
     let result = try resident(queue, ["--window", "3"], script: script).run()
@@ -292,9 +282,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `after --max-tasks results it finds the end of its input, may finish, and a new one is started`()
-    throws
-  {
+  @Test func `closes stdin after --max-tasks results, lets the process finish and starts a new one`() throws {
     let queue = freshQueue()
     try publish((1...10).map { "\($0)" }, to: queue)
     let script = "n=0; " + loop("n=$((n+1)); echo 0 >&3") + "; echo \"end after $n\""
@@ -303,9 +291,9 @@ import Testing
     #expect(result.outputLines == ["end after 4", "end after 4", "end after 2"])
   }
 
-  // MARK: Stopping
+  // MARK: Shutdown
 
-  @Test func `at a stop results are awaited, its input ends, and it may finish`() throws {
+  @Test func `a signal lets the command deliver its results, read the end of stdin and finish`() throws {
     let (queue, gate) = (freshQueue(), gate())
     defer { try? FileManager.default.removeItem(atPath: gate) }
     try publish((1...9).map { "\($0)" }, to: queue)
@@ -324,7 +312,7 @@ import Testing
     try expectWaiting(in: queue, equals: 6)
   }
 
-  @Test func `all processes have ended when the worker prints its summary`() throws {
+  @Test func `prints the summary after all processes have exited`() throws {
     let queue = freshQueue()
     try publish((1...6).map { "\($0)" }, to: queue)
     let script = loop("sleep 0.05; echo 0 >&3") + "; sleep 0.5; echo finished >&2"
@@ -336,7 +324,7 @@ import Testing
     #expect(ends.allSatisfy { $0.upperBound < summary.lowerBound }, "\(result.error)")
   }
 
-  @Test func `two signals end a process that does not end at the end of its input`() throws {
+  @Test func `two signals kill a process that does not exit at the end of stdin`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let script =
@@ -353,7 +341,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `neighbours that are done are acknowledged together`() throws {
+  @Test func `acknowledges consecutive completed tasks together`() throws {
     let queue = freshQueue()
     try publish((1...300).map { "\($0)" }, to: queue)
     let proxy = try FaultProxy(to: .shared)
@@ -366,12 +354,12 @@ import Testing
     let result = try work.at(Broker.shared.with(url: proxy.url(of: .shared))).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains("300 done"), "\(result.error)")
-    // The log-in, the consumer, its end, and an acknowledgement for each hundred.
+    // The frames for login, consume and cancel, and an acknowledgement for each hundred tasks.
     #expect(proxy.framesSent < 30)
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `a process that does not end at the end of its input is asked to, and then killed`() throws {
+  @Test func `sends SIGTERM, then SIGKILL, to a process that does not exit at the end of stdin`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let script = "trap 'echo asked' TERM; " + loop("echo 0 >&3") + "; echo $$; while :; do sleep 0.1; done"
@@ -381,7 +369,7 @@ import Testing
     #expect(!isAlive(result.outputLines.first ?? "1"))
   }
 
-  @Test func `a process that ends at once is seen to, however early it does`() throws {
+  @Test func `sends no SIGTERM to a process that exits at once at the end of stdin`() throws {
     for _ in 1...15 {
       let queue = freshQueue("early")
       try publish(["a"], to: queue)
@@ -393,7 +381,7 @@ import Testing
     }
   }
 
-  @Test func `--grace ends what takes too long, and requeues it`() throws {
+  @Test func `--grace stops tasks that exceed it and requeues them`() throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
     let options = ["--resident=lines", "--window", "2", "--grace", "300ms"]
@@ -406,7 +394,7 @@ import Testing
     try expectWaiting(in: queue, equals: 2)
   }
 
-  @Test func `a second signal leaves no process behind, idle or not`() throws {
+  @Test func `a second signal kills busy and idle processes`() throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
     let script =
@@ -420,12 +408,12 @@ import Testing
     let result = try running.end()
     #expect(result.status == 128 + SIGTERM)
     for pid in result.outputLines { try waitUntil("\(pid) is gone") { !isAlive(pid) } }
-    try waitUntil("it is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
   }
 
   // MARK: Output
 
-  @Test func `its output is tagged with the number of its process, and of no task`() throws {
+  @Test func `tags output with the number of the process instead of the task`() throws {
     let queue = freshQueue()
     try publish((1...8).map { "\($0)" }, to: queue)
     let script = loop("echo out; sleep 0.05; echo 0 >&3")
@@ -448,7 +436,7 @@ import Testing
     (["--resident=xml", "--", "true"], "use jsonl, lines or null"),
     (["--resident", "--window", "0", "--", "true"], "invalid number"),
   ])
-  func `what makes no sense is a usage error`(options: [String], words: String) throws {
+  func `invalid options and combinations are usage errors`(options: [String], words: String) throws {
     let result = try Program.workq(["work", "-q", "q"] + options).run()
     #expect(result.status == 64)
     #expect(result.error.contains(words), "\(result.error)")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a command says of its task on descriptor 3, run once for each task.
+/// Results on descriptor 3 from a command that runs once for each task.
 @Suite(.waiting) struct WorkResultTests {
   /// The headers of the parked tasks, by their bodies.
   private func parked(_ queue: String) throws -> [String: [String: Any]] {
@@ -13,7 +13,7 @@ import Testing
     }
   }
 
-  @Test func `a line on descriptor 3 is the result, whatever the exit status`() throws {
+  @Test func `a line on descriptor 3 overrides the exit status`() throws {
     let queue = freshQueue()
     try publish(["good", "bad"], to: queue)
     let script =
@@ -32,7 +32,7 @@ import Testing
     #expect(failed.output.contains("not a picture"), "\(failed.output)")
   }
 
-  @Test func `a command that knows nothing of descriptor 3, or closes it, is as before`() throws {
+  @Test func `the exit status is the result when the command closes descriptor 3`() throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
     let script = "exec 3>&-; read x; [ $x = a ]"
@@ -41,7 +41,7 @@ import Testing
     #expect(result.error.contains("[2] b: attempt 1 of 5 failed: exit status 1, "), "\(result.error)")
   }
 
-  @Test func `retry-in delays the next attempt by the next delay of the worker's own`() throws {
+  @Test func `rounds retry-in up to the next delay of the retry schedule`() throws {
     let queue = freshQueue()
     try publish(["busy"], to: queue)
     let result = try worker(queue, ["--count", "1"], script: "echo 75 retry-in=37s slow down >&3").run()
@@ -53,7 +53,7 @@ import Testing
     try expectWaiting(in: retryQueue(of: queue, after: .seconds(40)), equals: 1)
   }
 
-  @Test func `a signal and a timeout win over a line`() throws {
+  @Test func `a signal or a timeout overrides a result line`() throws {
     let queue = freshQueue()
     try publish(["signal", "timeout"], to: queue)
     let script = "read x; echo 0 >&3; if [ $x = signal ]; then kill -KILL $$; fi; exec sleep 600"
@@ -74,7 +74,7 @@ import Testing
     ("yes 'no result' >&3", "no result on descriptor 3: 'no result'"),
     ("printf 300 >&3", "no result on descriptor 3: '300'"),
   ])
-  func `a line that is no result ends the command, and is a failure that quotes it`(
+  func `an invalid result line stops the command and fails the task, quoting the line`(
     script: String, reason: String
   )
     throws
@@ -88,7 +88,7 @@ import Testing
     #expect(recorded?.hasPrefix(reason) == true, "\(recorded ?? "")")
   }
 
-  @Test func `the last line needs no newline, and what keeps descriptor 3 open is not waited for`() throws {
+  @Test func `the last line needs no newline, and an open descriptor 3 does not delay the result`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let script = "setsid sleep 60 & echo $!; printf '7 half a line' >&3"
@@ -100,14 +100,14 @@ import Testing
     if let pid = result.outputLines.first.flatMap({ Int32($0) }) { kill(pid, SIGKILL) }
   }
 
-  @Test func `JSON has the command's reason`() throws {
+  @Test func `--log json reports the command's reason`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let result = try worker(queue, ["--count", "1", "--log", "json"], script: "echo 1 no disk >&3").run()
     #expect(result.error.contains(#""error":"no disk","event":"failed","exit_status":1"#), "\(result.error)")
   }
 
-  @Test func `an outer worker's channel and systemd's variables are not the command's`() throws {
+  @Test func `does not pass NOTIFY_SOCKET and WATCHDOG_USEC to the command`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     var program = worker(
@@ -117,7 +117,7 @@ import Testing
     try expect(program.run().output, equals: "0\n")
   }
 
-  @Test func `more jobs than the limit on descriptors allows run all the same`() throws {
+  @Test func `runs more jobs than the soft limit on open files would allow`() throws {
     let queue = freshQueue()
     try publish((1...100).map { "\($0)" }, to: queue)
     let script = "ulimit -S -n 128; exec \"$0\" work -q \"$1\" -j 100 --count 100 --quiet -- sleep 1"

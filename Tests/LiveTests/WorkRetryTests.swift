@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What becomes of tasks that fail.
+/// Retrying, parking and dropping of failed tasks.
 @Suite(.waiting) struct WorkRetryTests {
-  @Test func `a task that fails waits in the broker, longer each time, and is parked in the end`() throws {
+  @Test func `retries a failed task with doubling delays, then parks it`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, "{}")
     let properties = """
@@ -45,7 +45,7 @@ import Testing
     for empty in [queue] + retries { try expectWaiting(in: empty, equals: 0) }
   }
 
-  @Test func `a retry survives the worker`() throws {
+  @Test func `a later worker runs the retry that an earlier worker has scheduled`() throws {
     let queue = freshQueue()
     try publish(["again"], to: queue)
     let first = try worker(queue, ["--count", "1", "--retry-delay", "500ms"], script: "exit 1").run()
@@ -62,7 +62,7 @@ import Testing
       ("exit 1", "drop"), ("kill -9 $$", "drop"), ("exit 42", "ack"), ("exit 43", "requeue"),
       ("exit 0", "ack"),
     ])
-  func `an end means what the map says`(script: String, action: String) throws {
+  func `maps exit statuses and signals to actions`(script: String, action: String) throws {
     let queue = freshQueue()
     try publish(["task"], to: queue)
     let options = ["--count", "1", "--on-failure", "drop", "--on-exit", "42=ack", "--on-exit", "43=requeue"]
@@ -73,7 +73,7 @@ import Testing
     if action == "park" { try expectWaiting(in: "\(queue).failed", equals: 1) }
   }
 
-  @Test func `a signal that ended the command is told to the failed queue of one's choice`() throws {
+  @Test func `records the signal that killed the command in the queue given by --failed-queue`() throws {
     let queue = freshQueue()
     try publish(["task"], to: queue)
     let options = ["--count", "1", "--on-failure", "park", "--failed-queue", "\(queue).bad"]
@@ -83,7 +83,7 @@ import Testing
     #expect(parked.headers["x-workq-exit-status"] == nil)
   }
 
-  @Test func `a failed queue that is full keeps the original where it is, without a hot loop`() throws {
+  @Test func `keeps the task and backs off when the failed queue is full`() throws {
     let queue = freshQueue()
     try Peer.declare("\(queue).failed", #"{"x-max-length":0,"x-overflow":"reject-publish"}"#)
     try publish(["task"], to: queue)
@@ -98,7 +98,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `sends a copy again when the connection for copies breaks before its confirm`() throws {
+  @Test func `publishes a retry again when its connection is lost before the confirm`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -108,17 +108,17 @@ import Testing
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
     try worker.waitForError("waiting for tasks")
     try publish(["first"], to: queue)
-    // The second connection is the one for copies; it is there when the first copy is.
+    // The second connection publishes retries. It is open when the first retry is published.
     try worker.waitForError("retry in")
-    try waitUntil("the first copy is settled") { try exists(retry) && waiting(in: retry) == 1 }
+    try waitUntil("the first retry is published") { try exists(retry) && waiting(in: retry) == 1 }
     proxy.mute(2)
     try publish(["second"], to: queue)
-    try waitUntil("the second copy has arrived, unconfirmed") {
+    try waitUntil("the second retry is published, unconfirmed") {
       try waiting(in: retry) == 2
     }
     proxy.cut(only: 2)
-    // The first one, too, if its confirm was on the way when the connection fell silent.
-    try waitUntil("it was sent again") { try waiting(in: retry) >= 3 }
+    // The first retry is repeated, too, if its confirm was in flight when the connection was muted.
+    try waitUntil("the retry is published again") { try waiting(in: retry) >= 3 }
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
@@ -127,30 +127,30 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `sends a copy again when the broker does not confirm it in time`() throws {
+  @Test func `publishes a retry again when the broker does not confirm it in time`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
     let retry = retryQueue(of: queue, after: .seconds(3600))
-    // Without heartbeats, silence is no reason to think that the connection is lost.
+    // Without heartbeats, a silent connection does not count as lost.
     let options = ["-j", "2", "--retry-delay", "1h", "--heartbeat", "0"]
     let worker = try worker(queue, options, script: "exit 1")
       .at(Broker.shared.with(url: proxy.url(of: .shared))).start()
     try worker.waitForError("waiting for tasks")
     try publish(["first"], to: queue)
-    try waitUntil("the first copy has arrived") { try exists(retry) && waiting(in: retry) == 1 }
-    try waitUntil("its original is acknowledged") { worker.error.contains("retry in") }
+    try waitUntil("the first retry is published") { try exists(retry) && waiting(in: retry) == 1 }
+    try waitUntil("the original task is acknowledged") { worker.error.contains("retry in") }
     proxy.mute(2)
     try publish(["second"], to: queue)
     try worker.waitForError("the broker has not confirmed the task in time")
-    try waitUntil("it was sent again") { try waiting(in: retry) >= 3 }
+    try waitUntil("the retry is published again") { try waiting(in: retry) >= 3 }
     worker.signal(SIGTERM)
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.error.contains("2 scheduled for retry"), "\(result.error)")
   }
 
-  @Test func `a failed queue that was deleted under the worker is made again`() throws {
+  @Test func `creates the failed queue again when it is deleted while the worker runs`() throws {
     let queue = freshQueue()
     try publish(["one"], to: queue)
     let worker = try worker(queue, ["--on-failure", "park"], script: "exit 1").start()
@@ -162,7 +162,7 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `fake work that was given out too often is parked, too`() throws {
+  @Test func `--fake parks a task that has reached the maximum number of attempts`() throws {
     let queue = freshQueue()
     try Peer.declare(queue, "{}")
     try SeenMessage.put("old", #"{"headers":{"x-workq-attempts":5}}"#, to: queue)

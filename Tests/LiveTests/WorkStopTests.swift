@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// When a worker leaves, and how.
+/// When and how a worker stops.
 @Suite(.waiting) struct WorkStopTests {
-  @Test func `draining an empty queue ends at once, and says nothing`() throws {
+  @Test func `--drain exits silently when the queue is empty`() throws {
     let result = try worker(freshQueue(), ["--drain"], script: "cat").run()
     #expect(result.status == 0)
     #expect(result.output == "")
     #expect(result.error == "")
   }
 
-  @Test(arguments: [1, 4, 0]) func `draining does all that waits`(prefetch: Int) throws {
+  @Test(arguments: [1, 4, 0]) func `--drain runs all waiting tasks in order`(prefetch: Int) throws {
     let queue = freshQueue()
     try publish((1...50).map { "\($0)" }, to: queue)
     let result = try worker(queue, ["--drain", "--prefetch", "\(prefetch)"], script: "cat; echo").run()
@@ -19,9 +19,10 @@ import Testing
     #expect(result.outputLines == (1...50).map { "\($0)" })
   }
 
-  /// The broker holds back what it is told about a quorum queue while it has 32 such things to do: so several workers
-  /// at a time, several times.
-  @Test func `a quorum queue has lost nothing and repeats nothing when its workers have left`() throws {
+  /// The broker defers operations on a quorum queue while 32 are pending.
+  ///
+  /// Several workers at a time, in several rounds, make that likely.
+  @Test func `no task of a quorum queue is lost or repeated when a worker exits at --count`() throws {
     for _ in 1...4 {
       let queues = (1...6).map { _ in freshQueue() }
       for queue in queues {
@@ -35,8 +36,8 @@ import Testing
         let some = try worker.end()
         #expect(some.status == 0)
         #expect(some.outputLines.count { $0.contains("Received") } == 700)
-        // What it had and did not begin comes back a little later.
-        try waitUntil("the rest is back") { try waiting(in: queue) == 300 }
+        // The broker requeues unstarted tasks after a short delay.
+        try waitUntil("the rest is requeued") { try waiting(in: queue) == 300 }
         let rest = try Program.workq(["work", "--fake", "-q", queue, "--drain", "--prefetch", "0"]).run()
         #expect(rest.status == 0)
         let done = (some.outputLines + rest.outputLines).filter { $0.contains("Received") }
@@ -46,13 +47,13 @@ import Testing
     }
   }
 
-  @Test func `draining does not wait for retries, unless they are due within the idle time`() throws {
+  @Test func `--drain waits for retries only when they are due within --idle-timeout`() throws {
     let queue = freshQueue()
     try publish(["task"], to: queue)
     let impatient = try worker(queue, ["--drain", "--retry-delay", "2s"], script: "exit 1").run()
     #expect(impatient.status == 0)
     #expect(impatient.error.contains("1 scheduled for retry"))
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the retry is in the queue") { try waiting(in: queue) == 1 }
     let options = ["--drain", "--retry-delay", "1s", "--idle-timeout", "5s"]
     let script = "[ $WORKQ_ATTEMPT = 3 ] && echo done"
     let patient = try worker(queue, options, script: script).run()
@@ -60,7 +61,7 @@ import Testing
     #expect(patient.output == "done\n")
   }
 
-  @Test func `it stops after so many tasks and gives back the rest untouched`() throws {
+  @Test func `stops after --count tasks, and the rest is not marked as redelivered`() throws {
     let queue = freshQueue()
     try publish((1...10).map { "\($0)" }, to: queue)
     let options = ["--count", "3", "--prefetch", "0", "-j", "2"]
@@ -72,7 +73,7 @@ import Testing
     #expect(rest.outputLines == Array(repeating: "0", count: 7))
   }
 
-  @Test func `it stops after so long without a task, or after so long at all`() throws {
+  @Test func `stops after --idle-timeout without a task, or after --max-time`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let idle = try worker(queue, ["--idle-timeout", "500ms"], script: "sleep 1; echo done").run()
@@ -86,7 +87,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
-  func `one signal finishes what runs, with eight jobs, too`(signal: Int32) throws {
+  func `the first signal lets the running tasks of eight jobs finish`(signal: Int32) throws {
     let queue = freshQueue()
     try publish((1...20).map { "\($0)" }, to: queue)
     let gate = FileManager.default.temporaryDirectory.appending(path: queue).path
@@ -105,7 +106,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `two signals end what runs, hand it back, and are what the worker dies of`(signal: Int32) throws {
+  func `a second signal stops and requeues running tasks and ends the worker`(signal: Int32) throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
     let worker = try worker(queue, ["-v", "-j", "2", "--prefetch", "2"], script: "echo $$; exec sleep 600")
@@ -120,7 +121,7 @@ import Testing
     for pid in result.outputLines { #expect(!isAlive(pid)) }
   }
 
-  @Test func `a command that will not end does not keep the second signal up for long`() throws {
+  @Test func `a second signal does not wait for --kill-after when a command ignores SIGTERM`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let worker = try worker(
@@ -135,7 +136,7 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  @Test func `running tasks have as long as the grace, then they are ended and go back`() throws {
+  @Test func `stops and requeues running tasks after --grace`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let worker = try worker(queue, ["-v", "--grace", "500ms"], script: "exec sleep 600").start()
@@ -154,10 +155,10 @@ import Testing
     try expectWaiting(in: queue, equals: 1)
   }
 
-  /// The network delivers each piece a while later; a worker that does not wait for the broker's answer to its
-  /// goodbye is gone before the broker has its acknowledgements.
+  /// The proxy delays all data, so a worker that does not wait for `connection.close-ok` exits before the
+  /// broker has its acknowledgements.
   @Test(arguments: ["classic", "quorum"], [1, 8, 40])
-  func `leaves nothing unsettled at the broker when it exits`(type: String, tasks: Int) throws {
+  func `loses no acknowledgement on a slow network when it exits`(type: String, tasks: Int) throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -168,12 +169,12 @@ import Testing
     let result = try worker(queue, options, script: "true")
       .at(Broker.shared.with(url: proxy.url(of: .shared))).run()
     #expect(result.status == 0)
-    // A quorum queue learns a little later that the connection is closed. What was not acknowledged would be back.
+    // A quorum queue notices the closed connection later. It would then requeue unacknowledged tasks.
     try waitUntil("its consumer is gone") { try consumers(of: queue) == 0 }
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `a terminal's Ctrl-C reaches only the worker`() throws {
+  @Test func `Ctrl-C at a terminal interrupts only the worker, not the command`() throws {
     let queue = freshQueue()
     try publish(["a"], to: queue)
     let worker = try worker(queue, ["-v"], script: "sleep 1; echo survived").inTerminal().start()
@@ -184,8 +185,8 @@ import Testing
     #expect(result.output.contains("survived"))
   }
 
-  @Test func `signals that a parent has blocked are heard`() throws {
-    // What a Dispatch thread, or a shell in a hurry, leaves behind.
+  @Test func `handles signals that its parent process has blocked`() throws {
+    // A child can inherit such a signal mask from a Dispatch thread or a shell.
     let queue = freshQueue()
     let script = """
       import os, signal, sys
@@ -200,7 +201,7 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `while the broker is away, one signal is enough`() throws {
+  @Test func `exits on the first signal while the broker is unreachable`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -213,10 +214,8 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  /// timeout(1) sends its signal to the worker, and then to its process group.
-  @Test func `exits with 0 when a second signal comes while the broker confirms the first one's cancel`()
-    throws
-  {
+  /// timeout(1) sends its signal to the worker and then to the process group.
+  @Test func `exits with 0 when a second signal arrives before the broker answers the cancel`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let worker = try worker(freshQueue(), script: "cat").at(Broker.shared.with(url: proxy.url(of: .shared)))
@@ -232,7 +231,7 @@ import Testing
     #expect(!result.error.contains("stopped now"), "\(result.error)")
   }
 
-  @Test func `notices a broker that falls silent while no task comes`() throws {
+  @Test func `exits with 69 when the broker sends no heartbeats to an idle worker`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let worker = try worker(freshQueue(), ["--heartbeat", "1s", "--no-reconnect"], script: "cat")
@@ -244,7 +243,7 @@ import Testing
     #expect(result.error.contains("nothing came from the broker for two heartbeats"), "\(result.error)")
   }
 
-  @Test func `while it connects to a broker that does not answer, one signal is enough`() throws {
+  @Test func `exits on the first signal while it reconnects to a broker that does not answer`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -254,12 +253,12 @@ import Testing
     try worker.waitForError("waiting for tasks")
     proxy.set(.frozen)
     try worker.waitForError("connection lost")
-    try waitUntil("it connects again") { proxy.connections > 1 }
+    try waitUntil("the worker reconnects") { proxy.connections > 1 }
     worker.signal(SIGTERM)
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `without reconnecting a lost connection is 69, and with patience it is 69 later`() throws {
+  @Test func `exits with 69 after a lost connection with --no-reconnect, or after --retry-for`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let broker = Broker.shared.with(url: proxy.url(of: .shared))
@@ -274,7 +273,7 @@ import Testing
     #expect(workers[1].error.contains("trying again"))
   }
 
-  @Test func `the first connection fails at once, unless patience was asked for`() throws {
+  @Test func `exits with 69 when the first connection fails, after --retry-for if given`() throws {
     var program = worker(freshQueue(), script: "cat")
     program.environment["AMQP_URL"] = "amqp://127.0.0.1:1"
     let start = Date.now
@@ -285,7 +284,7 @@ import Testing
     #expect(Date.now.timeIntervalSince(start) >= 1)
   }
 
-  @Test func `a task that ends after its connection was lost runs again, and that is said`() throws {
+  @Test func `reports that a task will be redelivered when its connection is lost while it runs`() throws {
     let proxy = try FaultProxy(to: .shared)
     defer { proxy.stop() }
     let queue = freshQueue()
@@ -300,13 +299,13 @@ import Testing
     #expect(result.error.contains("1 running task continues, but the broker will redeliver it"))
     #expect(result.error.contains("the connection that delivered it is gone: the broker redelivers it"))
     #expect(result.error.contains(": 1 done, 1 to be redelivered;"))
-    // The acknowledgement has the proxy still to pass when the worker has gone.
+    // The acknowledgement may still be in the proxy when the worker has exited.
     try waitUntil("the task is acknowledged") { try waiting(in: queue) == 0 && consumers(of: queue) == 0 }
   }
 
-  /// Classic queues of 4.3 have no such limit.
+  /// In RabbitMQ 4.3, classic queues have no such timeout.
   @Test(.disposable, .enabled(if: try Broker.shared.version < RabbitMQVersion(4, 3)))
-  func `the broker's own time limit is explained, and the next task near it is warned of`() throws {
+  func `explains consumer_timeout and warns when the next task approaches it`() throws {
     let broker = try DisposableBroker.get()
     func setTimeout(_ milliseconds: Int, tick: Int) throws {
       try broker.set("consumer_timeout", "\(milliseconds)")
@@ -331,7 +330,7 @@ import Testing
     #expect(result.error.contains("the broker redelivers it"))
   }
 
-  @Test func `a worker whose stdout goes away ends its commands, too`() throws {
+  @Test func `the worker stops its commands when the reader of its stdout exits`() throws {
     let queue = freshQueue()
     try publish(["a", "b", "c"], to: queue)
     let file = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)")
@@ -356,7 +355,7 @@ import Testing
       ["--no-reconnect", "--retry-for", "1s"], ["--timeout", "0"], ["--output", "loud"],
       ["--no-ack", "--on-failure", "requeue"], ["--max-attempts", "-1"], ["--retry-delay", "50d"],
     ])
-  func `options that make no sense together are a usage error`(options: [String]) throws {
+  func `invalid options and combinations are usage errors`(options: [String]) throws {
     let result = try Program.workq(["work"] + options).run()
     #expect(result.status == 64)
     #expect(result.output == "")

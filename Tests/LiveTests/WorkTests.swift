@@ -9,7 +9,7 @@ import Testing
     }
   }
 
-  @Test func `it prints the tutorial's lines, acknowledges, and leaves on a signal`() throws {
+  @Test func `prints the tutorial's lines, acknowledges tasks and exits on SIGTERM`() throws {
     let queue = freshQueue()
     try publish("First message.", "Second message..", to: queue)
     let worker = try Program.workq("work", "-q", queue, "--dot", "100ms").start()
@@ -30,7 +30,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `a dot takes a second`() throws {
+  @Test func `--fake takes a second for each dot in the body`() throws {
     let queue = freshQueue()
     try publish("two..", to: queue)
     let worker = try Program.workq("work", "--fake", "-q", queue, "--json").start()
@@ -42,7 +42,7 @@ import Testing
     #expect(seconds < 60)
   }
 
-  @Test func `bodies of any bytes are shown as Python shows them`() throws {
+  @Test func `prints bodies of arbitrary bytes in Python's notation`() throws {
     let queue = freshQueue()
     try expect(Program.workq("publish", "-q", queue).run(input: [0xff, 0, 0x27]).status, equals: 0)
     try expect(
@@ -53,7 +53,7 @@ import Testing
     #expect(worker.output.contains(#" [x] Received "it's\x1b[2J\n""#))
   }
 
-  @Test func `heartbeats flow during a long task`() throws {
+  @Test func `heartbeats keep the connection alive during a long task`() throws {
     let queue = freshQueue()
     try publish("long" + String(repeating: ".", count: 30), to: queue)
     let worker = try Program.workq("work", "--fake", "-q", queue, "--heartbeat", "2s").start()
@@ -65,7 +65,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `the first signal finishes the task at hand, and gives back what was not begun`() throws {
+  @Test func `the first signal lets the running task finish and requeues unstarted tasks`() throws {
     let queue = freshQueue()
     try publish("slow..........", "next", "last", to: queue)
     let worker = try Program.workq("work", "-q", queue, "--dot", "200ms", "--prefetch", "3").start()
@@ -73,7 +73,7 @@ import Testing
     worker.signal(SIGINT)
     try worker.waitForError(
       "stopping: finishing 1 running task; press Ctrl-C again to stop now; requeued 2 tasks")
-    try waitUntil("the two are back in the queue") { try waiting(in: queue) == 2 }
+    try waitUntil("the two are requeued") { try waiting(in: queue) == 2 }
     let result = try worker.end()
     #expect(result.status == 0)
     #expect(result.output.hasSuffix(" [x] Done\n"))
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
-  func `the second signal leaves at once, by that signal, and the task goes back`(
+  func `the second signal ends the process by that signal, and the task is requeued`(
     signal: Int32
   ) throws {
     let queue = freshQueue()
@@ -98,10 +98,10 @@ import Testing
     let result = try worker.end()
     #expect(result.status == 128 + signal)
     #expect(result.error.hasSuffix("stopped now: running tasks (1) are requeued\n"))
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
   }
 
-  @Test func `Ctrl-C typed at a terminal is the same`() throws {
+  @Test func `Ctrl-C at a terminal lets the running task finish`() throws {
     let queue = freshQueue()
     try publish("quick.....", to: queue)
     let worker = try Program.workq("work", "-q", queue, "--dot", "200ms").inTerminal().start()
@@ -114,7 +114,7 @@ import Testing
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `a signal that was ignored stays ignored`() throws {
+  @Test func `keeps ignoring SIGHUP when the parent process ignores it`() throws {
     let queue = freshQueue()
     let script = "trap '' HUP; exec \"$0\" work --fake -q \"$1\""
     let worker = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).start()
@@ -126,7 +126,7 @@ import Testing
     try expect(worker.end().status, equals: 0)
   }
 
-  @Test func `fair dispatch gives the next task to whoever is free`() throws {
+  @Test func `--prefetch 1 delivers the next task to the worker that is free`() throws {
     let (first, second) = try dispatch(freshQueue(), prefetch: "1")
     #expect(
       first == ["heavy 1....................", "light 4"] || first.first == "heavy 1....................")
@@ -134,15 +134,15 @@ import Testing
     #expect(second == ["light 2", "heavy 3.", "light 4", "heavy 5."])
   }
 
-  @Test func `round-robin dispatch gives every second task to each`() throws {
+  @Test func `--prefetch 0 delivers every second task to each of two workers`() throws {
     let (first, second) = try dispatch(freshQueue(), prefetch: "0")
     #expect(first == ["heavy 1....................", "heavy 3.", "heavy 5."])
     #expect(second == ["light 2", "light 4"])
   }
 
-  /// Five tasks to two workers, of which one gets a very heavy one.
+  /// Publishes five tasks, the first of them very long, to two workers.
   ///
-  /// - Returns: what the worker with the heavy one received, and the other.
+  /// - Returns: the tasks of the worker with the long task, then those of the other worker.
   private func dispatch(_ queue: String, prefetch: String) throws -> ([String], [String]) {
     let arguments = ["work", "-q", queue, "--prefetch", prefetch, "--dot", "200ms"]
     let workers = try (0..<2).map { _ in try Program.workq(arguments).start() }
@@ -160,7 +160,7 @@ import Testing
     return received[0].first == tasks[0] ? (received[0], received[1]) : (received[1], received[0])
   }
 
-  @Test func `a worker killed in mid-task leaves it to another, marked as redelivered`() throws {
+  @Test func `another worker gets the task of a killed worker, marked as redelivered`() throws {
     let queue = freshQueue()
     try publish("precious.....", to: queue)
     let victim = try Program.workq("work", "--fake", "-q", queue).start()
@@ -172,7 +172,7 @@ import Testing
     #expect(!victim.output.contains("Done"))
   }
 
-  @Test func `with --no-ack a killed worker loses its task, and a stopped one finishes all`() throws {
+  @Test func `with --no-ack, a killed worker loses its task and a stopped worker finishes all`() throws {
     let queue = freshQueue()
     try publish("one..", "two..", "three..", to: queue)
     let worker = try Program.workq("work", "-q", queue, "--no-ack", "--dot", "100ms").start()
@@ -186,11 +186,11 @@ import Testing
     try victim.waitForOutput("Received")
     victim.signal(SIGKILL)
     _ = try victim.end()
-    try waitUntil("the broker has noticed its end") { try consumers(of: queue) == 0 }
+    try waitUntil("the broker has noticed the closed connection") { try consumers(of: queue) == 0 }
     try expectWaiting(in: queue, equals: 0)
   }
 
-  @Test func `a queue deleted under it is declared and consumed again`() throws {
+  @Test func `declares the queue and consumes again when the queue is deleted`() throws {
     let queue = freshQueue()
     let worker = try Program.workq("work", "--fake", "-q", queue).start()
     try worker.waitForOutput("Waiting")
@@ -202,7 +202,7 @@ import Testing
     try worker.waitForOutput("Done")
   }
 
-  @Test func `with --no-declare a queue deleted under it, or missing, is 78`() throws {
+  @Test func `with --no-declare, exits with 78 when the queue is missing or deleted`() throws {
     let queue = freshQueue()
     let missing = try Program.workq("work", "--fake", "--no-declare", "-q", queue).run()
     #expect(missing.status == 78)
@@ -214,9 +214,7 @@ import Testing
     try expect(worker.end().status, equals: 78)
   }
 
-  @Test(.disposable) func `a broker stopped and started again keeps what is durable, and workers come back`()
-    throws
-  {
+  @Test(.disposable) func `workers reconnect after a broker restart, and persistent tasks survive`() throws {
     let broker = try DisposableBroker.get()
     let (queue, busy) = (freshQueue(), freshQueue())
     for arguments in [["persistent", "--persistent"], ["transient", "--transient"]] {
@@ -241,9 +239,9 @@ import Testing
     try expectWaiting(in: busy, at: broker, equals: 0)
   }
 
-  @Test func `a worker whose stdout goes away ends, and its task goes back`() throws {
+  @Test func `exits and requeues its tasks when the reader of its stdout exits`() throws {
     let queue = freshQueue()
-    // The first takes long enough for head(1) to be gone when its end is to be printed.
+    // The first task is long enough for head(1) to exit before the worker prints Done.
     try publish("one..", "two", "three", to: queue)
     let script = "\"$0\" work --fake -q \"$1\" | head -n 2"
     let result = try Program("/bin/sh", ["-c", script, TestEnvironment.binary, queue]).run()
@@ -254,7 +252,7 @@ import Testing
     #expect(try waiting(in: queue) >= 2)
   }
 
-  @Test func `a worker that cannot write ends with 74, and its task goes back`() throws {
+  @Test func `exits with 74 and requeues its task when it cannot write to stdout`() throws {
     let queue = freshQueue()
     try publish("one", to: queue)
     for output in [">/dev/full", ">&-"] {
@@ -263,6 +261,6 @@ import Testing
       #expect(result.status == 74)
       #expect(result.error.hasPrefix("workq: cannot write to stdout: "))
     }
-    try waitUntil("the task is back") { try waiting(in: queue) == 1 }
+    try waitUntil("the task is requeued") { try waiting(in: queue) == 1 }
   }
 }

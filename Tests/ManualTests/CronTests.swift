@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The crontabs that the manual and README.md show, with what cron has for its jobs: next to nothing.
+/// Runs the crontabs of the manual and README.md in the minimal environment that cron provides.
 @Suite(.waiting) struct CronTests {
   private static let hosts = Result { try VirtualHosts(Crontab.all.map(\.place)) }
 
   @Test(arguments: Crontab.all)
-  func `its jobs do their work, and print nothing that cron would mail`(crontab: Crontab) throws {
+  func `crontab jobs succeed and print nothing that cron would mail`(crontab: Crontab) throws {
     let home = FileManager.default.temporaryDirectory.appending(path: "workq-cron-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: home) }
     try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
@@ -20,13 +20,13 @@ import Testing
       #expect(result.output == "", "\(job): \(result.error)")
       #expect(result.error == "", "\(job): \(result.error)")
     }
-    // The worker's command leaves its task in a file.
+    // The worker's command writes its task to a file.
     let report = try String(contentsOf: home.appending(path: "report"), encoding: .utf8)
     #expect(report.hasPrefix("report"))
   }
 
   @Test(arguments: Crontab.all)
-  func `jobs with a spool keep their tasks while the broker is away`(crontab: Crontab) throws {
+  func `crontab jobs with --spool keep their tasks while the broker is unreachable`(crontab: Crontab) throws {
     let home = FileManager.default.temporaryDirectory.appending(path: "workq-cron-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: home) }
     try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
@@ -40,7 +40,7 @@ import Testing
     #expect(files.count { $0.hasSuffix(".tasks2") } == jobs.count, "\(files)")
   }
 
-  @Test func `there is one in the manual, and one in README.md`() {
+  @Test func `workq-work(1) and README contain a crontab`() {
     #expect(Crontab.all.contains { $0.place.hasPrefix("workq-work.1:") })
     #expect(Crontab.all.contains { $0.place.hasPrefix("README.md:") })
   }

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A crontab that the manual or README.md shows, marked with `.\" cron` or `<!-- cron -->`.
+/// A crontab in the manual or README.md, marked with `.\" cron` or `<!-- cron -->`.
 struct Crontab: CustomTestStringConvertible, Sendable {
   let place: String
-  /// What it sets for its jobs.
+  /// The environment variables that the crontab sets.
   private(set) var settings: [String: String] = [:]
   private(set) var jobs: [String] = []
 
@@ -24,7 +24,7 @@ struct Crontab: CustomTestStringConvertible, Sendable {
     }
   }
 
-  /// The job as cron(8) starts it; the program is the one under test, and so is the broker.
+  /// The job as cron(8) starts it, with the program and the broker under test.
   func program(_ job: String, home: String, broker url: String) -> Program {
     let directory = URL(filePath: TestEnvironment.binary).deletingLastPathComponent().path
     var program = Program("/bin/sh", ["-c", "cd && \(job)"])

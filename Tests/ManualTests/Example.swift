@@ -2,20 +2,20 @@ import Foundation
 import TestSupport
 import Testing
 
-/// An example of the manual or of README.md that is marked to be run, as a shell session.
+/// An example in the manual or README.md that is marked to be run as a shell session.
 ///
 /// The mark is the comment `.\" run` before `.Bd` in a page, and `<!-- run -->` before a fence in Markdown.
-/// What follows the word "run" is done first, and not shown. In the example `$ ` begins a command and `> `
-/// goes on with it; other lines are what it prints, where "..." stands for any text. An example without
+/// Commands after the word "run" run first, and are not shown. In the example, `$ ` starts a command and `> `
+/// continues it. Other lines are the command's output, where "..." matches any text. An example without
 /// `$ ` is a script.
 struct Example: CustomTestStringConvertible, Sendable {
   struct Step: Sendable {
     var command: String
-    /// What it prints; nothing is shown of a command whose output does not matter.
+    /// The expected output; empty when the output does not matter.
     var shown: [String] = []
   }
 
-  /// The file, and the line in it.
+  /// The file and the line number.
   let place: String
   let preparation: String
   let steps: [Step]
@@ -30,15 +30,15 @@ struct Example: CustomTestStringConvertible, Sendable {
     Example(place: block.place, preparation: block.note, steps: steps(of: block.lines))
   }
 
-  /// What is shown after a mark.
+  /// The block after a mark.
   struct Block {
     let place: String
-    /// What follows the mark's word.
+    /// The text after the mark's word.
     let note: String
     let lines: [String]
   }
 
-  /// What the manual and README.md show after a mark of this word.
+  /// The blocks in the manual and README.md after a mark with this word.
   static func shown(marked word: String) -> [Block] {
     let text = try? String(contentsOfFile: "\(TestEnvironment.repository)/\(readme)", encoding: .utf8)
     let lines = text?.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) ?? []
@@ -62,7 +62,7 @@ struct Example: CustomTestStringConvertible, Sendable {
     }
   }
 
-  /// What a page's reader sees of a line.
+  /// A line of a page as its reader sees it.
   private static func unescaped(_ line: String) -> String {
     line.replacing(#"\&"#, with: "").replacing(#"\-"#, with: "-").replacing(#"\e"#, with: #"\"#)
   }
@@ -84,9 +84,9 @@ struct Example: CustomTestStringConvertible, Sendable {
 }
 
 extension Example {
-  /// Runs it in a home of its own.
+  /// Runs the example in its own home directory.
   ///
-  /// - Returns: how the shell ended, and what each of the steps wrote.
+  /// - Returns: the shell's result, and the output of each step.
   func run(at url: String) throws -> (Program.Result, outputs: [(stdout: [String], stderr: [String])]) {
     let root = FileManager.default.temporaryDirectory.appending(path: "workq-example-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
@@ -110,7 +110,7 @@ extension Example {
     let steps = steps.enumerated().map { number, step in
       "{\n\(step.command)\n} >'\(root)/\(number).out' 2>'\(root)/\(number).err'\n"
     }
-    // Who has left something running in the background waits for it, in vain where it does not end.
+    // The script waits for its background jobs, and hangs if one does not exit.
     return "cd \"$HOME\"\n\(preparation)\n\(steps.joined())wait\n"
   }
 

@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the manual and README.md show is what happens.
+/// Runs the examples in the manual and README.md.
 @Suite(.busy) struct ExampleTests {
-  /// Each example has a virtual host to itself, so that its queues are as it says.
+  /// Each example has its own virtual host, so that only the example changes its queues.
   private static let hosts = Result { try VirtualHosts(Example.all.map(\.place)) }
 
   @Test(arguments: Example.all)
-  func `it runs, and prints what is shown`(example: Example) throws {
+  func `an example succeeds and prints the output that it shows`(example: Example) throws {
     let url = try Self.hosts.get().url(example.place)
     let (result, outputs) = try example.run(at: url)
     #expect(result.status == 0, "\(result.error)\(outputs.flatMap(\.stderr).joined(separator: "\n"))")
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test func `every example with a prompt is run`() throws {
+  @Test func `every example with a prompt is marked to be run`() throws {
     let readme = try String(contentsOfFile: "\(TestEnvironment.repository)/README.md", encoding: .utf8)
     let pages = ManualPage.all.map { ($0.name, $0.lines) }
     let texts =
@@ -37,10 +37,10 @@ import Testing
     }
   }
 
-  @Test func `every page and README.md has examples that are run`() {
+  @Test func `every man page, and README, has an example that is marked to be run`() {
     for page in ManualPage.all {
       #expect(Example.inPages.contains { $0.place.hasPrefix("\(page.name):") }, "\(page.name)")
-      // A mark that nothing follows would go unseen.
+      // A mark without a block after it would be ignored.
       let marks = page.lines.filter { $0.hasPrefix(#".\" run"#) }
       #expect(marks.count == Example.inPages.count { $0.place.hasPrefix("\(page.name):") }, "\(page.name)")
     }
@@ -52,11 +52,11 @@ import Testing
     (["a ... c"], ["a b d"], false), (["...c"], ["c"], true), (["dots..."], ["dots..."], true),
     (["a...b...c"], ["a-b-c"], true), (["a...b...c"], ["a-c"], false), (["ab...bc"], ["abc"], false),
   ])
-  func `three dots stand for any text of a line`(shown: [String], printed: [String], isSame: Bool) {
+  func `three dots match any text within a line`(shown: [String], printed: [String], isSame: Bool) {
     #expect(Self.agree(shown, printed) == isSame)
   }
 
-  /// What a command writes to stdout, and the program's own messages, which it writes to stderr.
+  /// Separates a command's output to stdout from the program's own messages to stderr.
   private static func split(_ lines: [String]) -> (others: [String], messages: [String]) {
     (lines.filter { !$0.hasPrefix("workq: ") }, lines.filter { $0.hasPrefix("workq: ") })
   }

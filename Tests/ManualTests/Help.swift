@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// What the program says of itself.
+/// The program's help.
 enum Help {
   static func text(_ words: [String]) throws -> String {
     let result = try Program.workq(words + ["--help"]).run()

@@ -2,18 +2,18 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The resident commands of the manual: each stands there in ten lines at most, and is run from there.
+/// Runs the resident commands that the manual shows, each of at most ten lines.
 @Suite(.busy) struct HelperTests {
   static let helpers = Example.shown(marked: "helper")
 
-  @Test func `there is one for each of the languages that the manual names`() {
+  @Test func `the manual has a resident command of at most ten lines for each of five languages`() {
     let languages = Self.helpers.map { $0.note.split(separator: " ").first.map(String.init) ?? "" }
     #expect(languages == ["sh", "awk", "python3", "perl", "node"])
     for helper in Self.helpers { #expect(helper.lines.count <= 10, "\(helper.place)") }
   }
 
   @Test(arguments: helpers.map(\.place))
-  func `it works on every task`(place: String) throws {
+  func `a resident command from the manual processes every task`(place: String) throws {
     let helper = try #require(Self.helpers.first { $0.place == place })
     let words = helper.note.split(separator: " ").map(String.init)
     try #require(words.count == 2)

@@ -2,14 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What subcommands print with `--json`, under success and under failures, against the manual's pages.
+/// Compares the `--json` output of subcommands, on success and on failure, with the man pages.
 @Suite(.busy) struct JSONOutputTests {
-  /// A command line without `--json`; `QUEUE` in it is a queue's name that nobody else has.
+  /// A command line without `--json`, in which `QUEUE` stands for a unique queue name.
   struct Line: CustomTestStringConvertible, Sendable {
     let status: Int32
     let words: [String]
     var input: String?
-    /// What is run before; its exit codes are 0.
+    /// Commands that run first and must exit with 0.
     var before: [[String]] = []
     var testDescription: String { words.joined(separator: " ") }
 
@@ -26,13 +26,13 @@ import Testing
       return program
     }
 
-    /// The same with a queue of its own.
+    /// The same command line with `queue` for `QUEUE`.
     func on(_ queue: String) -> Line {
       func named(_ words: [String]) -> [String] { words.map { $0.replacing("QUEUE", with: queue) } }
       return Line(status, named(words), input, before.map(named))
     }
 
-    /// The same with the option for the queue, unless its words name queues.
+    /// The same command line with `-q QUEUE`, unless its words contain `QUEUE` already.
     var withQueue: Line {
       words.contains { $0.contains("QUEUE") }
         ? self : Line(status, [words[0], "-q", "QUEUE"] + words.dropFirst(), input, before)
@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  /// Objects of stdout, all of whose keys are in the subcommand's page.
+  /// The JSON objects of stdout; the subcommand's page must explain all of their keys.
   private func objects(_ output: String, _ subcommand: String) throws -> [[String: Any]] {
     let told = try ManualPage("workq-\(subcommand).1").jsonWords
     return try output.split(separator: "\n").map { line in
@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  /// Runs it, and expects objects, of which the last one of a failure has its code and its message.
+  /// Runs a command line and expects JSON objects; on failure, the last one has the code and the message.
   @discardableResult
   private func run(_ line: Line, at url: String = Broker.shared.url) throws -> [[String: Any]] {
     for words in line.before {
@@ -92,7 +92,7 @@ import Testing
     Line(0, "publish -q QUEUE --unless-waiting 1 task", before: publish),
     Line(0, "status -v QUEUE", before: publish),
   ])
-  func `prints objects only when the command succeeds`(line: Line) throws {
+  func `prints only JSON objects when the command succeeds`(line: Line) throws {
     try run(line.on(freshQueue("json")))
   }
 
@@ -100,7 +100,7 @@ import Testing
     "publish task", "publish --lines", "work --fake", "work -- true", "status", "status --watch", "peek",
     "move QUEUE QUEUE.to", "declare", "purge --force",
   ])
-  func `prints the failure as an object when no broker is there`(words: String) throws {
+  func `prints the failure as a JSON object when the broker is unreachable`(words: String) throws {
     try run(Line(69, words).on(freshQueue("json")), at: "amqp://127.0.0.1:1")
   }
 
@@ -108,14 +108,14 @@ import Testing
     "publish task --no-declare", "work --no-declare -- true", "status", "status --max-waiting 1", "peek",
     "move QUEUE QUEUE.to", "declare --check", "purge --force", "purge --force --delete",
   ])
-  func `prints the failure as an object when the queue is missing`(words: String) throws {
+  func `prints the failure as a JSON object when the queue is missing`(words: String) throws {
     try run(Line(78, words).withQueue.on(freshQueue("json")))
   }
 
   @Test(arguments: [
     "publish task", "work --fake", "work -- true", "peek", "move QUEUE QUEUE.to", "purge --force",
   ])
-  func `prints the failure as an object when access is refused`(words: String) throws {
+  func `prints the failure as a JSON object when access is refused`(words: String) throws {
     let queue = freshQueue("json")
     try run(Line(0, "declare QUEUE QUEUE.to").on(queue))
     let user = "json-\(UUID().uuidString.prefix(8))"
@@ -126,7 +126,7 @@ import Testing
   }
 
   @Test(arguments: ["publish task", "status", "status --watch", "declare"])
-  func `prints the failure as an object when the log-in is refused`(words: String) throws {
+  func `prints the failure as a JSON object when the log-in is refused`(words: String) throws {
     let url = Broker.shared.url.replacing(#/\/\/.*@/#, with: "//nobody:p@")
     try run(Line(77, words).withQueue.on(freshQueue("json")), at: url)
   }
@@ -138,7 +138,7 @@ import Testing
     "declare --arg x",
     "purge -q QUEUE", "publish -q QUEUE", "work -q QUEUE",
   ])
-  func `prints the failure as an object when the command line is wrong`(words: String) throws {
+  func `prints the failure as a JSON object when the command line is invalid`(words: String) throws {
     try run(Line(64, words).on(freshQueue("json")))
   }
 
@@ -154,13 +154,13 @@ import Testing
     Line(78, "declare --type quorum QUEUE", before: "declare QUEUE"),
     Line(75, "purge --force --delete --if-empty QUEUE", before: publish),
   ])
-  func `prints the failure as an object when a task, a file or a queue is not as it must be`(line: Line)
+  func `prints the failure as a JSON object when a task, a file, a command or a queue causes it`(line: Line)
     throws
   {
     try run(line.on(freshQueue("json")))
   }
 
-  @Test func `has a command's output in the event that ends its task, byte for byte`() throws {
+  @Test func `the done event contains the command's output, byte for byte`() throws {
     let queue = freshQueue("json")
     let program = ["work", "-q", queue, "--json", "--drain", "--", "sh", "-c", #"cat; printf '\377' >&2"#]
     try run(Line(0, Self.publish).on(queue))
@@ -172,7 +172,7 @@ import Testing
   }
 
   @Test(arguments: [(1, Int32(0)), (2, 128 + SIGTERM)])
-  func `prints objects only when signals stop a worker`(signals: Int, status: Int32) throws {
+  func `prints only JSON objects when signals stop the worker`(signals: Int, status: Int32) throws {
     let queue = freshQueue("json")
     try run(Line(0, Self.publish).on(queue))
     let script = signals == 1 ? "sleep 0.5" : "sleep 60"
@@ -187,7 +187,7 @@ import Testing
     #expect(events.contains(signals == 1 ? "stopped" : "killed"), "\(events)")
   }
 
-  @Test func `reports a lost connection of a watch as an object`() throws {
+  @Test func `status --watch reports a lost connection as a JSON object`() throws {
     let queue = freshQueue("json")
     try run(Line(0, "declare QUEUE").on(queue))
     let proxy = try FaultProxy(to: .shared)
@@ -198,7 +198,7 @@ import Testing
     proxy.cut()
     try watch.waitForOutput(#""event":"disconnected""#)
     let before = watch.output.count
-    try waitUntil("it looks again") { watch.output.count > before }
+    try waitUntil("the watch prints again") { watch.output.count > before }
     watch.signal(SIGTERM)
     let objects = try objects(try watch.end().output, "status")
     let event = try #require(objects.first { $0["event"] != nil })

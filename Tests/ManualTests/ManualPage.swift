@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A page of the manual: its source, and what that says.
+/// A man page: its source and the facts in it.
 struct ManualPage: CustomTestStringConvertible, Sendable {
   /// The file's name, such as "workq-publish.1".
   let name: String
@@ -10,7 +10,7 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
 
   static let directory = "\(TestEnvironment.repository)/man"
 
-  /// All that are to be installed.
+  /// All man pages to be installed.
   static let all: [ManualPage] = {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     return names.sorted().compactMap { try? ManualPage($0) }
@@ -25,7 +25,7 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
   var path: String { "\(Self.directory)/\(name)" }
   var testDescription: String { name }
 
-  /// The titles of its sections.
+  /// The titles of the sections.
   var sections: [String] { words(after: "Sh").map { $0.joined(separator: " ") } }
 
   /// The source of one section.
@@ -34,7 +34,7 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
     return Array(rest.prefix { !$0.hasPrefix(".Sh ") })
   }
 
-  /// What `macro` is put before in the lines of the source: for "Fl" the options without their first dash.
+  /// The words that follow `macro` in the source: for "Fl" the options without their first dash.
   func words(after macro: String, in lines: [String]? = nil) -> [[String]] {
     (lines ?? self.lines).filter { $0.hasPrefix(".") }.flatMap { line in
       let words = line.dropFirst().split(separator: " ").map(String.init)
@@ -46,20 +46,20 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
     }
   }
 
-  /// The options that it names, each as it is typed.
+  /// The options that the page names, each as it is typed.
   ///
-  /// The macro is kept for our own; another program's are quoted.
+  /// The pages use this macro for workq's own options only, and quote those of other programs.
   var options: Set<String> { Set(words(after: "Fl").joined().map { "-\($0)" }) }
 
-  /// The exit codes that it explains.
+  /// The exit codes that the page explains.
   var exitCodes: Set<Int32> {
     Set(words(after: "It", in: section("EXIT STATUS")).compactMap { $0.first.flatMap { Int32($0) } })
   }
 
-  /// What its section about JSON quotes: keys, and values of theirs.
+  /// The keys and values that the section about JSON quotes.
   var jsonWords: Set<String> { Set(words(after: "Ql", in: section("JSON OUTPUT")).joined()) }
 
-  /// The environment variables that it explains in a list.
+  /// The environment variables that a section explains in a list.
   func variables(in title: String) -> Set<String> {
     Set(words(after: "Ev", in: section(title).filter { $0.hasPrefix(".It ") }).joined())
   }

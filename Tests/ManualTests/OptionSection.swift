@@ -1,13 +1,13 @@
 @testable import workq
 
-/// The OPTIONS of a page, in mdoc(7), from the tables of options.
+/// The OPTIONS section of a man page in mdoc(7), generated from the option tables.
 struct OptionSection {
   static let start = #".\" options"#
   static let end = #".\" end of options"#
 
   let lines: [String]
 
-  /// The options of a subcommand: its own, and the names of those that workq(1) describes.
+  /// The options of a subcommand: its own in full, and the names of those that workq(1) describes.
   init(_ subcommand: Subcommand) {
     let common = Invocation.commonGroups.map(\.title)
     let own = subcommand.groups().filter { !common.contains($0.title) }
@@ -25,12 +25,12 @@ struct OptionSection {
       } + list
   }
 
-  /// The options that all subcommands have, and the program's.
+  /// The options that all subcommands have, and the program's own.
   init() {
     lines = (Invocation.commonGroups + [.program]).flatMap(Self.group)
   }
 
-  /// Puts it between the marks of a page.
+  /// Inserts the section between the marks of a page, if it has them.
   func inserted(into page: [String]) -> [String]? {
     guard let start = page.firstIndex(of: Self.start), let end = page.firstIndex(of: Self.end), start < end
     else { return nil }
@@ -70,7 +70,7 @@ struct OptionSection {
     }
   }
 
-  /// "n", or "status=action", whose mark is no part of a name.
+  /// The value "n", or "status=action" with the separator outside of the names.
   private static func value(_ name: String) -> String {
     for (mark, macro) in [("=", "Ns ="), (":", ":")] {
       let parts = name.split(separator: mark)
@@ -79,9 +79,9 @@ struct OptionSection {
     return "Ar \(name)"
   }
 
-  // MARK: Sentences
+  // MARK: Text
 
-  /// Paragraphs with the markup of `Prose`, as lines of mdoc: a macro stands in a line of its own.
+  /// Paragraphs with the markup of `Prose`, as lines of mdoc with each macro on its own line.
   private static func text(_ text: String) -> [String] {
     let paragraphs = text.split(separator: "\n").map { paragraph(String($0)) }
     return Array(paragraphs.joined(separator: [".Pp"]))
@@ -108,7 +108,7 @@ struct OptionSection {
     return lines
   }
 
-  /// What blanks separate outside of backticks.
+  /// The words of a text, separated by blanks outside of backticks.
   private static func words(_ text: String) -> [String] {
     var (words, word, isLiteral) = ([String](), "", false)
     for character in text {

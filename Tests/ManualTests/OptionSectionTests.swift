@@ -4,12 +4,12 @@ import Testing
 
 @testable import workq
 
-/// The pages' OPTIONS against the tables of options; RECORD=1 updates them.
+/// Compares the OPTIONS sections of the man pages with the option tables; RECORD=1 updates the pages.
 @Suite(.units) struct OptionSectionTests {
   private static let records = ProcessInfo.processInfo.environment["RECORD"] == "1"
 
   @Test(arguments: ["workq"] + Subcommand.names.map { "workq-\($0)" })
-  func `the OPTIONS of a page are those of the table`(name: String) throws {
+  func `a man page's OPTIONS section matches the option table`(name: String) throws {
     let page = try ManualPage("\(name).1")
     let subcommand = Subcommand.named(String(name.dropFirst("workq-".count)))
     let section = subcommand.map { OptionSection($0) } ?? OptionSection()
@@ -19,7 +19,7 @@ import Testing
     #expect(isSame, "\(name).1: the table of options has changed: make man")
   }
 
-  @Test func `options, values, literals, variables and pages have their macros`() throws {
+  @Test func `writes options, values, literals, variables and page references as mdoc macros`() throws {
     let option = Option.value(
       "output", short: "o", aliases: ["out"], "k=v", default: "a b", environment: ["SOME_NAME"],
       "Summary of <k=v>",

@@ -4,26 +4,26 @@ import Testing
 
 @testable import workq
 
-/// The manual's pages against the program.
+/// Compares the man pages with the program.
 @Suite(.busy) struct PageTests {
-  @Test func `there is a page for every subcommand, and one for nothing else`() throws {
+  @Test func `man pages exist for the program, the tutorial and every subcommand, and nothing else`() throws {
     let pages = try Help.subcommands().map { "workq-\($0).1" } + ["workq.1", "workq-tutorial.7"]
     #expect(Set(ManualPage.all.map(\.name)) == Set(pages))
   }
 
   @Test(arguments: ManualPage.all)
-  func `it is of the program's version`(page: ManualPage) {
+  func `a man page has the program's version`(page: ManualPage) {
     #expect(page.lines.contains(".Os workq \(Version.current)"))
   }
 
-  @Test func `CHANGELOG.md tells last of the program's version`() throws {
+  @Test func `the latest release in CHANGELOG is the program's version`() throws {
     let path = "\(TestEnvironment.repository)/CHANGELOG.md"
     let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     let release = try #require(lines.first { $0.hasPrefix("## ") && $0 != "## Unreleased" })
     #expect(release.wholeMatch(of: /## (.+) - \d{4}-\d\d-\d\d/)?.1 == Version.current[...])
   }
 
-  @Test func `the settings of the service in workq-work(1) are those of the example`() throws {
+  @Test func `the service settings in workq-work(1) are in the packaged example`() throws {
     let path = "\(TestEnvironment.repository)/packaging/example.env"
     let example = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     let shown = try #require(Example.shown(marked: "settings").first).lines
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test(arguments: ManualPage.all)
-  func `mandoc has nothing to say about it`(page: ManualPage) throws {
+  func `mandoc reports no warning for a man page`(page: ManualPage) throws {
     let lint = try Program("/usr/bin/mandoc", ["-Tlint", "-W", "warning", page.path]).run()
     #expect(lint.status == 0, "\(lint.output)\(lint.error)")
     #expect(lint.output == "", "\(lint.output)\(lint.error)")
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: ManualPage.all.filter { $0.name.hasSuffix(".1") })
-  func `it has the sections that people look for, in their order`(page: ManualPage) {
+  func `a man page has the usual sections in the usual order`(page: ManualPage) {
     let usual = [
       "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES",
       "SEE ALSO",
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: ManualPage.all)
-  func `the pages that it refers to are there`(page: ManualPage) {
+  func `the workq pages that a man page refers to exist`(page: ManualPage) {
     let names = page.words(after: "Xr").filter { $0.first?.hasPrefix("workq") == true }
     #expect(!names.isEmpty)
     for words in names {
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func `every option of a subcommand is in its page, and every option in its page exists`() throws {
+  @Test func `every option of a subcommand is in its man page, and every option in the page exists`() throws {
     for subcommand in try Help.subcommands() {
       let (page, help) = (try ManualPage("workq-\(subcommand).1").options, try Help.options([subcommand]))
       #expect(help.subtracting(page) == [], "\(subcommand): these are not in the page")
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test func `every help begins with examples, whose lines are not broken`() throws {
+  @Test func `every help text contains unbroken example lines, WORKQ_URL and WORKQ_QUEUE`() throws {
     for words in [[]] + (try Help.subcommands().map { [$0] }) {
       let lines = try Help.text(words).split(separator: "\n", omittingEmptySubsequences: false)
       let examples = lines.drop { !$0.hasPrefix("$ ") }.prefix { !$0.isEmpty }
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test func `workq(1) has the options that all subcommands have, and none that does not exist`() throws {
+  @Test func `workq(1) lists every common option, and workq(1) and the tutorial no unknown option`() throws {
     let sets = try Help.subcommands().map { try Help.options([$0]) }
     let all = try sets.reduce(into: Help.options([])) { $0.formUnion($1) }
     let common = sets.reduce(all) { $0.intersection($1) }
@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  @Test func `workq(1) explains every exit code, and other pages no others`() throws {
+  @Test func `workq(1) explains every exit code, and other pages explain no unknown code`() throws {
     let codes = Set((0...255).filter { ExitStatus(rawValue: $0) != nil })
     try expect(ManualPage("workq.1").exitCodes, equals: codes)
     for page in ManualPage.all where page.name.hasPrefix("workq-") && page.name.hasSuffix(".1") {

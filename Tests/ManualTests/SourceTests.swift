@@ -5,7 +5,7 @@ import Testing
 @testable import WorkQueue
 @testable import workq
 
-/// The manual's pages against what the sources read and write.
+/// Compares the man pages with the names in the sources.
 @Suite(.units) struct SourceTests {
   private static func sources(_ room: String) throws -> [String: String] {
     let directory = "\(TestEnvironment.repository)/Sources/\(room)"
@@ -16,8 +16,8 @@ import Testing
     }
   }
 
-  @Test func `workq(1) explains the environment variables that the program reads, and no others`() throws {
-    // OpenSSL reads these for us.
+  @Test func `workq(1) explains exactly the environment variables that the program reads`() throws {
+    // OpenSSL reads these variables.
     var names: Set<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
     for text in try Self.sources("workq").values {
       for use in text.matches(of: #/Environment(?:\[|\.path\()"([A-Z_]+)"/#) { names.insert(String(use.1)) }
@@ -28,12 +28,12 @@ import Testing
     try expect(ManualPage("workq.1").variables(in: "ENVIRONMENT"), equals: names)
   }
 
-  @Test func `workq-work(1) explains the variables that a command finds, and no others`() throws {
+  @Test func `workq-work(1) explains exactly the environment variables that a command receives`() throws {
     let names = Set(JobEnvironment.names + JobEnvironment.processNames + ["WORKQ_HEADER_NAME"])
     try expect(ManualPage("workq-work.1").variables(in: "THE COMMAND'S ENVIRONMENT"), equals: names)
   }
 
-  @Test func `workq-work(1) explains the headers that failed tasks get, and no others`() throws {
+  @Test func `workq-work(1) explains exactly the headers that workq adds to failed tasks`() throws {
     let text = try #require(try Self.sources("WorkQueue")["TaskHeaders.swift"])
     let names = text.matches(of: #/"(x-workq-[a-z-]+)"/#).map { String($0.1) }
     let page = try ManualPage("workq-work.1")
@@ -41,7 +41,7 @@ import Testing
     #expect(Set(page.words(after: "Sy", in: items).joined()) == Set(names))
   }
 
-  @Test func `the files that README.md and Sources/README.md name are there`() throws {
+  @Test func `the files that the READMEs of the project and of Sources name exist`() throws {
     for (document, start) in [("README.md", ""), ("Sources/README.md", "Sources/")] {
       let path = "\(TestEnvironment.repository)/\(document)"
       let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -54,14 +54,14 @@ import Testing
     }
   }
 
-  @Test func `workq(1) has a table of the keys that --json writes, and of no others`() throws {
+  @Test func `workq(1) lists exactly the keys that --json writes, in sorted order`() throws {
     let page = try ManualPage("workq.1")
     let items = page.section("JSON OUTPUT").filter { $0.hasPrefix(".It ") }
     let keys = JSONKey.allCases.map(\.rawValue).sorted()
     #expect(Array(page.words(after: "Ql", in: items).joined()) == keys)
   }
 
-  @Test func `every key of --json is in the page of a subcommand`() throws {
+  @Test func `every key of --json is in the man page of a subcommand`() throws {
     let pages = ManualPage.all.filter { $0.name.hasPrefix("workq-") }
     let told = Set(pages.flatMap(\.jsonWords))
     #expect(Set(JSONKey.allCases.map(\.rawValue)).subtracting(told) == [])

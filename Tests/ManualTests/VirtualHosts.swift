@@ -1,12 +1,12 @@
 import Foundation
 import TestSupport
 
-/// Virtual hosts on the private broker, one for each of some names.
+/// Virtual hosts on the private broker, one for each name.
 struct VirtualHosts: Sendable {
   private let prefix = "example-\(UUID().uuidString.prefix(8))"
   private let names: [String]
 
-  /// Creates all of them in one go.
+  /// Creates all of the virtual hosts with one call.
   init(_ names: [String]) throws {
     self.names = names
     try Broker.shared.evaluate(
@@ -20,7 +20,7 @@ struct VirtualHosts: Sendable {
       """)
   }
 
-  /// The URL of the one for this name.
+  /// The URL of the virtual host for this name.
   func url(_ name: String) -> String {
     let base = Broker.shared.url.prefix { $0 != "%" }
     return "\(base)\(prefix)-\(names.firstIndex(of: name) ?? 0)"

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What `make test` tells the tests.
+/// Settings that `make test` passes to the tests in environment variables.
 public enum TestEnvironment {
   /// The release binary.
   public static var binary: String { value("WORKQ_BINARY") }
@@ -8,7 +8,7 @@ public enum TestEnvironment {
   public static let repository = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path
 
-  /// How much of something there is to be: `make soak` sets more than `make test` has time for.
+  /// The count in WORKQ_TEST_`name`, or else `usual`; `make soak` sets larger counts.
   public static func count(_ name: String, _ usual: Int) -> Int {
     ProcessInfo.processInfo.environment["WORKQ_TEST_\(name)"].flatMap { Int($0) } ?? usual
   }
@@ -21,18 +21,18 @@ public enum TestEnvironment {
   }
 }
 
-/// A private RabbitMQ, kept in a directory of its own by the script `broker`.
+/// A private RabbitMQ server with its own directory, managed by the script `broker`.
 public struct Broker: Sendable {
   public let directory: String
   public let url: String
 
-  /// The one that all tests share, each with queues of its own.
+  /// The broker that all tests share; each test uses its own queues.
   public static let shared = Broker(
     directory: TestEnvironment.value("WORKQ_TEST_BROKER"), url: TestEnvironment.value("AMQP_URL"))
 
-  /// Starts a broker for one test, which may stop it; whatever is left is ended with the test run.
+  /// Starts a broker for one test, which may stop it; otherwise it is stopped at the end of the test run.
   ///
-  /// `prepare` may put files of settings into its directory.
+  /// `prepare` may write configuration files into its directory.
   public static func start(_ prepare: (_ directory: String) throws -> Void = { _ in }) throws -> Broker {
     let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -44,13 +44,13 @@ public struct Broker: Sendable {
 
   public func stop() throws { try Self.script(["stop", directory]) }
 
-  /// Ends it as a power cut does.
+  /// Kills the server, as a power failure would.
   public func kill() throws { try Self.script(["kill", directory]) }
 
-  /// Stops its server's process where it is (SIGSTOP): it keeps its connections, and answers nothing.
+  /// Suspends the server's process (SIGSTOP): its connections stay open, and it answers nothing.
   public func freeze() throws { try signal(SIGSTOP) }
 
-  /// Has a frozen server go on.
+  /// Resumes a frozen server.
   public func thaw() throws { try signal(SIGCONT) }
 
   private func signal(_ signal: Int32) throws {
@@ -59,22 +59,22 @@ public struct Broker: Sendable {
     }
   }
 
-  /// The pid of its server.
+  /// The server's pid.
   var server: Int32? {
     let text = try? String(contentsOfFile: "\(directory)/server.pid", encoding: .utf8)
     return text.flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
   }
 
-  /// Starts it again, with the same data and port.
+  /// Starts the server again, with the same data and port.
   public func restart() throws { try Self.script(["start", directory]) }
 
-  /// The same broker by another address.
+  /// The same broker with another URL.
   public func with(url: String) -> Broker { Broker(directory: directory, url: url) }
 
-  /// The host's port, out of the URL.
+  /// The port in the URL.
   public var port: Int { URLComponents(string: url)?.port ?? 0 }
 
-  /// The version of its RabbitMQ.
+  /// The RabbitMQ version of the server.
   public var version: RabbitMQVersion {
     get throws {
       let text = try Self.script(["version", directory])
@@ -83,9 +83,9 @@ public struct Broker: Sendable {
     }
   }
 
-  /// Evaluates an Erlang expression in the broker, in some 50 ms; the value as Erlang writes it.
+  /// Evaluates an Erlang expression in the broker in about 50 ms and returns the value in Erlang syntax.
   ///
-  /// rabbitmqctl, which starts an Erlang machine for each question, takes 1.5 s of two processors.
+  /// rabbitmqctl starts an Erlang VM for each call, which keeps two processors busy for 1.5 s.
   ///
   /// - Throws: when the expression fails, with Erlang's reason.
   @discardableResult
@@ -109,30 +109,7 @@ public struct Broker: Sendable {
   }
 }
 
-/// Three private RabbitMQs that know one another; each may be stopped, killed and started again.
-public struct Cluster: Sendable {
-  public let nodes: [Broker]
-
-  /// Starts a cluster for one test; whatever is left of it is ended with the test run.
-  public static func start() throws -> Cluster {
-    let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
-    let urls = try Broker.script(["cluster", "start", directory])
-      .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: ",")
-    let nodes = urls.enumerated().map { Broker(directory: "\(directory)/\($0 + 1)", url: String($1)) }
-    return Cluster(nodes: nodes)
-  }
-
-  /// Ends all nodes: nobody needs their data any more.
-  public func end() throws { for node in nodes { try node.kill() } }
-
-  /// The nodes' URLs as `--url` wants them, the one of this number (from 0) first.
-  public func urls(from first: Int) -> String {
-    (nodes[first...] + nodes[..<first]).map(\.url).joined(separator: ",")
-  }
-
-}
-
-/// A queue's name that no other test has.
+/// A unique queue name.
 public func freshQueue(_ purpose: String = #function) -> String {
   let letters = purpose.prefix { $0 != "(" }.map { $0.isLetter && $0.isASCII ? $0 : "-" }
   return "test-\(String(letters).prefix(40))-\(UUID().uuidString.prefix(8))"

@@ -1,11 +1,11 @@
-/// A version of RabbitMQ, as far as tests depend on it.
+/// A RabbitMQ version: major and minor, on which tests depend.
 public struct RabbitMQVersion: Comparable, Sendable, CustomStringConvertible {
   public let major: Int
   public let minor: Int
 
   public init(_ major: Int, _ minor: Int) { (self.major, self.minor) = (major, minor) }
 
-  /// Reads "4.3.6"; nil if that is no version.
+  /// Parses a version such as "4.3.6"; nil if it is malformed.
   init?(_ text: String) {
     let numbers = text.split(separator: ".").prefix(2).compactMap { Int($0) }
     guard numbers.count == 2 else { return nil }
@@ -19,9 +19,9 @@ public struct RabbitMQVersion: Comparable, Sendable, CustomStringConvertible {
   }
 }
 
-/// What administrators do with rabbitmqctl, in terms of what rabbitmqctl calls in the broker.
+/// Administration of the broker, by the Erlang functions that rabbitmqctl calls.
 extension Broker {
-  /// What makes a broker block its publishers.
+  /// A resource alarm, which makes the broker block publishers.
   public enum Alarm: Sendable {
     case memory, disk
   }
@@ -41,16 +41,16 @@ extension Broker {
     }
   }
 
-  /// Changes a setting of the running broker; not all settings are read again.
+  /// Changes a setting of the running broker, which does not read all settings again.
   ///
-  /// `value` is an Erlang term. The largest message is a setting that 4.x reads only when it starts.
+  /// `value` is an Erlang term. RabbitMQ 4.x reads the maximum message size only at startup.
   public func set(_ setting: String, _ value: String) throws {
     try evaluate("ok = application:set_env(rabbit, \(setting), \(value))")
   }
 
   /// Adds a user with permissions, which are regular expressions, in the default virtual host.
   ///
-  /// A user of that name, from an earlier run of the same test, is replaced.
+  /// Replaces a user of that name from an earlier run of the same test.
   public func addUser(
     _ name: String, password: String, configure: String = ".*", write: String = ".*", read: String = ".*"
   ) throws {
@@ -74,7 +74,7 @@ extension Broker {
       """)
   }
 
-  /// Limits what a user may have at a time: "max-connections", "max-channels"; -1 is no limit.
+  /// Sets a user's limit, "max-connections" or "max-channels"; -1 means unlimited.
   public func limit(user: String, _ what: String, to number: Int) throws {
     let limit = binary("{\"\(what)\": \(number)}")
     try evaluate(
@@ -92,7 +92,7 @@ extension Broker {
     try evaluate("rabbit_vhost:delete(\(binary(name)), <<\"tests\">>)")
   }
 
-  /// Has a virtual host go down, until `startVirtualHost(_:)`.
+  /// Stops a virtual host until `startVirtualHost(_:)`.
   public func stopVirtualHost(_ name: String) throws {
     try evaluate("rabbit_vhost_sup_sup:delete_on_all_nodes(\(binary(name)))")
   }
@@ -101,7 +101,7 @@ extension Broker {
     try evaluate("{ok, _} = rabbit_vhost_sup_sup:start_vhost(\(binary(name)))")
   }
 
-  /// Limits what a virtual host may have: "max-connections", "max-queues"; -1 is no limit.
+  /// Sets a virtual host's limit, "max-connections" or "max-queues"; -1 means unlimited.
   public func limit(virtualHost name: String, _ what: String, to number: Int) throws {
     let limit = binary("{\"\(what)\": \(number)}")
     try evaluate("ok = rabbit_vhost_limit:parse_set(\(binary(name)), \(limit), <<\"tests\">>)")
@@ -118,7 +118,7 @@ extension Broker {
     return Set(names.matches(of: /<<"([^"]*)">>/).map { String($0.1) })
   }
 
-  /// The types of all queues of a virtual host, by name, from the broker's metadata: no queue is asked.
+  /// The types of all queues of a virtual host, by name, from the broker's metadata; no queue is queried.
   public func queueTypes(in vhost: String = "/") throws -> [String: String] {
     let found = try evaluate(
       "[{element(4, amqqueue:get_name(Q)), amqqueue:get_type(Q)} || Q <- rabbit_amqqueue:list(\(binary(vhost)))]"
@@ -126,20 +126,20 @@ extension Broker {
     return Dictionary(found.map { (String($0.1), String($0.2)) }) { first, _ in first }
   }
 
-  /// Has the broker try every 3 s, and not every 180 s, to dead-letter a task again.
+  /// Makes the broker retry dead-lettering of a task every 3 s instead of every 180 s.
   public func retryDeadLettersOften() throws {
     try set("dead_letter_worker_publisher_confirm_timeout", "3000")
   }
 
-  /// The arguments of a queue as Erlang writes them: `{"x-expires",3604000}`, `{"x-queue-type",<<"classic">>}`.
+  /// The arguments of a queue in Erlang syntax: `{"x-expires",3604000}`, `{"x-queue-type",<<"classic">>}`.
   ///
-  /// Their types are left out, because 4.x keeps all integers as the largest one.
+  /// Their types are omitted, because RabbitMQ 4.x stores all integers as the largest integer type.
   public func arguments(ofQueue name: String) throws -> String {
     try evaluate(
       "[{binary_to_list(Name), Value} || {Name, _, Value} <- amqqueue:get_arguments(\(queue(name)))]")
   }
 
-  /// The name of the node that leads a quorum queue.
+  /// The name of the node with the leader of a quorum queue.
   public func leader(ofQueue name: String) throws -> String {
     try evaluate("element(2, amqqueue:get_pid(\(queue(name))))")
   }
@@ -150,10 +150,10 @@ extension Broker {
     )
   }
 
-  /// Has the definitions of queues written to the disk.
+  /// Makes the broker write the definitions of queues to disk.
   ///
-  /// Mnesia writes them within two seconds and Ra, for quorum queues, within three; a broker that is killed before
-  /// that has lost a new queue with all that was in it. A broker with Khepri has no Mnesia.
+  /// Mnesia writes them within two seconds, and Ra (for quorum queues) within three. A broker that is killed
+  /// earlier loses a new queue and its contents. A broker with Khepri has no Mnesia.
   public func writeDefinitions() throws {
     try evaluate("catch mnesia:sync_log(), [dets:sync(Table) || Table <- dets:all()]")
   }
@@ -163,9 +163,9 @@ extension Broker {
   }
 }
 
-/// A text as an Erlang binary.
+/// A string as an Erlang binary literal.
 ///
-/// Only ASCII passes through erl_call as it is.
+/// erl_call passes only ASCII unmodified.
 private func binary(_ text: String) -> String {
   precondition(text.allSatisfy(\.isASCII), "no ASCII: \(text)")
   return "<<\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\">>"

@@ -1,6 +1,6 @@
 import Testing
 
-/// Expects what a call returns that may throw: of `#expect(try …)` a failure would not show the value.
+/// Expects the value of a call that may throw; a failure of `#expect(try …)` would not show the value.
 public func expect<Value: Equatable>(
   _ value: @autoclosure () throws -> Value, equals expected: Value,
   _ comment: @autoclosure () -> Comment? = nil,

@@ -1,20 +1,20 @@
 import Foundation
 
-/// A network between a program and its broker that fails when told to: plain sockets and threads.
+/// A TCP proxy between a program and its broker that injects faults, built on plain sockets and threads.
 ///
-/// It listens on a port of its own and passes what comes on to the broker. Every connection has two
-/// threads, one for each direction.
+/// It listens on its own port and forwards to the broker. Every connection has two threads, one for each
+/// direction.
 public final class FaultProxy: @unchecked Sendable {
-  /// What happens to bytes on their way, from now on.
+  /// What happens to bytes in transit from now on.
   public enum Weather: Equatable, Sendable {
     case fine
-    /// Each piece comes so many seconds late.
+    /// Each piece is delayed by this number of seconds.
     case slow(Double)
-    /// Each byte comes by itself.
+    /// Each byte is sent separately.
     case trickling
-    /// Nothing comes through, and nobody is told: a cable that was pulled.
+    /// Nothing is forwarded, and no connection is closed, as with an unplugged cable.
     case frozen
-    /// The broker's answers get lost; what is sent to it arrives.
+    /// Replies of the broker are discarded; data to the broker is forwarded.
     case deaf
   }
 
@@ -22,30 +22,30 @@ public final class FaultProxy: @unchecked Sendable {
   private let brokerPort: Int
   private let listener: Int32
   private let lock = NSLock()
-  /// Signalled when the proxy ends.
+  /// Signalled when the proxy stops.
   private let ending = NSCondition()
-  // All of these are touched with the lock held.
+  // The lock protects all of these.
   private var weather = Weather.fine
   private var refuses = false
   private var isOver = false
-  /// What is still to be spoilt.
+  /// The byte that is still to be corrupted.
   private var damage: Damage?
   private var replacement: (bytes: [UInt8], others: [UInt8])?
-  /// Connections whose end on one side is not told to the other.
+  /// Connections whose close on one side is not forwarded to the other.
   private var halfOpened: Set<Int> = []
   private var links: [Int: (client: Int32, broker: Int32)] = [:]
-  /// Connections whose answers get lost.
+  /// Connections whose replies are discarded.
   private var muted: Set<Int> = []
   private var nextLink = 0
   private var accepted = 0
-  /// Where a connection freezes.
+  /// The point at which a connection freezes.
   private var frost: Frost?
   private var frozen: Set<Int> = []
-  /// How many units of the broker's answers have passed on each connection.
+  /// Units of the broker's replies that have passed on each connection.
   private var counters: [Int: UnitCounter] = [:]
-  /// How many frames of the program's have passed on each connection.
+  /// Frames from the program that have passed on each connection.
   private var requestCounters: [Int: UnitCounter] = [:]
-  /// When something last came, and the longest time that nothing came, from the program and from the broker.
+  /// The time of the last data from the program and from the broker, and the longest time without data.
   private var lastArrivals: [Source: DispatchTime] = [:]
   private var silences: [Source: Double] = [:]
 
@@ -70,26 +70,26 @@ public final class FaultProxy: @unchecked Sendable {
     Thread.detachNewThread { [self] in accept() }
   }
 
-  /// The broker by way of the proxy.
+  /// The broker's URL through the proxy.
   public func url(of broker: Broker) -> String { broker.url.replacing(":\(brokerPort)/", with: ":\(port)/") }
 
   public func set(_ weather: Weather) { lock.withLock { self.weather = weather } }
 
-  /// Hangs up on whoever calls from now on, or no longer.
+  /// Closes new connections at once from now on, or no longer.
   public func refuse(_ refuses: Bool) { lock.withLock { self.refuses = refuses } }
 
-  /// Inverts some bits of one byte, which comes so many bytes after those that have passed in its direction.
+  /// Inverts some bits of the byte at offset `bytes` after those that have passed in its direction.
   public func spoil(inAnswer: Bool, after bytes: Int, bits: UInt8) {
     lock.withLock { damage = Damage(isInAnswer: inAnswer, bytesToGo: bytes, bits: bits) }
   }
 
-  /// From now on replaces a sequence of bytes in the broker's answers, where it comes in one piece, by one as long.
+  /// Replaces bytes in the broker's replies from now on by as many others, if they arrive in one piece.
   public func replaceInAnswers(_ bytes: [UInt8], by others: [UInt8]) {
     precondition(bytes.count == others.count)
     lock.withLock { replacement = (bytes, others) }
   }
 
-  /// Whether what was to be spoilt has passed.
+  /// Whether the byte to corrupt has passed.
   public var hasSpoilt: Bool { lock.withLock { damage == nil } }
 
   private struct Damage {
@@ -98,10 +98,10 @@ public final class FaultProxy: @unchecked Sendable {
     let bits: UInt8
   }
 
-  /// From now on the broker's answers on this connection get lost; connections count from 1.
+  /// Discards the broker's replies on this connection from now on; connections are numbered from 1.
   public func mute(_ number: Int) { lock.withLock { _ = muted.insert(number) } }
 
-  /// What an answer is counted in: AMQP's frames, or the records of TLS.
+  /// The unit in which replies are counted: AMQP frames or TLS records.
   public enum Unit: Sendable {
     case frame
     case record
@@ -113,19 +113,19 @@ public final class FaultProxy: @unchecked Sendable {
     let units: Int
   }
 
-  /// The connection of this number passes so many units of the broker's answers, then nothing more, either way;
-  /// connections count from 1.
+  /// Freezes a connection in both directions after this number of units of the broker's replies; connections
+  /// are numbered from 1.
   public func freeze(_ number: Int, after units: Int, _ unit: Unit) {
     lock.withLock { frost = Frost(number: number, unit: unit, units: units) }
   }
 
-  /// Whether the connection that was to freeze has.
+  /// Whether a connection has frozen.
   public var hasFrozen: Bool { lock.withLock { !frozen.isEmpty } }
 
-  /// How many units of the broker's answers have passed on each connection, from the first one on.
+  /// Units of the broker's replies that have passed on each connection, starting with the first.
   public var unitsPassed: [Int] { lock.withLock { (1...max(1, accepted)).map { counters[$0]?.count ?? 0 } } }
 
-  /// How many frames of the program's have passed on all connections; they must be plain ones.
+  /// Frames from the program that have passed on all connections, which must not use TLS.
   public var framesSent: Int { lock.withLock { requestCounters.values.reduce(0) { $0 + $1.count } } }
 
   private struct Source: Hashable {
@@ -133,10 +133,10 @@ public final class FaultProxy: @unchecked Sendable {
     let isBroker: Bool
   }
 
-  /// The longest time in seconds that nothing came from the program on any connection that was open meanwhile.
+  /// The longest time in seconds without data from the program on any open connection.
   public var longestSilenceOfProgram: Double { longestSilence(ofBroker: false) }
 
-  /// The same for the broker: who sends nothing for two heartbeats counts as dead.
+  /// The same for the broker; a peer that sends nothing for two heartbeats counts as dead.
   public var longestSilenceOfBroker: Double { longestSilence(ofBroker: true) }
 
   private func longestSilence(ofBroker: Bool) -> Double {
@@ -154,13 +154,13 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
-  /// How many connections are not closed, or have bytes that are not passed on.
+  /// The number of connections that are open or have bytes to forward.
   public var liveConnections: Int { lock.withLock { links.count } }
 
-  /// How many connections there were.
+  /// The number of connections accepted so far.
   public var connections: Int { lock.withLock { accepted } }
 
-  /// Ends all present connections, or the one of this number, on both sides; new ones are as good as ever.
+  /// Closes all present connections, or the one of this number, on both sides; new ones are not affected.
   public func cut(only number: Int? = nil) {
     lock.withLock {
       for link in links.filter({ number == nil || $0.key == number }).values {
@@ -170,7 +170,7 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
-  /// Ends the program's side of all present connections; the broker's stays: it believes that they live.
+  /// Closes the program's side of all present connections; the broker's side stays open.
   public func halfOpen() {
     lock.withLock {
       for (number, link) in links {
@@ -180,7 +180,7 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
-  /// Ends everything; whoever made the proxy calls this.
+  /// Stops the proxy and closes its connections; the creator of the proxy must call this.
   public func stop() {
     lock.withLock {
       isOver = true
@@ -233,7 +233,7 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
-  /// Passes bytes on until one side ends.
+  /// Forwards bytes until one side closes.
   private func carry(_ from: Int32, _ to: Int32, _ isAnswer: Bool, of number: Int) {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
@@ -270,9 +270,9 @@ public final class FaultProxy: @unchecked Sendable {
     bytes.withUnsafeBytes { _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   }
 
-  /// Counts the units of a piece of the answers.
+  /// Counts the units of a piece of the replies.
   ///
-  /// - Returns: how many of its bytes may pass when the connection is to freeze; nil is all.
+  /// - Returns: how many of its bytes may pass before the connection freezes; nil means all.
   private func allowance(of bytes: ArraySlice<UInt8>, on number: Int) -> Int? {
     lock.withLock {
       let present = frost?.number == number ? frost : nil
@@ -286,12 +286,12 @@ public final class FaultProxy: @unchecked Sendable {
 
   private func countFrames(of bytes: ArraySlice<UInt8>, on number: Int) {
     lock.withLock {
-      // The first eight bytes are the protocol's name and version.
+      // The first eight bytes are the protocol header.
       _ = requestCounters[number, default: UnitCounter(unit: .frame, skipping: 8)].pass(bytes, upTo: nil)
     }
   }
 
-  /// Keeps the connection open and silent until the proxy ends.
+  /// Keeps the connection open and silent until the proxy stops.
   private func stayFrozen() {
     ending.lock()
     while !lock.withLock({ isOver }) { ending.wait() }
@@ -308,8 +308,8 @@ public final class FaultProxy: @unchecked Sendable {
 
     init(unit: Unit, skipping skipped: Int = 0) { (self.unit, self.skipped) = (unit, skipped) }
 
-    /// - Returns: where the unit of this number ends in the bytes, or 0 when it had passed before; nil when it ends
-    ///   after them.
+    /// - Returns: the offset in the bytes where the unit of this number ends; 0 when it has passed before,
+    ///   nil when it ends later.
     mutating func pass(_ bytes: ArraySlice<UInt8>, upTo limit: Int?) -> Int? {
       for (index, byte) in bytes.enumerated() {
         if count == limit { return index }
@@ -331,9 +331,9 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
-  /// Lets the weather act on a piece.
+  /// Applies the current fault to a piece.
   ///
-  /// - Returns: whether the piece is passed on; what is frozen waits, unread, until it thaws.
+  /// - Returns: whether to forward the piece; a frozen piece waits here until the fault is lifted.
   private func passes(_ isAnswer: Bool) -> Bool {
     while true {
       let (weather, isOver) = lock.withLock { (self.weather, self.isOver) }
@@ -356,7 +356,7 @@ public final class FaultProxy: @unchecked Sendable {
     }
   }
 
-  /// Spoils the byte that is to be spoilt, if it is in this piece.
+  /// Corrupts the byte that is to be corrupted, if it is in this piece.
   private func damage(_ buffer: inout [UInt8], _ count: Int, _ isAnswer: Bool) {
     lock.withLock {
       guard let present = damage, present.isInAnswer == isAnswer else { return }

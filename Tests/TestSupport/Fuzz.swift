@@ -1,20 +1,20 @@
 import Foundation
 
-/// The cases that the tests with made-up input try.
+/// The cases of tests with generated input.
 public enum Fuzz {
-  /// The usual number of cases, or WORKQ_FUZZ times as many when that is set.
+  /// The usual number of cases, multiplied by WORKQ_FUZZ if that is set.
   public static func count(_ usual: Int) -> Int {
     usual * max(1, ProcessInfo.processInfo.environment["WORKQ_FUZZ"].flatMap { Int($0) } ?? 1)
   }
 
-  /// The numbers of that many cases; they end early when the test has failed often enough.
+  /// The numbers of the cases; the sequence ends early when the maximum number of issues is reached.
   public static func cases(_ usual: Int) -> some Sequence<Int> {
     (0..<count(usual)).lazy.prefix { _ in !IssueCount.isReached }
   }
 }
 
 extension SeededRandom {
-  /// Bytes that a reader of such things may trip over: pieces of `words`, broken, and noise.
+  /// Malformed input for a parser: pieces of `words`, with bytes changed, removed or inserted at random.
   public mutating func nonsense(_ words: [String], upTo limit: Int = 12) -> [UInt8] {
     var bytes: [UInt8] = []
     for _ in 0..<Int.random(in: 0...limit, using: &self) {

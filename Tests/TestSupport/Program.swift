@@ -1,11 +1,11 @@
 import Foundation
 
-/// A program to be run, with its arguments and what it finds in the environment.
+/// A program to run, with its arguments and environment.
 public struct Program {
   public var path: String
   public var arguments: [String]
   public var environment = ProcessInfo.processInfo.environment
-  /// Whether it runs in a terminal that `RunningProgram.type(_:)` reaches.
+  /// Whether the program runs in a terminal, into which `RunningProgram.type(_:)` types.
   private(set) var isTerminal = false
 
   public init(_ path: String, _ arguments: [String]) {
@@ -15,7 +15,7 @@ public struct Program {
 
   /// The release binary that `make test` has built.
   ///
-  /// It finds its broker in AMQP_URL, and nothing of the tester's own settings.
+  /// AMQP_URL names its broker. The developer's other settings are removed from the environment.
   public static func workq(_ arguments: String...) -> Program {
     workq(arguments)
   }
@@ -34,7 +34,7 @@ public struct Program {
     return program
   }
 
-  /// The same program in a terminal of its own (script(1)), which echoes what is typed at it.
+  /// The same program in its own terminal (script(1)), which echoes its input.
   public func inTerminal() -> Program {
     let words = ([path] + arguments).map { "'" + $0.replacing("'", with: #"'\''"#) + "'" }
     var program = Program("/usr/bin/script", ["-qefc", "exec " + words.joined(separator: " "), "/dev/null"])
@@ -43,20 +43,20 @@ public struct Program {
     return program
   }
 
-  /// Runs the program to its end, or kills it and throws after `limit` seconds.
+  /// Runs the program until it exits, or kills it and throws after `limit` seconds.
   ///
-  /// `input` is what it finds on stdin; nil is /dev/null.
+  /// `input` is its stdin; nil means /dev/null.
   public func run(input: [UInt8]? = nil, limit: Double = 180) throws -> Result {
     let running = try start(input: input)
     return try running.end(within: limit)
   }
 
-  /// Starts the program; what it writes goes to files, so it never waits for us to read.
+  /// Starts the program; its output goes to files, so the program never waits for a reader.
   public func start(input: [UInt8]? = nil) throws -> RunningProgram {
     try RunningProgram(self, input: input)
   }
 
-  /// How a program ended.
+  /// The exit code and the output of a program.
   public struct Result {
     /// The exit code; 128+N when signal N killed it.
     public let status: Int32
@@ -67,10 +67,10 @@ public struct Program {
   }
 }
 
-/// Waits for a condition, looking often at first and 20 times a second later.
+/// Waits for a condition, polling often at first and 20 times a second later.
 ///
-/// The limit, in seconds, is for conditions that never come true: a busy machine takes its time.
-/// - Throws: when it has not come true in time; says what was waited for.
+/// The limit, in seconds, is generous, because a busy machine is slow.
+/// - Throws: `TimedOut`, with the description of the condition, when the limit is reached.
 public func waitUntil(
   _ what: @autoclosure () -> String, within limit: Double = 120, _ condition: () throws -> Bool
 ) throws {

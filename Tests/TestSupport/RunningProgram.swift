@@ -1,15 +1,15 @@
 import Foundation
 
-/// A program that runs, until it ends or nobody holds this object any more.
+/// A running program, which is killed when this object is deallocated.
 ///
-/// It is started with posix_spawn(3), because Foundation's `Process` passes on the signals that the
-/// calling thread blocks: a child of a Dispatch thread would be deaf to INT, TERM and HUP.
+/// posix_spawn(3) starts it, because Foundation's `Process` passes on the signal mask of the calling thread.
+/// A child of a Dispatch thread would not receive SIGINT, SIGTERM and SIGHUP.
 public final class RunningProgram {
   public let pid: Int32
   private let directory: URL
   private let description: String
   private let keyboard: FileHandle?
-  /// What waitpid(2) said; nil while the program runs, and only so long is its pid ours.
+  /// The status from waitpid(2); while it is nil, the pid still belongs to this program.
   private var ending: Int32?
 
   init(_ program: Program, input: [UInt8]?) throws {
@@ -54,12 +54,12 @@ public final class RunningProgram {
     if isRunning { Glibc.kill(pid, number) }
   }
 
-  /// Types at a program that runs `inTerminal()`.
+  /// Types text into the terminal of a program that runs `inTerminal()`.
   public func type(_ text: String) throws {
     try keyboard?.write(contentsOf: Data(text.utf8))
   }
 
-  /// Waits until stdout has so many occurrences of a text.
+  /// Waits until stdout has at least `count` occurrences of a text.
   public func waitForOutput(_ text: String, count: Int = 1, within limit: Double = 120) throws {
     try waitUntil("\(description) prints '\(text)' (so far: \(output)\(error))", within: limit) {
       output.ranges(of: text).count >= count
@@ -72,7 +72,7 @@ public final class RunningProgram {
     }
   }
 
-  /// Waits for the program's own end.
+  /// Waits until the program exits by itself, or kills it and throws after `limit` seconds.
   public func end(within limit: Double = 120) throws -> Program.Result {
     do {
       try waitUntil("\(description) ends (so far: \(output)\(error))", within: limit) { !isRunning }
@@ -83,7 +83,7 @@ public final class RunningProgram {
     return Program.Result(status: status, outputBytes: bytes("output"), error: error)
   }
 
-  /// The exit code; 128+N when signal N ended it.
+  /// The exit code; 128+N when signal N killed it.
   private var status: Int32 {
     let ending = ending ?? 0
     let signal = ending & 0x7f

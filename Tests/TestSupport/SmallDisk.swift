@@ -1,8 +1,8 @@
 import Foundation
 
-/// A disk of 256 kB in memory, which goes with this value.
+/// A file system of 256 kB in memory (tmpfs), unmounted in `deinit`.
 public final class SmallDisk {
-  /// Whether we may mount one.
+  /// Whether this process may mount such a file system.
   public static let isPossible: Bool = {
     let path = FileManager.default.temporaryDirectory.appending(path: "workq-disk-\(UUID().uuidString)").path
     return geteuid() == 0 && (try? SmallDisk(at: path)) != nil
@@ -25,7 +25,7 @@ public final class SmallDisk {
     try Self.mount(["-o", "remount,\(option)", path])
   }
 
-  /// Leaves no room for another byte.
+  /// Fills the file system completely.
   public func fill() throws {
     let file = FileHandle(
       fileDescriptor: open("\(path)/full", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600), closeOnDealloc: true)

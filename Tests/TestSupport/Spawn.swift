@@ -1,7 +1,7 @@
 import Foundation
 
-/// What posix_spawn(3) is told: the child's descriptors, and that it starts with no signal blocked or
-/// ignored, however our own threads are set up.
+/// The arguments of posix_spawn(3): the child's descriptors, and attributes by which the child starts with no
+/// signal blocked or ignored, regardless of this process's threads.
 struct Spawn: ~Copyable {
   struct Failed: Error {
     let call: String
@@ -34,7 +34,7 @@ struct Spawn: ~Copyable {
     posix_spawn_file_actions_addopen(&actions, descriptor, path, flags, 0o600)
   }
 
-  /// Gives the child this descriptor of ours, which is closed on our side when the child has it.
+  /// Passes one of this process's descriptors to the child; `deinit` closes it in this process.
   mutating func duplicate(_ source: Int32, as descriptor: Int32) {
     posix_spawn_file_actions_adddup2(&actions, source, descriptor)
     ours.append(source)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file with some contents, which only its owner can read, and which is removed with this object.
+/// A file that only its owner can read, removed in `deinit`.
 public final class TemporaryFile {
   private let url: URL
   public var path: String { url.path }
@@ -11,10 +11,10 @@ public final class TemporaryFile {
     guard chmod(url.path, 0o600) == 0 else { throw POSIXError(.EIO) }
   }
 
-  /// A file that may be executed.
+  /// An executable file.
   ///
-  /// A process of its own writes it: a file that this one had open for writing is "busy" as long as a child that
-  /// another thread has just forked holds it, too.
+  /// A separate process writes the file. If this process had it open for writing, a child that another thread
+  /// has just forked could still hold the descriptor, and the file could not be executed (ETXTBSY).
   public init(executable text: String) throws {
     url = Self.freshURL
     let writer = Program("/bin/sh", ["-c", #"cat >"$0" && chmod 700 "$0""#, url.path])

@@ -21,6 +21,7 @@ public struct TestPool: SuiteTrait, TestTrait, TestScoping {
   fileprivate static let units = TestPool("units", width: nil, limit: 300)
   fileprivate static let alone = TestPool("alone", width: 1, limit: 300)
   fileprivate static let waiting = TestPool("waiting", width: 8, limit: 900)
+  fileprivate static let silent = TestPool("silent", width: 12, limit: 900)
   fileprivate static let busy = TestPool("busy", width: 2, limit: 900)
   fileprivate static let slow = TestPool("slow", width: 4, limit: 1800)
   fileprivate static let cluster = TestPool("cluster", width: 1, limit: 1800)
@@ -53,11 +54,13 @@ extension Trait where Self == TestPool {
   public static var alone: Self { .alone }
   /// For suites whose tests mostly wait: for a timer, a retry, a broker's answer.
   public static var waiting: Self { .waiting }
+  /// For suites whose tests do nothing but wait for a deadline, because nobody answers.
+  public static var silent: Self { .silent }
   /// For suites that keep a processor busy, by starting one program after another.
   public static var busy: Self { .busy }
   /// For suites that take a minute and more; they start at once, on threads that no other suite uses.
   public static var slow: Self { .slow }
-  /// For tests that start a cluster of three: one at a time, which leaves a processor to others.
+  /// For tests of `Cluster`, a cluster of three: one at a time, which leaves a processor to others.
   public static var cluster: Self { .cluster }
   /// For tests that stop, kill or starve a broker, which `DisposableBroker` gives them: one for each thread.
   public static var disposable: Self { .disposable }

@@ -15,14 +15,14 @@ import Testing
     return ledger
   }
 
-  @Test func `neighbours that finished together are acknowledged by one ack`() {
+  @Test func `the ledger acknowledges consecutive finished tasks with one multiple ack`() {
     var ledger = ledger(opened: 3)
     for number in 1...3 as ClosedRange<UInt64> { #expect(ledger.finished(tag(number)) == true) }
     #expect(ledger.flush() == [.init(tag: tag(3), multiple: true)])
     #expect(ledger.flush() == [])
   }
 
-  @Test func `takes the open deliveries for stale that arrived before a moment`() {
+  @Test func `the ledger expires open deliveries up to a tag that arrived before a given time`() {
     var ledger = ledger(opened: 3)
     #expect(ledger.finished(tag(1)) == true)
     let moment = Deadline.now
@@ -40,13 +40,13 @@ import Testing
     #expect(ledger.last == 4)
   }
 
-  @Test func `a single task is acknowledged singly`() {
+  @Test func `the ledger acknowledges a single task without the multiple flag`() {
     var ledger = ledger(opened: 1)
     #expect(ledger.finished(tag(1)) == true)
     #expect(ledger.flush() == [.init(tag: tag(1), multiple: false)])
   }
 
-  @Test func `what follows an unfinished task is acknowledged singly`() {
+  @Test func `the ledger acknowledges each task after an unfinished one singly`() {
     var ledger = ledger(opened: 4)
     for number in [1, 3, 4] as [UInt64] { #expect(ledger.finished(tag(number)) == true) }
     #expect(
@@ -58,7 +58,7 @@ import Testing
     #expect(ledger.flush() == [.init(tag: tag(2), multiple: false)])
   }
 
-  @Test func `a task of another session is stale, and so is one finished twice`() {
+  @Test func `a task is stale when it is from another session, already finished or never delivered`() {
     var ledger = ledger(opened: 2)
     #expect(ledger.finished(tag(1, session: 6)) == false)
     #expect(ledger.finished(tag(1)) == true)
@@ -68,19 +68,19 @@ import Testing
     #expect(ledger.finished(tag(3)) == false)
   }
 
-  @Test func `a task that was requeued is not acknowledged`() {
+  @Test func `a requeued task does not prevent a multiple ack, and its later result is stale`() {
     var ledger = ledger(opened: 3)
     ledger.requeued(tag(2))
     #expect(ledger.finished(tag(1)) == true)
     #expect(ledger.finished(tag(3)) == true)
-    // Tag 2 is settled already: "all up to 3" no longer reaches it at the broker.
+    // Tag 2 is already settled at the broker: the multiple ack up to 3 does not affect it.
     #expect(ledger.flush() == [.init(tag: tag(3), multiple: true)])
     #expect(ledger.finished(tag(2)) == false)
   }
 
-  /// A broker that only knows what it was told, against random orders of completion.
+  /// Models the broker's unsettled deliveries, and finishes tasks in random order.
   @Test(arguments: 0..<200 as Range<UInt64>)
-  func `whatever the order, the broker hears of every finished task and of no other`(seed: UInt64) {
+  func `the ledger acknowledges exactly the finished tasks when they finish in random order`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var ledger = AckLedger(session: 7)
     var (delivered, open, finished, released) = (UInt64(0), [UInt64](), Set<UInt64>(), Set<UInt64>())
@@ -114,9 +114,9 @@ import Testing
     }
   }
 
-  /// With as many open, a scan for each end would take minutes.
+  /// With this many open deliveries, a linear scan for each finished task would take minutes.
   @Test(arguments: ConfirmWindowTests.Order.allCases, [1, 100])
-  func `acknowledges each of 100,000 tasks once, whatever the order of their ends`(
+  func `the ledger acknowledges each of 100,000 tasks once when they finish in any order`(
     order: ConfirmWindowTests.Order, endsPerFlush: Int
   ) {
     let count = 100_000
@@ -144,7 +144,7 @@ import Testing
     #expect(ledger.isSettled(upTo: UInt64(count)) == true)
   }
 
-  @Test func `keeps memory only for what is open while the first task is running`() {
+  @Test func `the ledger frees the memory of finished tasks while the first task is running`() {
     var ledger = AckLedger(session: 7)
     ledger.opened(tag(1))
     for number in 2...100_000 as ClosedRange<UInt64> {

@@ -23,7 +23,7 @@ import Testing
 
   private func numbers(_ batch: Batch?) -> [Int]? { batch?.jobs.map(\.number) }
 
-  @Test func `a batch is complete at its size, and the rest waits`() {
+  @Test func `a batch is complete at its maximum size, and the remaining tasks wait for the timeout`() {
     var queue = queue(1...6)
     #expect(numbers(queue.popFirst(now)) == [1, 2, 3, 4])
     #expect(numbers(queue.popFirst(now)) == nil)
@@ -32,14 +32,14 @@ import Testing
     #expect(queue.nextDeadline == .never)
   }
 
-  @Test func `a batch is complete when its bodies are large`() {
+  @Test func `a batch is complete when its bodies reach 16 MiB`() {
     var queue = BatchQueue(size: 100, wait: .seconds(10), expectsNone: false)
     for number in 1...3 { queue.append(job(number, size: 8 << 20), now) }
     #expect(numbers(queue.popFirst(now)) == [1, 2])
     #expect(queue.hasComplete == false)
   }
 
-  @Test func `waits for a short time only when no task is expected, and not at all at a stop`() {
+  @Test func `a batch waits only 20 ms when no task is expected, and is complete at once at shutdown`() {
     var draining = queue(1...2, expectsNone: true)
     #expect(draining.nextDeadline == now + .milliseconds(20))
     draining.stop()
@@ -51,7 +51,7 @@ import Testing
     #expect(stopped.nextDeadline == now + .milliseconds(20))
   }
 
-  @Test func `a batch that failed runs in halves, before all others`() {
+  @Test func `the queue reruns a failed batch in halves before all other batches`() {
     var queue = queue(1...4)
     queue.halve([job(11), job(12), job(13)])
     queue.halve([job(21)])
@@ -67,7 +67,7 @@ import Testing
 @Suite(.units) struct StartDelayTests {
   private let now = Deadline.now
 
-  @Test func `the delay doubles, and the fifth failure is the last`() {
+  @Test func `the start delay doubles with each failure and is exhausted after the fifth`() {
     var delay = StartDelay()
     for milliseconds in [100, 200, 400, 800] {
       #expect(delay.failed(in: delay.round, now) == .milliseconds(milliseconds))
@@ -78,7 +78,7 @@ import Testing
     #expect(delay.isExhausted == true)
   }
 
-  @Test func `processes that were started together fail once, and a result counts anew`() {
+  @Test func `failures of processes started together count once, and a reset restarts the delay`() {
     var delay = StartDelay()
     let round = delay.round
     #expect(delay.failed(in: round, now) == .milliseconds(100))

@@ -17,7 +17,7 @@ import Testing
       message: envelope.message)
   }
 
-  /// A broker that answers for everything, in any order that AMQP allows.
+  /// A model of a broker that replies to every message, in any order that AMQP allows.
   private struct Model {
     enum Answer: CaseIterable {
       case ack
@@ -37,10 +37,10 @@ import Testing
     }
   }
 
-  @Test func `each ticket is settled once, with the reply of its like`() {
+  @Test func `the window settles each ticket once with the reply to an equal message`() {
     for seed in 1...300 as ClosedRange<UInt64> {
       var random = SeededRandom(seed: seed)
-      // Few of everything, so that many are equal in their ids, their bodies, or both.
+      // Few distinct values, so that many messages have equal IDs, equal bodies, or both.
       let kinds = Int.random(in: 1...4, using: &random)
       let envelopes = (0..<Int.random(in: 1...60, using: &random)).map { _ in
         envelope(
@@ -72,7 +72,7 @@ import Testing
       let open = (0..<sent).filter { !answered.contains($0) }
       guard let index = open.randomElement(using: &random) else { continue }
       let answer = model.answers[index]
-      // Whatever is returned up to here has been, in order, before its confirm.
+      // The broker sends returns in order, each before its confirm.
       for other in toldBack..<max(toldBack, index + 1) where model.answers[other] == .back {
         window.returned(returned(model.envelopes[other]))
       }
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func `a return that was changed on its way is known by its id`() throws {
+  @Test func `the window matches a return by its message ID when its headers were changed`() throws {
     var window = ConfirmWindow()
     for (ticket, id) in ["a", "b", "c"].enumerated() {
       window.sent(envelope(id, "x"), ticket: ticket, tag: UInt64(ticket + 1))
@@ -108,7 +108,7 @@ import Testing
     #expect(settled.map(\.reply) == [.confirmed, .unroutable(reason: "NO_ROUTE"), .confirmed])
   }
 
-  @Test func `a confirm of what was never sent, or again, settles nothing`() {
+  @Test func `an unknown or repeated confirm settles nothing`() {
     var window = ConfirmWindow()
     window.sent(envelope("a", "x"), ticket: 7, tag: 1)
     let settled = [(9, false), (1, false), (1, true)].map { tag, multiple in
@@ -119,7 +119,7 @@ import Testing
     #expect(window.isEmpty)
   }
 
-  @Test func `what is taken out is all that is not settled, in order`() {
+  @Test func `the window returns all unsettled entries in order when they are removed`() {
     var window = ConfirmWindow()
     for ticket in 0..<3000 { window.sent(envelope("\(ticket)", ""), ticket: ticket, tag: UInt64(ticket + 1)) }
     _ = window.confirmed(tag: 2000, multiple: true, accepted: true)
@@ -137,7 +137,7 @@ import Testing
   enum Order: CaseIterable {
     case ascending, descending, shuffled, alternating
 
-    /// The tags from 1 on, in this order.
+    /// The tags from 1 to `count`, in this order.
     func tags(_ count: Int) -> [UInt64] {
       let all = (1...UInt64(count)).map(\.self)
       var random = SeededRandom(seed: 7)
@@ -150,9 +150,9 @@ import Testing
     }
   }
 
-  /// With as many in flight, a scan for each confirm would take minutes.
+  /// With this many messages in flight, a linear scan for each confirm would take minutes.
   @Test(arguments: Order.allCases, [false, true])
-  func `settles each of 100,000 in flight once, whatever the order`(order: Order, hasReturns: Bool) {
+  func `the window settles each of 100,000 messages once in any order`(order: Order, hasReturns: Bool) {
     var window = ConfirmWindow()
     for ticket in 0..<Self.many {
       window.sent(envelope("\(ticket)", "x"), ticket: ticket, tag: UInt64(ticket + 1))
@@ -175,7 +175,7 @@ import Testing
     #expect(window.bytes == 0)
   }
 
-  @Test func `confirms of several settle all up to their tag, with 100,000 in flight`() {
+  @Test func `a multiple confirm settles all messages up to its tag when 100,000 are in flight`() {
     var window = ConfirmWindow()
     for ticket in 0..<Self.many {
       window.sent(envelope("\(ticket)", "x"), ticket: ticket, tag: UInt64(ticket + 1))
@@ -188,7 +188,7 @@ import Testing
     #expect(window.isEmpty)
   }
 
-  @Test func `releases what is confirmed while the first confirm is late`() {
+  @Test func `the window releases confirmed entries while the first confirm is outstanding`() {
     var window = ConfirmWindow()
     weak var confirmed: ConfirmWindow.Entry?
     window.sent(envelope("0", "x"), ticket: 0, tag: 1)

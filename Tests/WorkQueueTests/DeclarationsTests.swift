@@ -12,7 +12,7 @@ import Testing
     AMQPError(kind, "declare", detail)
   }
 
-  /// Answers the requests for a target in turn; nil is consent.
+  /// Answers the requests for a target in turn; nil means success.
   private func declare(
     _ target: Declarations.Target, _ answers: [AMQPError?], _ declarations: inout Declarations
   ) throws -> (requests: [Declarations.Request], events: [WaitingQueueEvent]) {
@@ -26,7 +26,7 @@ import Testing
     return (requests, events)
   }
 
-  @Test func `a waiting queue is a quorum queue where the broker has them`() throws {
+  @Test func `declares a waiting queue as a quorum queue when the broker supports them`() throws {
     var declarations = Declarations()
     let made = try declare(target, [nil], &declarations)
     #expect(made.requests.map(\.queue) == [waiting.queue(.quorum)])
@@ -34,7 +34,7 @@ import Testing
     #expect(declarations.outcome(of: target) == .ready(name: "q.retry.10000ms"))
   }
 
-  @Test func `a refused type is replaced by classic on a new connection, and so are later ones`() throws {
+  @Test func `declares this and later queues as classic when the broker refuses a quorum queue`() throws {
     var declarations = Declarations()
     let first = try declare(target, [error(.unsupported, "no such type"), nil], &declarations)
     #expect(first.requests.map(\.queue) == [waiting.queue(.quorum), waiting.queue(.classic)])
@@ -46,7 +46,7 @@ import Testing
     #expect(second.events == [])
   }
 
-  @Test func `without a right on the new name the former one is used`() throws {
+  @Test func `uses the queue name of version 1 when the user lacks permission for the new name`() throws {
     var declarations = Declarations()
     let made = try declare(target, [error(.accessRefused, "no"), nil], &declarations)
     #expect(made.requests.map(\.queue) == [waiting.queue(.quorum), waiting.formerQueue])
@@ -55,7 +55,7 @@ import Testing
     #expect(declarations.outcome(of: target) == .ready(name: "q.retry.10000"))
   }
 
-  @Test func `a refusal of both names is the first one's`() throws {
+  @Test func `reports the first refusal when the broker refuses both queue names`() throws {
     var declarations = Declarations()
     #expect(throws: error(.accessRefused, "first")) {
       try declare(target, [error(.accessRefused, "first"), error(.accessRefused, "second")], &declarations)
@@ -64,14 +64,14 @@ import Testing
     #expect(declarations.outcome(of: target) == nil)
   }
 
-  @Test func `what passes is no reason for a classic queue`() throws {
+  @Test func `declares a quorum queue again when the first attempt failed with a temporary error`() throws {
     var declarations = Declarations()
     #expect(throws: error(.unavailable)) { try declare(target, [error(.unavailable)], &declarations) }
     let made = try declare(target, [nil], &declarations)
     #expect(made.requests.map(\.queue) == [waiting.queue(.quorum)])
   }
 
-  @Test func `an existing failed queue is used as it is, and a missing one declared`() throws {
+  @Test func `uses an existing failed queue as it is and declares a missing one`() throws {
     var declarations = Declarations()
     let existing = try declare(.failedQueue("f"), [nil], &declarations)
     #expect(existing.requests.map(\.isPassive) == [true])
@@ -82,7 +82,7 @@ import Testing
     #expect(declarations.outcome(of: .failedQueue("g")) == .ready(name: "g"))
   }
 
-  @Test func `a failed queue that another program has declared meanwhile is used`() throws {
+  @Test func `uses a failed queue that another program has declared at the same time`() throws {
     var declarations = Declarations()
     let refusal = error(.preconditionFailed, "differently")
     let made = try declare(
@@ -93,10 +93,7 @@ import Testing
     }
   }
 
-  @Test
-  func `a queue that exists differently is one, and a missing one is only created where that is wanted`()
-    throws
-  {
+  @Test func `uses a queue that has other properties, and does not create one that must exist`() throws {
     var declarations = Declarations()
     _ = try declare(.queue("q"), [error(.preconditionFailed)], &declarations)
     #expect(declarations.outcome(of: .queue("q")) == .ready(name: "q"))
@@ -105,7 +102,7 @@ import Testing
     #expect(declarations.outcome(of: .existing("r")) == .missing)
   }
 
-  @Test func `a queue is created once for all messages that were sent before`() throws {
+  @Test func `a queue counts as missing again only for messages sent after its declaration`() throws {
     var declarations = Declarations()
     #expect(declarations.isMissing(.queue("q"), at: 0) == true)
     declarations.begin(.queue("q"), on: nil)

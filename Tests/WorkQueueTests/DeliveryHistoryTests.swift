@@ -17,7 +17,7 @@ import Testing
       (nil, nil, false), (0, nil, false), (9, nil, false), (10, nil, true), (nil, 1, false), (0, 1, false),
       (1, 1, true), (12, 0, true),
     ] as [(Int64?, Int64?, Bool)])
-  func `suspects a task that came back ten times, or once since its start was recorded`(
+  func `a task is suspicious after 10 returns, or after any return with a recorded start`(
     returns: Int64?, starts: Int64?, isSuspicious: Bool
   ) {
     #expect(history(returns: returns, starts: starts).isSuspicious == isSuspicious)
@@ -26,7 +26,7 @@ import Testing
   @Test(
     arguments: [(1, 4, false), (1, 5, true), (nil, 5, false), (0, 7, false), (19, nil, false)]
       as [(Int64?, Int64?, Bool)])
-  func `takes five starts without an end for the end of the workers`(
+  func `a task counts as killing its workers when it was returned with 5 recorded starts`(
     returns: Int64?, starts: Int64?, hasKilled: Bool
   ) {
     #expect(history(returns: returns, starts: starts).hasKilledWorkers == hasKilled)
@@ -35,14 +35,14 @@ import Testing
   @Test(
     arguments: [(9, nil, false), (10, nil, true), (nil, 1, true), (nil, nil, false)]
       as [(Int64?, Int64?, Bool)])
-  func `replaces on return what the broker must not count once more`(
+  func `a task must not be returned after 10 returns or with a recorded start`(
     returns: Int64?, starts: Int64?, mustNotReturn: Bool
   ) {
     #expect(history(returns: returns, starts: starts).mustNotReturn == mustNotReturn)
   }
 
   @Test(arguments: [FieldValue.text("10"), .int64(-10), .void, .boolean(true)])
-  func `takes what is no count for none`(value: FieldValue) {
+  func `treats an invalid delivery or start count as absent`(value: FieldValue) {
     #expect(DeliveryHistory(["x-delivery-count": value, TaskHeaders.starts: value]) == DeliveryHistory(nil))
   }
 }
@@ -62,14 +62,14 @@ import Testing
       ("3.13", 15, nil, false), ("3.13", 0, 1, true), ("4.0", 9, nil, false), ("4.0", 10, nil, true),
       ("4.2", 10, nil, true), ("4.3", 19, 3, false),
     ] as [(String, Int64, Int64?, Bool)])
-  func `replaces what was looked at where that counts as a return`(
+  func `replaces an inspected task when another counted return is unsafe`(
     version: String, returns: Int64, starts: Int64?, isReplaced: Bool
   ) {
     let version = BrokerVersion(broker: "RabbitMQ \(version).1")
     #expect(Replacer.mustReplace(task(returns: returns, starts: starts), on: version) == isReplaced)
   }
 
-  @Test func `replaces nothing on a broker that is no RabbitMQ`() {
+  @Test func `replaces no task when the broker is not RabbitMQ`() {
     #expect(!Replacer.mustReplace(task(returns: 15), on: BrokerVersion(broker: "LavinMQ 2.0.0")))
   }
 }
@@ -82,7 +82,7 @@ import Testing
     return ReceivedTask(delivery: delivery, received: .now)
   }
 
-  @Test func `counts recorded starts, and not the tasks that only waited`() {
+  @Test func `counts only the replacements that record a start as recent starts`() {
     var replacements = Replacements()
     replacements.add(task(1), recordsStart: true)
     replacements.add(task(2), recordsStart: false)
@@ -90,7 +90,7 @@ import Testing
     #expect(replacements.isPending)
   }
 
-  @Test func `waits for a confirm, and not for ever`() {
+  @Test func `waits for a confirm with a time limit`() {
     var replacements = Replacements()
     #expect(replacements.nextDeadline == .never)
     replacements.add(task(1), recordsStart: true)
@@ -103,14 +103,14 @@ import Testing
     #expect(replacements.nextDeadline == .never)
   }
 
-  @Test func `gives a task back whose copy is given up, once`() {
+  @Test func `returns a task once when its replacement is abandoned`() {
     var replacements = Replacements()
     replacements.add(task(1), recordsStart: false)
     #expect(replacements.giveUp(task(1).delivery.tag)?.delivery.tag.number == 1)
     #expect((replacements.giveUp(task(1).delivery.tag) == nil) == true)
   }
 
-  @Test func `forgets what the broker redelivers`() {
+  @Test func `forgets the tasks that the broker redelivers`() {
     var replacements = Replacements()
     replacements.add(task(1), recordsStart: false)
     replacements.add(task(2), recordsStart: false)

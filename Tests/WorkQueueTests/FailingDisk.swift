@@ -3,26 +3,26 @@ import Foundation
 
 @testable import WorkQueue
 
-/// A disk that notes every call, and at one of them lets the process die; when the power fails, too, what
-/// was not synced may be lost.
+/// A disk that records every call, and simulates the death of the process at one of them. A simulated power
+/// failure may also lose what was not synced.
 ///
-/// A dead process makes no more calls, so from there on each one fails without effect.
+/// A dead process makes no more calls, so all later calls fail without effect.
 final class FailingDisk {
-  /// What becomes of the bytes of files that were not synced, when the power fails.
+  /// The contents of unsynced files after a power failure.
   enum Unsynced: CaseIterable { case kept, empty, half, zeros }
 
   private struct Change {
-    /// Its names reach the disk when this directory is synced.
+    /// The change reaches the disk when this directory is synced.
     let directory: String
     let undo: () throws -> Void
   }
 
   private let deathAt: Int
-  /// Where the contents of removed files are kept, as they are on a disk that has not heard of it.
+  /// Keeps the contents of removed files: on the disk they exist until their directory is synced.
   private let attic: String
   private(set) var calls: [Disk.Call] = []
   private var unsyncedFiles: Set<String> = []
-  /// Changes of names that have not reached the disk, oldest first.
+  /// Changes of file names that have not reached the disk, oldest first.
   private var changes: [Change] = []
 
   init(attic: String, deathAt: Int = .max) throws {
@@ -45,7 +45,7 @@ final class FailingDisk {
     return disk
   }
 
-  /// Loses those changes of names that the mask has a bit for, and bytes.
+  /// Undoes the unsynced name changes whose bits are set in the mask, and loses bytes of unsynced files.
   func failPower(losingNames mask: Int, _ unsynced: Unsynced) throws {
     for path in unsyncedFiles {
       guard let handle = FileHandle(forUpdatingAtPath: path) else { continue }
@@ -63,12 +63,12 @@ final class FailingDisk {
     for (index, change) in changes.enumerated().reversed() where mask & 1 << index != 0 { try change.undo() }
   }
 
-  /// Remembers what a call that is about to succeed changes, and how to undo it.
+  /// Records what a call that is about to succeed changes, and how to undo it.
   private func note(_ call: Disk.Call) {
     let (path, files) = (call.path.description, FileManager.default)
     switch call.name {
     case .makeDirectory, .open:
-      // An open without O_CREAT leaves nothing to undo, either.
+      // An open without O_CREAT leaves nothing to undo either.
       if files.fileExists(atPath: path) {
         if call.name == .open && path.hasSuffix(".rest.tmp") { unsyncedFiles.insert(path) }
         return
@@ -99,7 +99,7 @@ final class FailingDisk {
     changes.append(Change(directory: directory, undo: undo))
   }
 
-  /// Another name for a file that is about to lose its own; nil when there is no such file.
+  /// Links a file that is about to lose its name under another name; nil when the file does not exist.
   private func keep(_ path: String) -> String? {
     let other = "\(attic)/\(calls.count)"
     return link(path, other) == 0 ? other : nil

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WorkQueue
 
-/// What 1.0.0 has kept: `publish --jsonl` of three records, and a task with `--transient --delay 1500ms`.
+/// A spool of 1.0.0: three records of `publish --jsonl`, and a task with `--transient --delay 1500ms`.
 enum FormerSpool {
   private static let directory = "\(TestEnvironment.repository)/Tests/WorkQueueTests/SpoolOf1.0"
 
@@ -49,7 +49,7 @@ enum FormerSpool {
   }()
 }
 
-/// A spool that 1.0 has filled.
+/// A spool that 1.0 has written.
 @Suite(.alone) struct FormerSpoolTests {
   private let scratch: Scratch
   private var directory: String { "\(scratch.path)/spool" }
@@ -62,14 +62,14 @@ enum FormerSpool {
     try spool.segments().flatMap { try spool.read($0) }
   }
 
-  @Test func `reads what 1.0 has kept, before what is added`() throws {
+  @Test func `reads the tasks of a version 1 spool before newly added tasks`() throws {
     let spool = try Spool(directory: directory)
     try expect(spool.segments().count, equals: 2)
     try spool.add([task("new")])
     try expect(envelopes(spool), equals: FormerSpool.envelopes + [task("new")])
   }
 
-  @Test func `keeps the rest of a segment in its place, in the new form`() throws {
+  @Test func `replaces a version 1 segment at the same place, in the new format`() throws {
     var spool = try Spool(directory: directory)
     let segments = try spool.segments()
     let rest = Array(try spool.read(segments[0]).dropFirst())
@@ -83,8 +83,8 @@ enum FormerSpool {
     try expect(envelopes(spool), equals: [FormerSpool.envelopes[2], task("new")])
   }
 
-  /// 1.0 takes names like "01700000000000000000.tasks" for its segments, and sets aside those that it cannot read.
-  @Test func `writes no name that 1.0 takes for a segment of its own`() throws {
+  /// 1.0 treats names like "01700000000000000000.tasks" as its segments, and sets unreadable ones aside.
+  @Test func `writes no file name that version 1 treats as its own segment`() throws {
     let spool = try Spool(directory: directory)
     let former = try spool.segments()
     try spool.replace(former[0], with: [task("rest")])
@@ -92,11 +92,11 @@ enum FormerSpool {
     let names = try scratch.names().filter { !former.contains($0) }
     #expect(names.count == 3)
     for name in names { #expect(name.wholeMatch(of: /[0-9]{20}\.tasks/) == nil, "\(name)") }
-    // It counts the numbers of our segments, so that its next segment comes behind them.
+    // 1.0 considers the numbers of our segments, so that its next segment sorts after them.
     for name in names where name != "lock" { #expect(name.hasPrefix("\(name.prefix(20)).tasks")) }
   }
 
-  @Test func `finds every changed byte and every missing one`() throws {
+  @Test func `detects every changed byte and every truncation of a version 1 segment`() throws {
     let spool = try Spool(directory: directory)
     for segment in try spool.segments() {
       let good = try scratch.bytes("spool/\(segment)")
@@ -131,7 +131,7 @@ enum FormerSpool {
     return Array(bytes[59..<59 + size])
   }
 
-  @Test func `a table of random bytes is read to its end or refused`() throws {
+  @Test func `decodes a damaged table without a crash, and refuses extra bytes after a table`() throws {
     let good = try table()
     #expect(Envelope(former: good, body: Array("all".utf8)) == FormerSpool.envelopes[0])
     for seed in 0..<2000 as Range<UInt64> {
@@ -145,7 +145,7 @@ enum FormerSpool {
     }
   }
 
-  @Test func `a table that says more, less or other things than an envelope's is refused`() {
+  @Test func `refuses a table with unknown, missing or invalid entries`() {
     func counted(_ text: String) -> [UInt8] { [0, 0, 0, UInt8(text.utf8.count)] + text.utf8 }
     func envelope(_ entries: [String: [UInt8]]) -> Envelope? {
       let start: [UInt8] = [0, 0, 0, UInt8(entries.count)]
@@ -168,7 +168,7 @@ enum FormerSpool {
     }
   }
 
-  @Test func `nesting without end does not exhaust the stack`() {
+  @Test func `refuses a deeply nested table without exhausting the stack`() {
     let open = Array("\0\0\0\u{1}\0\0\0\0F".utf8)
     let bytes = (0..<100_000).flatMap { _ in open }
     #expect(throws: FormerSpoolTable.Malformed.self) { try FormerSpoolTable.decode(bytes) }

@@ -24,11 +24,11 @@ import Testing
     "WORKQ_QUEUE=q", "WORKQ_ATTEMPT=2", "WORKQ_REDELIVERED=1", "WORKQ_EXCHANGE=", "WORKQ_ROUTING_KEY=q",
   ]
 
-  @Test func `what a task does not have is not set`() {
+  @Test func `sets no variable for a property that the task does not have`() {
     #expect(variables() == always)
   }
 
-  @Test func `every property has its variable`() {
+  @Test func `sets a variable for every property`() {
     let trace: FieldTable = ["traceparent": .text(TraceContextTests.parent), "tracestate": .text("a=1")]
     let all = variables(headers: trace) { properties in
       (properties.messageID, properties.priority, properties.contentType) = ("id", 3, "text/plain")
@@ -48,7 +48,7 @@ import Testing
     #expect(Set(names) == Set(JobEnvironment.names))
   }
 
-  @Test func `a header's name becomes one that a shell accepts, and the first of two wins`() {
+  @Test func `makes header names valid in a shell, and keeps the first of two equal names`() {
     #expect(JobEnvironment.sanitised("x-Request.id 1é") == "X_REQUEST_ID_1__")
     let set = variables(headers: ["a-b": .text("first"), "A_B": .text("second"), "": .text("nameless")])
     #expect(set.filter { $0.hasPrefix("WORKQ_HEADER_") } == ["WORKQ_HEADER_A_B=first"])
@@ -62,11 +62,11 @@ import Testing
       (.decimal(scale: 2, value: 314), "314e-2"), (.text("x=y\n"), "x=y\n"), (.octets([65]), "A"),
       (.bytes([66]), "B"), (.void, ""), (.array([.int8(1)]), nil), (.table([:]), nil),
     ] as [(FieldValue, String?)])
-  func `each type of header has its form, or none`(value: FieldValue, text: String?) {
+  func `formats scalar header values, and skips arrays and tables`(value: FieldValue, text: String?) {
     #expect(JobEnvironment.bytes(of: value) == text.map { Array($0.utf8) })
   }
 
-  @Test func `what would make exec fail is left out`() {
+  @Test func `omits values with NUL bytes and headers over the size limit`() {
     let longest = String(repeating: "x", count: JobEnvironment.longestHeader)
     let set = variables(headers: [
       "nul": .text("a\0b"), "long": .text(longest + "x"), "just": .text(longest), "ok": .text("1"),
@@ -75,7 +75,7 @@ import Testing
     #expect(variables { $0.messageID = "a\0b" } == always)
   }
 
-  @Test func `all headers together take no more than there is room for`() {
+  @Test func `limits the total size of the header variables to the available space`() {
     let headers = FieldTable(
       entries: (0..<1000).map { .init(name: "h\($0)", value: .text(String(repeating: "v", count: 1000))) })
     for room in [0, 1000, 5000, JobEnvironment.headersLimit] {
@@ -86,7 +86,7 @@ import Testing
     }
   }
 
-  @Test func `an outer worker's variables do not show through, and all others do, byte for byte`() {
+  @Test func `removes inherited task and systemd variables, and keeps all others byte for byte`() {
     let environment = [
       "PATH=/bin", "WORKQ_URL=amqp://x", "WORKQ_MESSAGE_ID=outer", "WORKQ_HEADER_A=outer", "WORKQ_QUEUE=o",
       "TRACEPARENT=outer", "TRACESTATE=outer",

@@ -22,7 +22,7 @@ import Testing
     #expect(LastFailure(headers).reason == reason)
   }
 
-  @Test func `takes the reason from the last dead letter when no worker recorded one`() {
+  @Test func `takes the reason from the latest x-death entry when no worker recorded a reason`() {
     let deaths = ["rejected", "expired"].map { reason in
       FieldValue.table(["reason": .text(reason), "queue": .text("mail"), "time": .timestamp(7)])
     }
@@ -41,8 +41,7 @@ import Testing
       message: message)
   }
 
-  @Test func `counts each reason, with its first and last time, and keeps the last task as a sample`() throws
-  {
+  @Test func `counts tasks by reason with their first and last time, and samples the latest task`() throws {
     var summary = FailureSummary()
     for (reason, time) in [("a", 5), ("b", 7), ("b", 9), ("b", 6)] as [(String, UInt64)] {
       summary.add(task(reason, at: time))
@@ -55,7 +54,7 @@ import Testing
     #expect(group.sample.message.body == Array("9".utf8))
   }
 
-  @Test func `counts reasons beyond 100 together`() {
+  @Test func `counts all reasons beyond the first 100 together`() {
     var summary = FailureSummary()
     for number in 0..<130 { summary.add(task("\(number)", at: 1)) }
     #expect(summary.groups.count == 100)

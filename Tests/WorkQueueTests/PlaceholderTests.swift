@@ -15,7 +15,7 @@ import Testing
     ("{{}}", "{a/b.jpg}"),
     ("", ""),
   ])
-  func `a placeholder anywhere in an argument becomes its part of the body`(word: String, result: String) {
+  func `replaces placeholders anywhere in an argument with parts of the body`(word: String, result: String) {
     #expect(replaced(["x", word], "a/b.jpg") == ["x", result])
   }
 
@@ -29,12 +29,11 @@ import Testing
       ("a b.c", "a b.c", "a b", "a b"),
       ("-x", "-x", "-x", "-x"), ("b.", "b.", "b", "b"),
     ].map { [$0.0, $0.1, $0.2, $0.3] })
-  func `paths of all kinds have a name, and a stem`(parts: [String]) {
+  func `replaces path placeholders with the base name and the stem of any path`(parts: [String]) {
     #expect(replaced(["x", "{}", "{/}", "{.}", "{/.}"], parts[0]) == ["x"] + parts)
   }
 
-  @Test func `one newline at the end is dropped, the program is not replaced, and no text is replaced twice`()
-  {
+  @Test func `drops one final newline, and replaces neither the program nor inserted text`() {
     #expect(replaced(["{}", "{}"], "a\n") == ["{}", "a"])
     #expect(replaced(["x", "{}"], "a\n\n") == ["x", "a\n"])
     #expect(replaced(["x", "{}{/}"], "{/}") == ["x", "{/}}"])

@@ -4,9 +4,9 @@ import Testing
 
 @testable import WorkQueue
 
-/// The directory in PATH where a command is found, once.
+/// The search for a command in PATH, which is done once.
 @Suite(.alone) struct ProgramPathTests {
-  @Test func `finds the first file that may be executed, and leaves the rest to posix_spawnp`() throws {
+  @Test func `finds the first executable file in PATH, and leaves other cases to posix_spawnp`() throws {
     let root = FileManager.default.temporaryDirectory.appending(path: "workq-path-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
     let previous = getenv("PATH").map { String(cString: $0) } ?? ""

@@ -29,13 +29,13 @@ import Testing
       """, ["durable", "false", "true"]
     ),
   ])
-  func `a 406 says which property differs, and how`(words: String, expected: [String]) throws {
+  func `reads the property and both values from a 406 error`(words: String, expected: [String]) throws {
     let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - \(words)")
     let mismatch = try #require(PropertyMismatch(error))
     #expect([mismatch.property, mismatch.asked, mismatch.actual] == expected)
   }
 
-  /// RabbitMQ leaves the type out when it is that of what was asked for.
+  /// RabbitMQ omits the type when it is that of the requested value.
   @Test(
     arguments: [
       ("'x-max-length' received '6' but current is '5'", .int64(6), .int64(5)),
@@ -51,7 +51,7 @@ import Testing
       ),
       ("'x-message-ttl' received none but current is the value '9' of type 'signedint'", nil, .int64(9)),
     ] as [(String, FieldValue?, FieldValue?)])
-  func `what the broker has can be asked for`(words: String, asked: FieldValue?, actual: FieldValue?) throws {
+  func `adopts the broker's actual argument`(words: String, asked: FieldValue?, actual: FieldValue?) throws {
     let words = words.replacing(" received", with: " for queue 'q' in vhost '/': received")
     let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - inequivalent arg \(words)")
     let mismatch = try #require(PropertyMismatch(error))
@@ -61,7 +61,7 @@ import Testing
     #expect(adopted.arguments[mismatch.property] == actual)
   }
 
-  @Test func `what cannot be told is not adopted, lest the same question is asked for ever`() throws {
+  @Test func `adopts neither other properties nor arguments of an unsupported type`() throws {
     for words in [
       "'x-odd' for queue 'q' in vhost '/': received none but current is the value 'x' of type 'table'",
       "'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'",
@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  @Test func `other words of the broker are no mismatch`() {
+  @Test func `reads no mismatch from other errors of the broker`() {
     for words in ["PRECONDITION_FAILED - unknown delivery tag 77", "", "inequivalent arg 'x"] {
       #expect(PropertyMismatch(AMQPError(.preconditionFailed, "declare", words)) == nil)
     }

@@ -3,7 +3,7 @@ import AMQP
 @testable import WorkQueue
 
 extension Envelope {
-  /// One with any properties, headers and bytes, but for numbers that do not equal themselves.
+  /// An envelope with random properties, headers and bytes, without NaN, which does not equal itself.
   static func random(using random: inout some RandomNumberGenerator, bodyUpTo limit: Int = 300) -> Envelope {
     var envelope = Envelope(
       Message(body: bytes(upTo: limit, using: &random)), exchange: text(using: &random),

@@ -5,7 +5,7 @@ import Testing
 @testable import WorkQueue
 
 @Suite(.units) struct RecordSplitterTests {
-  /// All records, when the stream comes in pieces of these sizes, over and over.
+  /// All records of a stream that arrives in pieces of these sizes, repeated in turn.
   private func records(_ stream: [UInt8], _ delimiter: [UInt8], pieces: [Int]) -> [[UInt8]] {
     var splitter = RecordSplitter(delimiter: delimiter)
     var (records, start, turn) = ([[UInt8]](), 0, 0)
@@ -22,7 +22,7 @@ import Testing
     return records
   }
 
-  /// The same, by looking at every place.
+  /// The expected records, found by a comparison at every position.
   private func naive(_ stream: [UInt8], _ delimiter: [UInt8]) -> [[UInt8]] {
     var (records, record, index) = ([[UInt8]](), [UInt8](), 0)
     while index < stream.count {
@@ -38,10 +38,10 @@ import Testing
     return record.isEmpty ? records : records + [record]
   }
 
-  @Test func `it cuts at any delimiter, in whatever pieces the stream comes`() {
+  @Test func `splits at any delimiter when the stream arrives in pieces of any size`() {
     var random = SeededRandom(seed: 3)
     for _ in 0..<4000 {
-      // Few letters, so that delimiters begin, break off and overlap often.
+      // Few letters, so that incomplete and overlapping delimiters are frequent.
       let letters = UInt8.random(in: 1...3, using: &random)
       func text(_ count: Int) -> [UInt8] { (0..<count).map { _ in .random(in: 0..<letters, using: &random) } }
       let delimiter = text(.random(in: 0...4, using: &random))
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `empty records count, and so does a last one without an end`() {
+  @Test func `returns empty records, and a last record without a delimiter`() {
     let newline = Array("\n".utf8)
     let cases: [(String, [String])] = [
       ("", []), ("\n", [""]), ("\n\n", ["", ""]), ("a", ["a"]), ("a\n", ["a"]), ("\na", ["", "a"]),
@@ -66,12 +66,12 @@ import Testing
     }
   }
 
-  /// It takes a tenth of a second; looking at all of it again with each piece takes minutes.
-  @Test func `a record of 50 MB in small pieces takes no longer than its bytes`() {
+  /// This takes 0.1 s; a new search of the whole record for each piece would take minutes.
+  @Test func `reads a record of 50 MiB in small pieces within 30 s`() {
     let piece = [UInt8](repeating: 0x61, count: 4096)
     for delimiter in ["\n", "\r\n", "ab"] {
       var splitter = RecordSplitter(delimiter: Array(delimiter.utf8))
-      let size = delimiter == "ab" ? 1 : 50  // every byte of it may begin the last one
+      let size = delimiter == "ab" ? 1 : 50  // every byte may start a delimiter
       let start = Date.now
       for _ in 0..<size * 256 {
         piece.withUnsafeBytes { splitter.append($0) }

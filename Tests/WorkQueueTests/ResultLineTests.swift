@@ -21,7 +21,7 @@ import Testing
       ("65 not a picture", ResultLine(status: 65, reason: "not a picture")),
       ("1 a retry-in=5s", ResultLine(status: 1, reason: "a retry-in=5s")),
     ] as [(String, ResultLine)])
-  func `reads a status, and the parts around it`(text: String, line: ResultLine) {
+  func `reads a status with an optional task number, delay and reason`(text: String, line: ResultLine) {
     #expect(read(text) == line)
   }
 
@@ -30,11 +30,11 @@ import Testing
     "75 retry-in=", "75 retry-in=soon", "75 retry-in=-5", "99999999999999999999",
     "#99999999999999999999 0",
   ])
-  func `reads nothing from a line that is no result`(text: String) {
+  func `refuses a line that is not a result`(text: String) {
     #expect(read(text) == nil)
   }
 
-  @Test func `cuts a reason after a kilobyte, between two characters, and a line not at all`() {
+  @Test func `cuts a reason to 1024 bytes between characters, and refuses a line over 4096 bytes`() {
     let reason = read("1 " + String(repeating: "é", count: 1000))?.reason
     #expect(reason == String(repeating: "é", count: 512))
     #expect(read("1 x" + String(repeating: "é", count: 1000))?.reason?.utf8.count == 1023)
@@ -42,12 +42,12 @@ import Testing
     #expect(read("1 " + String(repeating: "x", count: 4095)) == nil)
   }
 
-  @Test func `leaves nothing in a reason that moves a cursor, or that is not UTF-8`() {
+  @Test func `replaces control characters, bidi overrides and invalid UTF-8 in a reason`() {
     let bytes = Array("1 a\u{1b}[2Jb\tc\u{9b}d\u{202e}e".utf8) + [0xff, 0x66]
     #expect(ResultLine(bytes[...])?.reason == "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f")
   }
 
-  @Test func `reads what it has read from its own description, and never crashes`() {
+  @Test func `a random result line is unchanged when it is read, formatted and read again`() {
     var random = SeededRandom(seed: 31)
     let words = [
       "#", "#1", " ", "0", "7", "255", "256", "retry-in=", "5m", "1.5", "ms", "reason", "é", "\r", "\u{1b}",
@@ -83,7 +83,7 @@ import Testing
     return lines
   }
 
-  @Test func `gives out lines as they are complete, and nothing when nothing was written`() throws {
+  @Test func `returns lines when they are complete, and the incomplete rest on request`() throws {
     let channel = try ResultChannel()
     #expect(!channel.fill())
     #expect(lines(channel) == [])
@@ -98,7 +98,7 @@ import Testing
     #expect(channel.rest() == nil)
   }
 
-  @Test func `keeps no more of a line without an end than its limit, and calls it too long`() throws {
+  @Test func `limits an incomplete line to 4096 bytes, and reports that the line is too long`() throws {
     let channel = try ResultChannel()
     try write(String(repeating: "x", count: 4096), to: channel)
     channel.fill()
@@ -112,7 +112,7 @@ import Testing
     #expect(channel.nextLine() == nil)
   }
 
-  @Test func `quotes a line that is no result`() {
+  @Test func `quotes an invalid result line in the message`() {
     let complaint = ResultChannel.complaint(about: Array("done\u{7}".utf8)[...])
     #expect(complaint == "no result on descriptor 3: 'done\u{fffd}'")
   }

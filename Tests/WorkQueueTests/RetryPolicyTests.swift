@@ -15,7 +15,7 @@ import Testing
       (.invalidTask("NUL"), .park), (.attemptsExceeded(times: 5), .park),
       (.unrunnable("typo", isTemporary: false), .release),
     ] as [(Outcome, Settlement)])
-  func `each end has its settlement`(outcome: Outcome, settlement: Settlement) {
+  func `maps each outcome to its settlement`(outcome: Outcome, settlement: Settlement) {
     #expect(policy.settlement(of: outcome, attempt: 1) == settlement)
   }
 
@@ -24,7 +24,7 @@ import Testing
       (.retry, .retry(after: .seconds(10))), (.requeue, .requeue), (.park, .park), (.drop, .drop),
       (.acknowledge, .acknowledge),
     ] as [(RetryPolicy.Action, Settlement)])
-  func `what a failure means can be chosen`(action: RetryPolicy.Action, settlement: Settlement) {
+  func `uses the chosen action for retryable failures`(action: RetryPolicy.Action, settlement: Settlement) {
     var policy = policy
     policy.onFailure = action
     for outcome in [.exited(1), .signalled(15), .timedOut(.seconds(1))] as [Outcome] {
@@ -34,7 +34,7 @@ import Testing
     #expect(policy.settlement(of: .exited(65), attempt: 1) == .park)
   }
 
-  @Test func `an exit status can mean anything`() {
+  @Test func `uses the action that is configured for an exit status`() {
     var policy = policy
     policy.onExit[0] = .drop
     policy.onExit[7] = .acknowledge
@@ -44,7 +44,7 @@ import Testing
     #expect(policy.settlement(of: .exited(65), attempt: 1) == .requeue)
   }
 
-  @Test func `the last attempt that fails parks the task, whether it would be retried or requeued`() {
+  @Test func `parks a task when its last attempt fails, whether failures are retried or requeued`() {
     var policy = policy
     for action in [RetryPolicy.Action.retry, .requeue] {
       policy.onFailure = action
@@ -56,7 +56,7 @@ import Testing
     #expect(policy.settlement(of: .exited(1), attempt: 1_000_000) == .requeue)
   }
 
-  @Test func `a task is not begun once more than it may be tried`() {
+  @Test func `starts no attempt beyond the maximum number of attempts`() {
     #expect(!policy.isExhausted(before: 5))
     #expect(policy.isExhausted(before: 6))
     var endless = policy
@@ -64,7 +64,7 @@ import Testing
     #expect(!endless.isExhausted(before: .max))
   }
 
-  @Test func `the delay doubles up to its limit`() {
+  @Test func `the retry delay doubles up to its maximum`() {
     let seconds = [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
     for (index, expected) in seconds.enumerated() {
       #expect(policy.delay(after: index + 1) == .seconds(expected))
@@ -73,7 +73,7 @@ import Testing
     #expect(policy.delay(after: 0) == .seconds(10))
   }
 
-  @Test func `no delay is longer than a queue can hold a task back, and none stays none`() {
+  @Test func `limits the delay to the longest that a queue supports, and keeps a delay of zero`() {
     var policy = policy
     policy.delay = .zero
     #expect(policy.delay(after: 9) == .zero)
@@ -85,12 +85,12 @@ import Testing
     (0, 10), (1, 10), (10, 10), (11, 20), (37, 40), (2560, 2560), (2561, 3600), (3600, 3600), (3601, 5000),
     (5001, 10_000), (90_000, 100_000), (200_001, 500_000), (4_000_000, 4_294_967.295), (9e9, 4_294_967.295),
   ])
-  func `a delay that the command wants is one of a few`(wanted: Double, delay: Double) {
+  func `rounds a delay that the command requests up to a supported delay`(wanted: Double, delay: Double) {
     let settlement = policy.settlement(of: .exited(75), attempt: 3, retryIn: .seconds(wanted))
     #expect(settlement == .retry(after: .milliseconds(Int64(delay * 1000))))
   }
 
-  @Test func `a delay that the command wants is no reason to retry, and none is forgotten`() {
+  @Test func `a requested delay does not cause a retry, and applies when the base delay is zero`() {
     var policy = policy
     #expect(policy.settlement(of: .exited(65), attempt: 1, retryIn: .seconds(37)) == .park)
     #expect(policy.settlement(of: .exited(0), attempt: 1, retryIn: .seconds(37)) == .acknowledge)
@@ -100,7 +100,7 @@ import Testing
     #expect(policy.delay(atLeast: .zero) == .zero)
   }
 
-  @Test func `126 and 127 are the command's, unless the task is the command or they are given a meaning`() {
+  @Test func `exit status 126 or 127 means an unrunnable command unless the policy says otherwise`() {
     for status in [126, 127] as [Int32] {
       guard case .unrunnable(_, isTemporary: false) = policy.outcome(of: status) else {
         Issue.record("\(status) is taken for the task's")
@@ -116,7 +116,7 @@ import Testing
     for status in [0, 1, 125, 128, 255] as [Int32] { #expect(policy.outcome(of: status) == .exited(status)) }
   }
 
-  @Test func `a wait status is an exit status or a signal`() {
+  @Test func `reads an exit status or a signal from a wait status`() {
     #expect(Outcome(waitStatus: 0) == .exited(0))
     #expect(Outcome(waitStatus: 0x0300) == .exited(3))
     #expect(Outcome(waitStatus: 0xff00) == .exited(255))

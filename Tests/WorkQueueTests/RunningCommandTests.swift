@@ -27,7 +27,7 @@ import Testing
     var error: String
   }
 
-  /// Runs the command on a body to its end.
+  /// Runs the command with a body until it exits.
   private func run(
     _ options: Command.Options, _ body: [UInt8] = [], _ properties: Message.Properties = .init(),
     clones: Bool = true
@@ -35,7 +35,7 @@ import Testing
     let command = Command(options, Spawner(clones: clones))
     let child = try command.start(delivery(body, properties), queue: "q", number: 1, attempt: 1)
     var status: Int32?
-    try waitUntil("the command ends") {
+    try waitUntil("the command exits") {
       status = child.ended()
       return status != nil
     }
@@ -50,7 +50,7 @@ import Testing
       error: String(decoding: error, as: UTF8.self))
   }
 
-  @Test func `the body is on stdin, byte for byte, from a file that cannot be changed`() throws {
+  @Test func `the command reads the body byte for byte from a read-only stdin`() throws {
     let body = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 % 251) }
     let sum = try run(options("cksum"), body).output
     let expected = try Program("/usr/bin/cksum", []).run(input: body).output
@@ -60,14 +60,14 @@ import Testing
     #expect(writer.status != 0)
   }
 
-  @Test func `a command may ignore a large body`() throws {
+  @Test func `a command succeeds when it does not read a large body`() throws {
     let body = [UInt8](repeating: 65, count: 5_000_000)
     try expect(run(options("true"), body), equals: Result(status: 0, output: "", error: ""))
   }
 
   @Test(arguments: [true, false])
-  func `it finds a group of its own, default signals and four descriptors`(clones: Bool) throws {
-    // What we ignore or block is not what it ignores or blocks.
+  func `the command has its own process group, default signals and four descriptors`(clones: Bool) throws {
+    // The command inherits neither our ignored nor our blocked signals.
     let script = """
       grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | wc -l; ps -o pid=,pgid= -p $$ | xargs
       """
@@ -86,7 +86,7 @@ import Testing
       String.init)
     try #require(lines.count == 4)
     #expect(lines[0].hasSuffix("0000000000000000"))
-    // The two that are left are glibc's own, which no program can use.
+    // The remaining two are glibc's internal signals, which no program can use.
     #expect(lines[1].hasSuffix("0000000000000000") || lines[1].hasSuffix("0000000180000000"))
     #expect(Int(lines[2].trimmingCharacters(in: .whitespaces)) == 5, "and the directory that ls reads")
     let numbers = lines[3].split(separator: " ")
@@ -94,19 +94,19 @@ import Testing
     #expect(numbers[0] == numbers[1])
   }
 
-  @Test func `its words come as they are`() throws {
+  @Test func `the command receives its arguments unchanged`() throws {
     let words = ["printf", "<%s>", "", "a  b", "$HOME", "*", "'\"\\", "-n"]
     var options = options("printf")
     options.program = .arguments(words.map { Array($0.utf8) } + [[0xff, 0xfe]])
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
     var output: [UInt8] = []
-    try waitUntil("printf ends") { child.ended() != nil }
+    try waitUntil("printf exits") { child.ended() != nil }
     var room = Int.max
     #expect(child.output.drain(&room) { _, bytes in output += bytes })
     #expect(output == Array("<><a  b><$HOME><*><'\"\\><-n><".utf8) + [0xff, 0xfe] + Array(">\n".utf8))
   }
 
-  @Test func `its environment is ours and the task's`() throws {
+  @Test func `the command's environment contains the worker's and the task's variables`() throws {
     var properties = Message.Properties()
     properties.messageID = "id 1"
     properties.headers = ["x-big": .text(String(repeating: "x", count: 120_000)), "n": .int32(5)]
@@ -120,14 +120,14 @@ import Testing
     #expect(lines.contains { $0.hasPrefix("PATH=") })
   }
 
-  @Test func `no header can make it fail to start`() throws {
+  @Test func `the command starts when a task has many large headers`() throws {
     var properties = Message.Properties()
     properties.headers = FieldTable(
       entries: (0..<2000).map { .init(name: "h\($0)", value: .text(String(repeating: "v", count: 16_000))) })
     try expect(run(options("true"), [], properties).status, equals: 0)
   }
 
-  @Test func `the body can be its last argument, when it can be one at all`() throws {
+  @Test func `passes the body as the last argument, and refuses a body that cannot be one`() throws {
     var options = options("printf", "<%s>")
     options.takesArgument = true
     try expect(run(options, Array("a b\nc".utf8)).output, equals: "<a b\nc>\n")
@@ -138,7 +138,7 @@ import Testing
     try expect(run(options, [UInt8](repeating: 65, count: 131_071)).output.utf8.count, equals: 131_074)
   }
 
-  @Test func `a task can be a command line`() throws {
+  @Test func `runs the body as a shell command line`() throws {
     var options = options()
     options.program = .shell
     let result = try run(options, Array("echo $WORKQ_QUEUE; cat; exit 3".utf8))
@@ -146,7 +146,7 @@ import Testing
     #expect(throws: Command.Failure.self) { try run(options, [0x61, 0]) }
   }
 
-  @Test func `a command that cannot be run is known at once`() throws {
+  @Test func `reports why a command cannot be run`() throws {
     func failure(_ name: String) -> Command.Failure? {
       do {
         _ = try run(options(name))
@@ -173,31 +173,29 @@ import Testing
       failure(file.path) == .unrunnable("cannot run '\(file.path)': Text file busy", isTemporary: true))
   }
 
-  @Test func `what it leaves in the background ends with it`() throws {
+  @Test func `stops a command's background processes when the command exits`() throws {
     let result = try run(options("sh", "-c", "sleep 600 & echo $!"))
     let pid = try #require(pid_t(result.output.trimmingCharacters(in: .whitespacesAndNewlines)))
-    try waitUntil("the background process is gone") { !isAlive(pid) }
+    try waitUntil("the background process has exited") { !isAlive(pid) }
   }
 
-  @Test func `a command whose owner goes away ends, and so does its group`() throws {
+  @Test func `stops a command and its process group when its owner is released`() throws {
     var child: Child? = try Command(options("sh", "-c", "sleep 600 & wait")).start(
       delivery([]), queue: "q", number: 1, attempt: 1)
     let pid = try #require(child?.pid)
     #expect(child?.ended() == nil)
     child = nil
-    try waitUntil("nothing of its group is left") { kill(-pid, 0) == -1 && errno == ESRCH }
+    try waitUntil("the process group has exited") { kill(-pid, 0) == -1 && errno == ESRCH }
   }
 
   @Test(arguments: [(OutputMode.grouped, "out\n"), (.captured, "out")])
-  func `ends output that lacks a line's end only when it is shown to people`(mode: OutputMode, output: String)
-    throws
-  {
+  func `adds a missing final newline only to grouped output`(mode: OutputMode, output: String) throws {
     var options = options("printf", "out")
     options.output = mode
     try expect(run(options), equals: Result(status: 0, output: output, error: ""))
   }
 
-  @Test func `tagged output comes line by line, and ends when the command does`() throws {
+  @Test func `passes tagged output on line by line until the command exits`() throws {
     var options = options("sh", "-c", "echo out; echo err >&2; printf rest")
     options.output = .tagged
     let child = try Command(options).start(delivery([]), queue: "q", number: 9, attempt: 1)
@@ -206,11 +204,11 @@ import Testing
       if stream == .stdout { output += bytes } else { error += bytes }
     }
     #expect(child.output.descriptors.count == 2)
-    try waitUntil("both outputs have ended") {
+    try waitUntil("both outputs are at end of file") {
       child.output.readLines(sink)
       return child.output.descriptors.isEmpty
     }
-    try waitUntil("the command ends") { child.ended() != nil }
+    try waitUntil("the command exits") { child.ended() != nil }
     try drain(child.output, sink)
     #expect(child.output.tail == Array("err\n".utf8))
     #expect(String(decoding: output, as: UTF8.self) == "[9] out\n[9] rest\n")
@@ -218,13 +216,13 @@ import Testing
   }
 
   @Test(arguments: [OutputMode.grouped, .captured])
-  func `what a command has left in a file is handed on part by part`(mode: OutputMode) throws {
+  func `passes a command's output of 1 MB on in bounded parts`(mode: OutputMode) throws {
     var options = options("sh", "-c", "yes 1234567 | head -c 1000000")
     options.output = mode
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
-    try waitUntil("the command ends") { child.ended() != nil }
+    try waitUntil("the command exits") { child.ended() != nil }
     var (total, largest, turns) = (0, 0, 0)
-    try waitUntil("all is handed on") {
+    try waitUntil("all output is passed on") {
       var (room, bytes) = (100_000, 0)
       defer {
         turns += 1
@@ -239,18 +237,18 @@ import Testing
   }
 
   @Test(arguments: [OutputMode.grouped, .tagged, .passthrough])
-  func `the last kilobyte of stderr is kept`(mode: OutputMode) throws {
+  func `keeps the last 1024 bytes of stderr`(mode: OutputMode) throws {
     var options = options("sh", "-c", "seq 1 2000 >&2")
     options.output = mode
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
-    try waitUntil("the command ends") { child.ended() != nil }
+    try waitUntil("the command exits") { child.ended() != nil }
     try drain(child.output) { _, _ in }
     let tail = child.output.tail
     #expect(tail.count == 1024)
     #expect(tail.suffix(10) == Array("1999\n2000\n".utf8)[...])
   }
 
-  @Test func `passes stdout on together with stderr only where both are one file`() throws {
+  @Test func `passes stdout on together with stderr only when both are the same file`() throws {
     let (one, other) = (try TemporaryFile(""), try TemporaryFile(""))
     let files = [one, other].map { open($0.path, O_WRONLY | O_CLOEXEC) }
     let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
@@ -261,7 +259,7 @@ import Testing
   }
 
   private func drain(_ output: CommandOutput, _ sink: CommandOutput.Sink) throws {
-    try waitUntil("all is handed on") {
+    try waitUntil("all output is passed on") {
       var room = CommandOutput.largestTurn
       return output.drain(&room, sink)
     }

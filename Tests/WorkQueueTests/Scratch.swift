@@ -1,8 +1,8 @@
 import Foundation
 
-/// A directory of a test's own, which goes when the test ends.
+/// A test's own temporary directory, which is deleted when the test ends.
 ///
-/// In memory where it can be: thousands of syncs would wear a disk out, and the patience of who waits.
+/// It is in memory if possible: thousands of syncs are slow on a disk, and wear it out.
 final class Scratch {
   let path: String
 
@@ -18,7 +18,7 @@ final class Scratch {
     try? FileManager.default.removeItem(atPath: path)
   }
 
-  /// The names in a directory in it, sorted.
+  /// The names in a subdirectory, sorted.
   func names(in directory: String = "spool") throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(directory)").sorted()
   }

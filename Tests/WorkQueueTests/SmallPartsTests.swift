@@ -8,18 +8,18 @@ import Testing
   @Test(arguments: [
     ("", 0), ("no dots", 0), ("First message.", 1), ("Fifth message.....", 5), (".a.b.", 3),
   ])
-  func `each dot takes its time`(body: String, dots: Int) {
+  func `a fake run takes the given time for each dot`(body: String, dots: Int) {
     #expect(FakeRunner.duration(of: Array(body.utf8), dot: .seconds(1)) == .seconds(dots))
     #expect(FakeRunner.duration(of: Array(body.utf8), dot: .milliseconds(300)) == .milliseconds(300 * dots))
   }
 
-  @Test func `bytes that are not UTF-8 have dots, too`() {
+  @Test func `counts dots in a body that is not UTF-8`() {
     #expect(FakeRunner.duration(of: [0xff, 0x2e, 0, 0x2e], dot: .seconds(1)) == .seconds(2))
   }
 }
 
 @Suite(.units) struct BackoffTests {
-  @Test func `it doubles from half a second to half a minute`() {
+  @Test func `the reconnect delay doubles from 500 ms to 30 s`() {
     var backoff = Backoff()
     let delays = (0..<9).map { _ in backoff.delay(1) }
     #expect(delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30].map { .seconds($0) })
@@ -27,7 +27,7 @@ import Testing
     #expect(backoff.delay(1) == .milliseconds(500))
   }
 
-  @Test func `chance takes up to half of it away`() {
+  @Test func `the random part shortens the delay by at most half`() {
     for _ in 0..<1000 {
       var backoff = Backoff()
       let delay = backoff.delay()
@@ -38,7 +38,7 @@ import Testing
 }
 
 @Suite(.units) struct FifoTests {
-  @Test func `elements that are put in front come first, in their order`() {
+  @Test func `prepended elements come first, in their order`() {
     var queue = Fifo([1, 2, 3])
     #expect(queue.popFirst() == 1)
     queue.prepend([8, 9])
@@ -49,7 +49,7 @@ import Testing
     #expect(all == [8, 9, 2, 3])
   }
 
-  @Test func `what went in first comes out first, over any number of rounds`() {
+  @Test func `returns elements in insertion order over many rounds of appends and removals`() {
     var fifo = Fifo<Int>()
     var (next, expected) = (0, 0)
     for round in 1...200 {

@@ -5,15 +5,15 @@ import Testing
 
 @testable import WorkQueue
 
-/// The process dies before each single system call, and every task is accounted for.
+/// The process dies before each system call in turn, and no task is lost or duplicated.
 @Suite(.alone) struct SpoolCrashTests {
-  /// What a run was told before it died.
+  /// What a run has done before it died.
   private struct Ledger: Equatable {
-    /// Whose `add` returned.
+    /// Tasks for which `add` has returned.
     var kept: [String] = []
-    /// What was being added or had been.
+    /// Tasks for which `add` was called, by call.
     var tried: [[String]] = []
-    /// Those that were taken out, or were about to be: the broker has them.
+    /// Confirmed tasks: they were removed, or were about to be removed.
     var sent: Set<String> = []
   }
 
@@ -31,7 +31,7 @@ import Testing
     ledger.kept += texts
   }
 
-  /// All that a spool does, by two processes one after the other.
+  /// Performs all operations of a spool, by two processes one after the other.
   private static func run(_ directory: String, _ disk: Disk, _ ledger: inout Ledger) throws {
     let first = try Spool(directory: directory, disk: disk)
     try add(["1", "2", "3"], to: first, &ledger)
@@ -50,7 +50,7 @@ import Testing
     try add(["7"], to: second, &ledger)
   }
 
-  /// What the next process finds.
+  /// The tasks that the next process finds, by segment.
   private static func survivors(_ directory: String) throws -> [[String]] {
     var spool = try Spool(directory: directory)
     guard try spool.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  /// A spool that 1.0 has filled: what is left of its first segment is kept in the new form.
+  /// Replaces the first segment of a 1.0 spool by all but its first task, in the new format.
   private static func replace(_ directory: String, _ disk: Disk) throws {
     var spool = try Spool(directory: directory, disk: disk)
     guard try spool.lock(until: .now) else { throw POSIXError(.EWOULDBLOCK) }
@@ -92,7 +92,7 @@ import Testing
     return disk.calls
   }()
 
-  @Test func `a run that does not die makes every kind of call, and leaves just what it should`() throws {
+  @Test func `a run without a crash makes every kind of call, and leaves only the unsent tasks`() throws {
     let scratch = try Scratch()
     var ledger = Ledger()
     try Self.run("\(scratch.path)/spool", Disk(), &ledger)
@@ -101,7 +101,7 @@ import Testing
     #expect(names.count == 12, "\(names)")
   }
 
-  @Test func `a process that is killed before any one call loses nothing`() throws {
+  @Test func `a process loses no task when it is killed before any system call`() throws {
     for death in Self.callsOfARun.indices {
       let scratch = try Scratch()
       let disk = try FailingDisk(attic: "\(scratch.path)/attic", deathAt: death)
@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test(arguments: FailingDisk.Unsynced.allCases)
-  func `a crash while a segment of 1.0 is replaced loses nothing, and repeats all of it or none`(
+  func `a crash during the replacement of a version 1 segment leaves the old or the new one`(
     unsynced: FailingDisk.Unsynced
   ) throws {
     var (death, hasDied) = (0, true)
@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test(arguments: FailingDisk.Unsynced.allCases)
-  func `a machine that loses power before any one call loses nothing`(
+  func `a machine loses no task when its power fails before any system call`(
     unsynced: FailingDisk.Unsynced
   ) throws {
     for death in 0...Self.callsOfARun.count {

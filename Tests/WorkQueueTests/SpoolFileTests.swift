@@ -4,15 +4,15 @@ import Testing
 
 @testable import WorkQueue
 
-/// What is written of tasks, and that nothing else is taken for it.
+/// The format of spool files, and the detection of damaged and foreign files.
 @Suite(.alone) struct SpoolFileTests {
-  /// Small, and with everything in it.
+  /// Small tasks that use every part of the format.
   private static let small: [Envelope] = {
     var envelope = Envelope(Message(body: Array("body".utf8)), exchange: "e", routingKey: "k")
     envelope.delay = .milliseconds(1500)
     envelope.message.properties.headers = ["a": .array([.boolean(true), .table(["t": .void])])]
     envelope.message.properties.messageID = "id"
-    // The last byte is not 0: a file that ends in zeros is another one.
+    // The last byte must not be 0: a test replaces the end of the file with zeros.
     return [
       envelope, Envelope(Message(body: [], properties: .init(deliveryMode: .persistent)), routingKey: "q"),
     ]
@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: 0..<300 as Range<UInt64>)
-  func `whatever a task is, it comes back as it was`(seed: UInt64) throws {
+  func `decodes random tasks to the tasks that were encoded`(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let envelopes = (0..<Int.random(in: 0...6, using: &random)).map { _ in
       Envelope.random(using: &random, bodyUpTo: seed % 50 == 0 ? 200_000 : 300)
@@ -50,7 +50,7 @@ import Testing
     try expect(decode(file(envelopes)), equals: envelopes)
   }
 
-  @Test func `every property comes back, and stays absent where it was`() throws {
+  @Test func `decodes every property, also when it is empty or zero`() throws {
     var envelope = Envelope(Message(body: [0, 255]), exchange: "x", routingKey: "r", delay: .seconds(3))
     envelope.message.properties.contentType = "1"
     envelope.message.properties.contentEncoding = "2"
@@ -65,14 +65,14 @@ import Testing
     envelope.message.properties.type = "7"
     envelope.message.properties.userID = "8"
     envelope.message.properties.appID = ""
-    // A property that is added to messages has to be added here.
+    // A new message property must be set here, too.
     for (name, value) in Mirror(reflecting: envelope.message.properties).children {
       #expect("\(value)" != "nil", "\(name ?? "")")
     }
     try expect(decode(file([envelope])), equals: [envelope])
   }
 
-  @Test func `a number that is none keeps its bits`() throws {
+  @Test func `keeps the bits of NaN and of negative zero`() throws {
     let patterns: [UInt64] = [0x7ff8_0000_0000_0001, 0xfff4_0000_dead_beef, 0x8000_0000_0000_0000]
     var envelope = Self.small[0]
     envelope.message.properties.headers = [
@@ -91,13 +91,13 @@ import Testing
     #expect(float.bitPattern == 0xffc0_1234)
   }
 
-  @Test func `two texts that look the same keep their bytes`() throws {
+  @Test func `keeps the bytes of decomposed Unicode text`() throws {
     var envelope = Self.small[0]
     envelope.routingKey = "e\u{301}"
     try expect(decode(file([envelope])).first?.routingKey.utf8.map { $0 }, equals: [0x65, 0xcc, 0x81])
   }
 
-  @Test func `every single changed byte is found`() throws {
+  @Test func `detects every changed byte`() throws {
     let good = try file(Self.small)
     for index in good.indices {
       for mask in [0x01, 0x80, 0xff, good[index]] as [UInt8] where mask != 0 {
@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  @Test func `every shorter file is found`() throws {
+  @Test func `detects a file that is truncated, or filled with zeros, from any byte on`() throws {
     let good = try file(Self.small)
     for count in 0..<good.count {
       #expect(isCorrupt(Array(good[..<count])), "cut to \(count)")
@@ -118,7 +118,7 @@ import Testing
     }
   }
 
-  @Test func `a longer file is found, and a task too many or too few`() throws {
+  @Test func `detects extra bytes and extra tasks at the end of a file`() throws {
     let good = try file(Self.small)
     #expect(isCorrupt(good + [0]))
     #expect(isCorrupt(good + good))
@@ -126,7 +126,7 @@ import Testing
     #expect(isCorrupt(Array(try file([Self.small[0]])) + good.dropFirst(good.count - 10)))
   }
 
-  @Test func `foreign files are found without believing their numbers`() throws {
+  @Test func `detects files of other formats without trusting the lengths in them`() throws {
     let header = Array(try file([]))
     var random = SeededRandom(seed: 1)
     for count in [1, 42, 43, 44, 58, 59, 100, 5000] {
@@ -134,7 +134,7 @@ import Testing
     }
     #expect(
       isCorrupt(Array("#!/bin/sh\necho a script, and longer than the header of a spool file is\n".utf8)))
-    // A header that is right for its size, and lengths of 4 GB and 16 EB behind it.
+    // A header with the correct size, followed by lengths of 4 GB and 16 EB.
     for (version, size) in [(1, 16), (2, 28)] {
       let line = Array("workq spool \(version), bytes: 000000000000000000\(size)\n".utf8)
       #expect(header.count == line.count)
@@ -145,7 +145,7 @@ import Testing
   }
 
   @Test(arguments: 0..<2000 as Range<UInt64>)
-  func `random bytes in AMQP's coding are refused, or are those of what is read`(seed: UInt64) throws {
+  func `refuses damaged AMQP data, or decodes it without loss`(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let envelope = Envelope.random(using: &random)
     let good = try EncodedMessage(
@@ -164,7 +164,7 @@ import Testing
       EncodedMessage(read.message, exchange: read.exchange, routingKey: read.routingKey), equals: encoded)
   }
 
-  @Test func `headers that are nested too deep are refused before they are written`() throws {
+  @Test func `refuses to encode headers that are nested too deep`() throws {
     func nested(_ depth: Int, _ wrap: (FieldValue) -> FieldValue) -> [Envelope] {
       let value = (0..<depth).reduce(FieldValue.void) { value, _ in wrap(value) }
       var envelope = Self.small[0]
@@ -180,7 +180,7 @@ import Testing
     }
   }
 
-  @Test func `names and headers that AMQP has no room for are refused before they are written`() throws {
+  @Test func `refuses to encode names and headers that are too large for AMQP`() throws {
     var envelopes = (0..<4).map { _ in Self.small[0] }
     envelopes[0].routingKey = String(repeating: "k", count: 256)
     envelopes[1].message.properties.messageID = String(repeating: "i", count: 256)
@@ -192,7 +192,7 @@ import Testing
     }
   }
 
-  @Test func `nesting without end does not exhaust the stack`() {
+  @Test func `refuses deeply nested headers without exhausting the stack`() {
     let array: [UInt8] = Array("A".utf8) + [0, 0, 0, 5]
     let header = [0, 60, 0, 0] + [UInt8](repeating: 0, count: 8) + [0x20, 0, 0, 0, 0, 0, 1, 0x68]
     let bytes = header + (0..<1_000_000).flatMap { _ in array }
@@ -200,14 +200,14 @@ import Testing
     #expect(EncodedMessage(method: method, header: bytes).decode(body: []) == nil)
   }
 
-  @Test func `large bodies are not copied into the pieces of small ones`() throws {
+  @Test func `encodes a large body as a separate piece`() throws {
     let large = Envelope(Message(body: [UInt8](repeating: 7, count: 100_000)), routingKey: "q")
     let pieces = try SpoolFile.encode([Self.small[0], large, Self.small[1]])
     #expect(pieces.map(\.count).contains(100_000))
     try expect(decode(pieces.flatMap { $0 }), equals: [Self.small[0], large, Self.small[1]])
   }
 
-  @Test func `the checksum is gzip's`() {
+  @Test func `computes the CRC-32 that gzip uses`() {
     var checksum = Checksum()
     checksum.add(Array("1234".utf8))
     checksum.add(Array("56789".utf8))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WorkQueue
 
-/// Several processes at one spool.
+/// Several processes that use the same spool.
 @Suite(.alone) struct SpoolMeetingTests {
   private let scratch: Scratch
   private var directory: String { "\(scratch.path)/spool" }
@@ -14,7 +14,7 @@ import Testing
     scratch = try Scratch()
   }
 
-  @Test func `the lock is one process's at a time`() throws {
+  @Test func `only a single process holds the lock, and adding a task needs no lock`() throws {
     var spool = try Spool(directory: directory)
     let other = try Program(
       "/usr/bin/flock", ["-F", "\(directory)/lock", "sh", "-c", "echo held; exec sleep 600"]
@@ -31,7 +31,7 @@ import Testing
     #expect(attempt.status == 1)
   }
 
-  @Test func `who waits for the lock gets it when it is free`() throws {
+  @Test func `a waiting process gets the lock when another releases it`() throws {
     let other = try LockHolder(directory)
     var attempts = 0
     var disk = Disk()
@@ -47,7 +47,7 @@ import Testing
     #expect(attempts == 5)
   }
 
-  @Test func `the lock is free again when the spool is done with`() throws {
+  @Test func `releases the lock when the spool is closed`() throws {
     do {
       var spool = try Spool(directory: directory)
       _ = try spool.lock(until: .now)
@@ -57,7 +57,7 @@ import Testing
     #expect(isLocked)
   }
 
-  @Test func `drafts of the dead are removed under the lock, and those of the living never`() throws {
+  @Test func `removes drafts of dead processes under the lock, and keeps those of live ones`() throws {
     var spool = try Spool(directory: directory)
     let dead = SpoolName.draft(of: SpoolName.segment(7))
     try scratch.write([1, 2, 3], to: "spool/\(dead)")
@@ -74,7 +74,7 @@ import Testing
     try expect(scratch.names(), equals: [living, "lock"])
   }
 
-  @Test func `a draft that is completed just when the cleaner comes is no error`() throws {
+  @Test func `ignores a draft that disappears during the clean-up`() throws {
     let draft = "\(directory)/\(SpoolName.draft(of: SpoolName.segment(7)))"
     var disk = Disk()
     disk.intercept = { call in
@@ -88,9 +88,9 @@ import Testing
     try expect(scratch.names(), equals: ["lock"])
   }
 
-  /// Both writers have the same clock, so that they want the same names.
+  /// Both writers have the same clock, so that they choose the same names.
   @Test(arguments: [false, true])
-  func `two writers and a cleaner do not disturb each other, wherever they meet`(dies: Bool) throws {
+  func `two writers and a clean-up lose no task when they meet at any system call`(dies: Bool) throws {
     var (meeting, hasMet) = (0, true)
     while hasMet {
       let scratch = try Scratch()
@@ -98,7 +98,7 @@ import Testing
       var plain = Disk()
       plain.clock = { 1_000 }
       var disk = plain
-      var calls = -2  // The first two open the directory.
+      var calls = -2  // The first two calls open the directory.
       _ = try Spool(directory: path)
       disk.intercept = { _ in
         calls += 1
@@ -116,7 +116,7 @@ import Testing
     #expect(meeting > 8)
   }
 
-  /// Another process adds, or dies before it is done; if it adds, a third one cleans up.
+  /// Another process adds tasks, or dies before its rename; if it adds them, a third process cleans up.
   private func meet(_ path: String, _ disk: Disk, dies: Bool) {
     var disk = disk
     var isDead = false
@@ -135,7 +135,7 @@ import Testing
   }
 }
 
-/// Holds a spool's lock until it is told to let go.
+/// Holds a spool's lock until `release()` is called.
 private final class LockHolder {
   private var spool: Spool?
 

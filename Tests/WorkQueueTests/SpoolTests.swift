@@ -22,9 +22,9 @@ import Testing
     }
   }
 
-  // MARK: Keeping and giving back
+  // MARK: Adding and reading
 
-  @Test func `tasks come back in their order, from one process to the next`() throws {
+  @Test func `returns tasks in the order of their addition when the spool is opened again`() throws {
     let first = try Spool(directory: directory)
     try first.add([task("1"), task("2")])
     try first.add([task("3")])
@@ -33,7 +33,7 @@ import Testing
     try expect(textsBySegment(second), equals: [["1", "2"], ["3"]])
   }
 
-  @Test func `a segment that is removed is gone, and one that is replaced keeps its place`() throws {
+  @Test func `removes a segment, and replaces a segment at the same place in the order`() throws {
     let spool = try Spool(directory: directory)
     for name in ["a", "b", "c", "d"] { try spool.add([task(name), task(name + name)]) }
     let segments = try spool.segments()
@@ -44,7 +44,7 @@ import Testing
     try expect(scratch.names(), equals: [segments[1], segments[3], "lock"])
   }
 
-  @Test func `what an earlier attempt to replace has left does not show through`() throws {
+  @Test func `overwrites the file that an interrupted replacement has left`() throws {
     let spool = try Spool(directory: directory)
     try spool.add([task("1"), task("2")])
     let segment = try #require(try spool.segments().first)
@@ -53,7 +53,7 @@ import Testing
     try expect(textsBySegment(spool), equals: [["2"]])
   }
 
-  @Test func `a task of megabytes comes back`() throws {
+  @Test func `reads back a task of 2 MB`() throws {
     let spool = try Spool(directory: directory)
     let body = (0..<2_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
     try spool.add([Envelope(Message(body: body), routingKey: "q")])
@@ -62,7 +62,7 @@ import Testing
     #expect(isSame)
   }
 
-  @Test func `keeps the bytes of a directory's name when they are not UTF-8`() throws {
+  @Test func `keeps the bytes of a directory's name when the name is not UTF-8`() throws {
     let name = FilePath(bytes: Array("\(scratch.path)/caf".utf8) + [0xe9])
     let spool = try Spool(directory: name + "/spool")
     try spool.add([task("1")])
@@ -74,7 +74,7 @@ import Testing
     for directory in [name + "/spool", name] { #expect(rmdir(directory.cString) == 0) }
   }
 
-  @Test func `directories and files are their owner's alone`() throws {
+  @Test func `creates directories and files that only their owner can access`() throws {
     let spool = try Spool(directory: "\(scratch.path)/state/workq/spool/")
     try spool.add([task("secret")])
     for name in ["state", "state/workq", "state/workq/spool"] {
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  @Test func `a directory that exists is used as it is`() throws {
+  @Test func `uses an existing directory without changing its mode or other files`() throws {
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o750])
     try scratch.write([1], to: "spool/somebody's file")
@@ -97,7 +97,7 @@ import Testing
     #expect(try scratch.names().contains("somebody's file"))
   }
 
-  @Test func `a directory may be a symbolic link, a segment may not`() throws {
+  @Test func `accepts a symbolic link as the directory, but not as a segment`() throws {
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
     try FileManager.default.createSymbolicLink(
       atPath: "\(scratch.path)/link", withDestinationPath: directory)
@@ -112,7 +112,7 @@ import Testing
 
   // MARK: Order
 
-  @Test func `a clock that goes back does not change the order`() throws {
+  @Test func `keeps the order of tasks when the clock is set back`() throws {
     var disk = Disk()
     let times: [UInt64] = [5_000, 4_000, 0, 6_000, 6_000, 1, .max - 3, 7]
     for (index, time) in times.enumerated() {
@@ -129,7 +129,7 @@ import Testing
       ])
   }
 
-  @Test func `a segment that was set aside or is being written counts as seen`() throws {
+  @Test func `numbers a new segment after segments that are set aside or being written`() throws {
     var disk = Disk()
     disk.clock = { 10 }
     let spool = try Spool(directory: directory, disk: disk)
@@ -140,7 +140,7 @@ import Testing
     try expect(spool.segments(), equals: [SpoolName.segment(21), SpoolName.segment(31)])
   }
 
-  @Test func `a file of the last name of all is an error, not an overflow`() throws {
+  @Test func `reports an error when a segment with the highest number exists`() throws {
     let spool = try Spool(directory: directory)
     try scratch.write([], to: "spool/\(SpoolName.segment(.max))")
     let kind = kind { () throws(SpoolError) in try spool.add([task("x")]) }
@@ -154,13 +154,13 @@ import Testing
     "00000000000000000001.tasks3", "00000000000000000001.tasks2.tasks2",
     "+0000000000000000001.tasks", "０0000000000000000001.tasks",
   ])
-  func `other names are no segments`(name: String) {
+  func `does not treat other file names as segments`(name: String) {
     #expect(!SpoolName.isSegment(name))
   }
 
   // MARK: Damage
 
-  @Test func `what is damaged is set aside by name, and the rest goes on`() throws {
+  @Test func `sets a corrupt segment aside, and still reads the others`() throws {
     let spool = try Spool(directory: directory)
     for name in ["a", "b", "c"] { try spool.add([task(name)]) }
     let segments = try spool.segments()
@@ -175,7 +175,7 @@ import Testing
     try expect(textsBySegment(spool), equals: [["a"], ["c"]])
   }
 
-  @Test func `an empty file, a directory and a pipe are corrupt, and nothing waits for them`() throws {
+  @Test func `reports an empty file, a directory and a FIFO as corrupt without blocking`() throws {
     let spool = try Spool(directory: directory)
     let names = (1...3).map { SpoolName.segment($0) }
     try scratch.write([], to: "spool/\(names[0])")
@@ -190,7 +190,7 @@ import Testing
     try expect(spool.segments(), equals: [])
   }
 
-  @Test func `a segment that is gone is unreadable, and cannot be removed`() throws {
+  @Test func `reports an error when a missing segment is read, removed or set aside`() throws {
     let spool = try Spool(directory: directory)
     let name = SpoolName.segment(1)
     #expect(kind { () throws(SpoolError) in _ = try spool.read(name) } == .unreadable)
@@ -198,7 +198,7 @@ import Testing
     #expect(kind { () throws(SpoolError) in _ = try spool.setAside(name) } == .unwritable)
   }
 
-  @Test func `headers nested without end are refused, and nothing is written`() throws {
+  @Test func `refuses deeply nested headers, and writes nothing`() throws {
     let spool = try Spool(directory: directory)
     var deep = task("x")
     deep.message.properties.headers = ["h": (0..<1000).reduce(.void) { value, _ in .array([value]) }]
@@ -207,7 +207,7 @@ import Testing
     try expect(scratch.names(), equals: ["lock"])
   }
 
-  // MARK: Names for brokers
+  // MARK: Directory names
 
   @Test func `each broker has its own directory name`() {
     func name(_ host: String, _ port: UInt16 = 5672, _ vhost: String = "/") -> String {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WorkQueue
 
-/// Calls that fail, and disks that are full or closed.
+/// System calls that fail, and disks that are full or not writable.
 @Suite(.alone) struct SpoolTroubleTests {
   private let scratch: Scratch
   private var directory: String { "\(scratch.path)/spool" }
@@ -28,7 +28,7 @@ import Testing
   @Test(arguments: [
     (ENOSPC, SpoolError.Kind.full), (EDQUOT, .full), (EIO, .unwritable), (EACCES, .unwritable),
   ])
-  func `whichever call fails, adding fails, and leaves nothing behind`(
+  func `adding reports an error and leaves no file when any system call fails`(
     code: Int32, kind: SpoolError.Kind
   ) throws {
     let spool = try Spool(directory: directory)
@@ -58,14 +58,14 @@ import Testing
     try expect(texts(spool), equals: ["old", "new"])
   }
 
-  @Test func `whichever call fails, replacing keeps what was there or what should be`() throws {
+  @Test func `replacing keeps the old or the new tasks when any system call fails`() throws {
     var (fails, hasFailed) = (0, true)
     while hasFailed {
       let scratch = try Scratch()
       let spool = try Spool(directory: "\(scratch.path)/spool")
       try spool.add([task("1"), task("2")])
       let segment = try #require(try spool.segments().first)
-      var calls = -2  // The first two open it.
+      var calls = -2  // The first two calls open the spool.
       var disk = Disk()
       disk.intercept = { _ in
         calls += 1
@@ -82,7 +82,7 @@ import Testing
     #expect(fails > 5)
   }
 
-  @Test func `signals and short reads and writes change nothing`() throws {
+  @Test func `stores and reads tasks when system calls are interrupted or incomplete`() throws {
     var random = SeededRandom(seed: 3)
     let envelopes = (0..<20).map { _ in Envelope.random(using: &random, bodyUpTo: 100_000) }
     var (isRepeated, interruptions) = (false, 0)
@@ -106,7 +106,7 @@ import Testing
 
   // MARK: Directories
 
-  @Test func `a file in the directory's place, or no name at all, is an error that says so`() throws {
+  @Test func `reports an error when the directory is a file or its name is empty`() throws {
     try scratch.write([], to: "spool")
     for path in [directory, "\(directory)/below"] {
       let error = failure { () throws(SpoolError) in _ = try Spool(directory: path) }
@@ -118,7 +118,7 @@ import Testing
   }
 
   @Test(arguments: [(EACCES, true), (EINVAL, true), (EIO, false)])
-  func `a directory above that cannot be synced does not matter, unless the disk fails`(
+  func `ignores a failed sync of a parent directory unless the error is EIO`(
     code: Int32, works: Bool
   ) throws {
     var disk = Disk()
@@ -131,14 +131,14 @@ import Testing
     let error = failure { () throws(SpoolError) in _ = try Spool(directory: directory, disk: disk) }
     #expect((error == nil) == works)
     #expect(hasFailed)
-    // Who comes next syncs it again, if it is not known to be safe.
+    // The next process syncs it again only if the spool was not opened.
     hasFailed = false
     _ = failure { () throws(SpoolError) in _ = try Spool(directory: directory, disk: disk) }
     #expect(hasFailed == !works)
   }
 
   @Test(.enabled(if: geteuid() != 0, "root may write anywhere; the read-only disk stands in for it"))
-  func `a directory without permission is refused at once`() throws {
+  func `reports an error at once when the directory is not writable`() throws {
     _ = try Spool(directory: directory)
     chmod(directory, 0o500)
     defer { chmod(directory, 0o700) }
@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
-  func `a disk that is read-only is refused at once`() throws {
+  func `reports an error at once when the disk is read-only`() throws {
     let disk = try SmallDisk(at: "\(scratch.path)/disk")
     _ = try Spool(directory: "\(disk.path)/spool")
     try disk.remount("ro")
@@ -161,7 +161,7 @@ import Testing
   }
 
   @Test(.enabled(if: SmallDisk.isPossible, "only root may mount a small disk"))
-  func `a full disk is an error, and what was kept before stays`() throws {
+  func `reports an error when the disk is full, and keeps the stored tasks`() throws {
     let disk = try SmallDisk(at: "\(scratch.path)/disk")
     let spool = try Spool(directory: "\(disk.path)/spool")
     try spool.add([task("first")])

@@ -20,7 +20,7 @@ import Testing
     return message
   }
 
-  @Test func `its properties go along, and its past does not`() {
+  @Test func `a moved task keeps its properties, and loses its user ID and its failure headers`() {
     let copy = parked.moved(keepsAttempts: false)
     #expect(copy.body == [1, 2])
     #expect(copy.properties.messageID == "id")
@@ -33,13 +33,13 @@ import Testing
       ])
   }
 
-  @Test func `it may remember its attempts, but not what the broker wrote`() {
+  @Test func `a moved task keeps its attempts on request, but not the headers of the broker`() {
     let names = parked.moved(keepsAttempts: true).properties.headers?.entries.map(\.name)
     #expect(
       names == ["mine", "x-workq-attempts", "x-workq-reason", "x-workq-exchange", "x-workq-routing-key"])
   }
 
-  @Test func `a task without headers of its own has none afterwards`() {
+  @Test func `a moved task has no headers when it had none of its own`() {
     var message = Message(body: [])
     #expect(message.moved(keepsAttempts: false).properties.headers == nil)
     message.properties.headers = ["x-death": .array([])]
@@ -53,7 +53,7 @@ import Testing
       (.text(""), .void, false), (.bytes([1]), .bytes([1]), true), (.text("1.5"), .double(1.5), true),
       (.timestamp(7), .int64(7), true), (.text("x"), nil, false),
     ] as [(FieldValue, FieldValue?, Bool)])
-  func `a header matches what people type for it`(wanted: FieldValue, found: FieldValue?, matches: Bool) {
+  func `matches a header against a user's value`(wanted: FieldValue, found: FieldValue?, matches: Bool) {
     var message = Message(body: [])
     message.properties.headers = ["other": wanted]
     message.properties.headers?["h"] = found
@@ -65,7 +65,7 @@ import Testing
   /// Friday, 2026-11-27.
   private let now = 1_795_737_600
 
-  @Test func `its names are those that workers and publishers make, and 1.0's`() {
+  @Test func `a queue family contains the queues of workers, publishers and version 1`() {
     let family = QueueFamily(
       queue: "q", retryDelays: [.seconds(10), .seconds(20)], delays: [.milliseconds(1500)], now: now)
     #expect(
@@ -87,7 +87,7 @@ import Testing
     #expect(QueueFamily(checking: "q").members.map(\.name) == ["q"])
   }
 
-  @Test func `it has the weeks that a delay reaches back, and no week for one that has none`() {
+  @Test func `a queue family has a delay queue per week of the delay, and no week for a long delay`() {
     func names(_ delay: Duration) -> [String] {
       QueueFamily(queue: "q", delays: [delay], now: now).members.dropFirst().dropLast().map(\.name)
     }
@@ -103,7 +103,7 @@ import Testing
     #expect(names(.seconds(40 * 86_400)) == ["q.delay.3456000000ms", "q.delay.3456000000"])
   }
 
-  @Test func `retry delays double up to the longest`() {
+  @Test func `retry delays double up to the maximum`() {
     let delays = QueueFamily.retryDelays(from: .seconds(10), upTo: .seconds(3600))
     #expect(delays == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600].map { .seconds($0) })
     #expect(
@@ -117,16 +117,16 @@ import Testing
   @Test(arguments: [
     ("RabbitMQ 3.10.8", 3, 10), ("RabbitMQ 4.3.0-beta.1", 4, 3), ("RabbitMQ 3.13.7+2", 3, 13),
   ])
-  func `it is read from what the broker says of itself`(words: String, major: Int, minor: Int) {
+  func `reads the version from the broker's description`(words: String, major: Int, minor: Int) {
     #expect(BrokerVersion(broker: words) == BrokerVersion(major, minor))
   }
 
   @Test(arguments: ["", "LavinMQ 2.1.0", "RabbitMQ", "RabbitMQ x.y", "RabbitMQ 3"])
-  func `of others nothing is known`(words: String) {
+  func `reads no version from other brokers or malformed text`(words: String) {
     #expect(BrokerVersion(broker: words) == nil)
   }
 
-  @Test func `minor versions are numbers`() {
+  @Test func `compares minor versions as numbers`() {
     #expect(BrokerVersion(3, 9) < BrokerVersion(3, 10))
     #expect(BrokerVersion(3, 13) < BrokerVersion(4, 0))
   }
@@ -141,18 +141,18 @@ import Testing
     return history
   }
 
-  @Test func `a rate needs two looks, and is taken over the last ten seconds`() {
+  @Test func `computes the rate from at least two samples, over the last 10 s`() {
     #expect(QueueHistory().rate == nil)
     #expect(history([5]).rate == nil)
     #expect(history([0, 40]).rate == 40)
     #expect(history([100, 90, 80]).rate == -10)
-    // 30 quiet seconds before do not count, nor does what was before those.
+    // Neither the 30 idle seconds before nor the sample before them count.
     #expect(history([9999] + Array(repeating: 0, count: 30) + (1...10).map { $0 * 3 }).rate == 3)
-    // Looks rarer than that: the last two.
+    // With a longer interval, the last two samples count.
     #expect(history([0, 0, 600], every: 60).rate == 10)
   }
 
-  @Test func `the pace is the fastest shrinking that the present consumers have shown`() {
+  @Test func `the known pace is the fastest decrease with the present number of consumers`() {
     #expect(history([0, 10, 20]).knownPace == nil)
     let fast = history([100, 50, 0] + Array(repeating: 0, count: 30) + [10, 20, 30])
     #expect(fast.knownPace == 50)
@@ -162,18 +162,18 @@ import Testing
     #expect(others.knownPace == nil)
   }
 
-  @Test func `there is a column for each look until there are too many`() {
+  @Test func `shows a column for each sample, and the maximum of several when there are too many`() {
     #expect(history([1, 2, 3]).columns(5) == [nil, nil, 1, 2, 3])
     #expect(history([1, 2, 3]).columns(3) == [1, 2, 3])
     #expect(history([1, 2, 3]).columns(0) == [])
     #expect(QueueHistory().columns(2) == [nil, nil])
     let many = history(Array(0...100))
     #expect(many.columns(4) == [24, 49, 74, 100])
-    // One peak among many is still seen.
+    // A single peak among many samples is kept.
     #expect(history((0...100).map { $0 == 30 ? 9 : 0 }).columns(4) == [0, 9, 0, 0])
   }
 
-  @Test func `it forgets what was too long ago`() {
+  @Test func `forgets samples that are older than the span`() {
     let long = history(Array(0...1000))
     #expect(long.length == QueueHistory.span)
     #expect(long.count <= 311)

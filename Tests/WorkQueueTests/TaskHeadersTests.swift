@@ -32,11 +32,11 @@ import Testing
       ([TaskHeaders.attempts: .int16(1)], 2), ([TaskHeaders.attempts: .uint16(1)], 2),
       ([TaskHeaders.attempts: .uint32(1)], 2), ([TaskHeaders.attempts: .void], 1),
     ] as [(FieldTable?, Int)])
-  func `counts runs as attempts, and deliveries not`(headers: FieldTable?, attempt: Int) {
+  func `counts runs, and not deliveries, as attempts`(headers: FieldTable?, attempt: Int) {
     #expect(delivery(headers: headers).attempt == attempt)
   }
 
-  @Test func `the copy of a task that failed is the task, and says how it failed`() {
+  @Test func `the copy of a failed task keeps its body and properties, and adds failure headers`() {
     let original = delivery(headers: ["mine": .text("kept")]) { properties in
       (properties.messageID, properties.priority, properties.deliveryMode) = ("id", 3, .transient)
       (properties.contentType, properties.timestamp, properties.replyTo) = ("text/plain", 5, "back")
@@ -53,7 +53,7 @@ import Testing
     #expect(copy.properties == expected)
   }
 
-  @Test func `what the broker added, or would refuse, is left out`() {
+  @Test func `a copy omits the broker's headers, CC, BCC, the user ID and the expiration`() {
     let names = [
       "x-death", "x-first-death-queue", "x-first-death-reason", "x-first-death-exchange",
       "x-last-death-queue", "x-delivery-count", "x-acquired-count", "CC", "BCC",
@@ -66,7 +66,7 @@ import Testing
     #expect(copy.properties.expiration == nil)
   }
 
-  @Test func `replaces a task by itself, with the recorded starts and without what the broker added`() {
+  @Test func `a replacement keeps the task, records its starts and omits the broker's headers`() {
     let headers: FieldTable = [
       "mine": .text("kept"), "x-delivery-count": .int64(12), TaskHeaders.attempts: .int64(2),
       TaskHeaders.starts: .int64(1),
@@ -87,14 +87,14 @@ import Testing
     #expect(delivery().replacement(in: "q", starts: 0).properties.headers == nil)
   }
 
-  @Test func `forgets recorded starts when a run has ended, but not when the workers died`() {
+  @Test func `a copy omits recorded starts when a run has ended, but not when the workers died`() {
     let task = delivery(headers: [TaskHeaders.starts: .int64(5)])
     #expect(task.copy(after: record()).properties.headers?[TaskHeaders.starts] == nil)
     let died = task.copy(after: record(.workersDied(starts: 5)))
     #expect(died.properties.headers?[TaskHeaders.starts] == .int64(5))
   }
 
-  @Test func `a second failure keeps the first one's time and replaces the rest`() {
+  @Test func `a second failure keeps the time of the first, and replaces the other failure headers`() {
     var first = record(.signalled(11))
     first.stderr = Array("segfault".utf8)
     let once = delivery().copy(after: first)
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func `where a task was first published to survives its way through our queues`() {
+  @Test func `a copy keeps the exchange and routing key of the task's first publication`() {
     let first = delivery(exchange: "images", routingKey: "cat")
     #expect(first.origin == ("images", "cat"))
     let back = delivery(headers: first.copy(after: record()).properties.headers)
@@ -119,7 +119,7 @@ import Testing
     #expect(delivery().copy(after: record()).properties.headers?[TaskHeaders.exchange] == nil)
   }
 
-  @Test func `a copy does without the headers that only people read when they are too large`() {
+  @Test func `a copy without details omits stderr and reason, and keeps the attempts and the body`() {
     var failure = record()
     failure.stderr = [65]
     let copy = RetryMessage(

@@ -18,14 +18,14 @@ import Testing
     return bytes
   }
 
-  @Test func `writes what a task has, in one line`() {
+  @Test func `writes a task as a single line of JSON`() {
     let text = String(decoding: line(Array("a\"\\\n\r\t\u{1}\u{1f}é/".utf8), ["n": .int8(-1)]), as: UTF8.self)
     #expect(
       text == #"{"task":17,"body":"a\"\\\n\r\t\u0001\u001fé/","attempt":2,"redelivered":true,"queue":"q","#
         + #""exchange":"e","routing_key":"k","persistent":false,"headers":{"n":-1}}"# + "\n")
   }
 
-  @Test func `writes every type of header, the first of one name`() throws {
+  @Test func `writes headers of many types, and only the first of two with the same name`() throws {
     let headers = FieldTable(entries: [
       .init(name: "a", value: .array([.boolean(true), .void, .double(2.5), .float(3), .double(.nan)])),
       .init(name: "d", value: .decimal(scale: 2, value: 314)), .init(name: "d", value: .int8(1)),
@@ -39,7 +39,7 @@ import Testing
       ), "\(text)")
   }
 
-  @Test func `is JSON whatever the body, and has the body again`() throws {
+  @Test func `writes valid JSON from which a random body can be read back`() throws {
     var random = SeededRandom(seed: 32)
     for _ in Fuzz.cases(2000) {
       let body = random.nonsense(["\"", "\\", "\n", "\u{0}", "é", "\u{7f}", "\u{2028}", "x"], upTo: 20)
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `lines and null are the body and a delimiter, and object to one in it`() {
+  @Test func `writes the body and a delimiter, and refuses a body that contains the delimiter`() {
     #expect(line([0x61, 0], format: .lines) == [0x61, 0, 0x0a])
     #expect(line([0x61, 0x0a], format: .null) == [0x61, 0x0a, 0])
     #expect(TaskFormat.lines.objection(to: [0x61, 0]) == nil)
@@ -63,9 +63,9 @@ import Testing
   }
 }
 
-/// Which of its tasks a resident command can have begun.
+/// Which of its tasks a resident command may have started.
 @Suite(.units) struct TaskPipeTests {
-  @Test func `counts what was read, keeps what the pipe does not take, and knows when nobody reads`() throws {
+  @Test func `counts the bytes read, keeps unsent bytes and detects that the reader is closed`() throws {
     signal(SIGPIPE, SIG_IGN)
     defer { signal(SIGPIPE, SIG_DFL) }
     let (readEnd, writeEnd) = try Files.pipe(isInput: true)

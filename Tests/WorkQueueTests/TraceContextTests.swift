@@ -12,7 +12,7 @@ import Testing
     arguments: [
       parent, "00-\(ids)-00", "00-\(ids)-ff", "cc-\(ids)-01", "cc-\(ids)-01-what-comes-later",
     ])
-  func `accepts a parent when it has W3C's form`(parent: String) {
+  func `accepts a parent when it has the W3C format`(parent: String) {
     #expect(TraceContext(parent: parent, state: nil)?.parent == parent)
   }
 
@@ -24,7 +24,7 @@ import Testing
       "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01", " \(parent)", "cc-\(ids)-01-\n",
       "cc-\(ids)-01-\0", "cc-\(ids)-01.more",
     ])
-  func `refuses a parent when it has another form`(parent: String) {
+  func `refuses a parent when it has another format`(parent: String) {
     #expect(TraceContext(parent: parent, state: "a=1") == nil)
   }
 
@@ -33,7 +33,7 @@ import Testing
       "a=1", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "a=1, b=2\t,\tc=3", "a=1,,b=2", "1a-_*/@b=!~",
       "fw529a3039@dt=FfZmFhYmFi",
     ])
-  func `keeps a state when it has W3C's form`(state: String) {
+  func `keeps a state when it has the W3C format`(state: String) {
     #expect(TraceContext(parent: Self.parent, state: state)?.state == state)
   }
 
@@ -43,7 +43,7 @@ import Testing
       (0..<33).map { "k\($0)=1" }.joined(separator: ","),
       "\(String(repeating: "k", count: 257))=1", "a=\(String(repeating: "v", count: 257))",
     ])
-  func `leaves out a state and keeps the parent when the state has another form`(state: String) {
+  func `omits the state and keeps the parent when the state has another format`(state: String) {
     let trace = TraceContext(parent: Self.parent, state: state)
     #expect(trace?.parent == Self.parent)
     #expect(trace?.state == nil)
@@ -61,7 +61,7 @@ import Testing
     #expect(headers == ["traceparent": .text("mine")])
   }
 
-  @Test func `keeps a task's own state when it adds a parent`() {
+  @Test func `keeps a task's own state when a parent is added`() {
     var headers: FieldTable? = ["tracestate": .text("mine=1")]
     TraceContext(parent: Self.parent, state: "a=1")?.add(to: &headers)
     #expect(headers == ["tracestate": .text("mine=1"), "traceparent": .text(Self.parent)])

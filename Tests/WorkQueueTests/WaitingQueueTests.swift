@@ -11,15 +11,15 @@ import Testing
       (345_599, "1970w01"), (345_600, "1970w02"), (1_795_824_000, "2026w48"),
       // Sunday 2021-01-03 and Monday 2021-01-04.
       (1_609_718_399, "2020w53"), (1_609_718_400, "2021w01"),
-      // Monday 2024-12-30 is of 2025; Friday 2027-01-01 is of 2026, which has 53 weeks.
+      // Monday 2024-12-30 belongs to 2025; Friday 2027-01-01 belongs to 2026, which has 53 weeks.
       (1_735_516_800, "2025w01"), (1_798_761_600, "2026w53"), (4_102_444_800, "2099w53"),
       (13_569_465_600, "2399w52"), (13_569_552_000, "2399w52"),
     ])
-  func `is the calendar's week in UTC`(seconds: Int, week: String) {
+  func `a time belongs to its ISO week in UTC`(seconds: Int, week: String) {
     #expect(ISOWeek(secondsSince1970: seconds).description == week)
   }
 
-  @Test func `weeks come with the latest first and without a gap`() {
+  @Test func `lists weeks from the latest to the earliest without a gap`() {
     let (first, last) = (ISOWeek(secondsSince1970: 1_609_718_399), ISOWeek(secondsSince1970: 1_610_323_200))
     let weeks = ISOWeek.weeks(from: first, to: last)
     #expect(weeks.map(\.description) == ["2021w02", "2021w01", "2020w53"])
@@ -45,7 +45,7 @@ import Testing
       ])
   }
 
-  @Test func `a delay waits in a queue of its week that expires after it`() {
+  @Test func `a delayed task waits in a queue of its week that expires after the delay`() {
     let delay = WaitingQueue.delay(of: "mail", by: .seconds(90), in: week)
     #expect(delay.name == "mail.delay.90000ms.2026w48")
     #expect(
@@ -58,7 +58,7 @@ import Testing
     #expect(WaitingQueue.delay(of: "q", by: .microseconds(1999), in: week).name == "q.delay.1ms.2026w48")
   }
 
-  @Test func `a classic queue says that it is classic and has no argument that classic ones refuse`() {
+  @Test func `a classic waiting queue declares its type, and has no arguments of quorum queues`() {
     #expect(
       WaitingQueue.retry(of: "q", after: .seconds(1)).queue(.classic).arguments == [
         "x-message-ttl": .int64(1000), "x-dead-letter-exchange": .text(""),
@@ -71,7 +71,7 @@ import Testing
       Duration.milliseconds(1), .seconds(1), .seconds(86_400), .seconds(35 * 86_400),
       .seconds(35 * 86_400 + 1), WaitingQueue.longestDelay,
     ])
-  func `no task is in a queue that expires when it is published at any time of the week`(
+  func `a delay queue does not expire before the delay of a task published in its week ends`(
     delay: Duration
   ) {
     let waiting = WaitingQueue.delay(of: "q", by: delay, in: week)
@@ -88,7 +88,7 @@ import Testing
     #expect(expires <= 4_294_967_295)
   }
 
-  @Test func `1.0's queues have its names and arguments`() {
+  @Test func `the queues of version 1 have the names and arguments of version 1`() {
     let retry = WaitingQueue.retry(of: "q", after: .seconds(10)).formerQueue
     #expect(retry.name == "q.retry.10000")
     #expect(retry.arguments["x-expires"] == nil)
@@ -102,12 +102,12 @@ import Testing
       ])
   }
 
-  @Test func `the longest delay is as many days as it says`() {
+  @Test func `the maximum delay is longer than its stated 49 days`() {
     #expect(WaitingQueue.longestDelayInDays == 49)
     #expect(Duration.seconds(86_400 * WaitingQueue.longestDelayInDays) < WaitingQueue.longestDelay)
   }
 
-  @Test func `a failed queue gets no limit of deliveries from 4.0 on, and no such argument before`() {
+  @Test func `disables the delivery limit of a failed queue from RabbitMQ 4 on, and not before`() {
     func limit(_ version: BrokerVersion?) -> FieldValue? {
       Declarations.failedQueue("q.failed", on: version).arguments["x-delivery-limit"]
     }

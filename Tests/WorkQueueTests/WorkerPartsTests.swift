@@ -6,7 +6,7 @@ import Testing
 @testable import WorkQueue
 
 @Suite(.units) struct TimersTests {
-  @Test func `gives out what is due in the order of time, whatever the order in which it came`() {
+  @Test func `returns due timers in order of time when they were set in random order`() {
     var (timers, random) = (Timers(), SeededRandom(seed: 3))
     let start = Deadline.now
     let times = (0..<500).map { _ in Int.random(in: 0..<1000, using: &random) }
@@ -17,7 +17,7 @@ import Testing
     #expect(found == times.filter { $0 <= 600 }.sorted())
   }
 
-  @Test func `forgets what has ended when that is the most of it`() {
+  @Test func `removes the timers that are no longer needed when they are the majority`() {
     var timers = Timers()
     let start = Deadline.now
     for id in 0..<100_000 { timers.set(start + .seconds(100_000 - id), for: id) { $0 > id - 10 } }
@@ -27,7 +27,7 @@ import Testing
     #expect(count >= 10)
   }
 
-  @Test func `has nothing due that never comes`() {
+  @Test func `ignores a timer without a deadline`() {
     var timers = Timers()
     timers.set(.never, for: 1) { _ in true }
     #expect(timers.next == .never)
@@ -44,7 +44,7 @@ import Testing
     return ReceivedTask(delivery: delivery, received: .now)
   }
 
-  @Test func `has room until it holds 16 MiB, and again when some of that is gone`() {
+  @Test func `the inbox has room until it holds 16 MiB, and again when tasks are removed`() {
     var inbox = Inbox()
     for number in 1...3 { inbox.append(task(UInt64(number), bytes: 6 << 20)) }
     #expect(!inbox.hasRoom)
@@ -57,7 +57,7 @@ import Testing
     #expect(inbox.count == 2)
   }
 
-  @Test func `has no room for any number of empty tasks`() {
+  @Test func `the inbox limits the number of empty tasks`() {
     var inbox = Inbox()
     var number: UInt64 = 0
     while inbox.hasRoom, number < 1_000_000 {
@@ -67,7 +67,7 @@ import Testing
     #expect(number < 50_000)
   }
 
-  @Test func `gives tasks that were put back out first`() {
+  @Test func `the inbox returns tasks that were put back before all others`() {
     var inbox = Inbox()
     for number in 1...4 { inbox.append(task(UInt64(number))) }
     let first = [inbox.popFirst(), inbox.popFirst()].compactMap { $0 }
@@ -89,7 +89,7 @@ import Testing
       ([.bound, failure, .signal(15)], failure, [true, false, true]),
       ([.signal(15), failure], failure, [true, false]),
     ] as [([StopReason], StopReason, [Bool])])
-  func `keeps the gravest of its reasons, and tells the first and the first signal`(
+  func `keeps the most severe reason, and reports the first reason and the first signal`(
     reasons: [StopReason], reason: StopReason, areNews: [Bool]
   ) {
     var shutdown = Shutdown()
@@ -98,7 +98,7 @@ import Testing
     #expect(answers == areNews)
   }
 
-  @Test func `ends the grace of a signal once, and gives none to a bound`() {
+  @Test func `reports the end of the grace period once after a signal, and never after a bound`() {
     var bound = Shutdown()
     _ = bound.begin(.bound, grace: .zero)
     let boundEnds = bound.endsGrace()
@@ -111,7 +111,7 @@ import Testing
 }
 
 @Suite(.units) struct FloodTests {
-  @Test func `reads a bounded part of a flood in one turn`() throws {
+  @Test func `reads a bounded part of a large output in a single turn`() throws {
     let output = try CommandOutput(.tagged, number: 1, in: "/tmp")
     let pipe = output.writeEnds.stdout
     let size = fcntl(pipe, 1031, Int32(1 << 20))  // F_SETPIPE_SZ
@@ -133,7 +133,7 @@ import Testing
   }
 
   @Test(arguments: [(10, 1, 10), (600, 60, 10), (1, 1, 1), (5, 3600, 1)])
-  func `lets a second's worth of tasks begin together, and no more`(tasks: Int, seconds: Int, burst: Int) {
+  func `starts at most the tasks of one second at once`(tasks: Int, seconds: Int, burst: Int) {
     var throttle = throttle(Throttle.Rate(tasks, in: .seconds(seconds)))
     var count = 0
     while throttle.mayBegin, count < 1000 {
@@ -144,7 +144,7 @@ import Testing
     #expect(throttle.nextDeadline > .now)
   }
 
-  @Test func `holds tasks for a minute at most`() {
+  @Test func `limits the prefetch to 60 s of tasks, and stops consuming before a longer wait`() {
     var slow = throttle(Throttle.Rate(1, in: .seconds(3600)))
     #expect(!slow.holds)
     slow.began(1)
@@ -157,7 +157,7 @@ import Testing
     #expect(Throttle.Rate(100, in: .seconds(1)).prefetch == 6000)
   }
 
-  @Test func `pauses after failures in a row, tries one task and waits twice as long each time`() {
+  @Test func `pauses after failures in a row, then tries a single task and doubles the delay`() {
     var throttle = throttle(pauseAfter: 3)
     let first = [false, false, true, false, false].enumerated().map {
       throttle.ended($0.offset, isSuccess: $0.element)

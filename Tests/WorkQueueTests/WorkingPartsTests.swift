@@ -7,7 +7,7 @@ import Testing
 @Suite(.units) struct TaggedLinesTests {
   private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
 
-  @Test func `each line has its tag, however its bytes come`() {
+  @Test func `tags each line when its bytes arrive in pieces of any size`() {
     let text = "one\ntwo\n\nfour"
     for size in 1...text.utf8.count {
       var (lines, result) = (TaggedLines(7), [UInt8]())
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `a line without end does not stay in memory`() {
+  @Test func `passes on a long line before its newline arrives`() {
     var lines = TaggedLines(1)
     let chunk = [UInt8](repeating: 0x41, count: 40_000)
     #expect(lines.add(chunk[...]).isEmpty)
@@ -34,7 +34,7 @@ import Testing
 @Suite(.units) struct ConsumerTimeoutTests {
   private func error(_ detail: String) -> AMQPError { AMQPError(.preconditionFailed, "use", detail) }
 
-  @Test func `the broker's patience is learnt from its words`() {
+  @Test func `learns the consumer timeout from the broker's error text`() {
     var timeout = ConsumerTimeout()
     #expect(timeout.warningTime == .seconds(1500))
     let words = """
@@ -45,7 +45,7 @@ import Testing
     #expect(timeout.warningTime == .seconds(5))
   }
 
-  @Test func `does not take -1 ms for a limit when the consumer was cancelled before`() {
+  @Test func `does not use -1 ms as the timeout when the consumer was cancelled before`() {
     var timeout = ConsumerTimeout()
     let words =
       "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: -1 ms."
@@ -59,7 +59,7 @@ import Testing
       (300, 10, 30, 1, 9610), (300, 10, 0, 4, 86_400), (1, 0, 1, 1, 10), (80_000, 10, 4, 4, 86_400),
       (Int64.max / 2, Int64.max / 2, 65_535, 1, 86_400),
     ] as [(Int64?, Int64, Int, Int, Int64)])
-  func `asks for the time that tasks may be held by the options`(
+  func `requests a consumer timeout that covers the longest time the options allow`(
     timeout: Int64?, killAfter: Int64, prefetch: Int, jobs: Int, needed: Int64
   ) {
     let result = ConsumerTimeout.needed(
@@ -67,7 +67,7 @@ import Testing
     #expect(result == .seconds(needed))
   }
 
-  @Test func `other words teach nothing`() {
+  @Test func `learns no timeout from other errors`() {
     var timeout = ConsumerTimeout()
     #expect(timeout.learn(from: error("PRECONDITION_FAILED - unknown delivery tag 77")) == nil)
     #expect(timeout.learn(from: error("acknowledgement: Timeout value used: soon ms")) == nil)
@@ -78,7 +78,7 @@ import Testing
 }
 
 @Suite(.units) struct BoundsTests {
-  @Test func `no more tasks are asked for than will be begun`() {
+  @Test func `limits the prefetch to the number of tasks that will be started`() {
     var bounds = Bounds()
     #expect(bounds.prefetch(0) == 0)
     #expect(bounds.prefetch(7) == 7)
@@ -91,7 +91,7 @@ import Testing
     #expect(bounds.prefetch(7) == 7)
   }
 
-  @Test func `every bound makes a bounded run`() {
+  @Test func `a run is bounded when any bound is set`() {
     #expect(!Bounds().isBounded)
     let changes: [(inout Bounds) -> Void] = [
       { $0.count = 1 }, { $0.drains = true }, { $0.idleTimeout = .seconds(1) }, { $0.maxTime = .seconds(1) },
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test func `own retries are expected while they are due soon enough`() {
+  @Test func `expects scheduled retries when they are due within the given time`() {
     var calendar = RetryCalendar()
     let now = Deadline.now
     #expect(!calendar.expects(within: .seconds(3600)))
@@ -127,7 +127,7 @@ import Testing
     return message
   }
 
-  @Test func `counts a task once when it was scheduled again after it had come back`() {
+  @Test func `counts a task once when it is scheduled for another retry after its return`() {
     var calendar = RetryCalendar()
     calendar.add(failed("a", attempts: 1), after: .seconds(10))
     calendar.remove(failed("a", attempts: 1))
@@ -135,7 +135,7 @@ import Testing
     #expect(calendar.scheduled() == 1)
   }
 
-  @Test func `keeps a task when another one comes back`() {
+  @Test func `keeps a scheduled task when another task returns`() {
     var calendar = RetryCalendar()
     calendar.add(failed("a", attempts: 1), after: .seconds(10))
     calendar.remove(failed("b", attempts: 1))
@@ -143,7 +143,7 @@ import Testing
     #expect(calendar.scheduled() == 1)
   }
 
-  @Test func `expects a late task for 10 s, and counts it as scheduled no more`() {
+  @Test func `expects an overdue task for 10 s, and does not count it as scheduled`() {
     let now = Deadline.now
     var calendar = RetryCalendar()
     calendar.add(failed("a", attempts: 1), after: .seconds(5))
@@ -154,14 +154,14 @@ import Testing
 }
 
 @Suite(.units) struct TaskCountsTests {
-  @Test func `only what was given back has not ended`() {
+  @Test func `counts all tasks as ended except those that were requeued without a failure`() {
     var counts = TaskCounts()
     (counts.done, counts.retried, counts.requeued, counts.parked) = (1, 2, 4, 8)
     (counts.dropped, counts.stale, counts.released) = (16, 32, 64)
     #expect(counts.ended == 63)
   }
 
-  @Test func `groups failures by reason, and those beyond 20 reasons together`() {
+  @Test func `groups failures by reason, and counts those beyond 20 reasons together`() {
     var counts = TaskCounts()
     for number in 1...25 { counts.failed(because: "exit status \(number)") }
     counts.failed(because: "exit status 1")

@@ -201,7 +201,7 @@ package struct Mover: ~Copyable {
     guard isWanted, options.selects(task.message) else {
       if isWanted { progress.left += 1 }
       progress.returned += 1
-      guard replaces, Replacer.mustReplace(task, on: version) else { return scan.leave(task.tag) }
+      guard replaces, Replacer.mustReplace(task, on: version) else { return scan.keep(task.tag) }
       let copy = task.replacement(in: options.source, starts: task.history.starts)
       return try sender.send(MovedTask(task.tag, copy, to: options.source, isReplacement: true))
     }
@@ -215,7 +215,7 @@ package struct Mover: ~Copyable {
 
   private mutating func settle(_ task: MovedTask, _ reply: BrokerReply) {
     if task.isReplacement {
-      guard case .confirmed = reply else { return scan.leave(task.tag) }
+      guard case .confirmed = reply else { return scan.keep(task.tag) }
       _ = ledger.finished(task.tag)
       scan.hasCopies = true
       progress.replaced += 1
@@ -231,7 +231,7 @@ package struct Mover: ~Copyable {
       refusal = refusal ?? reason
       progress.left += 1
       progress.returned += 1
-      scan.leave(task.tag)
+      scan.keep(task.tag)
     }
   }
 

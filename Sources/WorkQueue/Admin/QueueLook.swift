@@ -93,7 +93,7 @@ package struct QueueLook: ~Copyable {
     if replaces && Replacer.mustReplace(task, on: version) {
       suspicious.append(task)
     } else {
-      scan.leave(task.tag)
+      scan.keep(task.tag)
     }
     if suspicious.count == Self.replacementBatch || scan.isHeldUp(by: suspicious.count) {
       try replace(&connection)
@@ -103,7 +103,7 @@ package struct QueueLook: ~Copyable {
   private mutating func replace(_ connection: inout Connection) throws(AMQPError) {
     guard !suspicious.isEmpty else { return }
     let batch = try Replacer.replace(suspicious, in: queue, on: &connection, via: addresses, options)
-    for task in suspicious where !batch.tags.contains(task.tag) { scan.leave(task.tag) }
+    for task in suspicious where !batch.tags.contains(task.tag) { scan.keep(task.tag) }
     suspicious.removeAll()
     if !batch.tags.isEmpty { scan.hasCopies = true }
     result.replacement.replaced += batch.tags.count

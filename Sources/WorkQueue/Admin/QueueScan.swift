@@ -77,7 +77,7 @@ struct QueueScan: ~Copyable {
   private var activeConsumers: [String] = []
   /// Number of tasks that stay, and of those that the present consumer holds.
   private var returned = 0
-  private var left = 0
+  private var kept = 0
   private var hasBegun = false
   /// Whether the broker was told to deliver no more.
   private(set) var isStopped = false
@@ -111,7 +111,7 @@ struct QueueScan: ~Copyable {
 
   /// Whether nothing arrives until the caller leaves or acknowledges some of its `count` tasks.
   func isHeldUp(by count: Int) -> Bool {
-    count > 0 && (seen >= min(waiting, limit) || prefetch.map { left + count >= $0 } ?? false)
+    count > 0 && (seen >= min(waiting, limit) || prefetch.map { kept + count >= $0 } ?? false)
   }
 
   // MARK: Receiving
@@ -180,7 +180,7 @@ struct QueueScan: ~Copyable {
   private var mustGoOn: Bool { returnsToEnd ? seen < waiting : isAmongReturned }
 
   /// Whether tasks may be in flight to the consumer.
-  private var isConsumerFilling: Bool { prefetch.map { left < $0 } ?? false }
+  private var isConsumerFilling: Bool { prefetch.map { kept < $0 } ?? false }
 
   /// Requests more tasks, or whether there are more, when the broker sends nothing by itself.
   ///
@@ -208,7 +208,7 @@ struct QueueScan: ~Copyable {
 
   /// Whether an empty reply means that there are no more tasks.
   private var isEnd: Bool {
-    prefetch.map { left >= $0 } ?? true || question?.seen == seen
+    prefetch.map { kept >= $0 } ?? true || question?.seen == seen
   }
 
   private mutating func ask(_ connection: inout Connection) throws(AMQPError) {
@@ -222,7 +222,7 @@ struct QueueScan: ~Copyable {
     let number = String(consumers.count)
     let tag = "\(name) \(String(repeating: "0", count: max(0, 6 - number.count)))\(number)"
     consumers.append(tag)
-    (self.prefetch, left, lastArrival) = (prefetch, 0, .now)
+    (self.prefetch, kept, lastArrival) = (prefetch, 0, .now)
     try connection.consume(
       queue: queue, consumer: tag, prefetch: UInt16(prefetch), acknowledges: true)
   }
@@ -244,11 +244,11 @@ struct QueueScan: ~Copyable {
   // MARK: Returning
 
   /// Notes that a task stays in the queue.
-  mutating func leave(_ task: Delivery.Tag) {
+  mutating func keep(_ task: Delivery.Tag) {
     guard let index = batches.lastIndex(where: { $0.first <= task.number }) else { return }
     returned += 1
     if batches[index].last.map({ $0.number < task.number }) ?? true { batches[index].last = task }
-    if let consumer = batches[index].consumer, consumer == consumers.count { left += 1 }
+    if let consumer = batches[index].consumer, consumer == consumers.count { kept += 1 }
   }
 
   /// Tells the broker to deliver no more; tasks in flight still arrive as steps, until the end.
@@ -267,7 +267,7 @@ struct QueueScan: ~Copyable {
     if acknowledged > Replacer.fewAcks,
       let task = try connection.ackBarrier(of: queue, within: rpcTimeout)
     {
-      leave(received(task, by: nil).tag)
+      keep(received(task, by: nil).tag)
     }
     let isInOrder = batches.count <= Self.mostOrdered && batches.dropFirst().allSatisfy { $0.consumer != nil }
     if let version, version < BrokerVersion(4, 0), isInOrder {
@@ -286,24 +286,6 @@ struct QueueScan: ~Copyable {
     {
       if status.waiting > most { (most, time) = (Int(status.waiting), .now) }
       _ = try connection.nextEvent(within: Self.returnPause)
-    }
-  }
-}
-
-extension Connection {
-  /// Up to RabbitMQ 3.13, a quorum queue's leader that does not answer within 250 ms is reported to have no tasks.
-  private static var slowAnswer: Duration { .milliseconds(200) }
-
-  /// Looks up a queue, repeatedly while its leader is too busy to count the waiting tasks.
-  mutating func knownStatus(ofQueue queue: String, within timeout: Duration) throws(AMQPError) -> Queue
-    .Status?
-  {
-    let end = Deadline.after(timeout)
-    while true {
-      let start = Deadline.now
-      guard let status = try status(ofQueue: queue) else { return nil }
-      let isKnown = status.waiting > 0 || status.consumers > 0 || Deadline.now - start < Self.slowAnswer
-      if isKnown || end.hasPassed { return status }
     }
   }
 }

@@ -37,16 +37,16 @@ struct Outbox<Item: Outgoing> {
   /// Whether the message in flight must be the only one.
   private var isSingle = false
   /// Parcels to be sent before `unsent`.
-  private var again = Fifo<Parcel>()
+  private var retryQueue = Fifo<Parcel>()
   private var unsent = Fifo<Parcel>()
 
   private var settled = Fifo<Settled>()
 
   /// Number of messages that are unsent, unsettled, or settled and not yet returned by `popSettled()`.
-  var pending: Int { again.count + unsent.count + inFlight.count + settled.count }
+  var pending: Int { retryQueue.count + unsent.count + inFlight.count + settled.count }
   /// Number of messages that are sent and unsettled.
   var unconfirmed: Int { inFlight.count }
-  var hasUnsent: Bool { !again.isEmpty || !unsent.isEmpty }
+  var hasUnsent: Bool { !retryQueue.isEmpty || !unsent.isEmpty }
   /// Whether the window of the present channel is empty, and whether it has room.
   var isWindowEmpty: Bool { window.isEmpty }
   var hasRoom: Bool { !isSingle && window.count < Self.largestWindow && window.bytes < Self.mostBytes }
@@ -67,13 +67,13 @@ struct Outbox<Item: Outgoing> {
   mutating func appendAnew(_ parcel: Parcel) { unsent.append(Parcel(parcel.item, parcel.number)) }
 
   /// Adds a parcel behind those that are sent again.
-  mutating func sendAgain(_ parcel: Parcel) { again.append(parcel) }
+  mutating func sendAgain(_ parcel: Parcel) { retryQueue.append(parcel) }
 
   /// Sends the first parcel that may be sent, or the request that it needs.
   ///
   /// - Returns: whether the next one may follow.
   mutating func sendFirst(on uplink: inout Uplink) throws(AMQPError) -> Bool {
-    guard let parcel = again.first ?? unsent.first else { return false }
+    guard let parcel = retryQueue.first ?? unsent.first else { return false }
     var (envelope, reply) = (parcel.item.envelope, parcel.reply)
     do throws(AMQPError) {
       switch try uplink.outcome(of: parcel.need, isBusy: !isWindowEmpty) {
@@ -84,7 +84,7 @@ struct Outbox<Item: Outgoing> {
     } catch  where error.kind == .tooLarge { reply = .refused(reason: error.detail) }  // the queue's name
     let isSingle = reply == nil && mustBeSingle(parcel, envelope, on: &uplink)
     guard !isSingle || isWindowEmpty else { return false }
-    _ = again.isEmpty ? unsent.popFirst() : again.popFirst()
+    _ = retryQueue.isEmpty ? unsent.popFirst() : retryQueue.popFirst()
     if let reply { settle(parcel, reply) } else { try send(parcel, envelope, isSingle, on: &uplink) }
     return true
   }
@@ -164,7 +164,7 @@ struct Outbox<Item: Outgoing> {
       parcels.append(parcel)
     }
     // Parcels that already wait were added after these.
-    again.prepend(parcels)
+    retryQueue.prepend(parcels)
   }
 
   // MARK: Settled
@@ -186,7 +186,7 @@ struct Outbox<Item: Outgoing> {
 
   /// Removes the messages for which `isWanted` holds; those in flight only with `inFlight`.
   mutating func remove(inFlight isFlightIncluded: Bool, where isWanted: (Item) -> Bool) -> [Item] {
-    var removed = again.remove { isWanted($0.item) } + unsent.remove { isWanted($0.item) }
+    var removed = retryQueue.remove { isWanted($0.item) } + unsent.remove { isWanted($0.item) }
     if isFlightIncluded {
       for (ticket, parcel) in inFlight where isWanted(parcel.item) {
         removed.append(parcel)
@@ -201,7 +201,7 @@ struct Outbox<Item: Outgoing> {
     _ = emptyWindow()
     var parcels = Array(inFlight.values)
     inFlight = [:]
-    while let parcel = again.popFirst() ?? unsent.popFirst() { parcels.append(parcel) }
+    while let parcel = retryQueue.popFirst() ?? unsent.popFirst() { parcels.append(parcel) }
     return parcels.sorted { $0.number < $1.number }
   }
 }

@@ -24,7 +24,6 @@ final class BatchRunner: Runner {
   private let size: Int
   private let format: TaskFormat
   private let report: (WorkerEvent) -> Void
-  private let past = Deadline.now
   private var waiting: BatchQueue
   private var runs: Runs<BatchRun>
   private var started = 0
@@ -48,7 +47,7 @@ final class BatchRunner: Runner {
   var room: Int { waiting.hasComplete ? 0 : options.jobs * size - outstanding }
 
   var nextDeadline: Deadline {
-    guard results.isEmpty else { return past }
+    guard results.isEmpty else { return .past }
     return runs.count < options.jobs ? min(runs.nextDeadline, waiting.nextDeadline) : runs.nextDeadline
   }
 

@@ -25,7 +25,6 @@ final class ResidentRunner: Runner {
   private var outstanding = 0
   private var hasWarned = false
   private var isInterrupted = false
-  private let past = Deadline.now
 
   init(
     _ command: Command.Options, _ options: Worker.Options, _ format: TaskFormat, window: Int, maxTasks: Int?,
@@ -41,7 +40,7 @@ final class ResidentRunner: Runner {
   var room: Int { options.jobs * window - outstanding }
 
   var nextDeadline: Deadline {
-    guard results.isEmpty else { return past }
+    guard results.isEmpty else { return .past }
     let canStart = !waiting.isEmpty && processes.count < options.jobs
     return canStart ? min(runs.nextDeadline, startDelay.end) : runs.nextDeadline
   }

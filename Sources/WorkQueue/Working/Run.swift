@@ -37,7 +37,6 @@ struct Runs<Member: Run> {
   private var ended = Fifo<Member>()
   /// Whether the rest of their output is cut off, because their tasks are requeued.
   private var cutsOutput = false
-  private let past = Deadline.now
 
   init(killAfter: Duration) {
     self.killAfter = killAfter
@@ -47,7 +46,7 @@ struct Runs<Member: Run> {
   var all: some Sequence<Member> { members.values }
   var nextDeadline: Deadline {
     guard let first = ended.first, !first.child.output.isBlocked else { return timers.next }
-    return past
+    return .past
   }
 
   mutating func add(_ run: Member, limit: Deadline = .never) {

@@ -54,7 +54,7 @@ package struct Worker: ~Copyable {
     while true {
       let isDrained = serve()
       if shutdown.isUnderway && bench.isEmpty && isDrained && !link.awaitsAnswer && bench.closeJobs() {
-        return try leave(signals)
+        return try shutDown(signals)
       }
       wait(signals, until: isDrained ? nextDeadline : .now)
       bench.read(loop.ready)
@@ -256,7 +256,7 @@ package struct Worker: ~Copyable {
   }
 
   /// Exits gracefully: the broker receives all results.
-  private mutating func leave(_ signals: borrowing Signals) throws(AMQPError) -> ExitReason {
+  private mutating func shutDown(_ signals: borrowing Signals) throws(AMQPError) -> ExitReason {
     flush()
     link.close()
     bench.disconnect()

@@ -101,7 +101,7 @@ struct Publish {
   private func flush(_ publisher: inout Publisher, _ addresses: [Address], _ console: Console) throws {
     var spooled = try spooled(addresses, console)
     try spooled.flushOnly(&publisher)
-    if let error = spooled.away {
+    if let error = spooled.brokerError {
       throw Failure(error, at: addresses.locations)
     }
     if spooled.hasSetAside {

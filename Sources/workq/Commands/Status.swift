@@ -48,7 +48,7 @@ struct Status {
     let addresses = try settings.connection.addresses(console)
     let options = settings.connection.options(for: "status")
     let view = StatusView(console: console, isJSON: output.isJSON, interval: interval)
-    defer { view.leave() }
+    defer { view.restoreTerminal() }
     try settings.speaking(with: addresses) {
       var watch = Watch(
         Watch.Options(addresses: addresses, connection: options, families: families, interval: interval)

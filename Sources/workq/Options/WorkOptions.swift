@@ -48,7 +48,8 @@ extension Work {
         .value(
           "prefetch", aliases: ["prefetch-count"], "n", "Maximum unacknowledged tasks; 0 means unlimited",
           """
-          The default is --jobs, times --window or --batch: fair dispatch. 0 is round-robin dispatch.
+          The default is --jobs, times --window or --batch: fair dispatch. With twice as many, the next batch arrives \
+          while one runs. 0 is round-robin dispatch.
           """
         ) { (settings, value) throws(UsageError) in
           settings.work.prefetch = try Value.integer(value, 0...UInt16.max)

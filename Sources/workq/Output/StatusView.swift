@@ -39,13 +39,13 @@ final class StatusView {
       if let trouble { console.notice(trouble) }
       report.disconnected(error, retry)
     case .resized: draw()
-    case .suspended: leave()
+    case .suspended: restoreTerminal()
     }
   }
 
   /// Restores the terminal.
-  func leave() {
-    if isShown { terminal?.leave() }
+  func restoreTerminal() {
+    if isShown { terminal?.exit() }
     isShown = false
   }
 

@@ -21,7 +21,7 @@ struct Terminal {
   func enter() { write("\u{1b}[?1049h\u{1b}[?25l\u{1b}[H\u{1b}[2J") }
 
   /// Switches back to the normal screen.
-  func leave() { write("\u{1b}[?25h\u{1b}[?1049l") }
+  func exit() { write("\u{1b}[?25h\u{1b}[?1049l") }
 
   /// Draws over the old contents, without clearing the screen first, so that it does not flicker.
   func draw(_ lines: [StatusScreen.Line]) {

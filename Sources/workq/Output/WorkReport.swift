@@ -231,7 +231,7 @@ struct WorkReport {
       let unsaid =
         results > 0 ? "; the broker redelivers \(count(results)) whose results it does not have" : ""
       let next = retry.map { "; connecting again in \($0.formatted)" } ?? ""
-      console.notice("connection lost: \(error.detail)\(again(running))\(unsaid)\(next)")
+      console.notice("connection lost: \(error.detail)\(redelivery(running))\(unsaid)\(next)")
     case .unreachable(let error, let retry):
       let next = retry.map { "; trying again in \($0.formatted)" } ?? ""
       console.notice("cannot \(error.operation): \(error.detail)\(next)")
@@ -246,14 +246,14 @@ struct WorkReport {
           + "redelivers \(them); set a shorter --timeout")
     case .channelClosed(_, let running, .unknownLimit):
       console.notice(
-        "a task was not acknowledged within the broker's time limit, which it does not report\(again(running))"
+        "a task was not acknowledged within the broker's time limit, which it does not report\(redelivery(running))"
       )
     case .channelClosed(let error, let running, nil):
-      console.notice("the broker closed the channel: \(error.detail)\(again(running))")
+      console.notice("the broker closed the channel: \(error.detail)\(redelivery(running))")
     case .channelClosed(_, let running, .limit(let limit)):
       console.notice(
         "a task was not acknowledged within the broker's consumer_timeout of \(limit.formatted)"
-          + "\(again(running)); raise consumer_timeout in rabbitmq.conf, or set a shorter --timeout")
+          + "\(redelivery(running)); raise consumer_timeout in rabbitmq.conf, or set a shorter --timeout")
     case .resumed(let queue): console.notice("consuming from '\(queue)' again")
     default: break
     }
@@ -263,7 +263,7 @@ struct WorkReport {
     if output == .text && !console.isQuiet { console.print(line()) }
   }
 
-  private func again(_ running: Int) -> String {
+  private func redelivery(_ running: Int) -> String {
     switch running {
     case 0: ""
     case 1: "; 1 running task continues, but the broker will redeliver it"
