@@ -87,7 +87,8 @@ struct SpooledPublish: ~Copyable {
         brokerError = error
       }
     }
-    if let brokerError, !brokerError.kind.isTransient { return false }  // A permanent error ends the command anyway.
+    // A permanent error ends the command anyway.
+    if let brokerError, !brokerError.kind.isTransient { return false }
     return limit.isReached(by: count, console)
   }
 

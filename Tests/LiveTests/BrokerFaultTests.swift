@@ -49,7 +49,7 @@ import Testing
     print("\(try done().count - count) of \(count) tasks were done twice, with \(kills) kills of the broker")
   }
 
-  /// Successful tasks are acknowledged during the alarm. Failed tasks wait: the broker accepts no copies.
+  /// Successful tasks are acknowledged during the alarm; failed tasks wait, because the broker accepts no copies.
   @Test(arguments: [Broker.Alarm.memory, .disk])
   func `an alarm delays the parking of failed tasks but not other tasks`(alarm: Broker.Alarm) throws {
     let script = "read n; [ $n = bad ] && exit 65; exit 0"

@@ -4,7 +4,7 @@ import Testing
 
 /// Waits do not depend on the wall clock: deadlines use CLOCK_MONOTONIC only.
 @Suite(.waiting) struct ClockTests {
-  /// The kernel can wait for a duration or until an absolute time. The latter could follow the wall clock.
+  /// The kernel can wait for a duration or until an absolute time, which could follow the wall clock.
   @Test func `the worker waits for durations only, never until a wall-clock time`() throws {
     let queue = freshQueue("clock")
     let trace = FileManager.default.temporaryDirectory.appending(path: "workq-\(UUID().uuidString)").path

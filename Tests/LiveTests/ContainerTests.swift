@@ -18,7 +18,7 @@ import Testing
     private(set) var user = "0:0"
     private(set) var entryPoint: [String] = []
 
-    /// Copies what the Containerfile copies. Files of the build stage's system come from this system.
+    /// Copies what the Containerfile copies; files of the build stage's system come from this system.
     init() throws {
       let text = try String(contentsOfFile: "\(TestEnvironment.repository)/Containerfile", encoding: .utf8)
       let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }

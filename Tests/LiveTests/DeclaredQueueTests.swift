@@ -43,7 +43,7 @@ import WorkQueue
 
   // MARK: Brokers without quorum queues
 
-  /// Up to RabbitMQ 3.11 quorum queues are a feature flag. Later versions always have them.
+  /// Up to RabbitMQ 3.11 quorum queues are a feature flag; later versions always have them.
   private static func hasFeatureFlag() throws -> Bool {
     try Broker.shared.version < RabbitMQVersion(3, 12)
   }

@@ -16,7 +16,7 @@ struct FloodTests {
   private static let timeout = 2.0...6.0
   /// The worker reads all deliveries before cancel-ok: with --no-ack, all that the socket buffers hold.
   private static let firstSignal = 10.0
-  /// The number of SIGTERMs. A long flood sends one only, and prints its measurements.
+  /// The numbers of SIGTERMs; a long flood sends one only, and prints its measurements.
   private static let signals = Flood.seconds > 10 ? [1] : [1, 2]
   /// The time limit after a second signal: 1 s for commands, 0.4 s for the broker, and a margin.
   private static let secondSignal = 2.0

@@ -6,7 +6,7 @@ import Testing
 @Suite(.busy) struct LimitTests {
   private let queue = freshQueue("limit")
 
-  /// Each further descriptor allows a further step. The step that fails is reported, with an exit code.
+  /// Each further descriptor allows a further step; the step that fails is reported, with an exit code.
   ///
   /// With no free descriptor Swift's own start-up traps: it reads the location of the arguments from /proc.
   @Test(arguments: [4, 5, 6, 7, 8, 9, 10, 12, 16, 24, 64])

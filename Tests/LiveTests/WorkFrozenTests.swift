@@ -195,7 +195,7 @@ import Testing
     // A task whose retry is not published occupies one of two prefetch slots. The last task is delivered when
     // the task before it is acknowledged.
     let worker = try worker(
-      queue, ["--heartbeat", "1s", "--connect-timeout", "60s", "--retry-delay", "1h", "--prefetch", "2"],
+      queue, ["--heartbeat", "1s", "--connect-timeout", "1h", "--retry-delay", "1h", "--prefetch", "2"],
       script: "read -r t; case $t in fail) exit 1 ;; slow) sleep 6 ;; esac; echo $t"
     ).at(Broker.shared.with(url: proxy.url(of: .shared))).start()
     try worker.waitForError("waiting for tasks")

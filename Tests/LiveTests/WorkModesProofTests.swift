@@ -99,6 +99,8 @@ import Testing
     try waitUntil("every task is done", within: 300) {
       records.size(records.done) >= Self.count * 8 && Set(records.lines(records.done)).count >= Self.count
     }
+    // A signal that comes before a program handles it ends the program.
+    try waitUntil("all workers consume", within: 300) { try consumers(of: queue, at: .shared) == 3 }
     for worker in workers + [last] { worker.signal(SIGTERM) }
     for worker in workers + [last] {
       let result = try worker.end()

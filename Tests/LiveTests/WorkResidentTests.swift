@@ -189,9 +189,10 @@ import Testing
   @Test func `reports a possible cause once when no result arrives for 30 s`() throws {
     let queue = freshQueue()
     try publish(["a", "b"], to: queue)
-    // The command does not flush its output.
+    // The command does not flush its output, not even when its stdin is closed.
     let script =
-      "exec python3 -c 'import sys,os\nout = os.fdopen(3, \"w\")\nfor x in sys.stdin: out.write(\"0\\n\")'"
+      "exec python3 -c 'import sys,os,time\nout = os.fdopen(3, \"w\")\nsys.stdin.readline()\nout.write(\"0\\n\")\n"
+      + "time.sleep(600)'"
     let running = try worker(queue, ["--resident=lines", "-j", "2"], script: script).start()
     try running.waitForError("after 30 s: does the command write a line to descriptor 3, and flush it?")
     running.signal(SIGTERM)

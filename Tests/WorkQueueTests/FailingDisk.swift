@@ -3,10 +3,9 @@ import Foundation
 
 @testable import WorkQueue
 
-/// A disk that records every call, and simulates the death of the process at one of them. A simulated power
-/// failure may also lose what was not synced.
+/// A disk that records every call, and simulates the death of the process at one of them.
 ///
-/// A dead process makes no more calls, so all later calls fail without effect.
+/// A simulated power failure may also lose what was not synced. A dead process makes no more calls, so all later calls fail without effect.
 final class FailingDisk {
   /// The contents of unsynced files after a power failure.
   enum Unsynced: CaseIterable { case kept, empty, half, zeros }
