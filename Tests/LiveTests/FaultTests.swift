@@ -130,8 +130,8 @@ import Testing
       // The tasks that the previous move has sent arrive first.
       try waitUntil("the connections are closed") { proxy.liveConnections == 0 }
       let before = try waiting(in: target)
-      // Slow enough that the move is far from complete when the fault is injected.
-      proxy.set(.slow(0.2))
+      // The move of all tasks takes 30 s, and is far from complete when the fault is injected.
+      proxy.set(.limited(60_000))
       let move = try Program.workq("move", "--heartbeat", "1s", queue, target).at(far).start()
       let mark = before + Int.random(in: 1...300, using: &random)
       try waitUntil("the move has started (\(move.error))") { try waiting(in: target) >= mark }

@@ -10,12 +10,20 @@ public final class FaultProxy: @unchecked Sendable {
     case fine
     /// Each piece is delayed by this number of seconds.
     case slow(Double)
+    /// At most this number of bytes per second is forwarded in each direction.
+    case limited(Int)
     /// Each byte is sent separately.
     case trickling
     /// Nothing is forwarded, and no connection is closed, as with an unplugged cable.
     case frozen
     /// Replies of the broker are discarded; data to the broker is forwarded.
     case deaf
+
+    /// The number of bytes that are forwarded together.
+    fileprivate func largestPiece(of most: Int) -> Int {
+      guard case .limited(let rate) = self else { return most }
+      return min(most, max(1, rate / 10))
+    }
   }
 
   public let port: Int
@@ -237,11 +245,11 @@ public final class FaultProxy: @unchecked Sendable {
   private func carry(_ from: Int32, _ to: Int32, _ isAnswer: Bool, of number: Int) {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
-      let count = recv(from, &buffer, buffer.count, 0)
+      let count = recv(from, &buffer, lock.withLock { weather.largestPiece(of: buffer.count) }, 0)
       if count < 0 && errno == EINTR { continue }
       noteArrival(number, isBroker: isAnswer)
       guard count > 0 else { return }
-      guard passes(isAnswer) else { continue }
+      guard passes(count, isAnswer) else { continue }
       if isAnswer && lock.withLock({ muted.contains(number) }) { continue }
       damage(&buffer, count, isAnswer)
       if isAnswer { replaceBytes(of: &buffer, count) }
@@ -334,7 +342,7 @@ public final class FaultProxy: @unchecked Sendable {
   /// Applies the current fault to a piece.
   ///
   /// - Returns: whether to forward the piece; a frozen piece waits here until the fault is lifted.
-  private func passes(_ isAnswer: Bool) -> Bool {
+  private func passes(_ count: Int, _ isAnswer: Bool) -> Bool {
     while true {
       let (weather, isOver) = lock.withLock { (self.weather, self.isOver) }
       if isOver { return false }
@@ -343,6 +351,9 @@ public final class FaultProxy: @unchecked Sendable {
       case .deaf: return !isAnswer
       case .slow(let seconds):
         usleep(UInt32(seconds * 1_000_000))
+        return true
+      case .limited(let rate):
+        usleep(UInt32(count * 1_000_000 / rate))
         return true
       case .frozen: usleep(5000)
       }

@@ -22,7 +22,7 @@ public struct TestPool: SuiteTrait, TestTrait, TestScoping {
   fileprivate static let alone = TestPool("alone", width: 1, limit: 300)
   fileprivate static let waiting = TestPool("waiting", width: 8, limit: 900)
   fileprivate static let silent = TestPool("silent", width: 4, limit: 900)
-  fileprivate static let busy = TestPool("busy", width: 2, limit: 900)
+  fileprivate static let busy = TestPool("busy", width: 3, limit: 900)
   fileprivate static let slow = TestPool("slow", width: 4, limit: 1800)
   fileprivate static let cluster = TestPool("cluster", width: 1, limit: 1800)
   fileprivate static let disposable = TestPool("disposable", width: 3, limit: 1800)
