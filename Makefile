@@ -67,7 +67,7 @@ broker: deps release ## run a private broker until Ctrl-C
 	  echo "  $(RELEASE) publish First message."; echo "Ctrl-C here ends the broker, and all that is in it"; \
 	  exec sleep infinity'
 
-test: deps-test lint ## run every test, on private brokers (SANITIZE=address, thread)
+test: deps-test ## run every test, on private brokers (SANITIZE=address, thread)
 	@SANITIZE=$(SANITIZE) TESTS=$(TESTS) FLAGS="$(TEST_FLAGS)" WORKQ_BINARY=$(CURDIR)/$(TESTED) Tests/run
 
 # The other versions of RabbitMQ are made while the tests are built, if that is still to be done.

@@ -13,13 +13,17 @@ public struct Cluster: Sendable {
     return cluster
   }
 
-  private static func start() throws -> Cluster {
+  /// Starts another cluster, for a test that needs a fresh one and calls `end()`.
+  public static func start() throws -> Cluster {
     let directory = "\(TestEnvironment.value("WORKQ_TEST_BROKERS"))/\(UUID().uuidString.prefix(8))"
     let urls = try Broker.script(["cluster", "start", directory])
       .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: ",")
     let nodes = urls.enumerated().map { Broker(directory: "\(directory)/\($0 + 1)", url: String($1)) }
     return Cluster(nodes: nodes)
   }
+
+  /// Ends all nodes: nobody needs their data any more.
+  public func end() throws { for node in nodes { try node.kill() } }
 
   /// The nodes' URLs as `--url` wants them, the one of this number (from 0) first.
   public func urls(from first: Int) -> String {
