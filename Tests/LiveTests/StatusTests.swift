@@ -167,7 +167,7 @@ import Testing
     try terminal.resize(columns: 100, rows: 30)
     try terminal.waitFor("the wide table again") { $0.contains("█") && $0.contains("Ctrl-C ends") }
     try terminal.press("C-c")
-    try terminal.waitFor("the restored shell") { $0.contains("before\nready$") && !$0.contains("WAITING") }
+    try terminal.waitForPrompt()
     try terminal.type("echo \"code $?\"")
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
     screen = try terminal.screen()
@@ -182,7 +182,7 @@ import Testing
     try terminal.type("set -m; $WORKQ status \(queue) --watch 200ms")
     try terminal.waitFor("the queue") { $0.contains("WAITING") }
     try terminal.press("C-z")
-    try terminal.waitFor("the shell") { !$0.contains("WAITING") && $0.contains("ready$ set -m") }
+    try terminal.waitForPrompt()
     try terminal.type("fg")
     try terminal.waitFor("the queue again") { $0.contains("WAITING") }
     try terminal.press("C-c")
@@ -204,6 +204,7 @@ import Testing
       $0.contains("WAITING") && !$0.contains("connection lost")
     }
     try terminal.press("C-c")
+    try terminal.waitForPrompt()
     try terminal.type("echo \"code $?\"")
     try terminal.waitFor("the exit code") { $0.contains("\ncode 0\n") }
   }

@@ -49,6 +49,11 @@ final class Tmux {
     }
   }
 
+  /// Waits until the shell asks for a command: what is typed earlier is not shown again after a program's own screen.
+  func waitForPrompt() throws {
+    try waitFor("the prompt") { $0.split(separator: "\n").last == "ready$" }
+  }
+
   private var socket: String { directory.appending(path: "socket").path }
 
   @discardableResult

@@ -130,7 +130,7 @@ import Testing
     try terminal.press("C-c")
     try terminal.waitFor("the shutdown message") { $0.contains("finishing 1 running task;") }
     try terminal.press("C-c")
-    try terminal.waitFor("the prompt") { $0.split(separator: "\n").last == "ready$" }
+    try terminal.waitForPrompt()
     let screen = try terminal.screen()
     #expect(screen.contains("workq: stopped now: running tasks (1) are requeued\n"), "\(screen)")
     #expect(screen.contains("workq: [1] 1: stopped after "), "\(screen)")
