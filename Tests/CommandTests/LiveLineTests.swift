@@ -15,7 +15,7 @@ import Testing
     (counts.done, counts.parked, counts.scheduled) = (done, parked, scheduled)
     return WorkerState(
       address: isConnected ? .localDefault : nil, running: running, prefetched: 0, waiting: waiting,
-      counts: counts, uptime: .seconds(seconds))
+      counts: counts, attempts: AttemptCounts(), uptime: .seconds(seconds))
   }
 
   @Test func `the live line shows counts, rate and remaining time as far as they are known`() {

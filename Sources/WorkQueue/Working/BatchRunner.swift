@@ -20,10 +20,11 @@ final class BatchRunner: Runner {
   }
 
   private let command: Command
-  private let options: Worker.Options
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private let size: Int
   private let format: TaskFormat
-  private let report: (WorkerEvent) -> Void
   private var waiting: BatchQueue
   private var runs: Runs<BatchRun>
   private var started = 0
@@ -33,14 +34,13 @@ final class BatchRunner: Runner {
   private var requeues = false
 
   init(
-    _ command: Command.Options, _ options: Worker.Options, size: Int, wait: Duration, _ format: TaskFormat,
-    report: @escaping (WorkerEvent) -> Void
+    _ command: Command.Options, size: Int, wait: Duration, _ format: TaskFormat, _ context: WorkerContext
   ) {
-    (self.command, self.options, self.report) = (Command(command), options, report)
+    (self.command, self.context) = (Command(command), context)
     (self.size, self.format) = (size, format)
-    waiting = BatchQueue(size: size, wait: wait, expectsNone: options.bounds.drains)
+    waiting = BatchQueue(size: size, wait: wait, expectsNone: context.options.bounds.drains)
     runs = Runs(killAfter: command.killAfter)
-    Files.raiseLimit(toHold: 6 * options.jobs)
+    Files.raiseLimit(toHold: 6 * context.options.jobs)
   }
 
   /// None while full batches wait, which bounds the memory.
@@ -89,7 +89,7 @@ final class BatchRunner: Runner {
         return giveUp(batch.jobs, .unrunnable(reason, isTemporary: isTemporary))
       }
     }
-    if !batch.isRerun { for job in batch.jobs { report(.started(job)) } }
+    if !batch.isRerun { for job in batch.jobs { context.started(job) } }
   }
 
   private func finish(

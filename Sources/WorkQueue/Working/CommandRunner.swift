@@ -14,16 +14,17 @@ final class CommandRunner: Runner {
   }
 
   private let command: Command
-  private let options: Worker.Options
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   /// Runs by their tasks' numbers.
   private var runs: Runs<TaskRun>
 
-  init(_ command: Command.Options, _ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
-    (self.command, self.options, self.report) = (Command(command), options, report)
+  init(_ command: Command.Options, _ context: WorkerContext) {
+    (self.command, self.context) = (Command(command), context)
     runs = Runs(killAfter: command.killAfter)
     // The result channel, stdout and stderr have two descriptors each.
-    Files.raiseLimit(toHold: 6 * options.jobs)
+    Files.raiseLimit(toHold: 6 * context.options.jobs)
   }
 
   var room: Int { options.jobs - runs.count }
@@ -42,7 +43,7 @@ final class CommandRunner: Runner {
         return JobResult(job: job, outcome: .unrunnable(reason, isTemporary: isTemporary))
       }
     }
-    report(.started(job))
+    context.started(job)
     return nil
   }
 

@@ -4,12 +4,12 @@ internal import AMQP
 final class FakeRunner: Runner {
   private let jobs: Int
   private let dot: Duration
-  private let report: (WorkerEvent) -> Void
+  private let context: WorkerContext
   private var running: [Int: Job] = [:]
   private var ends = Timers()
 
-  init(_ options: Worker.Options, report: @escaping (WorkerEvent) -> Void) {
-    (jobs, dot, self.report) = (options.jobs, options.dot, report)
+  init(_ context: WorkerContext) {
+    (jobs, dot, self.context) = (context.options.jobs, context.options.dot, context)
   }
 
   /// How long a task takes: `dot` for each "." in its body.
@@ -22,7 +22,7 @@ final class FakeRunner: Runner {
   var nextDeadline: Deadline { ends.next }
 
   func start(_ job: Job) -> JobResult? {
-    report(.started(job))
+    context.started(job)
     let duration = Self.duration(of: job.delivery.message.body, dot: dot)
     guard duration > .zero else { return JobResult(job: job, outcome: .simulated) }
     running[job.number] = job

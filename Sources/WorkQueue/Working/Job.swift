@@ -20,6 +20,8 @@ package final class Job {
   let started: Deadline
   /// When it was delivered, which is when the consumer timeout began.
   let received: Deadline
+  /// Whether an attempt was started: not when its attempts were used up, or it could not be run.
+  var isStarted = false
 
   init(number: Int, delivery: Delivery, attempt: Int, started: Deadline, received: Deadline) {
     (self.number, self.delivery, self.attempt) = (number, delivery, attempt)

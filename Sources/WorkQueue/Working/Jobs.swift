@@ -16,18 +16,17 @@ struct Jobs {
 
   init(_ context: WorkerContext) {
     self.context = context
-    let (options, report) = (context.options, context.report)
-    guard let command = options.command else {
-      runner = FakeRunner(options, report: report)
+    guard let command = context.options.command else {
+      runner = FakeRunner(context)
       return
     }
     runner =
       switch command.mode {
-      case .perTask: CommandRunner(command, options, report: report)
+      case .perTask: CommandRunner(command, context)
       case .resident(let format, let window, let maxTasks):
-        ResidentRunner(command, options, format, window: window, maxTasks: maxTasks, report: report)
+        ResidentRunner(command, format, window: window, maxTasks: maxTasks, context)
       case .batch(let format, let size, let wait):
-        BatchRunner(command, options, size: size, wait: wait, format, report: report)
+        BatchRunner(command, size: size, wait: wait, format, context)
       }
   }
 

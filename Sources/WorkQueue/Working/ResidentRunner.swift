@@ -8,11 +8,12 @@ final class ResidentRunner: Runner {
   private static let silence = Duration.seconds(30)
 
   private let command: Command
-  private let options: Worker.Options
+  private let context: WorkerContext
+  private var options: Worker.Options { context.options }
+  private var report: (WorkerEvent) -> Void { context.report }
   private let format: TaskFormat
   private let window: Int
   private let maxTasks: Int
-  private let report: (WorkerEvent) -> Void
   /// In the order of their starts.
   private var processes: [ResidentProcess] = []
   private var runs: Runs<ResidentProcess>
@@ -27,14 +28,13 @@ final class ResidentRunner: Runner {
   private var isInterrupted = false
 
   init(
-    _ command: Command.Options, _ options: Worker.Options, _ format: TaskFormat, window: Int, maxTasks: Int?,
-    report: @escaping (WorkerEvent) -> Void
+    _ command: Command.Options, _ format: TaskFormat, window: Int, maxTasks: Int?, _ context: WorkerContext
   ) {
-    (self.command, self.options, self.format) = (Command(command), options, format)
-    (self.window, self.maxTasks, self.report) = (window, maxTasks ?? .max, report)
+    (self.command, self.context, self.format) = (Command(command), context, format)
+    (self.window, self.maxTasks) = (window, maxTasks ?? .max)
     runs = Runs(killAfter: command.killAfter)
     // One descriptor for stdin, in addition to those of the result channel, stdout and stderr.
-    Files.raiseLimit(toHold: 7 * options.jobs)
+    Files.raiseLimit(toHold: 7 * context.options.jobs)
   }
 
   var room: Int { options.jobs * window - outstanding }
@@ -51,7 +51,7 @@ final class ResidentRunner: Runner {
     if let objection = format.objection(to: job.delivery.message.body) {
       return JobResult(job: job, outcome: .invalidTask(objection))
     }
-    report(.started(job))
+    context.started(job)
     outstanding += 1
     waiting.append(job)
     distribute(.now)

@@ -68,7 +68,7 @@ struct Settler: ~Copyable {
     let end = JobEnd(
       outcome: outcome, reason: result.reason, settlement: settlement, took: result.took, isStale: isStale,
       isPastTimeLimit: isPastTimeLimit)
-    report(.ended(job, end))
+    context.ended(job, end)
     guard !isStale else {
       tally.stale += 1
       return settlement

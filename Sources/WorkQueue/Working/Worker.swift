@@ -91,7 +91,7 @@ package struct Worker: ~Copyable {
   private var state: WorkerState {
     WorkerState(
       address: link.address, running: bench.running, prefetched: bench.prefetched, waiting: progress.waiting,
-      counts: bench.counts, uptime: .now - started)
+      counts: bench.counts, attempts: context.attempts, uptime: .now - started)
   }
 
   private mutating func reap(_ signals: borrowing Signals) {

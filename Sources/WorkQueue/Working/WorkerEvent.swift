@@ -3,7 +3,7 @@ package import AMQP
 /// What a worker reports while it runs.
 package enum WorkerEvent {
   /// Connected, and consuming for the first time.
-  case waiting(broker: String, address: Address)
+  indirect case waiting(broker: String, address: Address)
   case started(Job)
   /// Buffered output must be written now: the broker is about to be told, or nothing will happen for a while.
   case caughtUp
@@ -40,7 +40,7 @@ package enum WorkerEvent {
   /// An attempt to reconnect failed; the next one is made after `retry`.
   case unreachable(AMQPError, retry: Duration?)
   /// Reconnected, and consuming.
-  case reconnected(broker: String, address: Address)
+  indirect case reconnected(broker: String, address: Address)
   /// The broker cancelled the consumer: the queue was deleted, or its leader moved.
   case cancelled(queue: String)
   /// The broker closed the channel, and running tasks will be redelivered; `timeout` is its consumer_timeout, if that
@@ -66,11 +66,11 @@ package enum WorkerEvent {
   /// Exited at once; these tasks are requeued, or lost with automatic acknowledgement.
   case stoppedNow(running: Int, acknowledges: Bool)
   /// The state, requested by a signal.
-  case state(WorkerState)
+  indirect case state(WorkerState)
   /// The state, in each `Worker.Options.progressInterval`.
-  case progress(WorkerState)
+  indirect case progress(WorkerState)
   /// The last event.
-  case stopped(WorkerState)
+  indirect case stopped(WorkerState)
 }
 
 /// A worker's state.
@@ -84,6 +84,7 @@ package struct WorkerState: Equatable, Sendable {
   /// Number of tasks waiting in the queue, when last counted; nil before.
   package let waiting: Int?
   package let counts: TaskCounts
+  package let attempts: AttemptCounts
   /// The time since its start.
   package let uptime: Duration
 }

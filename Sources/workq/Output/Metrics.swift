@@ -10,21 +10,12 @@ internal import WorkQueue
 final class Metrics {
   /// How often the file is written.
   static let interval = Duration.seconds(15)
-  /// Upper bounds of the histogram of run times, in seconds.
-  private static let bounds: [Double] = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600]
-  /// The same as durations: a comparison takes a few instructions, a division by a second hundreds.
-  private let limits = Metrics.bounds.map { Duration.seconds($0) }
 
   private let file: FilePath
   private let labels: String
   private let lock: Int32
   private var next = Deadline.now
-  private var attempts = 0
-  private var redelivered = 0
   private var reconnects = 0
-  /// Number of runs per bucket: longer than the bound before, and at most this one; the last bucket has no bound.
-  private var buckets = [Int](repeating: 0, count: bounds.count + 1)
-  private var totalTime = Duration.zero
   private var hasFailed = false
 
   /// Starts to write metrics, for this worker alone.
@@ -48,10 +39,6 @@ final class Metrics {
 
   func report(_ event: WorkerEvent) {
     switch event {
-    case .started(let job):
-      attempts += 1
-      if job.delivery.isRedelivered { redelivered += 1 }
-    case .ended(_, let end): count(end.took)
     case .reconnected: reconnects += 1
     case .progress(let state):
       guard next.hasPassed else { return }
@@ -60,13 +47,6 @@ final class Metrics {
     case .stopped(let state): update(state)
     default: break
     }
-  }
-
-  private func count(_ time: Duration) {
-    totalTime += time
-    var bucket = 0
-    while bucket < limits.count, time > limits[bucket] { bucket += 1 }
-    buckets[bucket] += 1
   }
 
   /// Writes the file; a failure that lasts, such as a full disk, is reported once.
@@ -102,7 +82,7 @@ final class Metrics {
 
   /// The file's text for this state; nil before the worker has started.
   func text(_ state: WorkerState?) -> String {
-    let counts = state?.counts ?? TaskCounts()
+    let (counts, attempts) = (state?.counts ?? TaskCounts(), state?.attempts ?? AttemptCounts())
     var lines: [String] = []
     func add(_ name: String, _ type: String, _ help: String, _ samples: [(suffix: String, value: String)]) {
       lines += ["# HELP workq_\(name) \(help)", "# TYPE workq_\(name) \(type)"]
@@ -116,12 +96,12 @@ final class Metrics {
     add(
       "tasks_total", "counter", "Tasks by outcome.",
       outcomes.map { (with("outcome", $0.0), "\($0.1)") })
-    add("attempts_total", "counter", "Attempts started.", [(labels, "\(attempts)")])
+    add("attempts_total", "counter", "Attempts started.", [(labels, "\(attempts.started)")])
     add(
       "redelivered_total", "counter", "Attempts of tasks that were delivered before.",
-      [(labels, "\(redelivered)")])
+      [(labels, "\(attempts.redelivered)")])
     add("reconnects_total", "counter", "Connections made again.", [(labels, "\(reconnects)")])
-    add("run_seconds", "histogram", "Run times of tasks.", histogram)
+    add("run_seconds", "histogram", "Run times of tasks.", histogram(attempts))
     add("running_tasks", "gauge", "Tasks that are running.", [(labels, "\(state?.running ?? 0)")])
     add(
       "prefetched_tasks", "gauge", "Tasks that were received and not started.",
@@ -132,15 +112,18 @@ final class Metrics {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private var histogram: [(suffix: String, value: String)] {
+  private func histogram(_ attempts: AttemptCounts) -> [(suffix: String, value: String)] {
     var samples: [(String, String)] = []
     var sum = 0
-    for (index, count) in buckets.enumerated() {
+    for (index, count) in attempts.buckets.enumerated() {
       sum += count
-      let bound = index < Self.bounds.count ? "\(Self.bounds[index])" : "+Inf"
+      let isLast = index == AttemptCounts.bounds.count
+      let bound = isLast ? "+Inf" : "\(AttemptCounts.bounds[index] / .seconds(1))"
       samples.append(("_bucket" + with("le", bound), "\(sum)"))
     }
-    return samples + [("_sum" + labels, "\(totalTime / .seconds(1))"), ("_count" + labels, "\(sum)")]
+    return samples + [
+      ("_sum" + labels, "\(attempts.totalTime / .seconds(1))"), ("_count" + labels, "\(sum)"),
+    ]
   }
 
   /// The labels with one more.
