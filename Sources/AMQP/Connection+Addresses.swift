@@ -15,7 +15,7 @@ package struct ConnectionAttempt: ~Copyable {
   package var descriptor: Int32? { mutating get { connection?.descriptor } }
   package var waitsForWriting: Bool { mutating get { connection?.waitsForWriting == true } }
   package var nextDeadline: Deadline {
-    mutating get { connection?.serviceInterval.map { .after($0) } ?? .never }
+    mutating get { connection?.nextService ?? .never }
   }
   /// Whether untried nodes are left.
   package var hasMore: Bool { !rest.isEmpty }

@@ -146,7 +146,7 @@ package struct Connection: ~Copyable {
 
   /// The next event.
   ///
-  /// Also sends and checks heartbeats, so it must be called at least once in each `serviceInterval`. Before a wait on
+  /// Also sends and checks heartbeats, so it must be called at `nextService` at the latest. Before a wait on
   /// `descriptor`, call it until it returns nil: poll(2) does not see data that was already read from the socket.
   ///
   /// - Returns: nil when no event arrived within `timeout`, which is not an error.
@@ -240,12 +240,11 @@ package struct Connection: ~Copyable {
   /// Number of bytes that the socket has not accepted yet.
   package var unsentBytes: Int { mutating get { writer.count } }
 
-  /// How often `nextEvent(within:)` must be called, if nothing else is due.
-  package var serviceInterval: Duration? {
+  /// When `nextEvent(within:)` must be called at the latest.
+  package var nextService: Deadline {
     mutating get {
-      let beat = heartbeats.map { $0.interval / 3 }
-      guard !isOpen, let rest = min(openBy, transport.nextDeadline).remaining else { return beat }
-      return min(beat ?? rest, rest)
+      let check = heartbeats?.nextCheck ?? .never
+      return isOpen ? check : min(check, openBy, transport.nextDeadline)
     }
   }
 
@@ -272,10 +271,9 @@ package struct Connection: ~Copyable {
   mutating func wait(
     until deadline: Deadline, orInterrupt interrupt: Int32, _ operation: String
   ) throws(AMQPError) -> Bool {
-    let care = serviceInterval.map { Deadline.after($0) } ?? .never
     let events = waitsForWriting ? POLLIN | POLLOUT : POLLIN
     let isReady = try Interruption.wait(
-      for: descriptor, events, orInterrupt: interrupt, until: min(deadline, care), operation)
+      for: descriptor, events, orInterrupt: interrupt, until: min(deadline, nextService), operation)
     return isReady || !deadline.hasPassed
   }
 }

@@ -30,6 +30,9 @@ package struct Deadline: Comparable, Sendable {
     self == .never ? nil : .nanoseconds(max(0, nanoseconds - Deadline.now.nanoseconds))
   }
 
+  /// How long ago it was, in nanoseconds.
+  var age: Int64 { Deadline.now.nanoseconds - nanoseconds }
+
   package var hasPassed: Bool { self <= .now }
 
   package static func < (left: Deadline, right: Deadline) -> Bool { left.nanoseconds < right.nanoseconds }
@@ -51,9 +54,8 @@ package struct Deadline: Comparable, Sendable {
   /// The time left for poll(2), in milliseconds: rounded up, so that a wait does not end just before the deadline and
   /// spin; -1 for `never`.
   package var pollMilliseconds: Int32 {
-    guard let remaining else { return -1 }
-    let (seconds, attoseconds) = remaining.components
-    guard seconds < 1_000_000 else { return 1_000_000_000 }
-    return Int32(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    guard self != .never else { return -1 }
+    let left = max(0, nanoseconds - Deadline.now.nanoseconds)
+    return Int32(min(left / 1_000_000 + (left % 1_000_000 > 0 ? 1 : 0), 1_000_000_000))
   }
 }

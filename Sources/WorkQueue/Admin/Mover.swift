@@ -159,7 +159,7 @@ package struct Mover: ~Copyable {
   ///
   /// - Returns: whether no more have arrived.
   private mutating func takeTasks() throws(AMQPError) -> Bool {
-    nextService = source.serviceInterval.map { .after($0) } ?? .never
+    nextService = source.nextService
     let isForced = !sender.hasRoom
     var turn = Self.largestTurn
     while turn.tasks > 0 && turn.bytes > 0 {
@@ -240,7 +240,7 @@ package struct Mover: ~Copyable {
   private var nextDeadline: Deadline {
     mutating get {
       let deadline = min(sender.nextDeadline, mayRead ? scan.nextDeadline : nextService)
-      return min(deadline, source.serviceInterval.map { .after($0) } ?? .never)
+      return min(deadline, source.nextService)
     }
   }
 }

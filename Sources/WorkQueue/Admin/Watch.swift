@@ -104,8 +104,7 @@ package struct Watch: ~Copyable {
   }
 
   private mutating func nextDeadline() -> Deadline {
-    guard let interval = connection?.serviceInterval else { return next }
-    return min(next, .after(interval))
+    min(next, connection?.nextService ?? .never)
   }
 }
 

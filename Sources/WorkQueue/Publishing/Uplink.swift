@@ -119,7 +119,7 @@ struct Uplink: ~Copyable {
 
   /// When to act if no event arrives before; `oldest` is when the oldest message in flight was sent.
   mutating func nextDeadline(_ oldest: Deadline?) -> Deadline {
-    let service = connection?.serviceInterval.map { .after($0) } ?? Deadline.never
+    let service = connection?.nextService ?? .never
     return min(service, declarations.deadline ?? .never, confirmDeadline(oldest))
   }
 

@@ -7,7 +7,7 @@ internal import Glibc
 struct EventLoop {
   private var entries: [pollfd] = []
   /// The descriptors that were readable, writable, at their end or in error at the last wait.
-  private(set) var ready: [Int32] = []
+  private(set) var ready = DescriptorSet()
 
   mutating func removeAll() {
     entries.removeAll(keepingCapacity: true)
@@ -25,8 +25,8 @@ struct EventLoop {
     let count = nfds_t(entries.count)
     // A signal interrupts the wait and makes a descriptor ready: poll again to see which.
     while unsafe poll(&entries, count, deadline.pollMilliseconds) < 0 && errno == EINTR {}
-    ready.removeAll(keepingCapacity: true)
-    for entry in entries where entry.revents != 0 { ready.append(entry.fd) }
+    ready.removeAll()
+    for entry in entries where entry.revents != 0 { ready.insert(entry.fd) }
   }
 
   func isReady(_ descriptor: Int32) -> Bool { ready.contains(descriptor) }

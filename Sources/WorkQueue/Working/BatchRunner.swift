@@ -130,7 +130,7 @@ final class BatchRunner: Runner {
     runs.watch(on: &loop)
   }
 
-  func read(_ ready: [Int32]) {
+  func read(_ ready: DescriptorSet) {
     for run in runs.withResults(ready) {
       if let complaint = readLines(run, turns: 1) { runs.end(run, .noResult(complaint)) }
       // Its further output is ignored.

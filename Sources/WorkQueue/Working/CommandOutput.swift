@@ -35,7 +35,8 @@ final class CommandOutput {
     let stream: OutputStream
     /// A file that the command appends to, or a pipe or terminal that we read.
     let descriptor: Int32
-    var lines: TaggedLines
+    /// Prefixes the lines; nil unless they are tagged.
+    var lines: TaggedLines?
     /// Whether its last bytes are kept.
     let hasTail: Bool
     /// The number of bytes passed on: of a file, or of a pipe since the command ended.
@@ -61,15 +62,14 @@ final class CommandOutput {
     switch mode {
     case .passthrough:
       guard let (read, write) = try relay.open() else { return }
-      sources.append(
-        Source(stream: relay.stream, descriptor: read, lines: TaggedLines(number), hasTail: true))
+      sources.append(Source(stream: relay.stream, descriptor: read, hasTail: true))
       writeEnds = (relay.hasBoth ? write : STDOUT_FILENO, write)
     case .grouped, .captured:
-      for stream in [OutputStream.stdout, .stderr] { add(stream, number, try Files.empty(in: directory)) }
+      for stream in [OutputStream.stdout, .stderr] { add(stream, try Files.empty(in: directory)) }
     case .tagged:
       for stream in [OutputStream.stdout, .stderr] {
         let (read, write) = try Files.pipe()
-        add(stream, number, read)
+        add(stream, read, TaggedLines(number))
         setWriteEnd(of: stream, write)
       }
     }
@@ -80,10 +80,9 @@ final class CommandOutput {
     for source in sources { close(source.descriptor) }
   }
 
-  private func add(_ stream: OutputStream, _ number: Int, _ descriptor: Int32) {
+  private func add(_ stream: OutputStream, _ descriptor: Int32, _ lines: TaggedLines? = nil) {
     sources.append(
-      Source(
-        stream: stream, descriptor: descriptor, lines: TaggedLines(number), hasTail: stream == .stderr))
+      Source(stream: stream, descriptor: descriptor, lines: lines, hasTail: stream == .stderr))
     setWriteEnd(of: stream, descriptor)
   }
 
@@ -102,7 +101,8 @@ final class CommandOutput {
   /// Closes our ends of the pipes once the command has its own, so that the pipes end with the command's.
   func began() {
     guard isRead else { return }
-    for end in Set([writeEnds.stdout, writeEnds.stderr]) where end > STDERR_FILENO { close(end) }
+    if writeEnds.stdout > STDERR_FILENO && writeEnds.stdout != writeEnds.stderr { close(writeEnds.stdout) }
+    if writeEnds.stderr > STDERR_FILENO { close(writeEnds.stderr) }
     writeEnds = (STDOUT_FILENO, STDERR_FILENO)
   }
 
@@ -126,7 +126,7 @@ final class CommandOutput {
   }
 
   /// Whether there may be something to read, or to write.
-  func isReady(_ ready: some Sequence<Int32>) -> Bool {
+  func isReady(_ ready: DescriptorSet) -> Bool {
     sources.contains { source in
       ready.contains(source.isBlocked ? relay.descriptor(of: source.stream) : source.descriptor)
     }
@@ -181,23 +181,19 @@ final class CommandOutput {
 
   /// Reads what is there, up to `room`.
   private func readSome(_ index: Int, _ room: inout Int, _ sink: Sink) -> ReadState {
-    let source = sources[index]
-    let isRelayed = mode == .passthrough
-    let size = isRelayed ? OutputRelay.pieceSize : source.lines.largestPiece
-    var buffer = [UInt8](repeating: 0, count: size)
+    let (descriptor, stream) = (sources[index].descriptor, sources[index].stream)
+    let size = sources[index].lines?.largestPiece ?? OutputRelay.pieceSize
     sources[index].isBlocked = false
-    if isRelayed { relay.resize(source.descriptor) }
+    if mode == .passthrough { relay.resize(descriptor) }
     while room > 0 {
-      sources[index].isBlocked = !relay.takesMore(source.stream)
+      sources[index].isBlocked = !relay.takesMore(stream)
       if sources[index].isBlocked { return .more }
-      let count = unsafe read(source.descriptor, &buffer, buffer.count)
-      if count < 0 && errno == EINTR { continue }
-      // A pseudo-terminal that no process has open fails with EIO instead of an end of file.
-      guard count > 0 else { return count < 0 && errno != EIO ? .empty : .ended }
-      room -= count
-      keepTail(source, buffer[..<count])
-      let shown = isRelayed ? Array(buffer[..<count]) : sources[index].lines.add(buffer[..<count])
-      if !shown.isEmpty { sink(source.stream, shown[...]) }
+      guard let bytes = Files.read(size, from: descriptor) else { return .empty }
+      guard !bytes.isEmpty else { return .ended }
+      room -= bytes.count
+      keepTail(sources[index].hasTail, bytes[...])
+      let shown = sources[index].lines?.add(bytes[...]) ?? bytes
+      if !shown.isEmpty { sink(stream, shown[...]) }
     }
     return .more
   }
@@ -218,7 +214,7 @@ final class CommandOutput {
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return true }
       room -= count
-      keepTail(source, buffer[..<count])
+      keepTail(source.hasTail, buffer[..<count])
       sink(source.stream, buffer[..<count])
       sources[0].offset += count
       sources[0].last = buffer[count - 1]
@@ -226,12 +222,12 @@ final class CommandOutput {
   }
 
   private func finishLines(_ index: Int, _ sink: Sink) {
-    let lines = sources[index].lines.finish()
+    let lines = sources[index].lines?.finish() ?? []
     if !lines.isEmpty { sink(sources[index].stream, lines[...]) }
   }
 
-  private func keepTail(_ source: Source, _ bytes: ArraySlice<UInt8>) {
-    guard source.hasTail else { return }
+  private func keepTail(_ isKept: Bool, _ bytes: ArraySlice<UInt8>) {
+    guard isKept else { return }
     tail += bytes.suffix(Self.tailSize)
     tail.removeFirst(max(0, tail.count - Self.tailSize))
   }

@@ -127,7 +127,7 @@ final class CommandRunner: Runner {
     runs.watch(on: &loop)
   }
 
-  func read(_ ready: [Int32]) {
+  func read(_ ready: DescriptorSet) {
     for run in runs.withResults(ready) {
       if let complaint = readResults(run, hasEnded: false) { runs.end(run, .noResult(complaint)) }
     }

@@ -48,7 +48,7 @@ final class FakeRunner: Runner {
 
   // It has no processes.
   func watch(on loop: inout EventLoop) {}
-  func read(_ ready: [Int32]) {}
+  func read(_ ready: DescriptorSet) {}
   func ended(_ pid: Int32) -> [JobResult]? { nil }
   func stopped(_ pid: Int32, by signal: Int32) {}
   func kill() {}

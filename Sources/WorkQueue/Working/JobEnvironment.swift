@@ -18,16 +18,20 @@ struct JobEnvironment {
 
   /// The names that a run sets, except those of headers; an outer worker's are removed.
   static let names =
-    (["QUEUE", "ATTEMPT", "REDELIVERED", "EXCHANGE", "ROUTING_KEY"] + properties.map(\.name)).map {
-      prefix + $0
-    } + [TraceContext.parentVariable, TraceContext.stateVariable]
+    [queue, attempt, redelivered, exchange, routingKey] + properties.map(\.name)
+    + [TraceContext.parentVariable, TraceContext.stateVariable]
 
+  private static let queue = prefix + "QUEUE"
+  private static let attempt = prefix + "ATTEMPT"
+  private static let redelivered = prefix + "REDELIVERED"
+  private static let exchange = prefix + "EXCHANGE"
+  private static let routingKey = prefix + "ROUTING_KEY"
   private static let properties: [(name: String, property: Message.Properties.Property)] =
     [
       .messageID, .priority, .contentType, .contentEncoding, .correlationID, .replyTo, .timestamp, .type,
       .appID,
     ]
-    .map { ($0.fieldName.uppercased(), $0) }
+    .map { (prefix + $0.fieldName.uppercased(), $0) }
 
   /// The names that belong to a process instead of a task.
   static let processNames = ["RESULT_FD", "BATCH"].map { prefix + $0 }
@@ -50,18 +54,20 @@ struct JobEnvironment {
     let properties = delivery.message.properties
     let origin = delivery.origin
     bytes.reserveCapacity(512)
-    add("QUEUE", queue)
-    add("ATTEMPT", String(attempt))
-    add("REDELIVERED", delivery.isRedelivered ? "1" : "0")
-    add("EXCHANGE", origin.exchange)
-    add("ROUTING_KEY", origin.routingKey)
-    for (name, property) in Self.properties { add(name, properties[property]?.plain) }
+    add(Self.queue, queue)
+    add(Self.attempt, String(attempt))
+    add(Self.redelivered, delivery.isRedelivered ? "1" : "0")
+    add(Self.exchange, origin.exchange)
+    add(Self.routingKey, origin.routingKey)
+    for (name, property) in Self.properties {
+      if let value = properties[property]?.plain { add(name, value) }
+    }
     guard let headers = properties.headers else { return }
     let start = bytes.count
     if let trace = TraceContext(headers) {
-      set(TraceContext.parentVariable, trace.parent)
+      add(TraceContext.parentVariable, trace.parent)
       if let state = trace.state, state.utf8.count <= Self.longestHeader {
-        set(TraceContext.stateVariable, state)
+        add(TraceContext.stateVariable, state)
       }
     }
     add(headers, room: min(room, Self.headersLimit) - (bytes.count - start))
@@ -72,15 +78,13 @@ struct JobEnvironment {
     Array("\(prefix)\(name)=\(value)\0".utf8)
   }
 
-  private mutating func add(_ name: String, _ value: String?) {
-    guard let value, !value.utf8.contains(0) else { return }
-    set(Self.prefix + name, value)
-  }
-
-  private mutating func set(_ name: String, _ value: String) {
-    bytes.append(contentsOf: name.utf8)
+  /// Adds a variable, unless its value has a NUL.
+  private mutating func add(_ name: String, _ value: String) {
+    let start = bytes.count
+    bytes += name.utf8
     bytes.append(UInt8(ascii: "="))
-    bytes.append(contentsOf: value.utf8)
+    bytes += value.utf8
+    guard !bytes[start...].contains(0) else { return bytes.removeSubrange(start...) }
     bytes.append(0)
   }
 

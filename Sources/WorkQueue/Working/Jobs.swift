@@ -79,7 +79,7 @@ struct Jobs {
   }
 
   /// Reads the commands' output.
-  func read(_ ready: [Int32]) {
+  func read(_ ready: DescriptorSet) {
     runner.read(ready)
   }
 

@@ -147,7 +147,7 @@ struct Link: ~Copyable {
   mutating func nextDeadline(isStopping: Bool, isReading: Bool = true) -> Deadline {
     if let deadline = attempt?.nextDeadline { return deadline }
     guard let subscription else { return isStopping ? .never : min(nextAttempt, reconnectEnd) }
-    let service = subscription.serviceInterval.map { .after($0) } ?? Deadline.never
+    let service = subscription.nextService
     return isReading ? min(service, subscription.requests.deadline) : service
   }
 

@@ -181,7 +181,7 @@ final class ResidentRunner: Runner {
     close(process, .now)
   }
 
-  func read(_ ready: [Int32]) {
+  func read(_ ready: DescriptorSet) {
     let now = Deadline.now
     for process in runs.withResults(ready) { readResults(of: process, turns: 1, now) }
     for process in processes

@@ -37,15 +37,9 @@ final class ResultChannel {
       bytes.removeFirst(start)
     }
     start = 0
-    return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.turn) { buffer in
-      var count: Int
-      repeat {
-        count = unsafe read(readEnd, buffer.baseAddress, buffer.count)
-      } while count < 0 && errno == EINTR
-      guard count > 0 else { return false }
-      unsafe bytes.append(contentsOf: buffer[..<count])
-      return true
-    }
+    guard let more = Files.read(Self.turn, from: readEnd), !more.isEmpty else { return false }
+    bytes += more
+    return true
   }
 
   /// The next line without its newline; nil when there is no complete one.

@@ -27,7 +27,7 @@ class Run {
 }
 
 /// The running commands: each exits by itself, or is sent TERM, and then KILL if it does not exit.
-struct Runs<Member: Run> {
+struct Runs<Member: Run>: ~Copyable {
   private let killAfter: Duration
   private var members: [Int: Member] = [:]
   private var byPID: [pid_t: Member] = [:]
@@ -155,11 +155,10 @@ struct Runs<Member: Run> {
   }
 
   /// The commands that have written results.
-  func withResults(_ ready: [Int32]) -> [Member] { ready.compactMap { byChannel[$0] } }
+  func withResults(_ ready: DescriptorSet) -> [Member] { ready.compactMap { byChannel[$0] } }
 
   /// Reads what commands have written to stdout and stderr.
-  func readOutput(_ ready: [Int32], _ sink: CommandOutput.Sink) {
-    let ready = Set(ready)
+  func readOutput(_ ready: DescriptorSet, _ sink: CommandOutput.Sink) {
     if let output = ended.first?.child.output, output.isBlocked, output.isReady(ready) { output.unblock() }
     for run in members.values where run.end == nil && run.child.output.isReady(ready) {
       run.child.output.readLines(sink)

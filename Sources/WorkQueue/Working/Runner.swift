@@ -23,7 +23,7 @@ protocol Runner: AnyObject {
   func watch(on loop: inout EventLoop)
 
   /// Reads a bounded part of the data from those that are ready; the next `step()` returns the results.
-  func read(_ ready: [Int32])
+  func read(_ ready: DescriptorSet)
 
   /// A child of the process has exited, and must be reaped.
   ///

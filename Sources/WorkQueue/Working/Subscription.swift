@@ -134,7 +134,7 @@ final class Subscription {
   var descriptor: Int32 { connection.descriptor }
   var waitsForWriting: Bool { connection.waitsForWriting }
   /// How often the connection must be served.
-  var serviceInterval: Duration? { connection.serviceInterval }
+  var nextService: Deadline { connection.nextService }
 
   /// The broker's version; nil for another product.
   var version: BrokerVersion? { BrokerVersion(broker: connection.broker) }

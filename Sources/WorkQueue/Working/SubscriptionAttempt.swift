@@ -23,7 +23,7 @@ struct SubscriptionAttempt: ~Copyable {
   var nextDeadline: Deadline {
     mutating get {
       guard let subscription else { return attempt.nextDeadline }
-      return min(subscription.requests.deadline, subscription.serviceInterval.map { .after($0) } ?? .never)
+      return min(subscription.requests.deadline, subscription.nextService)
     }
   }
 

@@ -60,7 +60,7 @@ struct Workbench: ~Copyable {
   }
 
   /// Reads the commands' output.
-  mutating func read(_ ready: [Int32]) {
+  mutating func read(_ ready: DescriptorSet) {
     jobs.read(ready)
   }
 
