@@ -204,9 +204,9 @@ import Testing
       if stream == .stdout { output += bytes } else { error += bytes }
     }
     #expect(child.output.descriptors.count == 2)
-    try waitUntil("both outputs are at end of file") {
+    try waitUntil("the complete lines are passed on") {
       child.output.readLines(sink)
-      return child.output.descriptors.isEmpty
+      return output.count >= 8 && error.count >= 8
     }
     try waitUntil("the command exits") { child.ended() != nil }
     try drain(child.output, sink)

@@ -34,16 +34,14 @@ enum Files {
     return memory
   }
 
-  /// Reads what is available, up to `count` bytes: nothing at the end; nil when nothing is available now.
-  static func read(_ count: Int, from descriptor: Int32) -> [UInt8]? {
+  /// Reads what is available, up to `count` bytes.
+  static func read(_ count: Int, from descriptor: Int32) -> [UInt8] {
     unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { buffer in
       var count: Int
       repeat {
         count = unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
       } while count < 0 && errno == EINTR
-      // A pseudo-terminal that no process has open fails with EIO instead of an end of file.
-      guard count >= 0 else { return errno == EIO ? [] : nil }
-      return unsafe Array(buffer[..<count])
+      return unsafe Array(buffer[..<max(count, 0)])
     }
   }
 

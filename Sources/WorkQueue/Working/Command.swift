@@ -170,7 +170,6 @@ package final class Command {
     let pid = try spawner.start(
       at: path, arguments, lastArgument: lastArgument, environment: environment, variables: variables,
       descriptors: (input, output.writeEnds.stdout, output.writeEnds.stderr, results.writeEnd))
-    output.began()
     return Child(pid: pid, output: output, results: results)
   }
 

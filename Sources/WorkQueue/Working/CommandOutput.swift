@@ -47,7 +47,8 @@ final class CommandOutput {
     var isBlocked = false
   }
 
-  /// The command's stdout and stderr.
+  /// The command's stdout and stderr. We keep pipes open, too: else their end would wake us up, just before the end of
+  /// the command does.
   private(set) var writeEnds = (stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
   private let mode: OutputMode
   private let relay: OutputRelay
@@ -76,8 +77,10 @@ final class CommandOutput {
   }
 
   deinit {
-    began()
     for source in sources { close(source.descriptor) }
+    guard isRead else { return }
+    if writeEnds.stdout > STDERR_FILENO && writeEnds.stdout != writeEnds.stderr { close(writeEnds.stdout) }
+    if writeEnds.stderr > STDERR_FILENO { close(writeEnds.stderr) }
   }
 
   private func add(_ stream: OutputStream, _ descriptor: Int32, _ lines: TaggedLines? = nil) {
@@ -97,14 +100,6 @@ final class CommandOutput {
 
   /// The descriptors to read from while the command runs.
   var descriptors: [Int32] { isRead ? sources.map(\.descriptor) : [] }
-
-  /// Closes our ends of the pipes once the command has its own, so that the pipes end with the command's.
-  func began() {
-    guard isRead else { return }
-    if writeEnds.stdout > STDERR_FILENO && writeEnds.stdout != writeEnds.stderr { close(writeEnds.stdout) }
-    if writeEnds.stderr > STDERR_FILENO { close(writeEnds.stderr) }
-    writeEnds = (STDOUT_FILENO, STDERR_FILENO)
-  }
 
   /// Whether `drain` waits until our own output accepts more.
   var isBlocked: Bool { sources.first?.isBlocked == true }
@@ -137,9 +132,7 @@ final class CommandOutput {
     guard isRead else { return }
     for index in sources.indices.reversed() {
       var room = Self.largestTurn
-      guard readSome(index, &room, sink) == .ended else { continue }
-      finishLines(index, sink)
-      close(sources.remove(at: index).descriptor)
+      _ = readSome(index, &room, sink)
     }
   }
 
@@ -155,9 +148,9 @@ final class CommandOutput {
         // A pipe holds less once the command does not write to it any more.
         room = min(room, Self.largestTurn - source.offset)
         let before = room
-        let state = readSome(0, &room, sink)
+        let isEmpty = readSome(0, &room, sink)
         sources[0].offset += before - room
-        guard state != .more || sources[0].offset >= Self.largestTurn else { return false }
+        guard isEmpty || sources[0].offset >= Self.largestTurn else { return false }
         finishLines(0, sink)
       } else {
         guard copySome(&room, sink) else { return false }
@@ -171,31 +164,25 @@ final class CommandOutput {
     return true
   }
 
-  private enum ReadState {
-    /// There may be more: there was no room, or our own output accepts no more.
-    case more
-    case empty
-    /// The other side has closed it.
-    case ended
-  }
-
   /// Reads what is there, up to `room`.
-  private func readSome(_ index: Int, _ room: inout Int, _ sink: Sink) -> ReadState {
+  ///
+  /// - Returns: whether that was all; false without room, or while our own output accepts no more.
+  private func readSome(_ index: Int, _ room: inout Int, _ sink: Sink) -> Bool {
     let (descriptor, stream) = (sources[index].descriptor, sources[index].stream)
     let size = sources[index].lines?.largestPiece ?? OutputRelay.pieceSize
     sources[index].isBlocked = false
     if mode == .passthrough { relay.resize(descriptor) }
     while room > 0 {
       sources[index].isBlocked = !relay.takesMore(stream)
-      if sources[index].isBlocked { return .more }
-      guard let bytes = Files.read(size, from: descriptor) else { return .empty }
-      guard !bytes.isEmpty else { return .ended }
+      if sources[index].isBlocked { return false }
+      let bytes = Files.read(size, from: descriptor)
+      guard !bytes.isEmpty else { return true }
       room -= bytes.count
       keepTail(sources[index].hasTail, bytes[...])
       let shown = sources[index].lines?.add(bytes[...]) ?? bytes
       if !shown.isEmpty { sink(stream, shown[...]) }
     }
-    return .more
+    return false
   }
 
   /// Passes on a part of the first file.

@@ -37,9 +37,9 @@ final class ResultChannel {
       bytes.removeFirst(start)
     }
     start = 0
-    guard let more = Files.read(Self.turn, from: readEnd), !more.isEmpty else { return false }
+    let more = Files.read(Self.turn, from: readEnd)
     bytes += more
-    return true
+    return !more.isEmpty
   }
 
   /// The next line without its newline; nil when there is no complete one.
