@@ -133,7 +133,7 @@ final class Subscription {
   var address: Address { connection.address }
   var descriptor: Int32 { connection.descriptor }
   var waitsForWriting: Bool { connection.waitsForWriting }
-  /// How often the connection must be served.
+  /// When the connection must be served at the latest.
   var nextService: Deadline { connection.nextService }
 
   /// The broker's version; nil for another product.
