@@ -147,7 +147,7 @@ import WorkQueue
   }
 }
 
-@Suite(.units) struct FiguresTests {
+@Suite(.units) struct NumberFormatTests {
   @Test func `formats numbers, rates and durations in short form`() {
     #expect(
       [0, 999, 1000, 1_204_000].map { NumberFormat.grouped($0) } == ["0", "999", "1,000", "1,204,000"])

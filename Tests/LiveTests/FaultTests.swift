@@ -4,8 +4,8 @@ import Testing
 
 /// Every kind of network fault, in an order from a fixed seed, during `publish`, `work` and `move`.
 @Suite(.slow) struct FaultTests {
-  private enum Trouble: CaseIterable {
-    case cut, halfOpen, refusal, frost, deafness, delay, trickle
+  private enum Fault: CaseIterable {
+    case cut, halfOpen, refusal, freeze, lostReplies, delay, trickle
 
     /// Whether the fault ends the connection.
     var isFatal: Bool { self != .delay && self != .trickle }
@@ -20,15 +20,15 @@ import Testing
     try #require(try Program.workq("declare", queue).run().status == 0)
   }
 
-  private func begin(_ trouble: Trouble) {
-    switch trouble {
+  private func begin(_ fault: Fault) {
+    switch fault {
     case .cut: proxy.cut()
     case .halfOpen: proxy.halfOpen()
     case .refusal:
       proxy.refuse(true)
       proxy.cut()
-    case .frost: proxy.set(.frozen)
-    case .deafness: proxy.set(.deaf)
+    case .freeze: proxy.set(.frozen)
+    case .lostReplies: proxy.set(.losingReplies)
     case .delay: proxy.set(.slow(0.05))
     case .trickle: proxy.set(.trickling)
     }
@@ -36,7 +36,7 @@ import Testing
 
   private func end() {
     proxy.refuse(false)
-    proxy.set(.fine)
+    proxy.set(.normal)
   }
 
   /// Injects every fault at least once, and sends a hundred tasks with each.
@@ -46,31 +46,31 @@ import Testing
   ///
   /// - Returns: the number of tasks.
   private func injectFaults(
-    _ program: RunningProgram, seed: UInt64, noticing words: String, send: (Range<Int>) throws -> Void,
+    _ program: RunningProgram, seed: UInt64, reporting text: String, send: (Range<Int>) throws -> Void,
     ended: () throws -> Int
   ) throws -> Int {
     var random = SeededRandom(seed: seed)
     let rounds = TestEnvironment.count("FAULT_ROUNDS", 1)
-    let troubles = (0..<rounds).flatMap { _ in Trouble.allCases.shuffled(using: &random) }
-    for (round, trouble) in troubles.enumerated() {
+    let faults = (0..<rounds).flatMap { _ in Fault.allCases.shuffled(using: &random) }
+    for (round, fault) in faults.enumerated() {
       let tasks = round * 100..<(round + 1) * 100
       let early = tasks.lowerBound..<tasks.lowerBound + Int.random(in: 1..<100, using: &random)
-      let noticed = program.error.ranges(of: words).count
+      let reported = program.error.ranges(of: text).count
       try send(early)
-      begin(trouble)
+      begin(fault)
       try send(early.upperBound..<tasks.upperBound)
-      if trouble.isFatal {
-        try waitUntil("the program reports \(trouble) (\(program.error))") {
-          program.error.ranges(of: words).count > noticed
+      if fault.isFatal {
+        try waitUntil("the program reports \(fault) (\(program.error))") {
+          program.error.ranges(of: text).count > reported
         }
         end()
       }
-      try waitUntil("all tasks are completed after \(trouble) (\(program.error))") {
+      try waitUntil("all tasks are completed after \(fault) (\(program.error))") {
         try ended() == tasks.upperBound
       }
       end()
     }
-    return troubles.count * 100
+    return faults.count * 100
   }
 
   @Test func `publish --lines recovers from every network fault and loses no task`() throws {
@@ -80,7 +80,7 @@ import Testing
       """
     let publisher = try shell(script, queue, pipe.path, at: far).start()
     let count = try injectFaults(
-      publisher, seed: 6, noticing: "trying again in",
+      publisher, seed: 6, reporting: "trying again in",
       send: { try pipe.write($0.map { "\($0)\n" }.joined()) },
       ended: { publisher.output.utf8.count / 37 })
     try pipe.close()
@@ -106,7 +106,7 @@ import Testing
       try String(contentsOfFile: scratch.path, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
     }
     let count = try injectFaults(
-      worker, seed: 7, noticing: "connection lost", send: { try publish($0.map(String.init), to: queue) },
+      worker, seed: 7, reporting: "connection lost", send: { try publish($0.map(String.init), to: queue) },
       ended: { Set(try done()).count })
     try waitUntil("the queues are empty") {
       try waiting(in: queue) == 0 && waiting(in: retryQueue(of: queue, after: .milliseconds(200))) == 0
@@ -126,7 +126,7 @@ import Testing
     try #require(try Program.workq("declare", target).run().status == 0)
     try publish((0..<count).map { "\($0) \(String(repeating: "x", count: 500))" }, to: queue)
     var random = SeededRandom(seed: 8)
-    for trouble in [Trouble.cut, .halfOpen, .frost, .deafness].shuffled(using: &random) {
+    for fault in [Fault.cut, .halfOpen, .freeze, .lostReplies].shuffled(using: &random) {
       // The tasks that the previous move has sent arrive first.
       try waitUntil("the connections are closed") { proxy.liveConnections == 0 }
       let before = try waiting(in: target)
@@ -135,16 +135,16 @@ import Testing
       let move = try Program.workq("move", "--heartbeat", "1s", queue, target).at(far).start()
       let mark = before + Int.random(in: 1...300, using: &random)
       try waitUntil("the move has started (\(move.error))") { try waiting(in: target) >= mark }
-      begin(trouble)
+      begin(fault)
       let result = try move.end()
       end()
-      #expect([69, 75].contains(result.status), "\(trouble): \(result.error)")
+      #expect([69, 75].contains(result.status), "\(fault): \(result.error)")
       #expect(
         result.error.split(separator: "\n").count == 1,
-        "\(trouble): \(result.error)")
+        "\(fault): \(result.error)")
       #expect(
         result.error.contains("none is lost"),
-        "\(trouble): \(result.error)")
+        "\(fault): \(result.error)")
     }
     // The broker may keep a dead connection and its unacknowledged tasks for two heartbeat intervals.
     var arrived: [Int] = []

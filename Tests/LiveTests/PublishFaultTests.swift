@@ -27,7 +27,7 @@ import Testing
       }
       proxy.cut()
     }
-    proxy.set(.fine)
+    proxy.set(.normal)
     let result = try publish.end()
     proxy.stop()
     #expect(result.status == 0, "\(result.error)")
@@ -73,11 +73,11 @@ import Testing
 
   @Test func `publish --no-confirm resends tasks when the connection is lost during the login`() throws {
     let pipe = try NamedPipe()
-    proxy.set(.deaf)
+    proxy.set(.losingReplies)
     let publish = try publishWithoutConfirms(from: pipe)
     try pipe.write("1\n2\n")
     try waitUntil("both tasks are waiting") { try waiting(in: queue) == 2 }
-    proxy.set(.fine)
+    proxy.set(.normal)
     proxy.cut()
     try waitUntil("both tasks count as published") { publish.output.split(separator: "\n").count == 2 }
     try pipe.close()
@@ -140,7 +140,7 @@ import Testing
     let publish = Program.workq("publish", "--confirm-timeout", "2s", "-q", queue, "x").at(viaProxy)
     try expect(publish.run().status, equals: 0)
     // The broker's answers to the login are lost, too: 69 is possible.
-    proxy.set(.deaf)
+    proxy.set(.losingReplies)
     let deaf = try publish.run()
     proxy.stop()
     #expect([69, 75].contains(deaf.status), "\(deaf.error)")

@@ -362,7 +362,7 @@ import Testing
       let before = proxy.connections
       disaster()
       try waitUntil("the worker reconnects (\(name))") { proxy.connections > before }
-      proxy.set(.fine)
+      proxy.set(.normal)
       try expect(bulk([name], "--retry-for", "10m", url: url).status, equals: 0)
       try worker.waitForOutput(name)
     }

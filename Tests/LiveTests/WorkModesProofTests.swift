@@ -7,7 +7,7 @@ import Testing
 /// WORKQ_FUZZ multiplies the number of tasks; 10 results in 20,000.
 @Suite(.slow) struct WorkModesProofTests {
   private static let count = Fuzz.count(2000)
-  private static let strikes = Fuzz.count(200)
+  private static let faultCount = Fuzz.count(200)
 
   /// The files that the commands write to, removed in `deinit`.
   private final class Records {
@@ -74,8 +74,8 @@ import Testing
     let far = work.at(Broker.shared.with(url: proxy.url(of: .shared)))
     var workers = try [work.start(), far.start()]
     var struck: [String: Int] = [:]
-    for strike in 1...Self.strikes {
-      let mark = strike * Self.count * 8 * 8 / 10 / Self.strikes
+    for number in 1...Self.faultCount {
+      let mark = number * Self.count * 8 * 8 / 10 / Self.faultCount
       try waitUntil("\(mark) bytes are done (\(workers.map { $0.error.suffix(300) }))") {
         records.size(records.done) >= mark
       }

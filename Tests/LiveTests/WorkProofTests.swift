@@ -34,9 +34,9 @@ import Testing
   /// Injects faults while the workers run, until about 80 % of the tasks are done.
   ///
   /// - Returns: the broker, with the remaining tasks, and the number of faults of each kind.
-  private func strike(
+  private func injectFaults(
     _ queue: String, _ type: String, _ tasks: [String], seed: UInt64, work: Program, records: Records
-  ) throws -> (broker: Broker, disasters: [String: Int]) {
+  ) throws -> (broker: Broker, faults: [String: Int]) {
     var random = SeededRandom(seed: seed)
     let broker = try DisposableBroker.get()
     let proxy = try FaultProxy(to: broker)
@@ -51,22 +51,22 @@ import Testing
     try broker.writeDefinitions()
     let publisher = try Program.workq("publish", "-l", "--retry-for", "10m", "-q", queue).at(broker)
       .start(input: Array(tasks.joined(separator: "\n").utf8))
-    func hire() throws -> RunningProgram {
+    func startWorker() throws -> RunningProgram {
       let worker = try far.start()
       try worker.waitForError("waiting for tasks")
       return worker
     }
-    var workers = try (0..<3).map { _ in try hire() }
-    var disasters: [String: Int] = [:]
-    let strikes = 24
-    for strike in 1...strikes {
-      let mark = strike * tasks.count * 9 / 10 / strikes
-      let said = { workers.map { $0.error.suffix(500) } }
-      try waitUntil("\(mark) are done (\(said()))") { records.done.count >= mark * 9 / 10 }
+    var workers = try (0..<3).map { _ in try startWorker() }
+    var faults: [String: Int] = [:]
+    let faultCount = 24
+    for number in 1...faultCount {
+      let mark = number * tasks.count * 9 / 10 / faultCount
+      let errors = { workers.map { $0.error.suffix(500) } }
+      try waitUntil("\(mark) are done (\(errors()))") { records.done.count >= mark * 9 / 10 }
       let victim = Int.random(in: workers.indices, using: &random)
-      let disaster = strike == strikes / 2 ? "restart" : Self.disasters.randomElement(using: &random) ?? ""
-      disasters[disaster, default: 0] += 1
-      switch disaster {
+      let fault = number == faultCount / 2 ? "restart" : Self.faults.randomElement(using: &random) ?? ""
+      faults[fault, default: 0] += 1
+      switch fault {
       case "kill": workers[victim].signal(SIGKILL)
       case "stop": workers[victim].signal(SIGTERM)
       case "cut": proxy.cut()
@@ -75,15 +75,15 @@ import Testing
       case "freeze":
         proxy.set(.frozen)
         usleep(UInt32.random(in: 50_000...300_000, using: &random))
-        proxy.set(.fine)
+        proxy.set(.normal)
       default:
         try broker.stop()
         try broker.restart()
       }
-      if ["kill", "stop"].contains(disaster) {
+      if ["kill", "stop"].contains(fault) {
         let status = try workers[victim].end().status
-        #expect(status == (disaster == "kill" ? 137 : 0))
-        workers[victim] = try hire()
+        #expect(status == (fault == "kill" ? 137 : 0))
+        workers[victim] = try startWorker()
       }
     }
     let published = try publisher.end()
@@ -97,10 +97,10 @@ import Testing
       let moved = try Program.workq("move", dropped, queue).at(broker).run()
       #expect(moved.status == 0, "\(moved.error)")
     }
-    return (broker, disasters)
+    return (broker, faults)
   }
 
-  private static let disasters = ["kill", "kill", "stop", "stop", "cut", "cut", "freeze", "look"]
+  private static let faults = ["kill", "kill", "stop", "stop", "cut", "cut", "freeze", "look"]
 
   private func program(_ queue: String, _ options: [String] = [], script: String) -> Program {
     worker(
@@ -119,7 +119,7 @@ import Testing
     let (queue, records) = (freshQueue(), try Records())
     let ids = Set((1...Self.count).map { "id-\($0)" })
     let script = "read id; echo $id >> '\(records.path)'"
-    let (broker, disasters) = try strike(
+    let (broker, faults) = try injectFaults(
       queue, type, ids.sorted(), seed: 4, work: program(queue, script: script), records: records)
     // Tasks that the broker has not yet requeued from dead connections appear in no count.
     let last = try program(queue, script: script).at(broker).start()
@@ -132,7 +132,7 @@ import Testing
     try expect(last.end().status, equals: 0)
     let done = records.done
     try expectWaiting(in: queue, at: broker, equals: 0)
-    print("\(type): \(done.count - ids.count) of \(ids.count) tasks were done twice, with \(disasters)")
+    print("\(type): \(done.count - ids.count) of \(ids.count) tasks were done twice, with \(faults)")
   }
 
   @Test(arguments: ["classic", "quorum"])
@@ -148,7 +148,7 @@ import Testing
       """
     let bad = Set((1...Self.count).filter { $0 % 10 == 0 }.map { "id-\($0)" })
     let options = ["--max-attempts", "2", "--retry-delay", "1s"]
-    let (broker, disasters) = try strike(
+    let (broker, faults) = try injectFaults(
       queue, type, ids, seed: 5, work: program(queue, options, script: script), records: records)
     // Tasks that the broker is dead-lettering appear in no count.
     let good = Set(ids).subtracting(bad)
@@ -173,7 +173,7 @@ import Testing
     try expect(waiting(in: retryQueue(of: queue, after: .seconds(1)), at: broker), equals: 0)
     print(
       "\(type): \(done.count - Set(done).count) tasks were done twice and \(parked.count - bad.count) parked twice, "
-        + "with \(disasters)")
+        + "with \(faults)")
   }
 
   /// Drains a queue and returns the bodies of its tasks.

@@ -225,7 +225,7 @@ import Testing
     worker.signal(SIGTERM)
     try worker.waitForError("stopping")
     worker.signal(SIGTERM)
-    proxy.set(.fine)
+    proxy.set(.normal)
     let result = try worker.end()
     #expect(result.status == 0, "\(result.error)")
     #expect(!result.error.contains("stopped now"), "\(result.error)")

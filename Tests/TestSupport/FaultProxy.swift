@@ -6,8 +6,8 @@ import Foundation
 /// direction.
 public final class FaultProxy: @unchecked Sendable {
   /// What happens to bytes in transit from now on.
-  public enum Weather: Equatable, Sendable {
-    case fine
+  public enum Condition: Equatable, Sendable {
+    case normal
     /// Each piece is delayed by this number of seconds.
     case slow(Double)
     /// At most this number of bytes per second is forwarded in each direction.
@@ -17,7 +17,7 @@ public final class FaultProxy: @unchecked Sendable {
     /// Nothing is forwarded, and no connection is closed, as with an unplugged cable.
     case frozen
     /// Replies of the broker are discarded; data to the broker is forwarded.
-    case deaf
+    case losingReplies
 
     /// The number of bytes that are forwarded together.
     fileprivate func largestPiece(of most: Int) -> Int {
@@ -33,7 +33,7 @@ public final class FaultProxy: @unchecked Sendable {
   /// Signalled when the proxy stops.
   private let ending = NSCondition()
   // The lock protects all of these.
-  private var weather = Weather.fine
+  private var condition = Condition.normal
   private var refuses = false
   private var isOver = false
   /// The byte that is still to be corrupted.
@@ -47,7 +47,7 @@ public final class FaultProxy: @unchecked Sendable {
   private var nextLink = 0
   private var accepted = 0
   /// The point at which a connection freezes.
-  private var frost: Frost?
+  private var freezePoint: FreezePoint?
   private var frozen: Set<Int> = []
   /// Units of the broker's replies that have passed on each connection.
   private var counters: [Int: UnitCounter] = [:]
@@ -81,7 +81,7 @@ public final class FaultProxy: @unchecked Sendable {
   /// The broker's URL through the proxy.
   public func url(of broker: Broker) -> String { broker.url.replacing(":\(brokerPort)/", with: ":\(port)/") }
 
-  public func set(_ weather: Weather) { lock.withLock { self.weather = weather } }
+  public func set(_ condition: Condition) { lock.withLock { self.condition = condition } }
 
   /// Closes new connections at once from now on, or no longer.
   public func refuse(_ refuses: Bool) { lock.withLock { self.refuses = refuses } }
@@ -115,7 +115,7 @@ public final class FaultProxy: @unchecked Sendable {
     case record
   }
 
-  private struct Frost {
+  private struct FreezePoint {
     let number: Int
     let unit: Unit
     let units: Int
@@ -124,7 +124,7 @@ public final class FaultProxy: @unchecked Sendable {
   /// Freezes a connection in both directions after this number of units of the broker's replies; connections
   /// are numbered from 1.
   public func freeze(_ number: Int, after units: Int, _ unit: Unit) {
-    lock.withLock { frost = Frost(number: number, unit: unit, units: units) }
+    lock.withLock { freezePoint = FreezePoint(number: number, unit: unit, units: units) }
   }
 
   /// Whether a connection has frozen.
@@ -245,7 +245,7 @@ public final class FaultProxy: @unchecked Sendable {
   private func carry(_ from: Int32, _ to: Int32, _ isAnswer: Bool, of number: Int) {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
-      let count = recv(from, &buffer, lock.withLock { weather.largestPiece(of: buffer.count) }, 0)
+      let count = recv(from, &buffer, lock.withLock { condition.largestPiece(of: buffer.count) }, 0)
       if count < 0 && errno == EINTR { continue }
       noteArrival(number, isBroker: isAnswer)
       guard count > 0 else { return }
@@ -260,7 +260,7 @@ public final class FaultProxy: @unchecked Sendable {
         return
       }
       if !isAnswer && lock.withLock({ frozen.contains(number) }) { return stayFrozen() }
-      let isTrickling = lock.withLock { weather == .trickling }
+      let isTrickling = lock.withLock { condition == .trickling }
       var sent = 0
       while sent < count {
         let end = isTrickling ? sent + 1 : count
@@ -283,8 +283,8 @@ public final class FaultProxy: @unchecked Sendable {
   /// - Returns: how many of its bytes may pass before the connection freezes; nil means all.
   private func allowance(of bytes: ArraySlice<UInt8>, on number: Int) -> Int? {
     lock.withLock {
-      let present = frost?.number == number ? frost : nil
-      var counter = counters[number] ?? UnitCounter(unit: frost?.unit ?? .frame)
+      let present = freezePoint?.number == number ? freezePoint : nil
+      var counter = counters[number] ?? UnitCounter(unit: freezePoint?.unit ?? .frame)
       defer { counters[number] = counter }
       guard let allowed = counter.pass(bytes, upTo: present?.units) else { return nil }
       frozen.insert(number)
@@ -344,11 +344,11 @@ public final class FaultProxy: @unchecked Sendable {
   /// - Returns: whether to forward the piece; a frozen piece waits here until the fault is lifted.
   private func passes(_ count: Int, _ isAnswer: Bool) -> Bool {
     while true {
-      let (weather, isOver) = lock.withLock { (self.weather, self.isOver) }
+      let (condition, isOver) = lock.withLock { (self.condition, self.isOver) }
       if isOver { return false }
-      switch weather {
-      case .fine, .trickling: return true
-      case .deaf: return !isAnswer
+      switch condition {
+      case .normal, .trickling: return true
+      case .losingReplies: return !isAnswer
       case .slow(let seconds):
         usleep(UInt32(seconds * 1_000_000))
         return true

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The publish result of each task.
-@Suite(.busy) struct PublishFateTests {
+@Suite(.busy) struct PublishResultTests {
   private func jsonl(_ lines: [String], _ options: String..., limit: Double = 60) throws -> Program.Result {
     try Program.workq(["publish", "--jsonl"] + options)
       .run(input: Array(lines.joined(separator: "\n").utf8), limit: limit)

@@ -6,7 +6,7 @@ import Testing
 @testable import WorkQueue
 
 /// System calls that fail, and disks that are full or not writable.
-@Suite(.alone) struct SpoolTroubleTests {
+@Suite(.alone) struct SpoolErrorTests {
   private let scratch: Scratch
   private var directory: String { "\(scratch.path)/spool" }
 
