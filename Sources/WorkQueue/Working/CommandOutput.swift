@@ -47,8 +47,9 @@ final class CommandOutput {
     var isBlocked = false
   }
 
-  /// The command's stdout and stderr. We keep pipes open, too: else their end would wake us up, just before the end of
-  /// the command does.
+  /// The command's stdout and stderr.
+  ///
+  /// We keep pipes open, too: else their end would wake us up just before the command has exited.
   private(set) var writeEnds = (stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
   private let mode: OutputMode
   private let relay: OutputRelay
