@@ -34,11 +34,11 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
     return Array(rest.prefix { !$0.hasPrefix(".Sh ") })
   }
 
-  /// The words that follow `macro` in the source: for "Fl" the options without their first dash.
-  func words(after macro: String, in lines: [String]? = nil) -> [[String]] {
+  /// The words that follow one of `macros` in the source: for "Fl" the options without their first dash.
+  func words(after macros: String..., in lines: [String]? = nil) -> [[String]] {
     (lines ?? self.lines).filter { $0.hasPrefix(".") }.flatMap { line in
       let words = line.dropFirst().split(separator: " ").map(String.init)
-      return words.indices.filter { words[$0] == macro }.map { index in
+      return words.indices.filter { macros.contains(words[$0]) }.map { index in
         words[(index + 1)...].prefix { $0.wholeMatch(of: /[A-Z][a-z]/) == nil }.filter {
           $0.wholeMatch(of: /[.,:;|()]/) == nil
         }
@@ -57,7 +57,7 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
   }
 
   /// The keys and values that the section about JSON quotes.
-  var jsonWords: Set<String> { Set(words(after: "Ql", in: section("JSON OUTPUT")).joined()) }
+  var jsonWords: Set<String> { Set(words(after: "Ql", "So", in: section("JSON OUTPUT")).joined()) }
 
   /// The environment variables that a section explains in a list.
   func variables(in title: String) -> Set<String> {

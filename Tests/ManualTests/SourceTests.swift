@@ -58,7 +58,7 @@ import Testing
     let page = try ManualPage("workq.1")
     let items = page.section("JSON OUTPUT").filter { $0.hasPrefix(".It ") }
     let keys = JSONKey.allCases.map(\.rawValue).sorted()
-    #expect(Array(page.words(after: "Ql", in: items).joined()) == keys)
+    #expect(Array(page.words(after: "Ql", "So", in: items).joined()) == keys)
   }
 
   @Test func `every key of --json is in the man page of a subcommand`() throws {

@@ -105,7 +105,7 @@ extension Move {
         "match", "header=value", repeats: true, common: true,
         "\(verb == "retry" ? "Retry" : "Move") only tasks with this header",
         """
-        A number and its digits are the same. Can be repeated: all must match.
+        A number matches its digits as text. Can be repeated: all must match.
         """
       ) { (settings, value) throws(UsageError) in
         settings.move.matches.append(try Value.field(value, "HEADER=VALUE"))

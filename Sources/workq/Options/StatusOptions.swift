@@ -33,8 +33,8 @@ extension Status {
     OptionGroup(
       title: "Status options",
       introduction: """
-        With --max-waiting, --min-consumers or --max-failed, success prints nothing but the objects of --json, retry \
-        and delay queues are not looked for, and --watch is refused. A missing failed queue has no parked tasks.
+        With --max-waiting, --min-consumers or --max-failed, success prints nothing except with --json. Retry and \
+        delay queues are ignored, and --watch is refused. A missing failed queue has no parked tasks.
         """,
       options: [
         .optional(
