@@ -128,6 +128,10 @@ import Testing
     let options = ["--metrics", file, "--worker-name", "a \"b\"", "--on-failure", "park"]
     let running = try worker(queue, options, script: "read -r t; [ $t = good ]").start()
     try running.waitForError("[3] good: done")
+    // Its attempts are used up, so that it is parked without a run.
+    try expect(
+      Program.workq("publish", "-q", queue, "-H", "x-workq-attempts:=9", "old").run().status, equals: 0)
+    try running.waitForError("[4] old:")
     let second = try worker(queue, ["--metrics", file], script: "true").run()
     #expect(second.status == 73)
     #expect(second.error.contains("another worker writes it"), "\(second.error)")
@@ -136,7 +140,7 @@ import Testing
     let text = try String(contentsOfFile: file, encoding: .utf8)
     let labels = #"queue="\#(queue)",worker="a \"b\"""#
     #expect(text.contains(#"workq_tasks_total{\#(labels),outcome="done"} 2"#), "\(text)")
-    #expect(text.contains(#"workq_tasks_total{\#(labels),outcome="parked"} 1"#), "\(text)")
+    #expect(text.contains(#"workq_tasks_total{\#(labels),outcome="parked"} 2"#), "\(text)")
     #expect(text.contains(#"workq_attempts_total{\#(labels)} 3"#), "\(text)")
     #expect(text.contains(#"workq_run_seconds_bucket{\#(labels),le="+Inf"} 3"#), "\(text)")
     #expect(text.contains(#"workq_run_seconds_count{\#(labels)} 3"#), "\(text)")
