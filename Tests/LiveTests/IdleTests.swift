@@ -45,6 +45,7 @@ import Testing
       sign: "parked"),
   ]) func `the worker uses no processor time while it waits`(work: Work) throws {
     let metrics = try TemporaryFile("")
+    defer { try? FileManager.default.removeItem(atPath: "\(metrics.path).lock") }
     let options = work.options.map { $0 == "METRICS" ? metrics.path : $0 }
     let retry = work.options.contains("park") ? [] : ["--retry-delay", "1h"]
     let worker = try Program.workq(
