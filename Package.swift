@@ -36,7 +36,7 @@ let package = Package(
 
     .systemLibrary(name: "CGetopt", path: "Tests/CGetopt"),
     .target(
-      name: "TestSupport", path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["CSystem"], path: "Tests/TestSupport",
       exclude: [
         "broker", "certificates", "hostile-broker", "install-packages", "unpack-package", "make-broker",
       ],
