@@ -39,6 +39,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["CSystem"], path: "Tests/TestSupport",
       exclude: [
         "broker", "certificates", "hostile-broker", "install-packages", "unpack-package", "make-broker",
+        "failures-last",
       ],
       swiftSettings: testSettings),
     .testTarget(
