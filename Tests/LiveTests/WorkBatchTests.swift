@@ -6,8 +6,10 @@ import Testing
 @Suite(.waiting) struct WorkBatchTests {
   private let queue = freshQueue("batch")
 
-  private func batch(_ options: [String] = [], script: String) -> Program {
-    worker(queue, ["--batch", "500", "--drain", "--on-failure", "park"] + options, script: script)
+  /// A worker that ends after `count` tasks: with `--drain`, a slow broker makes batches smaller.
+  private func batch(of count: Int, _ options: [String] = [], script: String) -> Program {
+    let always = ["--batch", "500", "--batch-wait", "1h", "--count", "\(count)", "--on-failure", "park"]
+    return worker(queue, always + options, script: script)
   }
 
   private func peek(_ queue: String) throws -> [(body: String, headers: [String: Any])] {
@@ -20,7 +22,7 @@ import Testing
   @Test func `passes at most N bodies to a run, one per line and in queue order`() throws {
     try publish((1...23).map { "\($0)" }, to: queue)
     let script = "echo $WORKQ_BATCH $WORKQ_QUEUE; cat | xargs"
-    let result = try batch(["--batch", "10"], script: script).run()
+    let result = try batch(of: 23, ["--batch", "10"], script: script).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(
       result.outputLines == [
@@ -35,7 +37,7 @@ import Testing
     try publish((1...500).map { $0 == 321 ? "bad" : "\($0)" }, to: queue)
     let runs = try TemporaryFile("")
     let script = "echo run >>'\(runs.path)'; ! grep -q bad"
-    let result = try batch(["--quiet"], script: script).run()
+    let result = try batch(of: 500, ["--quiet"], script: script).run()
     #expect(result.status == 1)
     #expect(result.error.contains("1 task failed: exit status 1 (1); 1 parked in"), "\(result.error)")
     let parked = try peek("\(queue).failed")
@@ -50,9 +52,9 @@ import Testing
   @Test func `retries each task of a failed batch separately and counts attempts per task`() throws {
     try publish(["bad 1", "good", "bad 2"], to: queue)
     let options = [
-      "--on-failure", "retry", "--retry-delay", "100ms", "--max-attempts", "2", "--wait-for-retries",
+      "--batch", "500", "--drain", "--wait-for-retries", "--retry-delay", "100ms", "--max-attempts", "2",
     ]
-    let result = try batch(options, script: "! grep -q bad").run()
+    let result = try worker(queue, options, script: "! grep -q bad").run()
     #expect(result.status == 1)
     let parked = try peek("\(queue).failed")
     #expect(Set(parked.map(\.body)) == ["bad 1", "bad 2"])
@@ -66,7 +68,7 @@ import Testing
     let script =
       "[ $WORKQ_BATCH = 4 ] && { echo '#2 65 no picture' >&3; echo '#4 0' >&3; echo '#1 75 retry-in=37s' >&3; }; "
       + "[ $WORKQ_BATCH = 1 ] || exit \(status)"
-    let result = try batch(script: script).run()
+    let result = try batch(of: 4, script: script).run()
     #expect(result.status == 1)
     #expect(
       result.error.contains("[2] b: attempt 1 of 5 failed: no picture (exit status 65)"), "\(result.error)")
@@ -78,7 +80,7 @@ import Testing
   func `an invalid result line fails the first unsettled task; the others run again`(line: String) throws {
     try publish(["a", "b", "c", "d"], to: queue)
     let script = "[ $WORKQ_BATCH = 4 ] && { printf '\(line)\\n' >&3; sleep 600; }; exit 0"
-    let result = try batch(script: script).run()
+    let result = try batch(of: 4, script: script).run()
     #expect(result.status == 1)
     #expect(result.error.contains("failed: no result on descriptor 3: '"), "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
@@ -146,7 +148,7 @@ import Testing
   @Test func `--timeout applies to the whole batch, which is then bisected`() throws {
     try publish(["a", "slow", "c", "d"], to: queue)
     let script = "if grep -q slow; then trap '' TERM; sleep 600; fi"
-    let result = try batch(["--timeout", "1s", "--kill-after", "200ms"], script: script).run()
+    let result = try batch(of: 4, ["--timeout", "1s", "--kill-after", "200ms"], script: script).run()
     #expect(result.status == 1)
     #expect(
       result.error.contains("[2] slow: attempt 1 of 5 failed: timed out after 1 s, after "), "\(result.error)"
@@ -183,7 +185,8 @@ import Testing
     for body in [Array("a".utf8), Array("two\nlines".utf8), [0x78, 0, 0x79], Array("b".utf8)] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     }
-    let result = try batch(["--batch-format", format], script: "echo $WORKQ_BATCH:; cat -v; echo").run()
+    let result = try batch(of: 4, ["--batch-format", format], script: "echo $WORKQ_BATCH:; cat -v; echo")
+      .run()
     #expect(result.status == 0, "\(result.error)")
     switch format {
     case "lines": #expect(result.output == "1:\ntwo\nlines\n3:\na\nx^@y\nb\n\n")
@@ -198,9 +201,9 @@ import Testing
     try FileManager.default.createDirectory(atPath: meeting, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: meeting) }
     let script = "cd '\(meeting)'; : > $$; until [ $(ls | wc -l) = 4 ]; do sleep 0.05; done"
-    try expect(batch(["--batch", "2", "-j", "4"], script: script).run().status, equals: 0)
+    try expect(batch(of: 8, ["--batch", "2", "-j", "4"], script: script).run().status, equals: 0)
     try publish(["a", "b", "c"], to: queue)
-    let result = try batch(script: "exit 127").run()
+    let result = try batch(of: 3, script: "exit 127").run()
     #expect(result.status == 78)
     try expectWaiting(in: queue, equals: 3)
   }
