@@ -202,6 +202,32 @@ import Testing
     try worker.waitForOutput("Done")
   }
 
+  @Test func `reports running tasks as done or dropped when their queue is deleted`() throws {
+    let (queue, gate) = (freshQueue(), "/tmp/workq-test-\(freshQueue())")
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    try publish("good", "bad", to: queue)
+    let script = "until [ -e '\(gate)' ]; do sleep 0.05; done; [ $1 = good ]"
+    let worker = try Program.workq(
+      "work", "-q", queue, "-j", "2", "-v", "--argument", "--", "sh", "-c", script, "sh"
+    ).start()
+    try worker.waitForError("waiting for tasks")
+    for task in ["[1] good", "[2] bad"] { try worker.waitForError(task) }
+    try Peer.delete(queue)
+    try worker.waitForError("consuming from '\(queue)' again")
+    try #require(FileManager.default.createFile(atPath: gate, contents: nil))
+    try worker.waitForError("[2] bad: attempt 1 of 5 failed")
+    try worker.waitForError("[1] good: done")
+    worker.signal(SIGTERM)
+    let result = try worker.end()
+    #expect(result.status == 0)
+    #expect(result.error.contains("1 done, 1 dropped; "), "\(result.error)")
+    let lines = result.error.split(separator: "\n")
+    for end in ["[1] good: done", "[2] bad: attempt 1 of 5 failed"] {
+      let line = lines.first { $0.contains(end) }
+      #expect(line?.hasSuffix("; the queue was deleted, and the task with it") == true, "\(result.error)")
+    }
+  }
+
   @Test func `with --no-declare, exits with 78 when the queue is missing or deleted`() throws {
     let queue = freshQueue()
     let missing = try Program.workq("work", "--fake", "--no-declare", "-q", queue).run()

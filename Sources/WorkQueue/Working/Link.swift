@@ -226,8 +226,12 @@ struct Link: ~Copyable {
   /// Whether the broker still waits for the ack, nack or reject of this task.
   func holds(_ tag: Delivery.Tag) -> Bool { subscription?.holds(tag) == true }
 
-  /// Whether the present channel has delivered the task.
-  func hasDelivered(_ tag: Delivery.Tag) -> Bool { subscription?.session == tag.session }
+  /// Why the broker does not wait for the ack, nack or reject of this task; nil when it does.
+  func staleness(of tag: Delivery.Tag) -> Staleness? {
+    guard options.acknowledges else { return nil }
+    guard let subscription else { return .connectionLost }
+    return subscription.staleness(of: tag)
+  }
 
   /// Notes that a task is done; the next `flush()` acknowledges it.
   mutating func finished(_ tag: Delivery.Tag) {

@@ -63,13 +63,14 @@ struct Settler: ~Copyable {
     var settlement = options.policy.settlement(of: outcome, attempt: job.attempt, retryIn: result.retryIn)
     if isProbe && settlement != .acknowledge { settlement = .release }
     let tag = job.delivery.tag
-    let isStale = options.acknowledges && !link.holds(tag)
-    let isPastTimeLimit = isStale && link.hasDelivered(tag)
+    let staleness = link.staleness(of: tag)
+    // Its queue has taken the task along.
+    if staleness == .queueDeleted && settlement != .acknowledge { settlement = .drop }
     let end = JobEnd(
-      outcome: outcome, reason: result.reason, settlement: settlement, took: result.took, isStale: isStale,
-      isPastTimeLimit: isPastTimeLimit)
+      outcome: outcome, reason: result.reason, settlement: settlement, took: result.took, staleness: staleness
+    )
     context.ended(job, end)
-    guard !isStale else {
+    guard !end.isStale else {
       tally.stale += 1
       return settlement
     }
@@ -89,7 +90,7 @@ struct Settler: ~Copyable {
     case .drop:
       tally.dropped += 1
       tally.failed(because: result.reason ?? outcome.description)
-      try link.reject(tag, requeue: false)
+      if staleness == nil { try link.reject(tag, requeue: false) }
     case .release:
       tally.released += 1
       try requeue(ReceivedTask(delivery: job.delivery, received: job.received), on: &link)

@@ -30,6 +30,8 @@ final class Subscription {
   private var expired: Int?
   /// Whether the broker cancelled it because the queue was deleted.
   private var isQueueGone = false
+  /// The session whose queue was deleted.
+  private var deletedSession: Int?
 
   /// The broker acts on this number of settlements at once, for every queue type: see `ackBarrier(of:within:)`.
   private static let fewSettlements = 16
@@ -91,7 +93,8 @@ final class Subscription {
   /// - Returns: the event for the worker, if there is one.
   private func closed(_ error: AMQPError) throws(AMQPError) -> Event? {
     isConsuming = false
-    ledger = AckLedger(session: 0)  // the broker redelivers all of its tasks
+    if error.kind == .notFound, ledger.session > 0 { deletedSession = ledger.session }
+    ledger = AckLedger(session: 0)  // the broker redelivers all of its tasks, unless the queue was deleted
     let (request, setUp) = (requests.refused, requests.setUp)
     requests.removeAll()
     switch (request, error.kind) {
@@ -235,11 +238,15 @@ final class Subscription {
   /// Whether `nextEvent()` may return an event without reading the socket.
   var mayHoldEvents: Bool { connection.hasBufferedEvents }
 
-  /// The session whose tasks are settled here.
-  var session: Int { ledger.session }
-
   /// Whether the broker still waits for the ack, nack or reject of this task.
   func holds(_ tag: Delivery.Tag) -> Bool { ledger.isOpen(tag) }
+
+  /// Why the broker does not wait for it; nil when it does.
+  func staleness(of tag: Delivery.Tag) -> Staleness? {
+    if ledger.isOpen(tag) { return nil }
+    if tag.session == deletedSession { return .queueDeleted }
+    return tag.session == ledger.session ? .timeLimitPassed : .connectionLost
+  }
 
   func finished(_ tag: Delivery.Tag) {
     if options.acknowledges { _ = ledger.finished(tag) }

@@ -96,10 +96,23 @@ package struct JobEnd: Equatable, Sendable {
   package let reason: String?
   package let settlement: Settlement
   package let took: Duration
-  /// Whether the result is stale: the broker redelivers the task, because the connection that delivered it is gone.
-  package let isStale: Bool
-  /// Whether the reason is the consumer timeout, not a lost connection.
-  package let isPastTimeLimit: Bool
+  /// Why the broker does not wait for the result; nil when it does.
+  package let staleness: Staleness?
+
+  /// Whether the result is stale: the broker redelivers the task.
+  package var isStale: Bool { staleness?.isRedelivered == true }
+}
+
+/// Why the broker does not wait for a task's result.
+package enum Staleness: Equatable, Sendable {
+  /// The connection that delivered it is gone.
+  case connectionLost
+  /// The consumer timeout has passed.
+  case timeLimitPassed
+  /// The queue was deleted, and its unacknowledged tasks with it.
+  case queueDeleted
+
+  var isRedelivered: Bool { self != .queueDeleted }
 }
 
 /// Why a worker stops.

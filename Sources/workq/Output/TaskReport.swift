@@ -42,12 +42,14 @@ struct TaskReport {
     return most > 0 ? "attempt \(job.attempt) of \(most)" : "attempt \(job.attempt)"
   }
 
-  /// Why the broker redelivers the task, whatever its result is.
+  /// Why the broker does not wait for the result, and what becomes of the task.
   private func staleness(_ end: JobEnd) -> String? {
-    guard end.isStale else { return nil }
-    let cause =
-      end.isPastTimeLimit ? "the broker's time limit has passed" : "the connection that delivered it is gone"
-    return "; \(cause): the broker redelivers it"
+    switch end.staleness {
+    case nil: return nil
+    case .connectionLost: return "; the connection that delivered it is gone: the broker redelivers it"
+    case .timeLimitPassed: return "; the broker's time limit has passed: the broker redelivers it"
+    case .queueDeleted: return "; the queue was deleted, and the task with it"
+    }
   }
 
   private func fate(_ settlement: Settlement) -> String {
