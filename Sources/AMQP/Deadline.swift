@@ -39,11 +39,8 @@ package struct Deadline: Comparable, Sendable {
 
   /// The moment `duration` later; a sum that overflows is `never`.
   package static func + (deadline: Deadline, duration: Duration) -> Deadline {
-    let (seconds, attoseconds) = duration.components
-    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, again) = deadline.nanoseconds.addingReportingOverflow(scaled)
-    let (total, more) = sum.addingReportingOverflow(attoseconds / 1_000_000_000)
-    return overflow || again || more ? .never : Deadline(nanoseconds: total)
+    let sum = Int128(deadline.nanoseconds) + duration.attoseconds / 1_000_000_000
+    return Deadline(nanoseconds: Int64(clamping: sum))
   }
 
   /// The time from `earlier` to `later`.

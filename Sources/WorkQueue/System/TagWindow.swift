@@ -1,4 +1,4 @@
-/// Elements by their increasing tags: what the broker has not confirmed, or has not been told, yet.
+/// Elements by their increasing tags: unconfirmed messages, deliveries to acknowledge, or running tasks.
 ///
 /// Elements are added in the order of their tags and removed in any order. Both cost O(1) while few are removed
 /// before older ones, otherwise O(log n), amortised. Slots of removed elements are kept for at most as many as are
@@ -33,8 +33,10 @@ struct TagWindow<Element> {
     count += 1
   }
 
-  func contains(_ tag: UInt64) -> Bool {
-    index(of: tag).map { slots[$0].element != nil } ?? false
+  func contains(_ tag: UInt64) -> Bool { self[tag] != nil }
+
+  subscript(tag: UInt64) -> Element? {
+    index(of: tag).flatMap { slots[$0].element }
   }
 
   mutating func remove(_ tag: UInt64) -> Element? {

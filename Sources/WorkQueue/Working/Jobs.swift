@@ -8,7 +8,7 @@ struct Jobs {
   private var report: (WorkerEvent) -> Void { context.report }
   private let runner: any Runner
   /// By number.
-  private var running: [Int: Job] = [:]
+  private var running = TagWindow<Job>()
   /// When to warn that a task gets near the consumer timeout.
   private var warnings = Timers()
   /// Number of tasks started.
@@ -55,9 +55,9 @@ struct Jobs {
       return JobResult(job: job, outcome: .attemptsExceeded(times: job.attempt - 1))
     }
     if let result = runner.start(job) { return result }
-    running[job.number] = job
+    running.append(job, tag: UInt64(job.number))
     if options.acknowledges {
-      warnings.set(job.received + limit.warningTime, for: job.number) { running[$0] != nil }
+      warnings.set(job.received + limit.warningTime, for: job.number) { running.contains(UInt64($0)) }
     }
     return nil
   }
@@ -69,7 +69,7 @@ struct Jobs {
     let now = Deadline.now
     guard nextDeadline <= now else { return [] }
     while let number = warnings.popDue(now) {
-      if let job = running[number] { report(.longTask(job, limit: limit.limit)) }
+      if let job = running[UInt64(number)] { report(.longTask(job, limit: limit.limit)) }
     }
     return ended(runner.step(now))
   }
@@ -123,7 +123,7 @@ struct Jobs {
   }
 
   private mutating func ended(_ results: [JobResult]) -> [JobResult] {
-    for result in results { running[result.job.number] = nil }
+    for result in results { _ = running.remove(UInt64(result.job.number)) }
     return results
   }
 }

@@ -54,14 +54,12 @@ final class ResidentRunner: Runner {
     context.started(job)
     outstanding += 1
     waiting.append(job)
-    distribute(.now)
     return nil
   }
 
   func step(_ now: Deadline) -> [JobResult] {
     while let process = runs.nextDue(now) { check(process) }
     settleEnded()
-    distribute(now)
     return takeResults()
   }
 
@@ -70,8 +68,10 @@ final class ResidentRunner: Runner {
     return results
   }
 
-  /// Sends waiting tasks to processes with a free place, and starts processes for them.
-  private func distribute(_ now: Deadline) {
+  /// Gives waiting tasks to processes with a free place, and starts processes for them.
+  private func distribute() {
+    guard !waiting.isEmpty else { return }
+    let now = Deadline.now
     while !waiting.isEmpty, let process = freeProcess(now), let job = waiting.popFirst() {
       process.add(job, now)
       if process.load == 1 { setLimit(of: process) }
@@ -162,6 +162,7 @@ final class ResidentRunner: Runner {
   // MARK: Input and output
 
   func watch(on loop: inout EventLoop) {
+    distribute()
     for process in processes {
       if process.isWorking {
         process.flush()
@@ -203,6 +204,7 @@ final class ResidentRunner: Runner {
         }
         take(result, of: job, process, now)
       }
+      setLimit(of: process)
     }
   }
 
@@ -215,7 +217,6 @@ final class ResidentRunner: Runner {
     }
     startDelay.reset()
     if process.isWorking, process.results >= maxTasks { process.close(now) }
-    setLimit(of: process)
   }
 
   private func show(_ stream: OutputStream, _ bytes: ArraySlice<UInt8>) {
@@ -239,7 +240,6 @@ final class ResidentRunner: Runner {
       processes.removeAll { $0 === process }
       settle(process, Outcome(waitStatus: process.end?.status ?? 0), process.child.output.tail, now)
       process.input.close()
-      distribute(now)
     }
   }
 

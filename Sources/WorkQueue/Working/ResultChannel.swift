@@ -47,11 +47,21 @@ final class ResultChannel {
   /// A line that is too long is returned as far as it was read.
   func nextLine() -> ArraySlice<UInt8>? {
     guard start < bytes.count else { return nil }
-    if let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+    if let end = endOfLine {
       defer { start = end + 1 }
       return bytes[start..<end]
     }
     return bytes.count - start > ResultLine.longestLine ? rest() : nil
+  }
+
+  /// The index of the next newline.
+  private var endOfLine: Int? {
+    unsafe bytes.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress,
+        let found = unsafe memchr(base + start, Int32(UInt8(ascii: "\n")), bytes.count - start)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - base
+    }
   }
 
   /// The incomplete last line; nil when there is none.

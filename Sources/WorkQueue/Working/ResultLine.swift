@@ -23,6 +23,11 @@ struct ResultLine: Equatable {
 
   /// Parses a line without its newline; nil when it is malformed.
   init?(_ line: ArraySlice<UInt8>) {
+    // Most lines are a status alone.
+    if let status = Self.status(line) {
+      self.status = status
+      return
+    }
     guard line.count <= Self.longestLine else { return nil }
     var rest = line
     // A carriage return before the newline.
@@ -33,8 +38,8 @@ struct ResultLine: Equatable {
       task = number
       word = Self.takeWord(&rest)
     }
-    guard let status = Self.number(word), status <= 255 else { return nil }
-    self.status = Int32(status)
+    guard let status = Self.status(word) else { return nil }
+    self.status = status
     if rest.starts(with: Self.retryPrefix) {
       let text = Self.takeWord(&rest).dropFirst(Self.retryPrefix.count)
       guard let span = TimeSpan(argument: String(decoding: text, as: UTF8.self)) else { return nil }
@@ -48,6 +53,10 @@ struct ResultLine: Equatable {
     let word = rest.prefix { $0 != space }
     rest = rest.dropFirst(word.count).drop { $0 == space }
     return word
+  }
+
+  private static func status(_ digits: ArraySlice<UInt8>) -> Int32? {
+    number(digits).flatMap { $0 <= 255 ? Int32($0) : nil }
   }
 
   private static func number(_ digits: ArraySlice<UInt8>) -> Int? {

@@ -19,7 +19,7 @@ protocol Runner: AnyObject {
   /// - Returns: the results of tasks that have ended.
   func step(_ now: Deadline) -> [JobResult]
 
-  /// Watches the descriptors that it reads.
+  /// Sends what its processes accept, and watches the descriptors that it reads; `nextDeadline` may change.
   func watch(on loop: inout EventLoop)
 
   /// Reads a bounded part of the data from those that are ready; the next `step()` returns the results.

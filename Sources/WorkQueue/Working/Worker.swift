@@ -56,7 +56,7 @@ package struct Worker: ~Copyable {
       if shutdown.isUnderway && bench.isEmpty && isDrained && !link.awaitsAnswer && bench.closeJobs() {
         return try shutDown(signals)
       }
-      wait(signals, until: isDrained ? nextDeadline : .now)
+      wait(signals, isDrained: isDrained)
       bench.read(loop.ready)
       if loop.isReady(signals.childDescriptor) { reap(signals) }
       for signal in loop.isReady(signals.descriptor) ? stopSignals(signals) : [] {
@@ -219,13 +219,14 @@ package struct Worker: ~Copyable {
     }
   }
 
-  private mutating func wait(_ signals: borrowing Signals, until deadline: Deadline) {
+  private mutating func wait(_ signals: borrowing Signals, isDrained: Bool) {
     loop.removeAll()
     loop.watch(signals.descriptor)
     loop.watch(signals.childDescriptor)
     link.watch(on: &loop, forReading: bench.hasRoom)
     bench.watch(on: &loop)
-    loop.wait(until: deadline)
+    // Last, because a runner that sends tasks to its processes gets other deadlines.
+    loop.wait(until: isDrained ? nextDeadline : .now)
   }
 
   // MARK: Stopping
