@@ -164,6 +164,14 @@ extension RunningProgram {
     try waitUntil("task \(task) starts (so far: \(output)\(error))", within: 120) { hasStarted(task) }
   }
 
+  /// Waits until the state that a worker prints on SIGUSR1 contains `text`.
+  func waitForState(_ text: String) throws {
+    try waitUntil("the state has '\(text)' (so far: \(error))") {
+      signal(SIGUSR1)
+      return error.split(separator: "\n").contains { $0.contains(", consuming '") && $0.contains(text) }
+    }
+  }
+
   func hasStarted(_ task: Int) -> Bool {
     error.split(separator: "\n").contains { $0.hasPrefix("workq: [\(task)] ") && $0.contains(": started") }
   }
