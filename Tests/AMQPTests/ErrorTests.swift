@@ -11,7 +11,7 @@ import Testing
       (505, .protocolViolation),
     ] as [(UInt16, AMQPError.Kind)])
   func `maps a reply code to the kind of error`(code: UInt16, kind: AMQPError.Kind) {
-    #expect(AMQPError(code: code, "words", "publish") == AMQPError(kind, "publish", "words"))
+    #expect(AMQPError(code: code, "reason", "publish") == AMQPError(kind, "publish", "reason"))
   }
 
   @Test func `joins the broker's error text to one line and removes control characters`() {

@@ -27,13 +27,13 @@ import WorkQueue
     ("stat", "status"), ("pub", "publish"), ("hlep", "help"), ("delcare", "declare"), ("p", nil),
     ("pu", nil), ("xyzzy", nil), ("", nil), ("\u{1b}[2J", nil),
   ])
-  func `refuses an unknown subcommand, suggesting a similar one if any`(word: String, meant: String?) throws {
+  func `refuses an unknown subcommand, suggesting a similar one if any`(name: String, meant: String?) throws {
     let hint = meant.map { "; did you mean '\($0)'?" } ?? ""
-    for words in [[word, "x"], ["help", word]] {
-      let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
+    for arguments in [[name, "x"], ["help", name]] {
+      let failure = #expect(throws: Failure.self) { try Invocation.parse(arguments) }
       #expect(failure?.status == .usage)
       #expect(
-        failure?.message == "there is no subcommand '\(Quoted.plain(word))'\(hint) (see 'workq --help')")
+        failure?.message == "there is no subcommand '\(Quoted.plain(name))'\(hint) (see 'workq --help')")
     }
   }
 
@@ -41,9 +41,9 @@ import WorkQueue
     ("send", "publish"), ("enqueue", "publish"), ("consume", "work"), ("worker", "work"), ("ls", "status"),
     ("list", "status"), ("ping", "status"), ("delete", "purge --delete"), ("version", "--version"),
   ])
-  func `suggests workq's name when given another program's subcommand`(word: String, ours: String) {
-    let failure = #expect(throws: Failure.self) { try Invocation.parse([word]) }
-    #expect(failure?.message == "there is no subcommand '\(word)' (use 'workq \(ours)')")
+  func `suggests workq's name when given another program's subcommand`(theirs: String, ours: String) {
+    let failure = #expect(throws: Failure.self) { try Invocation.parse([theirs]) }
+    #expect(failure?.message == "there is no subcommand '\(theirs)' (use 'workq \(ours)')")
   }
 
   @Test func `arguments that are not UTF-8 keep their bytes when converted to text and back`() {
@@ -61,11 +61,11 @@ import WorkQueue
   }
 
   @Test(arguments: ["publish", "work", "status", "peek", "move a b", "declare", "purge"])
-  func `every subcommand without options keeps the default settings`(words: String) throws {
-    let words = words.split(separator: " ").map(String.init)
+  func `every subcommand without options keeps the default settings`(commandLine: String) throws {
+    let arguments = commandLine.split(separator: " ").map(String.init)
     var expected = Settings()
-    expected.operands = Array(words.dropFirst())
-    try expect(CommandLines.settings(words), equals: expected)
+    expected.operands = Array(arguments.dropFirst())
+    try expect(CommandLines.settings(arguments), equals: expected)
   }
 
   @Test(arguments: [
@@ -83,8 +83,8 @@ import WorkQueue
     ["move", "a", "b", "--count", "0"], ["move", "a", "b", "--match", "x"], ["peek", "--count", "0"],
     ["peek", "--raw", "--json"], ["peek", "a", "b"], ["publis"], ["publish", "--colour", "never"],
   ])
-  func `the parser refuses an invalid command line with a one-line usage error`(words: [String]) {
-    let failure = #expect(throws: Failure.self) { try CommandLines.settings(words) }
+  func `the parser refuses an invalid command line with a one-line usage error`(arguments: [String]) {
+    let failure = #expect(throws: Failure.self) { try CommandLines.settings(arguments) }
     #expect(failure?.status == .usage)
     #expect(failure?.message.contains("\n") == false)
   }

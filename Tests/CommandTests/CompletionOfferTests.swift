@@ -5,10 +5,10 @@ import Testing
 
 /// The candidates that the program offers to the shells' completions.
 @Suite(.units) struct CompletionOfferTests {
-  /// The candidates for a line whose last word is incomplete, without summaries.
+  /// The candidates for a line whose last argument is incomplete, without summaries.
   private static func offers(_ line: String) throws -> [String] {
-    let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-    guard case .print(let text) = try Invocation.parse([Completions.request] + words) else { return [] }
+    let arguments = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+    guard case .print(let text) = try Invocation.parse([Completions.request] + arguments) else { return [] }
     return text.split(separator: "\n").compactMap { $0.split(separator: "\t").first.map(String.init) }
   }
 
@@ -27,7 +27,7 @@ import Testing
       ("work -- ", [":command 3"]), ("-q mail work -j 2 -- nice -n ", [":command 7"]),
       ("work -q -- -- ", [":command 5"]), ("work -q -- ", []), ("publish -- -", []), ("-- work -", nil),
     ] as [(String, [String]?)])
-  func `completion offers the words that fit at the end of a line`(line: String, expected: [String]?) throws {
+  func `completion offers what fits at the end of a line`(line: String, expected: [String]?) throws {
     let offers = try Self.offers(line)
     guard let expected else {
       #expect(offers.contains("--jobs"))

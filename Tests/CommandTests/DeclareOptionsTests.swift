@@ -6,12 +6,12 @@ import WorkQueue
 @testable import workq
 
 @Suite(.units) struct DeclareOptionsTests {
-  private func parsed(_ words: [String]) throws -> QueueSettings {
-    try CommandLines.settings(["declare"] + words).declare.queue
+  private func parsed(_ options: [String]) throws -> QueueSettings {
+    try CommandLines.settings(["declare"] + options).declare.queue
   }
 
-  private func queue(_ words: String...) throws -> Queue? {
-    try parsed(words).queue(named: "q")
+  private func queue(_ options: String...) throws -> Queue? {
+    try parsed(options).queue(named: "q")
   }
 
   @Test func `declare leaves a queue's properties unspecified when no option sets them`() throws {
@@ -57,8 +57,8 @@ import WorkQueue
         ["x-dead-letter-exchange": .text(""), "x-dead-letter-routing-key": .text("dead")]
       ),
     ] as [([String], FieldTable)])
-  func `declare maps options to queue arguments and back`(words: [String], arguments: FieldTable) throws {
-    let queue = try #require(try parsed(words).queue(named: "q"))
+  func `declare maps options to queue arguments and back`(options: [String], arguments: FieldTable) throws {
+    let queue = try #require(try parsed(options).queue(named: "q"))
     #expect(queue.arguments == arguments)
     #expect(queue.isDurable)
     // The options that the message about a mismatch shows describe the same queue.
@@ -127,8 +127,9 @@ import WorkQueue
       ),
       (["--overflow", "drop-head"], "3.10", nil),
     ] as [([String], String, String?)])
-  func `the advice depends on the broker's version`(words: [String], version: String, note: String?) throws {
-    let queue = try #require(try parsed(words).queue(named: "q"))
+  func `the advice depends on the broker's version`(options: [String], version: String, note: String?) throws
+  {
+    let queue = try #require(try parsed(options).queue(named: "q"))
     let broker = try #require(BrokerVersion(broker: "RabbitMQ \(version).0"))
     let notes = DeclareAdvice.notes(for: queue, on: broker)
     if let note {
@@ -142,13 +143,13 @@ import WorkQueue
   @Test(arguments: [
     ["--max-length", "9"], ["--max-bytes", "9k"], ["--max-length", "9", "--type", "classic"],
   ])
-  func `warns that a classic queue with reject-publish and a limit drops tasks`(words: [String]) throws {
+  func `warns that a classic queue with reject-publish and a limit drops tasks`(options: [String]) throws {
     let broker = try #require(BrokerVersion(broker: "RabbitMQ 4.3.0"))
-    let rejecting = try #require(try parsed(words + ["--overflow", "reject-publish"]).queue(named: "q"))
+    let rejecting = try #require(try parsed(options + ["--overflow", "reject-publish"]).queue(named: "q"))
     let notes = DeclareAdvice.notes(for: rejecting, on: broker)
     #expect(
       notes.contains { $0.contains("drops the oldest tasks") && $0.contains("--type quorum") }, "\(notes)")
-    let dropping = try #require(try parsed(words).queue(named: "q"))
+    let dropping = try #require(try parsed(options).queue(named: "q"))
     #expect(DeclareAdvice.notes(for: dropping, on: broker) == [])
   }
 
@@ -159,8 +160,9 @@ import WorkQueue
       (["--retry-max-delay", "1s", "--type", "quorum"], "give that, too"),
       (["--retry-delay", "2s", "--retry-max-delay", "1s", "--type", "quorum"], "shorter than --retry-delay"),
     ])
-  func `declare refuses retry delays that are unsupported or contradictory`(words: [String], reason: String) {
-    let failure = #expect(throws: Failure.self) { try parsed(words) }
+  func `declare refuses retry delays that are unsupported or contradictory`(options: [String], reason: String)
+  {
+    let failure = #expect(throws: Failure.self) { try parsed(options) }
     #expect(failure?.status == .usage)
     #expect(failure?.message.contains(reason) == true, "\(failure?.message ?? "")")
   }
@@ -207,7 +209,7 @@ import WorkQueue
   }
 
   @Test func `keeps a value that is not UTF-8 as bytes`() {
-    let word = RawArguments.text(of: Array("k=".utf8) + [0xff])
-    #expect(TypedValue(argument: word)?.value == .octets([0xff]))
+    let argument = RawArguments.text(of: Array("k=".utf8) + [0xff])
+    #expect(TypedValue(argument: argument)?.value == .octets([0xff]))
   }
 }

@@ -12,12 +12,12 @@ import Testing
 @Suite(.units) struct FuzzTests {
   @Test func `the duration parser accepts no negative or huge duration in random text`() {
     var random = SeededRandom(seed: 21)
-    let words = [
+    let pieces = [
       "0", "1", "9", "007", ".", "ms", "s", "m", "h", "d", "-", "+", "e9", "inf", "nan", " ", "1e3", "é",
     ]
     var accepted = 0
     for _ in Fuzz.cases(20_000) {
-      let text = String(decoding: random.nonsense(words, upTo: 6), as: UTF8.self)
+      let text = String(decoding: random.nonsense(pieces, upTo: 6), as: UTF8.self)
       guard let span = TimeSpan(argument: text) else { continue }
       accepted += 1
       let isSensible =
@@ -29,12 +29,12 @@ import Testing
 
   @Test func `the size parser accepts no negative size in random text`() {
     var random = SeededRandom(seed: 22)
-    let words = [
+    let pieces = [
       "0", "1", "9", "k", "K", "m", "M", "g", "G", "-", "+", ".", "9223372036854775807", "٣", "kk", " ",
     ]
     var accepted = 0
     for _ in Fuzz.cases(20_000) {
-      let text = String(decoding: random.nonsense(words, upTo: 5), as: UTF8.self)
+      let text = String(decoding: random.nonsense(pieces, upTo: 5), as: UTF8.self)
       guard let size = SizeArgument(argument: text) else { continue }
       accepted += 1
       if size.bytes < 0 { Issue.record("\(text)") }
@@ -44,7 +44,7 @@ import Testing
 
   @Test func `the JSON record parser handles random lines and refuses deep nesting`() throws {
     var random = SeededRandom(seed: 23)
-    let words = [
+    let pieces = [
       "{", "}", "[", "]", ":", ",", "\"", "\\", "\\u0000", "\\ud800", "null", "true", "1", "-1", "1e999",
       "0.5",
       "18446744073709551616", "\"body\":", "\"b\"", "\"body_base64\":", "\"QUI=\"", "\"headers\":",
@@ -58,7 +58,7 @@ import Testing
     var ids = MessageID()
     var accepted = 0
     for number in Fuzz.cases(30_000) {
-      var line = random.nonsense(words)
+      var line = random.nonsense(pieces)
       if number % 2 == 0 { line = Array("{\"body\":\"b\",".utf8) + line + Array("}".utf8) }
       guard let envelope = try? JSONRecord.envelope(line, template, &ids) else { continue }
       accepted += 1
@@ -132,12 +132,12 @@ import Testing
 
   @Test func `a password that the argument scrubber finds in a random argument ends before an @`() {
     var random = SeededRandom(seed: 26)
-    let words = [
+    let pieces = [
       "amqp", "amqps", "://", ":", "@", "u", "hunter2", "--url=", "-u", ",", "/", "AMQP", "é", "?",
     ]
     var hidden = 0
     for _ in Fuzz.cases(20_000) {
-      let argument = random.nonsense(words, upTo: 10)
+      let argument = random.nonsense(pieces, upTo: 10)
       let range = ArgumentScrubber.passwords(in: argument)
       if range.isEmpty { continue }
       hidden += 1

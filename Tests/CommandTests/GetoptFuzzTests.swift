@@ -10,7 +10,7 @@ import Testing
   /// The result of a parser, up to the first error.
   struct Found: Equatable {
     var options: [String] = []
-    var words: [String] = []
+    var operands: [String] = []
     var isRefused = false
   }
 
@@ -25,7 +25,7 @@ import Testing
       while let token = try scanner.next() {
         switch token {
         case .option(let option, let value, _): found.options.append(text(option.long, value))
-        case .word(let word): found.words.append(word)
+        case .word(let word): found.operands.append(word)
         }
       }
     } catch {
@@ -53,9 +53,9 @@ import Testing
 
   private static func theirs(_ arguments: [String], _ options: [Option], _ table: Table) -> Found {
     var found = Found()
-    var words = (["workq"] + arguments).map { strdup($0) } + [nil]
+    var argv = (["workq"] + arguments).map { strdup($0) } + [nil]
     let names = table.longs.map { strdup($0.name) }
-    defer { for pointer in words + names { free(pointer) } }
+    defer { for pointer in argv + names { free(pointer) } }
     var longs = zip(table.longs, names).map { entry, name in
       let hasArgument: Int32 =
         switch options[entry.option].argument {
@@ -69,7 +69,7 @@ import Testing
     getopt_restart()
     while true {
       var place: Int32 = -1
-      let letter = getopt_long(Int32(arguments.count + 1), &words, table.shorts, longs, &place)
+      let letter = getopt_long(Int32(arguments.count + 1), &argv, table.shorts, longs, &place)
       if letter == -1 { break }
       guard letter != 0x3f, letter != 0x3a else {
         found.isRefused = true
@@ -81,14 +81,14 @@ import Testing
         ? table.longs[Int(place)].option : options.firstIndex { $0.short?.value == UInt32(letter) } ?? 0
       found.options.append(text(options[index].long, value))
     }
-    found.words = words[Int(getopt_index())..<arguments.count + 1].compactMap {
+    found.operands = argv[Int(getopt_index())..<arguments.count + 1].compactMap {
       $0.map { String(cString: $0) }
     }
     return found
   }
 
-  /// A random word for a command line: an option in any form, a value, or text that looks like an option.
-  private static func word(_ options: [Option], _ random: inout SeededRandom) -> String {
+  /// A random argument: an option in any form, a value, or text that looks like an option.
+  private static func argument(_ options: [Option], _ random: inout SeededRandom) -> String {
     let values = ["a", "", "-", "--", "-x", "5", "a=b", "=", "é", "-q", "--json", "x y"]
     let value = values.randomElement(using: &random) ?? ""
     let option = options.randomElement(using: &random) ?? options[0]
@@ -120,34 +120,34 @@ import Testing
   @Test func `the parser agrees with getopt_long on 100,000 random command lines`() throws {
     var random = SeededRandom(seed: 31)
     let tables = Subcommand.all.map { subcommand in
-      // getopt_long cannot express the two options whose optional value may be the next word.
+      // getopt_long cannot express the two options whose optional value may be the next argument.
       let options = subcommand.options.filter { option in
         if case .optionalApart = option.argument { false } else { true }
       }
       return (options: options, table: Table(options))
     }
-    var (compared, refused, withWords) = (0, 0, 0)
+    var (compared, refused, withOperands) = (0, 0, 0)
     for _ in Fuzz.cases(100_000) {
       let (options, table) = tables[Int.random(in: tables.indices, using: &random)]
       var arguments: [String] = []
       repeat {
-        arguments = (0..<Int.random(in: 0...7, using: &random)).map { _ in Self.word(options, &random) }
+        arguments = (0..<Int.random(in: 0...7, using: &random)).map { _ in Self.argument(options, &random) }
       } while Self.isLeftOut(arguments, options)
       var (ours, theirs) = (Self.ours(arguments, options), Self.theirs(arguments, options, table))
-      if ours.isRefused { (ours.words, theirs.words) = ([], []) }
+      if ours.isRefused { (ours.operands, theirs.operands) = ([], []) }
       compared += 1
       refused += ours.isRefused ? 1 : 0
-      withWords += ours.words.isEmpty ? 0 : 1
+      withOperands += ours.operands.isEmpty ? 0 : 1
       if ours != theirs { Issue.record("\(arguments): \(ours), getopt_long: \(theirs)") }
     }
     #expect(compared >= 100_000)
     #expect(refused > 10_000)
-    #expect(withWords > 10_000)
+    #expect(withOperands > 10_000)
   }
 
   @Test func `refuses an abbreviated option and suggests its full name`() {
-    for (word, name) in [("--prior", "priority"), ("--unl", "unless-waiting"), ("--vers", "version")] {
-      let failure = #expect(throws: Failure.self) { try Invocation.parse(["publish", word, "1"]) }
+    for (argument, name) in [("--prior", "priority"), ("--unl", "unless-waiting"), ("--vers", "version")] {
+      let failure = #expect(throws: Failure.self) { try Invocation.parse(["publish", argument, "1"]) }
       #expect(failure?.message.contains("did you mean '--\(name)'?") == true)
     }
   }

@@ -88,15 +88,15 @@ import WorkQueue
   }
 
   @Test func `refuses a delay combined with a TTL, even if the command line sets one of them`() throws {
-    let words = "a delay and a TTL exclude each other: RabbitMQ removes the TTL when the delay ends"
-    #expect(reason(#"{"body": "b", "ttl": 5, "delay": 1}"#) == words)
+    let message = "a delay and a TTL exclude each other: RabbitMQ removes the TTL when the delay ends"
+    #expect(reason(#"{"body": "b", "ttl": 5, "delay": 1}"#) == message)
     #expect(reason(#"{"body": "b", "ttl": 5, "delay": 0}"#) == nil)
     var template = template
     template.delay = .seconds(1)
-    #expect(reason(#"{"body": "b", "ttl": 5}"#, template) == words)
+    #expect(reason(#"{"body": "b", "ttl": 5}"#, template) == message)
     template = self.template
     template.properties.expiration = "5000"
-    #expect(reason(#"{"body": "b", "delay": 5}"#, template) == words)
+    #expect(reason(#"{"body": "b", "delay": 5}"#, template) == message)
     #expect(reason(#"{"body": "b"}"#, template) == nil)
   }
 

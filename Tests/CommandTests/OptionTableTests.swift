@@ -52,15 +52,15 @@ import WorkQueue
     subcommand: String
   ) throws {
     for option in try Self.options(subcommand) {
-      guard case .values(let words) = option.completion else { continue }
-      for word in words {
-        let isAccepted = Self.settings(option, word) != nil
-        #expect(isAccepted, "--\(option.long) \(word)")
-        #expect("\(option.summary) \(option.details)".contains(word), "--\(option.long) \(word)")
+      guard case .values(let values) = option.completion else { continue }
+      for value in values {
+        let isAccepted = Self.settings(option, value) != nil
+        #expect(isAccepted, "--\(option.long) \(value)")
+        #expect("\(option.summary) \(option.details)".contains(value), "--\(option.long) \(value)")
       }
       let typed = option.needsValue ? ["--\(option.long)", "odd"] : ["--\(option.long)=odd"]
       let failure = #expect(throws: Failure.self) { try Invocation.parse([subcommand] + typed) }
-      let list = "\(words.dropLast().joined(separator: ", ")) or \(words.last ?? "")"
+      let list = "\(values.dropLast().joined(separator: ", ")) or \(values.last ?? "")"
       #expect(failure?.message == "--\(option.long): invalid value 'odd' (use \(list))")
     }
   }
@@ -120,11 +120,11 @@ import WorkQueue
     for line in text.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     let headings = text.split(separator: "\n").filter { $0.hasPrefix("  -") }.map { String($0.dropFirst(2)) }
     #expect(headings == subcommand.options.map(\.heading))
-    let words = text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+    let prose = text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
     for option in subcommand.options {
       let details = Prose.plain(option.details).split { $0 == " " || $0 == "\n" }.joined(separator: " ")
-      #expect(words.contains(details), "\(option.long)")
-      #expect(words.contains(Prose.plain(option.summary)), "\(option.long)")
+      #expect(prose.contains(details), "\(option.long)")
+      #expect(prose.contains(Prose.plain(option.summary)), "\(option.long)")
     }
   }
 
@@ -136,8 +136,11 @@ import WorkQueue
     (["-vq", "a"], "a"),
     (["-q", "a", "-qa"], "a"), (["--queue=a=b"], "a=b"), (["-q", ""], ""), (["--queue="], ""),
   ])
-  func `accepts an option's value in the same or the next argument`(words: [String], queue: String) throws {
-    for line in [["publish"] + words + ["x"], ["publish", "x"] + words, words + ["publish", "x"]] {
+  func `accepts an option's value in the same or the next argument`(arguments: [String], queue: String) throws
+  {
+    for line in [
+      ["publish"] + arguments + ["x"], ["publish", "x"] + arguments, arguments + ["publish", "x"],
+    ] {
       let settings = try CommandLines.settings(line)
       #expect(settings.connection.queue == queue, "\(line)")
       #expect(settings.operands == ["x"], "\(line)")
@@ -179,19 +182,19 @@ import WorkQueue
       (["--watch"], .seconds(2), []), (["--watch", "5s", "q"], .seconds(5), ["q"]),
       (["--watch", "q"], .seconds(2), ["q"]), (["--watch=1m", "7"], .seconds(60), ["7"]),
     ]
-    for (words, interval, queues) in watches {
-      let settings = try CommandLines.settings(["status"] + words)
-      #expect(settings.status.interval == interval, "\(words)")
-      #expect(settings.operands == queues, "\(words)")
+    for (arguments, interval, queues) in watches {
+      let settings = try CommandLines.settings(["status"] + arguments)
+      #expect(settings.status.interval == interval, "\(arguments)")
+      #expect(settings.operands == queues, "\(arguments)")
     }
     let letters: [([String], String?, [String])] = [
       (["--dead-letter"], nil, []), (["--dead-letter", "d", "q"], "d", ["q"]),
       (["--dead-letter", "--durable", "q"], nil, ["q"]), (["--dead-letter=-d"], "-d", []),
     ]
-    for (words, name, queues) in letters {
-      let settings = try CommandLines.settings(["declare"] + words)
-      #expect(settings.declare.queue.deadLetter == QueueSettings.DeadLetter(name: name), "\(words)")
-      #expect(settings.operands == queues, "\(words)")
+    for (arguments, name, queues) in letters {
+      let settings = try CommandLines.settings(["declare"] + arguments)
+      #expect(settings.declare.queue.deadLetter == QueueSettings.DeadLetter(name: name), "\(arguments)")
+      #expect(settings.operands == queues, "\(arguments)")
     }
   }
 
@@ -236,8 +239,8 @@ import WorkQueue
     (["--json"], "no subcommand was given (see 'workq --help')"),
     (["work", "--"], "after '--' there is no command (see 'workq work --help')"),
   ])
-  func `a usage error is one line with the problem and a remedy`(words: [String], message: String) {
-    let failure = #expect(throws: Failure.self) { try Invocation.parse(words) }
+  func `a usage error is one line with the problem and a remedy`(arguments: [String], message: String) {
+    let failure = #expect(throws: Failure.self) { try Invocation.parse(arguments) }
     #expect(failure?.message == message)
     #expect(failure?.status == .usage)
   }
@@ -268,9 +271,9 @@ import WorkQueue
       (["--retry-by", "broker", "--drain", "--wait-for-retries", "--", "cat"], "--wait-for-retries"),
       (["--retry-by", "broker", "--drain", "--fail-on-retry", "--", "cat"], "--fail-on-retry"),
     ] as [([String], String?)])
-  func `work refuses contradictory options and accepts compatible ones`(words: [String], reason: String?) {
+  func `work refuses contradictory options and accepts compatible ones`(options: [String], reason: String?) {
     do {
-      _ = try CommandLines.settings(["work"] + words)
+      _ = try CommandLines.settings(["work"] + options)
       #expect(reason == nil)
     } catch {
       #expect(error.status == .usage)
@@ -330,9 +333,9 @@ import WorkQueue
       (["help", "work"], "work", false), (["work", "-h"], "work", true), (["work", "--help"], "work", false),
       (["-v", "work", "-vh", "--bogus"], "work", true),
     ] as [([String], String?, Bool)])
-  func `recognizes each way to request help`(words: [String], name: String?, isShort: Bool) throws {
-    guard case .help(let subcommand, isShort: let short) = try Invocation.parse(words) else {
-      Issue.record("\(words)")
+  func `recognizes each way to request help`(arguments: [String], name: String?, isShort: Bool) throws {
+    guard case .help(let subcommand, isShort: let short) = try Invocation.parse(arguments) else {
+      Issue.record("\(arguments)")
       return
     }
     #expect(subcommand?.name == name)

@@ -27,7 +27,7 @@ import Testing
   private static let records = ["--lines", "--null", "--delimiter", "--jsonl", "--failed-to"]
 
   /// The refused pairs, each with text from its error message.
-  private static let refused: [(one: String, others: [String], words: String)] = [
+  private static let refused: [(one: String, others: [String], message: String)] = [
     ("words", records + ["--file"], "by words, or by an input option"),
     ("--lines", ["--null", "--delimiter", "--jsonl"], "exclude each other"),
     ("--null", ["--delimiter", "--jsonl", "--failed-to"], "exclude each other"),
@@ -61,7 +61,7 @@ import Testing
     refused.first {
       $0.one == one && $0.others.contains(other) || $0.one == other && $0.others.contains(one)
     }?
-    .words
+    .message
   }
 
   private func message(_ arguments: [String]) -> String? {

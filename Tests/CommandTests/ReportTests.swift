@@ -19,9 +19,9 @@ import WorkQueue
     ([3, 1, 2], "records 3, 1-2"), (Array(1...1000), "records 1-1000"),
     (Array(stride(from: 1, to: 25, by: 2)), "records 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and 2 more"),
   ])
-  func `lists record numbers as ranges, and truncates a long list`(numbers: [Int], words: String) {
+  func `lists record numbers as ranges, and truncates a long list`(numbers: [Int], ranges: String) {
     let tally = tally(numbers.map { ($0, full) })
-    #expect(tally.failures == "\(words) (full)")
+    #expect(tally.failures == "\(ranges) (full)")
     #expect(tally.failed == numbers.count)
   }
 

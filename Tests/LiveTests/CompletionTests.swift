@@ -48,14 +48,14 @@ import Testing
       try terminal.type(shell.settings)
     }
 
-    /// Types the start of a line, presses Tab, types the rest, and waits until the screen shows all words.
-    func press(_ text: String, then rest: String = "", shows words: String...) throws {
+    /// Types the start of a line, presses Tab, types the rest, and waits until the screen shows all expected texts.
+    func press(_ text: String, then rest: String = "", shows expected: String...) throws {
       try terminal.type("clear; echo wor''king")
       try terminal.waitFor("that the shell is there") { $0.contains("\nworking") || $0.hasPrefix("working") }
       try terminal.send(text)
       try terminal.press("Tab")
       try terminal.send(rest)
-      try terminal.waitFor("\(words) after '\(text)'") { screen in words.allSatisfy(screen.contains) }
+      try terminal.waitFor("\(expected) after '\(text)'") { screen in expected.allSatisfy(screen.contains) }
       try terminal.press("C-c")
     }
 

@@ -5,8 +5,8 @@ import Testing
 import WorkQueue
 
 @Suite(.busy) struct DeclareTests {
-  private func declare(_ words: String...) throws -> Program.Result {
-    try Program.workq(["declare"] + words).run()
+  private func declare(_ arguments: String...) throws -> Program.Result {
+    try Program.workq(["declare"] + arguments).run()
   }
 
   @Test func `matches each declare-ok to its request when a passive declare is pipelined`() throws {
@@ -46,11 +46,11 @@ import WorkQueue
     ),
   ])
   func `declare creates a queue with the given properties and accepts it again`(
-    words: [String], arguments: String
+    options: [String], arguments: String
   ) throws {
     let queue = freshQueue()
     for _ in 1...2 {
-      let result = try Program.workq(["declare", queue] + words).run()
+      let result = try Program.workq(["declare", queue] + options).run()
       #expect(result.status == 0, "\(result.error)")
       #expect(result.output == "\(queue): 0 waiting, 0 consumers\n", "\(result.error)")
     }
@@ -88,9 +88,9 @@ import WorkQueue
     }
     #expect(result.error.contains("queue '\(queue)' exists with other properties"))
     let match = try #require(result.error.firstMatch(of: #/what it is: workq (declare .*)/#))
-    let words = match.1.split(separator: " ").map(String.init)
-    let again = try Program.workq(words).run()
-    #expect(again.status == 0, "\(words) \(again.error)")
+    let arguments = match.1.split(separator: " ").map(String.init)
+    let again = try Program.workq(arguments).run()
+    #expect(again.status == 0, "\(arguments) \(again.error)")
   }
 
   @Test(arguments: ["classic", "quorum", "stream"])
@@ -115,10 +115,10 @@ import WorkQueue
     (["--arg", "x-dead-letter-routing-key=k"], "routing_key_but_no_dlx"),
   ])
   func `declare reports why the broker refuses an argument, and creates no queue`(
-    words: [String], reason: String
+    options: [String], reason: String
   ) throws {
     let queue = freshQueue()
-    let result = try Program.workq(["declare", queue] + words).run()
+    let result = try Program.workq(["declare", queue] + options).run()
     #expect(result.status == 78, "\(result.error)")
     #expect(result.error.contains(reason), "\(result.error)")
     try expect(declare("--check", queue).status, equals: 78)
@@ -144,15 +144,15 @@ import WorkQueue
     try Broker.shared.addUser(user, password: "secret", configure: "^$", write: "^$", read: "^$")
     defer { try? Broker.shared.deleteUser(user) }
     let poor = Broker.shared.with(url: Broker.shared.url.replacing("guest:guest", with: "\(user):secret"))
-    for words in [
+    for arguments in [
       ["declare", "--durable", queue], ["declare", freshQueue()],
       ["declare", "--bind", "amq.direct:k", queue],
       ["purge", "--force", queue], ["purge", "--force", "--delete", queue], ["peek", queue],
       ["move", queue, other],
     ] {
-      let result = try Program.workq(words).at(poor).run()
-      #expect(result.status == 77, "\(words): \(result.error)")
-      #expect(result.error.contains("ACCESS_REFUSED"), "\(words): \(result.error)")
+      let result = try Program.workq(arguments).at(poor).run()
+      #expect(result.status == 77, "\(arguments): \(result.error)")
+      #expect(result.error.contains("ACCESS_REFUSED"), "\(arguments): \(result.error)")
       #expect(!result.error.contains("secret"))
     }
     // Now the user may read from queues, but not publish.

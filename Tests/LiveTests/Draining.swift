@@ -14,7 +14,7 @@ struct Drained {
 /// Removes all waiting tasks from a queue, and returns them in order.
 func drain(_ queue: String, at broker: Broker = .shared) throws -> [Drained] {
   let result = try Peer.python("drain", queue).at(broker).run()
-  guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+  guard result.status == 0 else { throw Peer.PeerFailed(message: result.error) }
   return try result.outputLines.map { line in
     let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
     let digits = Array((object?["body"] as? String ?? "").utf8)

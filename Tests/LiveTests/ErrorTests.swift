@@ -34,7 +34,7 @@ import Testing
     ("c.recv(99); c.close()", "the other side closed the connection"),
     ("c.recv(99)", "no answer in time"),
   ])
-  func `exits with 69 and a hint when the peer is not a broker`(behaviour: String, words: String) throws {
+  func `exits with 69 and a hint when the peer is not a broker`(behaviour: String, reason: String) throws {
     let script = """
       import socket
       s = socket.create_server(("127.0.0.1", 0))
@@ -52,7 +52,7 @@ import Testing
     #expect(status == 69)
     #expect(
       message == """
-        127.0.0.1:\(port)/: cannot log in: \(words) \
+        127.0.0.1:\(port)/: cannot log in: \(reason) \
         (is this an AMQP port, usually 5672, or 5671 for amqps? --url or WORKQ_URL names another broker)
         """)
   }
@@ -163,8 +163,10 @@ import Testing
     (["purge", "task_queue"], "purge removes tasks permanently: "),
     (["publish", "-q", "", "x"], "a queue's name is empty"),
   ])
-  func `exits with 64 and a one-line hint when an argument is wrong`(words: [String], start: String) throws {
-    let result = try Program.workq(words).run()
+  func `exits with 64 and a one-line hint when an argument is wrong`(arguments: [String], start: String)
+    throws
+  {
+    let result = try Program.workq(arguments).run()
     #expect(result.status == 64)
     #expect(result.output == "")
     #expect(result.error.hasPrefix("workq: \(start)"), "\(result.error)")
@@ -176,13 +178,13 @@ import Testing
     ["publish", "x"], ["publish", "--json", "x"], ["work", "--fake"], ["declare"], ["declare", "--check"],
     ["purge", "--force"],
   ])
-  func `prints no password when a command fails with --verbose`(words: [String]) throws {
+  func `prints no password when a command fails with --verbose`(arguments: [String]) throws {
     let places = [
       "127.0.0.1:1", "127.0.0.1:\(port)", "127.0.0.1:\(port)/nope", "127.0.0.1:x", "h?hunter=2",
       "no-such-host.invalid", "127.0.0.1:1,amqp://guest:hunter2@127.0.0.1:2",
     ]
     for place in places {
-      var program = Program.workq(words + ["--verbose", "-q", freshQueue()])
+      var program = Program.workq(arguments + ["--verbose", "-q", freshQueue()])
       program.environment["AMQP_URL"] = "amqp://guest:hunter2@\(place)"
       let result = try program.run()
       #expect(result.status != 0)

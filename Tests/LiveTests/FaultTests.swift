@@ -183,9 +183,9 @@ import Testing
     let recoveries = [
       "connection lost", "the broker closed the channel: ", "consuming from '\(queue)' again",
     ]
-    let words = result.error.split(separator: "\n").filter { line in
+    let errors = result.error.split(separator: "\n").filter { line in
       !recoveries.contains { line.contains($0) }
     }
-    #expect(words.count == (result.status == 0 ? 0 : 1), "\(result.status): \(result.error)")
+    #expect(errors.count == (result.status == 0 ? 0 : 1), "\(result.status): \(result.error)")
   }
 }

@@ -8,9 +8,9 @@ import Testing
 @Suite(.silent) struct FrozenPeerTests {
   /// A subcommand and its arguments; Q and R stand for the queues' names.
   struct Command: CustomTestStringConvertible, Sendable {
-    let words: [String]
+    let arguments: [String]
     var input: String?
-    var testDescription: String { words.joined(separator: " ") }
+    var testDescription: String { arguments.joined(separator: " ") }
   }
 
   enum Wire: CaseIterable {
@@ -20,15 +20,15 @@ import Testing
   }
 
   static let commands = [
-    Command(words: ["publish", "-q", "Q", "task"]),
-    Command(words: ["publish", "-q", "Q", "-l"], input: "one\ntwo\nthree\n"),
-    Command(words: ["publish", "-q", "Q", "--unless-waiting", "99", "task"]),
-    Command(words: ["publish", "-q", "Q", "--delay", "1h", "task"]),
-    Command(words: ["declare", "Q", "--type", "classic"]), Command(words: ["status", "Q"]),
-    Command(words: ["peek", "Q"]), Command(words: ["purge", "--force", "Q"]),
-    Command(words: ["move", "Q", "R"]),
-    Command(words: ["work", "-q", "Q", "--fake", "--dot", "0", "--drain"]),
-    Command(words: ["work", "-q", "Q", "--drain", "--", "sh", "-c", "exit 1"]),
+    Command(arguments: ["publish", "-q", "Q", "task"]),
+    Command(arguments: ["publish", "-q", "Q", "-l"], input: "one\ntwo\nthree\n"),
+    Command(arguments: ["publish", "-q", "Q", "--unless-waiting", "99", "task"]),
+    Command(arguments: ["publish", "-q", "Q", "--delay", "1h", "task"]),
+    Command(arguments: ["declare", "Q", "--type", "classic"]), Command(arguments: ["status", "Q"]),
+    Command(arguments: ["peek", "Q"]), Command(arguments: ["purge", "--force", "Q"]),
+    Command(arguments: ["move", "Q", "R"]),
+    Command(arguments: ["work", "-q", "Q", "--fake", "--dot", "0", "--drain"]),
+    Command(arguments: ["work", "-q", "Q", "--drain", "--", "sh", "-c", "exit 1"]),
   ]
 
   /// One run of a command, with its own proxy and its own queues: Q has three tasks, and R exists if it is named.
@@ -47,21 +47,21 @@ import Testing
       let published = try Program.workq("publish", "-l", "-q", queue).at(broker).run(
         input: Array("a\nb\nc\n".utf8))
       try #require(published.status == 0, "\(published.error)")
-      guard command.words.contains("R") else { return }
+      guard command.arguments.contains("R") else { return }
       try expect(Program.workq("declare", "\(queue)-2").at(broker).run().status, equals: 0)
     }
 
     deinit { proxy.stop() }
 
     func start(_ options: [String], failsOver: Bool = false) throws -> RunningProgram {
-      var words = command.words.map { $0 == "Q" ? queue : $0 == "R" ? "\(queue)-2" : $0 }
-      words.insert(contentsOf: ["--connect-timeout", "5s"] + options, at: 1)
-      if words[0] == "publish" { words.insert(contentsOf: ["--confirm-timeout", "6s"], at: 1) }
+      var arguments = command.arguments.map { $0 == "Q" ? queue : $0 == "R" ? "\(queue)-2" : $0 }
+      arguments.insert(contentsOf: ["--connect-timeout", "5s"] + options, at: 1)
+      if arguments[0] == "publish" { arguments.insert(contentsOf: ["--confirm-timeout", "6s"], at: 1) }
       let direct = try wire == .plain ? broker.url : TLSBroker.url()
       let port = try #require(URL(string: direct)?.port)
       let silent = direct.replacing(":\(port)", with: ":\(proxy.port)")
       let url = failsOver ? "\(silent),\(direct)" : silent
-      var program = try wire == .plain ? Program.workq(words) : TLSBroker.workq(words, url: url)
+      var program = try wire == .plain ? Program.workq(arguments) : TLSBroker.workq(arguments, url: url)
       program.environment["AMQP_URL"] = url
       return try program.start(input: command.input.map { Array($0.utf8) })
     }
@@ -97,7 +97,7 @@ import Testing
   @Test(arguments: commands, Wire.allCases)
   func `exits with a documented code when the broker stops responding`(command: Command, wire: Wire) throws {
     let bounded =
-      command.words[0] == "work" ? ["--heartbeat", "2s", "--no-reconnect"] : ["--heartbeat", "2s"]
+      command.arguments[0] == "work" ? ["--heartbeat", "2s", "--no-reconnect"] : ["--heartbeat", "2s"]
     try forEachPoint(command, wire, bounded) { run, program, point in
       let result = try program.end(within: 60)
       let codes: Set<Int32> = [0, 1, 3, 69, 75]
@@ -125,7 +125,7 @@ import Testing
   @Test(arguments: commands, Wire.allCases)
   func `fails over to the next host when the first stops responding`(command: Command, wire: Wire) throws {
     // A purge or a move is not repeated automatically once it has removed or moved tasks.
-    let stopsHalfway = ["purge", "move"].contains(command.words[0])
+    let stopsHalfway = ["purge", "move"].contains(command.arguments[0])
     var succeeded = 0
     try forEachPoint(command, wire, ["--heartbeat", "2s"], failsOver: true) { run, program, point in
       let result = try program.end(within: 60)
@@ -138,7 +138,7 @@ import Testing
   }
 
   @Test func `a request times out with 75 when heartbeats are off and the broker is silent`() throws {
-    let run = try Run(Command(words: ["status", "Q"]), .plain)
+    let run = try Run(Command(arguments: ["status", "Q"]), .plain)
     run.proxy.freeze(1, after: 4, .frame)
     let result = try run.start(["--heartbeat", "0"]).end()
     #expect(result.status == 75)

@@ -7,8 +7,8 @@ import Testing
   private static let directory = "\(TestEnvironment.repository)/Tests/LiveTests/Help"
   private static let records = ProcessInfo.processInfo.environment["RECORD"] == "1"
 
-  private static func help(_ words: [String], _ option: String = "--help") throws -> String {
-    let result = try Program.workq(words + [option]).run()
+  private static func help(_ arguments: [String], _ option: String = "--help") throws -> String {
+    let result = try Program.workq(arguments + [option]).run()
     #expect(result.status == 0)
     #expect(result.error == "")
     return result.output
@@ -25,11 +25,11 @@ import Testing
   @Test func `--help and -h print the committed text for the program and every subcommand`() throws {
     let subcommands = try Self.subcommands()
     #expect(Set(subcommands).isSuperset(of: ["publish", "work", "declare", "purge"]))
-    for words in [[]] + subcommands.map({ [$0] }) {
+    for arguments in [[]] + subcommands.map({ [$0] }) {
       for option in ["--help", "-h"] {
-        let name = (["workq"] + words).joined(separator: "-") + (option == "-h" ? "-h" : "")
+        let name = (["workq"] + arguments).joined(separator: "-") + (option == "-h" ? "-h" : "")
         let file = URL(filePath: "\(Self.directory)/\(name).txt")
-        let text = try Self.help(words, option)
+        let text = try Self.help(arguments, option)
         if Self.records { try Data(text.utf8).write(to: file) }
         let committed = try? String(contentsOf: file, encoding: .utf8)
         #expect(text == committed, "this has changed; if that is meant: make record-help")
@@ -48,8 +48,8 @@ import Testing
   }
 
   @Test func `--version prints the versions of workq and rabbitmq-c`() throws {
-    for words in [["--version"], ["-V"], ["publish", "--version"]] {
-      let result = try Program.workq(words).run()
+    for arguments in [["--version"], ["-V"], ["publish", "--version"]] {
+      let result = try Program.workq(arguments).run()
       #expect(result.status == 0)
       #expect(result.output.firstMatch(of: /^\d+\.\d+\.\d+ \(rabbitmq-c \d+\.\d+\.\d+\)\n$/) != nil)
     }

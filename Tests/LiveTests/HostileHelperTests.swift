@@ -76,10 +76,10 @@ import Testing
     let body = Array(String(repeating: "0123456789", count: 2 << 20).utf8)
     for _ in 0..<4 { try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0) }
     let script = "import os, sys\nfor line in sys.stdin:\n  print(len(line)); os.write(3, b'0\\n')"
-    let words = [
+    let arguments = [
       "work", "-q", queue, "--resident=lines", "--window", "4", "--drain", "--", "python3", "-c", script,
     ]
-    let result = try Program.workq(words).run()
+    let result = try Program.workq(arguments).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.outputLines == [String](repeating: "\(body.count + 1)", count: 4))
   }
@@ -102,10 +102,10 @@ import Testing
 
   /// A worker under a resource limit that the shell sets.
   private func limited(_ limit: String, _ options: [String], script: String) throws -> Program.Result {
-    let words = [
+    let arguments = [
       "work", "-q", "\"$1\"", "--resident=lines", "--drain", "--on-failure", "park", "--kill-after", "500ms",
     ]
-    let line = "\(limit); exec \"$0\" \((words + options).joined(separator: " ")) -- sh -c \"$2\""
+    let line = "\(limit); exec \"$0\" \((arguments + options).joined(separator: " ")) -- sh -c \"$2\""
     return try shell(line, queue, script).run()
   }
 }

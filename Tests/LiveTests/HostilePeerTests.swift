@@ -9,22 +9,23 @@ import Testing
 /// Every command exits by itself with a documented exit code and sanitized messages.
 @Suite(.busy) struct HostilePeerTests {
   struct Command: CustomTestStringConvertible {
-    let words: [String]
+    let arguments: [String]
     var input: String?
-    var testDescription: String { words.joined(separator: " ") }
+    var testDescription: String { arguments.joined(separator: " ") }
   }
 
   static let commands = [
-    Command(words: ["publish", "-l", "-q", "q", "--confirm-timeout", "30s"], input: "one\ntwo\nthree\n"),
-    Command(words: ["publish", "-q", "q", "--confirm-timeout", "30s", "--unless-waiting", "9", "task"]),
-    Command(words: [
+    Command(arguments: ["publish", "-l", "-q", "q", "--confirm-timeout", "30s"], input: "one\ntwo\nthree\n"),
+    Command(arguments: ["publish", "-q", "q", "--confirm-timeout", "30s", "--unless-waiting", "9", "task"]),
+    Command(arguments: [
       "work", "-q", "q", "--no-reconnect", "--idle-timeout", "1s", "--count", "2", "--dot", "0",
     ]),
     Command(
-      words: ["work", "-q", "q", "--no-reconnect", "--max-time", "5s", "--drain", "-v", "--", "sh", "-c"]
+      arguments: ["work", "-q", "q", "--no-reconnect", "--max-time", "5s", "--drain", "-v", "--", "sh", "-c"]
         + ["cat >&2; exit 65"]),
-    Command(words: ["status", "q"]), Command(words: ["move", "q", "r"]), Command(words: ["peek", "q"]),
-    Command(words: ["declare", "q", "--max-length", "5"]), Command(words: ["purge", "--force", "q"]),
+    Command(arguments: ["status", "q"]), Command(arguments: ["move", "q", "r"]),
+    Command(arguments: ["peek", "q"]),
+    Command(arguments: ["declare", "q", "--max-length", "5"]), Command(arguments: ["purge", "--force", "q"]),
   ]
 
   private static let codes: Set<Int32> = [0, 1, 3, 65, 69, 70, 75, 77, 78]
@@ -59,8 +60,8 @@ import Testing
     // Twelve at a time: programs and brokers mostly wait for each other.
     for start in stride(from: 0, to: count, by: 12) {
       let running = try ports[start..<min(count, start + 12)].map { number, port in
-        let words = [command.words[0], "--connect-timeout", "5s"] + command.words.dropFirst()
-        var program = Program.workq(words)
+        let arguments = [command.arguments[0], "--connect-timeout", "5s"] + command.arguments.dropFirst()
+        var program = Program.workq(arguments)
         program.environment["AMQP_URL"] = "amqp://127.0.0.1:\(port)"
         return (number, try program.start(input: command.input.map { Array($0.utf8) }))
       }

@@ -78,7 +78,7 @@ import Testing
     ["work", "--drain", "--json", "--", "sh", "-c", "exit 65"], ["peek"],
     ["peek", "--json"], ["status"],
   ])
-  func `a task cannot put control characters or forged lines into the output`(words: [String]) throws {
+  func `a task cannot put control characters or forged lines into the output`(arguments: [String]) throws {
     let cursor = Self.cursor
     let headers = ["x-workq-reason": cursor, "x-workq-host": cursor, cursor: cursor, "x-death": cursor]
     try put(
@@ -87,15 +87,15 @@ import Testing
         "headers": headers, "message_id": cursor, "correlation_id": cursor, "type": cursor, "app_id": cursor,
         "content_type": cursor, "reply_to": cursor,
       ])
-    var program = Program.workq([words[0], "-q", queue] + words.dropFirst())
-    if words[0] == "status" { program = Program.workq("status", queue) }
+    var program = Program.workq([arguments[0], "-q", queue] + arguments.dropFirst())
+    if arguments[0] == "status" { program = Program.workq("status", queue) }
     let result = try program.run()
     for text in [result.output, result.error] {
       let controls = text.unicodeScalars.filter { scalar in
         (scalar.value < 0x20 && scalar != "\n") || (0x7f...0x9f).contains(scalar.value)
       }
       #expect(controls.isEmpty, "\(text)")
-      let isFake = words == ["work", "--drain", "-v", "--fake"]
+      let isFake = arguments == ["work", "--drain", "-v", "--fake"]
       #expect(text.split(separator: "\n").filter { $0 == " [x] Done" }.count <= (isFake ? 1 : 0), "\(text)")
     }
   }
@@ -107,7 +107,7 @@ import Testing
     var program = Program("/usr/bin/python3", [path, action, queue] + more)
     program.environment["PYTHONDONTWRITEBYTECODE"] = "1"
     let result = try program.run()
-    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    guard result.status == 0 else { throw Peer.PeerFailed(message: result.error) }
     return result.output
   }
 
@@ -136,12 +136,12 @@ import Testing
   @Test(arguments: [10, 100, 1000, 26_000])
   func `deeply nested headers crash neither peek nor the worker`(depth: Int) throws {
     _ = try headers("deep", queue, "\(depth)")
-    for words in [
+    for arguments in [
       ["peek"], ["peek", "--json"],
       ["work", "--drain", "--on-failure", "park", "--", "sh", "-c", "cat; exit 3"],
     ] {
-      let result = try Program.workq([words[0], "-q", queue] + words.dropFirst()).run()
-      #expect(result.status < 128, "\(words): \(result.status) \(result.error)")
+      let result = try Program.workq([arguments[0], "-q", queue] + arguments.dropFirst()).run()
+      #expect(result.status < 128, "\(arguments): \(result.status) \(result.error)")
     }
   }
 }

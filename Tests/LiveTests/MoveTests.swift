@@ -86,7 +86,7 @@ import Testing
     ] {
       #expect(fresh.contains("  \(line)\n"), "\(fresh)")
     }
-    for word in ["attempts", "broken", "x-death", "user id"] { #expect(!fresh.contains(word), "\(fresh)") }
+    for text in ["attempts", "broken", "x-death", "user id"] { #expect(!fresh.contains(text), "\(fresh)") }
     try expect(Program.workq("purge", "--force", target).run().status, equals: 0)
     try expect(Program.workq("move", "--keep-attempts", source, target).run().status, equals: 0)
     let tried = try Program.workq("peek", target).run().output
@@ -134,8 +134,8 @@ import Testing
 
   @Test func `exits with 78 when the source or the target does not exist`() throws {
     let (source, missing) = try (queues(1).0, freshQueue())
-    for words in [[source, missing], [missing, source]] {
-      let move = try Program.workq(["move"] + words).run()
+    for queues in [[source, missing], [missing, source]] {
+      let move = try Program.workq(["move"] + queues).run()
       #expect(move.status == 78)
       #expect(move.error.contains("'\(missing)': there is no such queue"))
     }

@@ -45,11 +45,11 @@ enum Peer {
   }
 
   private static func checkSuccess(_ result: Program.Result) throws {
-    if result.status != 0 { throw PeerFailed(words: result.error) }
+    if result.status != 0 { throw PeerFailed(message: result.error) }
   }
 
   struct PeerFailed: Error {
-    let words: String
+    let message: String
   }
 }
 
@@ -58,7 +58,7 @@ enum Peer {
 /// - Throws: also when the queue does not exist.
 func waiting(in queue: String, at broker: Broker = .shared) throws -> Int {
   guard let status = try QueueProbe.status(of: queue, at: broker) else {
-    throw Peer.PeerFailed(words: "there is no queue '\(queue)'")
+    throw Peer.PeerFailed(message: "there is no queue '\(queue)'")
   }
   return Int(status.waiting)
 }
@@ -133,7 +133,7 @@ struct SeenMessage {
   /// Gets the first message of a queue with automatic ack; nil when the queue is empty.
   static func take(from queue: String, at broker: Broker = .shared) throws -> SeenMessage? {
     let result = try Peer.python("message", "get", queue).at(broker).run()
-    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    guard result.status == 0 else { throw Peer.PeerFailed(message: result.error) }
     let json = try JSONSerialization.jsonObject(with: Data(result.outputBytes), options: .fragmentsAllowed)
     guard let properties = json as? [String: Any] else { return nil }
     return SeenMessage(body: properties["body"] as? String ?? "", properties: properties)
@@ -142,7 +142,7 @@ struct SeenMessage {
   /// Publishes a message with properties given as JSON.
   static func put(_ body: String, _ properties: String, to queue: String) throws {
     let result = try Peer.python("message", "put", queue, properties, body).run()
-    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    guard result.status == 0 else { throw Peer.PeerFailed(message: result.error) }
   }
 }
 
@@ -150,7 +150,7 @@ struct SeenMessage {
 func publish(_ tasks: [String], to queue: String, at broker: Broker = .shared) throws {
   let input = Array((tasks.joined(separator: "\n") + "\n").utf8)
   let result = try Program.workq("publish", "--lines", "-q", queue).at(broker).run(input: input)
-  guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+  guard result.status == 0 else { throw Peer.PeerFailed(message: result.error) }
 }
 
 /// A worker that runs a shell script for each task.

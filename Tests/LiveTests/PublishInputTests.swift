@@ -116,9 +116,9 @@ import Testing
       var program = Program.workq(["publish", "--transient", "-l", "-q", queue] + options)
       program.arguments = ["-c", script, lines.path, program.path] + program.arguments
       program.path = "/usr/bin/python3"
-      let words = try program.run(limit: 300).output.split(whereSeparator: \.isWhitespace)
-      try #require(words.count == 2 && words[0] == "0")
-      return try #require(Int(words[1]))
+      let fields = try program.run(limit: 300).output.split(whereSeparator: \.isWhitespace)
+      try #require(fields.count == 2 && fields[0] == "0")
+      return try #require(Int(fields[1]))
     }
     #expect(peaks[1] < 24 * 1024, "\(peaks) kB")
     #expect(peaks[1] - peaks[0] < 8 * 1024, "\(peaks) kB")

@@ -165,9 +165,11 @@ import Testing
     #expect(worker.status == 0, "\(worker.error)")
     try expectWaiting(in: queue, equals: 0)
     let header = String(repeating: "h", count: 100_000)
-    let words = try Program.workq("publish", "-q", queue, "-H", "a=\(header)", "-H", "b=\(header)", "x").run()
-    #expect(words.status == 65, "\(words.error)")
-    #expect(words.error.hasPrefix("workq: the headers take 2"), "\(words.error)")
+    let result = try Program.workq(
+      "publish", "-q", queue, "-H", "a=\(header)", "-H", "b=\(header)", "x"
+    ).run()
+    #expect(result.status == 65, "\(result.error)")
+    #expect(result.error.hasPrefix("workq: the headers take 2"), "\(result.error)")
   }
 
   @Test func `64-bit integer headers keep their values through the broker and peek --json`() throws {

@@ -28,16 +28,16 @@ import Testing
     let ways = [
       ["--url-file", urlFile.path], ["-u", bare, "--username", "keeper", "--password-file", password.path],
     ]
-    for (file, words) in zip([urlFile, password], ways) {
+    for (file, arguments) in zip([urlFile, password], ways) {
       for mode in [0o600, 0o400] {
         try #require(chmod(file.path, mode_t(mode)) == 0)
-        let good = try Program.workq(["publish", "-q", queue, "x"] + words).run()
+        let good = try Program.workq(["publish", "-q", queue, "x"] + arguments).run()
         #expect(good.status == 0, "\(good.error)")
         #expect(good.error == "", "\(good.error)")
       }
       for mode in [0o644, 0o604, 0o622] {
         try #require(chmod(file.path, mode_t(mode)) == 0)
-        let bad = try Program.workq(["publish", "-q", queue, "x"] + words).run()
+        let bad = try Program.workq(["publish", "-q", queue, "x"] + arguments).run()
         #expect(bad.status == 66)
         let reason = "others may read '\(file.path)', which holds a secret: chmod 600 it"
         #expect(bad.error == "workq: \(reason)\n")
@@ -138,9 +138,9 @@ import Testing
 
   @Test(arguments: [["-u"], ["--url"], ["--uri="], ["-u", "amqp://127.0.0.1:1", "--url"]])
   func `the worker overwrites the password in its arguments before the first task`(option: [String]) throws {
-    let words =
+    let options =
       option.last?.hasSuffix("=") == true ? [(option.last ?? "") + url] : option + [url]
-    let worker = try Program.workq(["work", "--fake", "-v", "-q", queue] + words).start()
+    let worker = try Program.workq(["work", "--fake", "-v", "-q", queue] + options).start()
     try worker.waitForOutput("Waiting for messages")
     let listing = contents(of: "/proc/\(worker.pid)/cmdline")
     #expect(!listing.contains("hunter2"), "\(listing)")

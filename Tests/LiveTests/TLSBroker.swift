@@ -13,7 +13,7 @@ final class Certificates: Sendable {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let script = "\(TestEnvironment.repository)/Tests/TestSupport/certificates"
     let result = try Program(script, [directory.path]).run()
-    guard result.status == 0 else { throw Peer.PeerFailed(words: result.error) }
+    guard result.status == 0 else { throw Peer.PeerFailed(message: result.error) }
   }
 
   /// The path of a certificate or key file.

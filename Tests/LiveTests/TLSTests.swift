@@ -332,8 +332,8 @@ import Testing
     let url = try TLSBroker.url("?heartbeat=1")
     let pipe = try NamedPipe()
     var publish = try TLSBroker.workq(["publish", "-v", "-l", "-q", queue], url: url)
-    let words = ([publish.path] + publish.arguments).map { "'\($0)'" }.joined(separator: " ")
-    (publish.path, publish.arguments) = ("/bin/sh", ["-c", "exec \(words) <'\(pipe.path)'"])
+    let commandLine = ([publish.path] + publish.arguments).map { "'\($0)'" }.joined(separator: " ")
+    (publish.path, publish.arguments) = ("/bin/sh", ["-c", "exec \(commandLine) <'\(pipe.path)'"])
     let publishing = try publish.start()
     try pipe.write("first\n")
     let script = "cat; sleep 5; echo"

@@ -59,11 +59,11 @@ final class Tmux {
   @discardableResult
   private func run(_ arguments: [String]) throws -> String {
     let result = try Program("/usr/bin/tmux", ["-S", socket] + arguments).run()
-    guard result.status == 0 else { throw Failed(words: result.error) }
+    guard result.status == 0 else { throw Failed(message: result.error) }
     return result.output
   }
 
   struct Failed: Error {
-    let words: String
+    let message: String
   }
 }

@@ -8,10 +8,11 @@ import Testing
   private let state = "rojo=00f067aa0ba902b7"
   private let queue = freshQueue("trace")
 
-  private func publish(_ words: [String], parent: String?, state: String? = nil, input: String? = nil) throws
+  private func publish(_ arguments: [String], parent: String?, state: String? = nil, input: String? = nil)
+    throws
     -> Program.Result
   {
-    var program = Program.workq(["publish", "-q", queue] + words)
+    var program = Program.workq(["publish", "-q", queue] + arguments)
     (program.environment["TRACEPARENT"], program.environment["TRACESTATE"]) = (parent, state)
     let result = try program.run(input: input.map { Array($0.utf8) })
     #expect(result.status == 0, "\(result.error)")

@@ -41,13 +41,13 @@ import Testing
 
   /// Checks that publish handles a refusal like a lost connection: next broker, spool, retry.
   private func checkWays(
-    on broker: Broker, queue: String, status: Int32, _ words: String, lift: () throws -> Void
+    on broker: Broker, queue: String, status: Int32, _ reason: String, lift: () throws -> Void
   )
     throws
   {
     let refused = try Program.workq("publish", "-q", queue, "x").at(broker).run()
     #expect(refused.status == status, "\(refused.error)")
-    #expect(refused.error.contains(words), "\(refused.error)")
+    #expect(refused.error.contains(reason), "\(refused.error)")
     #expect(refused.error.split(separator: "\n").count == 1, "\(refused.error)")
     let second = broker.with(url: "\(broker.url),\(Broker.shared.url)")
     let next = try Program.workq("publish", "-q", queue, "next").at(second).run()
@@ -61,7 +61,7 @@ import Testing
     try lift()
     let published = try retrying.end()
     #expect(published.status == 0, "\(published.error)")
-    #expect(published.error.contains(words), "\(published.error)")
+    #expect(published.error.contains(reason), "\(published.error)")
     try expect(
       Program.workq("publish", "--flush-spool", "--spool=\(directory)").at(broker).run().status, equals: 0)
     try expect(drain(queue, at: broker).map(\.text), equals: ["later", "kept"])
@@ -109,10 +109,10 @@ import Testing
   }
 
   @Test(arguments: [["status"], ["peek"], ["work", "--drain", "--", "true"], ["purge", "--force"]])
-  func `status, peek, work and purge exit with 69 at the connection limit`(words: [String]) throws {
+  func `status, peek, work and purge exit with 69 at the connection limit`(command: [String]) throws {
     try Broker.shared.limit(virtualHost: vhost, "max-connections", to: 0)
     let options = ["-q", queue]
-    let arguments = words.prefix(1) + options + words.dropFirst()
+    let arguments = command.prefix(1) + options + command.dropFirst()
     let result = try Program.workq(Array(arguments)).at(inVhost).run()
     #expect(result.status == 69, "\(result.error)")
     #expect(result.error.contains("connection limit (0) is reached"), "\(result.error)")

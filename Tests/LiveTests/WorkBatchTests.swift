@@ -162,10 +162,10 @@ import Testing
     for body in [[0x61, 0], [0xff], Array("two\nlines".utf8)] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     }
-    let words = [
+    let arguments = [
       "work", "-q", queue, "--batch", "9", "--drain", "--argument", "--quiet", "--", "printf", "<%s>\n",
     ]
-    let result = try Program.workq(words).run()
+    let result = try Program.workq(arguments).run()
     #expect(result.status == 1)
     #expect(Set(result.outputLines) == ["<it's>", "<two words>", "<two", "lines>"])
     try expectWaiting(in: "\(queue).failed", equals: 2)
@@ -219,9 +219,9 @@ import Testing
     (["--batch", "5", "--prefetch", "4", "--", "true"], "no batch has 5 tasks"),
     (["--batch", "5", "--window", "4", "--", "true"], "--window needs --resident"),
   ])
-  func `invalid options and combinations are usage errors`(options: [String], words: String) throws {
+  func `invalid options and combinations are usage errors`(options: [String], message: String) throws {
     let result = try Program.workq(["work", "-q", "q"] + options).run()
     #expect(result.status == 64)
-    #expect(result.error.contains(words), "\(result.error)")
+    #expect(result.error.contains(message), "\(result.error)")
   }
 }

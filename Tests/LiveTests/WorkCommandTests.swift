@@ -72,8 +72,8 @@ import Testing
     for body in [Array("--help me".utf8), [0x61, 0, 0x62], [0xff]] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     }
-    let words = ["work", "-q", queue, "--argument", "--drain", "--", "printf", "<%s>\n", "--"]
-    let result = try Program.workq(words).run()
+    let arguments = ["work", "-q", queue, "--argument", "--drain", "--", "printf", "<%s>\n", "--"]
+    let result = try Program.workq(arguments).run()
     #expect(result.status == 1)
     #expect(result.outputLines == ["<-->", "<--help me>"])
     #expect(result.error.contains("NUL byte"))
@@ -88,10 +88,10 @@ import Testing
     ] {
       try expect(Program.workq("publish", "-q", queue).run(input: body).status, equals: 0)
     }
-    let words = [
+    let arguments = [
       "work", "-q", queue, "-I", "--drain", "--", "printf", "<%s>\n", "{}", "to-{/}", "{.}", "{/.}",
     ]
-    let result = try Program.workq(words).run()
+    let result = try Program.workq(arguments).run()
     #expect(result.status == 1)
     #expect(result.outputLines == ["<a dir/it's.jpg>", "<to-it's.jpg>", "<a dir/it's>", "<it's>"])
     #expect(result.error.contains("NUL byte"))

@@ -82,10 +82,10 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: gate) }
     let script = "yes xxxxxxxxx | head -c 1000000 >&2; exit 3"
     let work = program(["--heartbeat", "1s", "--output", mode], script: script)
-    let words = ([work.path] + work.arguments).map { "'\($0.replacing("'", with: #"'\''"#))'" }
+    let quoted = ([work.path] + work.arguments).map { "'\($0.replacing("'", with: #"'\''"#))'" }
     let reader = "{ until [ -e '\(gate)' ]; do sleep 0.1; done; cat; }"
     var shell = Program(
-      "/bin/sh", ["-c", "\(words.joined(separator: " ")) 2>&1 >/dev/null | \(reader)"])
+      "/bin/sh", ["-c", "\(quoted.joined(separator: " ")) 2>&1 >/dev/null | \(reader)"])
     shell.environment = work.environment
     let running = try shell.start()
     // Two heartbeats longer than the broker waits.
@@ -141,8 +141,8 @@ import Testing
     for options in ["--quiet", "--log json", "2>/dev/null"] {
       try publish(["a"], to: queue)
       let line = "'\(TestEnvironment.binary)' work -q \(queue) --drain \(options) -- sh -c 'sleep 1'"
-      let words = options.hasPrefix("2>") ? line.replacing(" 2>/dev/null", with: "") + " 2>/dev/null" : line
-      var shell = Program("/bin/sh", ["-c", words])
+      let script = options.hasPrefix("2>") ? line.replacing(" 2>/dev/null", with: "") + " 2>/dev/null" : line
+      var shell = Program("/bin/sh", ["-c", script])
       shell.environment["TERM"] = "xterm"
       let result = try shell.inTerminal().run()
       #expect(!result.output.contains("1 running"), "\(options): \(result.output)")

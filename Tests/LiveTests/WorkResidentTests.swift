@@ -117,8 +117,8 @@ import Testing
     try expect(Program.workq("publish", "-q", queue, "two\nlines").run().status, equals: 0)
     let script =
       #"perl -e '$/ = "\0"; while (<STDIN>) { print; syswrite STDOUT, ""; open R, ">&=3"; syswrite R, "0\n" }'"#
-    let words = ["work", "-q", queue, "--resident=null", "--count", "1", "--", "sh", "-c", script]
-    let result = try Program.workq(words).run()
+    let arguments = ["work", "-q", queue, "--resident=null", "--count", "1", "--", "sh", "-c", script]
+    let result = try Program.workq(arguments).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.output == "two\nlines\0")
   }
@@ -236,7 +236,7 @@ import Testing
     ("exit 1", "exit status 1"), ("exit 0", "exit status 0"), ("kill -SEGV $$", "killed by SIGSEGV"),
   ])
   func `an exit after the first result fails the oldest task, and a new process runs the others`(
-    end: String, words: String
+    end: String, reason: String
   ) throws {
     let queue = freshQueue()
     try publish(["a", "bad", "c", "d"], to: queue)
@@ -244,11 +244,11 @@ import Testing
     let result = try resident(queue, ["--window", "4", "--output", "tagged"], script: script).run()
     #expect(result.status == 1)
     #expect(
-      result.error.contains("[2] bad: attempt 1 of 5 failed: ended without a result: \(words), after "),
+      result.error.contains("[2] bad: attempt 1 of 5 failed: ended without a result: \(reason), after "),
       "\(result.error)")
     #expect(result.error.contains("3 done, 1 parked"), "\(result.error)")
     let headers = try #require(try parked(queue)["bad"])
-    #expect(headers["x-workq-reason"] as? String == "ended without a result: \(words)")
+    #expect(headers["x-workq-reason"] as? String == "ended without a result: \(reason)")
     #expect(headers["x-workq-attempts"] as? Int == 1)
     #expect(headers["x-workq-stderr"] as? String == "oops\n")
   }
@@ -350,8 +350,8 @@ import Testing
     let helper =
       "import os, sys\nwhile sys.stdin.readline():\n  for _ in range(99): sys.stdin.readline()\n"
       + "  os.write(3, b'0\\n' * 100)"
-    let words = ["work", "-q", queue, "--resident=lines", "--window", "100", "--count", "300", "--"]
-    let work = Program.workq(words + ["python3", "-c", helper])
+    let arguments = ["work", "-q", queue, "--resident=lines", "--window", "100", "--count", "300", "--"]
+    let work = Program.workq(arguments + ["python3", "-c", helper])
     let result = try work.at(Broker.shared.with(url: proxy.url(of: .shared))).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains("300 done"), "\(result.error)")
@@ -437,9 +437,9 @@ import Testing
     (["--resident=xml", "--", "true"], "use jsonl, lines or null"),
     (["--resident", "--window", "0", "--", "true"], "invalid number"),
   ])
-  func `invalid options and combinations are usage errors`(options: [String], words: String) throws {
+  func `invalid options and combinations are usage errors`(options: [String], message: String) throws {
     let result = try Program.workq(["work", "-q", "q"] + options).run()
     #expect(result.status == 64)
-    #expect(result.error.contains(words), "\(result.error)")
+    #expect(result.error.contains(message), "\(result.error)")
   }
 }

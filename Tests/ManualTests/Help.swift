@@ -3,8 +3,8 @@ import Testing
 
 /// The program's help.
 enum Help {
-  static func text(_ words: [String]) throws -> String {
-    let result = try Program.workq(words + ["--help"]).run()
+  static func text(_ arguments: [String]) throws -> String {
+    let result = try Program.workq(arguments + ["--help"]).run()
     try #require(result.status == 0, "\(result.error)")
     return result.output
   }
@@ -17,8 +17,8 @@ enum Help {
   }
 
   /// The options in the left column, as they are typed.
-  static func options(_ words: [String]) throws -> Set<String> {
-    let columns = try text(words).matches(of: #/\n  (-[\w-]+(?:, -[\w-]+)*)/#)
+  static func options(_ arguments: [String]) throws -> Set<String> {
+    let columns = try text(arguments).matches(of: #/\n  (-[\w-]+(?:, -[\w-]+)*)/#)
     return Set(columns.flatMap { $0.1.split(separator: ", ").map(String.init) })
   }
 }

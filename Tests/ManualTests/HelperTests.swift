@@ -15,10 +15,10 @@ import Testing
   @Test(arguments: helpers.map(\.place))
   func `a resident command from the manual processes every task`(place: String) throws {
     let helper = try #require(Self.helpers.first { $0.place == place })
-    let words = helper.note.split(separator: " ").map(String.init)
-    try #require(words.count == 2)
-    guard let interpreter = Self.find(words[0]) else {
-      #expect(words[0] == "node", "\(words[0]) is not installed")
+    let fields = helper.note.split(separator: " ").map(String.init)
+    try #require(fields.count == 2)
+    guard let interpreter = Self.find(fields[0]) else {
+      #expect(fields[0] == "node", "\(fields[0]) is not installed")
       return
     }
     let queue = freshQueue("helper")
@@ -27,9 +27,9 @@ import Testing
     try #require(publish.run(input: Array(bodies.joined(separator: "\n").utf8)).status == 0)
     let file = try TemporaryFile(helper.lines.joined(separator: "\n") + "\n")
     let options = [
-      "work", "-q", queue, "--resident=\(words[1])", "--window", "3", "--drain", "--timeout", "60s", "--",
+      "work", "-q", queue, "--resident=\(fields[1])", "--window", "3", "--drain", "--timeout", "60s", "--",
     ]
-    let flags = words[0] == "awk" ? Self.isMawk(interpreter) ? ["-W", "interactive", "-f"] : ["-f"] : []
+    let flags = fields[0] == "awk" ? Self.isMawk(interpreter) ? ["-W", "interactive", "-f"] : ["-f"] : []
     let result = try Program.workq(options + [interpreter] + flags + [file.path]).run()
     #expect(result.status == 0, "\(result.error)")
     #expect(result.error.contains("20 done; "), "\(result.error)")

@@ -7,50 +7,51 @@ import Testing
   /// A command line without `--json`, in which `QUEUE` stands for a unique queue name.
   struct Line: CustomTestStringConvertible, Sendable {
     let status: Int32
-    let words: [String]
+    let arguments: [String]
     var input: String?
     /// Commands that run first and must exit with 0.
     var before: [[String]] = []
-    var testDescription: String { words.joined(separator: " ") }
+    var testDescription: String { arguments.joined(separator: " ") }
 
-    init(_ status: Int32, _ words: String, input: String? = nil, before: String...) {
+    init(_ status: Int32, _ commandLine: String, input: String? = nil, before: String...) {
       self.status = status
-      self.words = words.split(separator: " ").map(String.init)
+      self.arguments = commandLine.split(separator: " ").map(String.init)
       self.input = input
       self.before = before.map { $0.split(separator: " ").map(String.init) }
     }
 
     func at(_ url: String) -> Program {
-      var program = Program.workq([words[0], "--json"] + words.dropFirst())
+      var program = Program.workq([arguments[0], "--json"] + arguments.dropFirst())
       program.environment["AMQP_URL"] = url
       return program
     }
 
     /// The same command line with `queue` for `QUEUE`.
     func on(_ queue: String) -> Line {
-      func named(_ words: [String]) -> [String] { words.map { $0.replacing("QUEUE", with: queue) } }
-      return Line(status, named(words), input, before.map(named))
+      func named(_ arguments: [String]) -> [String] { arguments.map { $0.replacing("QUEUE", with: queue) } }
+      return Line(status, named(arguments), input, before.map(named))
     }
 
-    /// The same command line with `-q QUEUE`, unless its words contain `QUEUE` already.
+    /// The same command line with `-q QUEUE`, unless its arguments contain `QUEUE` already.
     var withQueue: Line {
-      words.contains { $0.contains("QUEUE") }
-        ? self : Line(status, [words[0], "-q", "QUEUE"] + words.dropFirst(), input, before)
+      arguments.contains { $0.contains("QUEUE") }
+        ? self : Line(status, [arguments[0], "-q", "QUEUE"] + arguments.dropFirst(), input, before)
     }
 
-    private init(_ status: Int32, _ words: [String], _ input: String?, _ before: [[String]]) {
-      (self.status, self.words, self.input, self.before) = (status, words, input, before)
+    private init(_ status: Int32, _ arguments: [String], _ input: String?, _ before: [[String]]) {
+      (self.status, self.arguments, self.input, self.before) = (status, arguments, input, before)
     }
   }
 
   /// The JSON objects of stdout; the subcommand's page must explain all of their keys.
   private func objects(_ output: String, _ subcommand: String) throws -> [[String: Any]] {
-    let told = try ManualPage("workq-\(subcommand).1").jsonWords
+    let documented = try ManualPage("workq-\(subcommand).1").jsonNames
     return try output.split(separator: "\n").map { line in
       let value = try JSONSerialization.jsonObject(with: Data(line.utf8))
       let object = try #require(value as? [String: Any], "\(line)")
       let inner = (object["delivery"] as? [String: Any] ?? [:]).keys
-      #expect(Set(object.keys).union(inner).subtracting(told) == [], "keys that the page does not explain")
+      let unexplained = Set(object.keys).union(inner).subtracting(documented)
+      #expect(unexplained == [], "keys that the page does not explain")
       return object
     }
   }
@@ -58,15 +59,15 @@ import Testing
   /// Runs a command line and expects JSON objects; on failure, the last one has the code and the message.
   @discardableResult
   private func run(_ line: Line, at url: String = Broker.shared.url) throws -> [[String: Any]] {
-    for words in line.before {
-      var program = Program.workq(words)
+    for arguments in line.before {
+      var program = Program.workq(arguments)
       program.environment["AMQP_URL"] = url
       let result = try program.run()
-      try #require(result.status == 0, "\(words): \(result.error)")
+      try #require(result.status == 0, "\(arguments): \(result.error)")
     }
     let result = try line.at(url).run(input: line.input.map { Array($0.utf8) })
     #expect(result.status == line.status, "\(result.error)")
-    let objects = try objects(result.output, line.words[0])
+    let objects = try objects(result.output, line.arguments[0])
     let codes = objects.compactMap { $0["code"] as? Int32 }
     #expect(codes == (line.status == 0 ? [] : [line.status]), "\(result.output)")
     if line.status != 0 {
@@ -100,35 +101,35 @@ import Testing
     "publish task", "publish --lines", "work --fake", "work -- true", "status", "status --watch", "peek",
     "move QUEUE QUEUE.to", "declare", "purge --force",
   ])
-  func `prints the failure as a JSON object when the broker is unreachable`(words: String) throws {
-    try run(Line(69, words).on(freshQueue("json")), at: "amqp://127.0.0.1:1")
+  func `prints the failure as a JSON object when the broker is unreachable`(commandLine: String) throws {
+    try run(Line(69, commandLine).on(freshQueue("json")), at: "amqp://127.0.0.1:1")
   }
 
   @Test(arguments: [
     "publish task --no-declare", "work --no-declare -- true", "status", "status --max-waiting 1", "peek",
     "move QUEUE QUEUE.to", "declare --check", "purge --force", "purge --force --delete",
   ])
-  func `prints the failure as a JSON object when the queue is missing`(words: String) throws {
-    try run(Line(78, words).withQueue.on(freshQueue("json")))
+  func `prints the failure as a JSON object when the queue is missing`(commandLine: String) throws {
+    try run(Line(78, commandLine).withQueue.on(freshQueue("json")))
   }
 
   @Test(arguments: [
     "publish task", "work --fake", "work -- true", "peek", "move QUEUE QUEUE.to", "purge --force",
   ])
-  func `prints the failure as a JSON object when access is refused`(words: String) throws {
+  func `prints the failure as a JSON object when access is refused`(commandLine: String) throws {
     let queue = freshQueue("json")
     try run(Line(0, "declare QUEUE QUEUE.to").on(queue))
     let user = "json-\(UUID().uuidString.prefix(8))"
     try Broker.shared.addUser(user, password: "p", configure: "^$", write: "^$", read: "^$")
     defer { try? Broker.shared.deleteUser(user) }
     let url = Broker.shared.url.replacing(#/\/\/.*@/#, with: "//\(user):p@")
-    try run(Line(77, words).withQueue.on(queue), at: url)
+    try run(Line(77, commandLine).withQueue.on(queue), at: url)
   }
 
   @Test(arguments: ["publish task", "status", "status --watch", "declare"])
-  func `prints the failure as a JSON object when the log-in is refused`(words: String) throws {
+  func `prints the failure as a JSON object when the log-in is refused`(commandLine: String) throws {
     let url = Broker.shared.url.replacing(#/\/\/.*@/#, with: "//nobody:p@")
-    try run(Line(77, words).withQueue.on(freshQueue("json")), at: url)
+    try run(Line(77, commandLine).withQueue.on(freshQueue("json")), at: url)
   }
 
   @Test(arguments: [
@@ -138,8 +139,8 @@ import Testing
     "declare --arg x",
     "purge -q QUEUE", "publish -q QUEUE", "work -q QUEUE",
   ])
-  func `prints the failure as a JSON object when the command line is invalid`(words: String) throws {
-    try run(Line(64, words).on(freshQueue("json")))
+  func `prints the failure as a JSON object when the command line is invalid`(commandLine: String) throws {
+    try run(Line(64, commandLine).on(freshQueue("json")))
   }
 
   @Test(arguments: [

@@ -57,7 +57,7 @@ struct ManualPage: CustomTestStringConvertible, Sendable {
   }
 
   /// The keys and values that the section about JSON quotes.
-  var jsonWords: Set<String> { Set(words(after: "Ql", "So", in: section("JSON OUTPUT")).joined()) }
+  var jsonNames: Set<String> { Set(words(after: "Ql", "So", in: section("JSON OUTPUT")).joined()) }
 
   /// The environment variables that a section explains in a list.
   func variables(in title: String) -> Set<String> {

@@ -52,8 +52,8 @@ import Testing
   func `the workq pages that a man page refers to exist`(page: ManualPage) {
     let names = page.words(after: "Xr").filter { $0.first?.hasPrefix("workq") == true }
     #expect(!names.isEmpty)
-    for words in names {
-      #expect(ManualPage.all.contains { $0.name == words.prefix(2).joined(separator: ".") }, "\(words)")
+    for name in names {
+      #expect(ManualPage.all.contains { $0.name == name.prefix(2).joined(separator: ".") }, "\(name)")
     }
   }
 
@@ -66,14 +66,16 @@ import Testing
   }
 
   @Test func `every help text contains unbroken example lines, WORKQ_URL and WORKQ_QUEUE`() throws {
-    for words in [[]] + (try Help.subcommands().map { [$0] }) {
-      let lines = try Help.text(words).split(separator: "\n", omittingEmptySubsequences: false)
+    for arguments in [[]] + (try Help.subcommands().map { [$0] }) {
+      let lines = try Help.text(arguments).split(separator: "\n", omittingEmptySubsequences: false)
       let examples = lines.drop { !$0.hasPrefix("$ ") }.prefix { !$0.isEmpty }
-      #expect(examples.count { $0.hasPrefix("$ workq ") } >= 2, "\(words)")
+      #expect(examples.count { $0.hasPrefix("$ workq ") } >= 2, "\(arguments)")
       let help = lines.joined(separator: " ")
-      #expect(help.contains("WORKQ_URL"), "\(words)")
-      #expect(help.contains("WORKQ_QUEUE"), "\(words)")
-      for line in examples { #expect(line.hasPrefix("$ ") || line.hasPrefix("     "), "\(words): \(line)") }
+      #expect(help.contains("WORKQ_URL"), "\(arguments)")
+      #expect(help.contains("WORKQ_QUEUE"), "\(arguments)")
+      for line in examples {
+        #expect(line.hasPrefix("$ ") || line.hasPrefix("     "), "\(arguments): \(line)")
+      }
     }
   }
 

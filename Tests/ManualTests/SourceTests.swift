@@ -63,7 +63,7 @@ import Testing
 
   @Test func `every key of --json is in the man page of a subcommand`() throws {
     let pages = ManualPage.all.filter { $0.name.hasPrefix("workq-") }
-    let told = Set(pages.flatMap(\.jsonWords))
-    #expect(Set(JSONKey.allCases.map(\.rawValue)).subtracting(told) == [])
+    let documented = Set(pages.flatMap(\.jsonNames))
+    #expect(Set(JSONKey.allCases.map(\.rawValue)).subtracting(documented) == [])
   }
 }

@@ -55,7 +55,7 @@ public struct Broker: Sendable {
 
   private func signal(_ signal: Int32) throws {
     guard let server, Glibc.kill(server, signal) == 0 else {
-      throw BrokerFailed(words: "no server in \(directory)")
+      throw BrokerFailed(message: "no server in \(directory)")
     }
   }
 
@@ -78,7 +78,7 @@ public struct Broker: Sendable {
   public var version: RabbitMQVersion {
     get throws {
       let text = try Self.script(["version", directory])
-      guard let version = RabbitMQVersion(text) else { throw BrokerFailed(words: "no version: \(text)") }
+      guard let version = RabbitMQVersion(text) else { throw BrokerFailed(message: "no version: \(text)") }
       return version
     }
   }
@@ -98,14 +98,15 @@ public struct Broker: Sendable {
     let path = "\(TestEnvironment.repository)/Tests/TestSupport/broker"
     let result = try Program(path, arguments).run(limit: 180)
     guard result.status == 0 else {
-      throw BrokerFailed(words: "broker \(arguments.joined(separator: " ")): \(result.output)\(result.error)")
+      throw BrokerFailed(
+        message: "broker \(arguments.joined(separator: " ")): \(result.output)\(result.error)")
     }
     return result.output
   }
 
   struct BrokerFailed: Error, CustomStringConvertible {
-    let words: String
-    var description: String { words }
+    let message: String
+    var description: String { message }
   }
 }
 

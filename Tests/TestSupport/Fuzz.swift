@@ -14,11 +14,11 @@ public enum Fuzz {
 }
 
 extension SeededRandom {
-  /// Malformed input for a parser: pieces of `words`, with bytes changed, removed or inserted at random.
-  public mutating func nonsense(_ words: [String], upTo limit: Int = 12) -> [UInt8] {
+  /// Malformed input for a parser: some of `pieces`, with bytes changed, removed or inserted at random.
+  public mutating func nonsense(_ pieces: [String], upTo limit: Int = 12) -> [UInt8] {
     var bytes: [UInt8] = []
     for _ in 0..<Int.random(in: 0...limit, using: &self) {
-      bytes += (words.randomElement(using: &self) ?? "").utf8
+      bytes += (pieces.randomElement(using: &self) ?? "").utf8
     }
     for _ in 0..<([0, 0, 1, 3].randomElement(using: &self) ?? 0) where !bytes.isEmpty {
       let place = Int.random(in: bytes.indices, using: &self)

@@ -36,8 +36,8 @@ public struct Program {
 
   /// The same program in its own terminal (script(1)), which echoes its input.
   public func inTerminal() -> Program {
-    let words = ([path] + arguments).map { "'" + $0.replacing("'", with: #"'\''"#) + "'" }
-    var program = Program("/usr/bin/script", ["-qefc", "exec " + words.joined(separator: " "), "/dev/null"])
+    let quoted = ([path] + arguments).map { "'" + $0.replacing("'", with: #"'\''"#) + "'" }
+    var program = Program("/usr/bin/script", ["-qefc", "exec " + quoted.joined(separator: " "), "/dev/null"])
     program.environment = environment
     program.isTerminal = true
     return program

@@ -4,8 +4,8 @@ import Testing
 @testable import WorkQueue
 
 @Suite(.units) struct PlaceholderTests {
-  private func replaced(_ words: [String], _ body: String) -> [String] {
-    Placeholders.replaced(in: words.map { Array($0.utf8) }, by: Array(body.utf8))
+  private func replaced(_ arguments: [String], _ body: String) -> [String] {
+    Placeholders.replaced(in: arguments.map { Array($0.utf8) }, by: Array(body.utf8))
       .map { String(decoding: $0, as: UTF8.self) }
   }
 
@@ -15,8 +15,10 @@ import Testing
     ("{{}}", "{a/b.jpg}"),
     ("", ""),
   ])
-  func `replaces placeholders anywhere in an argument with parts of the body`(word: String, result: String) {
-    #expect(replaced(["x", word], "a/b.jpg") == ["x", result])
+  func `replaces placeholders anywhere in an argument with parts of the body`(
+    argument: String, result: String
+  ) {
+    #expect(replaced(["x", argument], "a/b.jpg") == ["x", result])
   }
 
   @Test(

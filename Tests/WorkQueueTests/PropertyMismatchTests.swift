@@ -29,8 +29,8 @@ import Testing
       """, ["durable", "false", "true"]
     ),
   ])
-  func `reads the property and both values from a 406 error`(words: String, expected: [String]) throws {
-    let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - \(words)")
+  func `reads the property and both values from a 406 error`(reason: String, expected: [String]) throws {
+    let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - \(reason)")
     let mismatch = try #require(PropertyMismatch(error))
     #expect([mismatch.property, mismatch.asked, mismatch.actual] == expected)
   }
@@ -51,9 +51,9 @@ import Testing
       ),
       ("'x-message-ttl' received none but current is the value '9' of type 'signedint'", nil, .int64(9)),
     ] as [(String, FieldValue?, FieldValue?)])
-  func `adopts the broker's actual argument`(words: String, asked: FieldValue?, actual: FieldValue?) throws {
-    let words = words.replacing(" received", with: " for queue 'q' in vhost '/': received")
-    let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - inequivalent arg \(words)")
+  func `adopts the broker's actual argument`(reason: String, asked: FieldValue?, actual: FieldValue?) throws {
+    let reason = reason.replacing(" received", with: " for queue 'q' in vhost '/': received")
+    let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - inequivalent arg \(reason)")
     let mismatch = try #require(PropertyMismatch(error))
     var queue = Queue(name: "q")
     queue.arguments[mismatch.property] = asked
@@ -62,20 +62,21 @@ import Testing
   }
 
   @Test func `adopts neither other properties nor arguments of an unsupported type`() throws {
-    for words in [
+    for reason in [
       "'x-odd' for queue 'q' in vhost '/': received none but current is the value 'x' of type 'table'",
       "'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'",
       "'exclusive' for queue 'q' in vhost '/': received 'false' but current is 'true'",
     ] {
-      let error = AMQPError(.preconditionFailed, "declare", "PRECONDITION_FAILED - inequivalent arg \(words)")
+      let error = AMQPError(
+        .preconditionFailed, "declare", "PRECONDITION_FAILED - inequivalent arg \(reason)")
       let mismatch = try #require(PropertyMismatch(error))
       #expect(Queue(name: "q").adopting(mismatch) == nil)
     }
   }
 
   @Test func `reads no mismatch from other errors of the broker`() {
-    for words in ["PRECONDITION_FAILED - unknown delivery tag 77", "", "inequivalent arg 'x"] {
-      #expect(PropertyMismatch(AMQPError(.preconditionFailed, "declare", words)) == nil)
+    for reason in ["PRECONDITION_FAILED - unknown delivery tag 77", "", "inequivalent arg 'x"] {
+      #expect(PropertyMismatch(AMQPError(.preconditionFailed, "declare", reason)) == nil)
     }
   }
 }

@@ -117,13 +117,13 @@ import Testing
   @Test(arguments: [
     ("RabbitMQ 3.10.8", 3, 10), ("RabbitMQ 4.3.0-beta.1", 4, 3), ("RabbitMQ 3.13.7+2", 3, 13),
   ])
-  func `reads the version from the broker's description`(words: String, major: Int, minor: Int) {
-    #expect(BrokerVersion(broker: words) == BrokerVersion(major, minor))
+  func `reads the version from the broker's description`(description: String, major: Int, minor: Int) {
+    #expect(BrokerVersion(broker: description) == BrokerVersion(major, minor))
   }
 
   @Test(arguments: ["", "LavinMQ 2.1.0", "RabbitMQ", "RabbitMQ x.y", "RabbitMQ 3"])
-  func `reads no version from other brokers or malformed text`(words: String) {
-    #expect(BrokerVersion(broker: words) == nil)
+  func `reads no version from other brokers or malformed text`(description: String) {
+    #expect(BrokerVersion(broker: description) == nil)
   }
 
   @Test func `compares minor versions as numbers`() {

@@ -49,13 +49,13 @@ import Testing
 
   @Test func `a random result line is unchanged when it is read, formatted and read again`() {
     var random = SeededRandom(seed: 31)
-    let words = [
+    let pieces = [
       "#", "#1", " ", "0", "7", "255", "256", "retry-in=", "5m", "1.5", "ms", "reason", "é", "\r", "\u{1b}",
       "-", "18446744073709551616",
     ]
     var accepted = 0
     for _ in Fuzz.cases(20_000) {
-      let bytes = random.nonsense(words, upTo: 8)
+      let bytes = random.nonsense(pieces, upTo: 8)
       guard let line = ResultLine(bytes[...]) else { continue }
       accepted += 1
       let task = line.task.map { "#\($0) " } ?? ""

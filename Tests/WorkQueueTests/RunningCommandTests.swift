@@ -13,10 +13,10 @@ import Testing
       message: Message(body: body, properties: properties))
   }
 
-  private func options(_ words: String...) -> Command.Options {
+  private func options(_ arguments: String...) -> Command.Options {
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     var options = Command.Options(
-      .arguments(words.map { Array($0.utf8) }), environment: [Array("PATH=\(path)".utf8)])
+      .arguments(arguments.map { Array($0.utf8) }), environment: [Array("PATH=\(path)".utf8)])
     options.output = .grouped
     return options
   }
@@ -95,9 +95,9 @@ import Testing
   }
 
   @Test func `the command receives its arguments unchanged`() throws {
-    let words = ["printf", "<%s>", "", "a  b", "$HOME", "*", "'\"\\", "-n"]
+    let arguments = ["printf", "<%s>", "", "a  b", "$HOME", "*", "'\"\\", "-n"]
     var options = options("printf")
-    options.program = .arguments(words.map { Array($0.utf8) } + [[0xff, 0xfe]])
+    options.program = .arguments(arguments.map { Array($0.utf8) } + [[0xff, 0xfe]])
     let child = try Command(options).start(delivery([]), queue: "q", number: 1, attempt: 1)
     var output: [UInt8] = []
     try waitUntil("printf exits") { child.ended() != nil }

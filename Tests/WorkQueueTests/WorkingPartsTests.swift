@@ -37,19 +37,19 @@ import Testing
   @Test func `learns the consumer timeout from the broker's error text`() {
     var timeout = ConsumerTimeout()
     #expect(timeout.warningTime == .seconds(1500))
-    let words = """
+    let reason = """
       PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 6000 ms. \
       This timeout value can be configured, see consumers doc guide to learn more
       """
-    #expect(timeout.learn(from: error(words)) == .limit(.seconds(6)))
+    #expect(timeout.learn(from: error(reason)) == .limit(.seconds(6)))
     #expect(timeout.warningTime == .seconds(5))
   }
 
   @Test func `does not use -1 ms as the timeout when the consumer was cancelled before`() {
     var timeout = ConsumerTimeout()
-    let words =
+    let reason =
       "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: -1 ms."
-    #expect(timeout.learn(from: error(words)) == .unknownLimit)
+    #expect(timeout.learn(from: error(reason)) == .unknownLimit)
     #expect(timeout.limit == .seconds(1800))
   }
 
