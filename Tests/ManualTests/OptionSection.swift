@@ -7,22 +7,16 @@ struct OptionSection {
 
   let lines: [String]
 
-  /// The options of a subcommand: its own in full, and the names of those that workq(1) describes.
+  /// The subcommand's own options; workq(1) describes those that all subcommands have.
   init(_ subcommand: Subcommand) {
     let common = Invocation.commonGroups.map(\.title)
     let own = subcommand.groups().filter { !common.contains($0.title) }
-    let names = Invocation.commonGroups.flatMap(\.options).flatMap(\.names).map { $0.dropFirst() }
-    var list = [".Ss Connection and output options", "These are described in", ".Xr workq 1 :"]
-    for start in stride(from: 0, to: names.count, by: 6) {
-      let isLast = start + 6 >= names.count
-      list.append(".Fl \(names[start...].prefix(6).joined(separator: " , ")) \(isLast ? "." : ",")")
-    }
     lines =
       own.flatMap(Self.group).map { line in
         // A page does not refer to itself.
         line.hasPrefix(".Xr workq-\(subcommand.name) 1")
           ? "this page\(line.hasSuffix(" .") ? "." : "")" : line
-      } + list
+      } + [".Ss Connection and output options", "See", ".Xr workq 1 ."]
   }
 
   /// The options that all subcommands have, and the program's own.

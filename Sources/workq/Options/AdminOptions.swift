@@ -175,7 +175,7 @@ extension Purge {
         },
         .flag(
           "all", common: true, "Delete its retry and delay queues, too",
-          "Those of the queue that were found, with their tasks. Excludes --if-empty."
+          "Their tasks are deleted with them. Excludes --if-empty."
         ) { $0.purge.all = true },
         .value(
           "retry-delay", "duration", common: true, default: "10s", "First retry delay of the queue's workers"
