@@ -90,7 +90,7 @@ struct Settler: ~Copyable {
     case .drop:
       tally.dropped += 1
       tally.failed(because: result.reason ?? outcome.description)
-      if staleness == nil { try link.reject(tag, requeue: false) }
+      try link.reject(tag, requeue: false)
     case .release:
       tally.released += 1
       try requeue(ReceivedTask(delivery: job.delivery, received: job.received), on: &link)
