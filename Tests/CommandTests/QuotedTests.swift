@@ -20,7 +20,7 @@ import Testing
   }
 
   /// The random text has assigned characters only: Python versions differ in which are unassigned.
-  @Test func `quotes random text and bytes exactly like the installed Python`() throws {
+  @Test(.alone) func `quotes random text and bytes exactly like the installed Python`() throws {
     var random = SeededRandom(seed: 1)
     let ranges: [ClosedRange<UInt32>] = [
       0...0x7f, 0...0x2ff, 0x400...0x44f, 0x2000...0x206f, 0x4e00...0x4fff,
