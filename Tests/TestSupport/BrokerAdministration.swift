@@ -94,6 +94,8 @@ extension Broker {
 
   /// Stops a virtual host until `startVirtualHost(_:)`.
   public func stopVirtualHost(_ name: String) throws {
+    // From RabbitMQ 4.0 on the broker starts stopped virtual hosts again, every 30 s.
+    try evaluate("application:set_env(rabbit, vhost_process_reconciliation_enabled, false)")
     try evaluate("rabbit_vhost_sup_sup:delete_on_all_nodes(\(binary(name)))")
   }
 
